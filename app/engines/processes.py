@@ -1,0 +1,194 @@
+"""Child processes that never outlive their parent, and the truth about which still run."""
+
+import contextlib
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LAUNCHER = Path(__file__).with_name("launch.py")
+UNPRIVILEGED = ("postgres", "nobody")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A system account, by its numbers."""
+
+    uid: int
+    gid: int
+
+
+def unprivileged_account() -> Account | None:
+    """The account that engines run under when we are root; None when we are not.
+
+    PostgreSQL refuses to run as root, and Valkey has no need to.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in UNPRIVILEGED:
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return Account(entry.pw_uid, entry.pw_gid)
+    return Account(65534, 65534)
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    log: Path | None = None,
+    account: Account | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+    by_pipe: bool = sys.platform != "linux",
+) -> subprocess.Popen[bytes]:
+    """Start `command` in a session of its own; it gets `death_signal` when our process dies.
+
+    Call it from a thread that lives as long as the process: Linux sends the signal when the thread
+    that started the child ends. `log` is appended to; without it the output is ours.
+
+    Raises:
+        FileNotFoundError: the program does not exist.
+    """
+    if not Path(command[0]).exists():
+        raise FileNotFoundError(command[0])
+    reading, writing = os.pipe() if by_pipe else (None, None)
+    tie = "kernel" if reading is None else str(reading)
+    with log.open("ab") if log else contextlib.nullcontext() as output:
+        process = subprocess.Popen(  # noqa: S603 - our own commands, never a shell
+            _launched(command, account, death_signal, tie),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,
+            pass_fds=() if reading is None else (reading,),
+        )
+    if reading is not None and writing is not None:
+        os.close(reading)
+        _LIFELINES[process.pid] = writing
+    return process
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    account: Account | None = None,
+    text: str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run a short command to its end, as `account`, with `text` on its standard input."""
+    tie = "kernel" if sys.platform == "linux" else "-"
+    return subprocess.run(  # noqa: S603 - our own commands, never a shell
+        _launched(command, account, signal.SIGKILL, tie),
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=dict(environment),
+        check=False,
+    )
+
+
+def _launched(
+    command: Sequence[str | Path], account: Account | None, signum: signal.Signals, tie: str
+) -> list[str]:
+    who = f"{account.uid}:{account.gid}" if account else "-"
+    launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(int(signum)), str(os.getpid())]
+    return [*launcher, who, tie, *map(str, command)]
+
+
+# The writing ends of the pipes that children watch: open for as long as we live.
+_LIFELINES: dict[int, int] = {}
+
+
+def stop(process: subprocess.Popen[bytes], how: signal.Signals, *, patience: float) -> int:
+    """Ask with `how`, and insist with SIGKILL after `patience` seconds. Returns the exit status.
+
+    Stopping what has already stopped is harmless.
+    """
+    if process.poll() is None:
+        process.send_signal(how)
+    try:
+        status = process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        status = process.wait()
+    lifeline = _LIFELINES.pop(process.pid, None)
+    if lifeline is not None:
+        os.close(lifeline)
+    return status
+
+
+def exists(pid: int) -> bool:
+    """Whether the number is taken, be it by a zombie or by somebody else's process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of that number does anything: a zombie does not.
+
+    Containers whose first process reaps nothing keep zombies for ever.
+    """
+    if not exists(pid):
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return exists(pid)
+    return state != "Z"
+
+
+def running_in(folder: Path) -> list[int]:
+    """The processes whose current folder is `folder`; empty where there is no /proc to ask."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "cwd").readlink() == folder.resolve():
+                found.append(int(entry.name))
+    return found
+
+
+def wait_until(true: Callable[[], bool], *, seconds: float, step: float = 0.02) -> bool:
+    """Ask until `true` or until the time is up; returns the last answer."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(step)
+    return True
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on 127.0.0.1 at `port` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(preferred: int | None = None) -> int:
+    """The preferred port while it is free, else one that the system chooses."""
+    if preferred and port_is_free(preferred):
+        return preferred
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
