@@ -35,6 +35,7 @@ DURABLE = {"wal_compression": "on"}
 EPHEMERAL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 PG_HBA = "host all all 127.0.0.1/32 scram-sha-256\n"
 DATABASE = "holdfast"
+ADMINISTRATOR = "holdfast_admin"
 
 
 def postgres_folder() -> Path:
@@ -92,8 +93,21 @@ class Postgres:
         password = quote((self.home.state / "database_password").read_text())
         return f"postgresql://{DATABASE}:{password}@127.0.0.1:{self.port}/{DATABASE}"
 
+    @property
+    def admin_url(self) -> str:
+        """A superuser's way in. Only throwaway clusters have one, for tests that tidy up."""
+        return self.url.replace(f"//{DATABASE}:", f"//{ADMINISTRATOR}:")
+
+    def _administrator(self, password: str) -> list[str]:
+        login = f"create role {ADMINISTRATOR} login superuser password '{password}'"
+        return [] if self.durable else [login]
+
     def start(self) -> None:
-        """See `Engine.start`. Raises `EngineFailure` with the end of the log."""
+        """Start it and wait until it answers; clears away what a killed predecessor left.
+
+        Raises:
+            EngineFailure: it does not start; the text ends with its log.
+        """
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         self._clear_away()
@@ -111,7 +125,7 @@ class Postgres:
             raise EngineFailure(f"PostgreSQL did not start:\n{end_of(self.log)}")
 
     def stop(self) -> None:
-        """See `Engine.stop`: a fast shutdown, open transactions are rolled back."""
+        """Stop it cleanly: open transactions are rolled back. Harmless when it does not run."""
         if self.process:
             stop(self.process, signal.SIGINT, patience=30)
 
@@ -147,12 +161,18 @@ class Postgres:
             "--data-checksums", *sync,
         )  # fmt: skip
         (new / "pg_hba.conf").write_text(PG_HBA)
-        rights = "CREATEROLE" if self.durable else "CREATEROLE CREATEDB"  # tests clone databases
+        rights = "createrole" if self.durable else "createrole createdb"  # tests clone databases
         self._run(
             "postgres", "--single", "-D", new, "-c", f"fsync={'on' if self.durable else 'off'}",
             "postgres",
-            text=f"create role {DATABASE} login {rights} password '{password}'\n"
-            f"create database {DATABASE} owner {DATABASE}\n",
+            text="\n".join(
+                [
+                    f"create role {DATABASE} login {rights} password '{password}'",
+                    f"create database {DATABASE} owner {DATABASE}",
+                    *self._administrator(password),
+                    "",
+                ]
+            ),
         )  # fmt: skip
         write_secret(self.home.state / "database_password", password)
         new.rename(self.data)

@@ -57,7 +57,13 @@ class Valkey:
         return f"redis://:{self._password()}@127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """See `Engine.start`. Data it cannot read is put aside: nothing is lost with it."""
+        """Start it and wait until it answers; clears away what a killed predecessor left.
+
+        Data it cannot read is put aside: nothing of ours is lost with it.
+
+        Raises:
+            EngineFailure: it does not start; the text ends with its log.
+        """
         self._clear_away()
         self._launch()
         if not self._answered():
@@ -69,7 +75,7 @@ class Valkey:
             raise EngineFailure(f"Valkey did not start:\n{end_of(self.log)}")
 
     def stop(self) -> None:
-        """See `Engine.stop`."""
+        """Stop it cleanly. Harmless when it does not run."""
         if self.process:
             stop(self.process, signal.SIGTERM, patience=10)
 

@@ -1,0 +1,99 @@
+"""Actions: what must happen at a time. The queue of record; arq only carries their ids."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from app.domain.ids import derive_id
+
+
+class ActionKind(StrEnum):
+    """What an action does, and to what its `subject` points."""
+
+    ASSESS = "assess"  # case: live look after opening, take it over, decide
+    RETRY = "retry"  # case: one attempt
+    RESOLVE = "resolve"  # attempt in doubt: find out by reading
+    WATCH = "watch"  # case the provider works: look whether it ended
+    END = "end"  # case: carry out the policy's end
+    SEND = "send"  # message
+    NEW_CARD = "new_card"  # customer: set the new method, try what is open
+    READ = "read"  # provider object: read it live and absorb it
+    STOP_PROVIDER = "stop_provider"  # invoice: provider must not charge it any more
+
+
+# A case that is active has at least one of these pending.
+CASE_ACTIONS = frozenset(
+    {
+        ActionKind.ASSESS,
+        ActionKind.RETRY,
+        ActionKind.RESOLVE,
+        ActionKind.WATCH,
+        ActionKind.END,
+    }
+)
+
+
+class ActionState(StrEnum):
+    """`PENDING` until it was carried out (`DONE`) or became needless (`DROPPED`); `PARKED`
+    after too many failed tries, for a person to look at."""
+
+    PENDING = "pending"
+    DONE = "done"
+    DROPPED = "dropped"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A thing to do at `due_at` (business time, aware UTC).
+
+    `key` is unique per account: the same intention twice is one row. `claims` counts how often
+    it was claimed and fences a stale claim; `leased_until` is database time.
+    `customer_id` serialises: actions of one customer run in (due_at, key) order.
+    """
+
+    KEY: ClassVar = ("action_id",)
+    UNIQUE: ClassVar = (("account_id", "key"),)
+    action_id: str
+    merchant_id: str
+    account_id: str
+    customer_id: str | None = None
+    case_id: str | None = None
+    kind: ActionKind
+    subject: str
+    key: str
+    due_at: datetime
+    state: ActionState = ActionState.PENDING
+    claims: int = 0
+    leased_until: datetime | None = None
+    data: dict[str, Any] | None = None
+    note: str | None = None
+
+
+def action_for(
+    kind: ActionKind,
+    *,
+    subject: str,
+    merchant_id: str,
+    account_id: str,
+    due_at: datetime,
+    customer_id: str | None = None,
+    case_id: str | None = None,
+    nth: int | str = 0,
+    data: dict[str, Any] | None = None,
+) -> Action:
+    """An action whose key and id follow from what it is about: `kind:subject:nth`."""
+    key = f"{kind}:{subject}:{nth}"
+    return Action(
+        action_id=derive_id("action", due_at, account_id, key),
+        merchant_id=merchant_id,
+        account_id=account_id,
+        customer_id=customer_id,
+        case_id=case_id,
+        kind=kind,
+        subject=subject,
+        key=key,
+        due_at=due_at,
+        data=data,
+    )

@@ -1,0 +1,215 @@
+"""The dunning case: the effort to collect one unpaid invoice. Its states, its attempts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from app.domain.declines import DeclineKind
+from app.domain.merchants import CollectionMode
+
+
+class CaseState(StrEnum):
+    """Where a case stands; every failed invoice is in exactly one of these."""
+
+    ACTIVE = "active"
+    RECOVERED = "recovered"
+    EXHAUSTED = "exhausted"
+    STOPPED = "stopped"
+    PARKED = "parked"
+
+
+class Waits(StrEnum):
+    """What an active case waits for."""
+
+    RETRYING = "retrying"
+    CUSTOMER = "waiting_for_customer"
+    ON_HOLD = "on_hold"
+
+
+class IllegalMove(ValueError):
+    """A command that the case's state does not allow."""
+
+
+# The whole life of a case. A move that is not here does not exist; a migration's CHECK knows
+# the same names.
+MOVES: Mapping[CaseState, frozenset[CaseState]] = {
+    CaseState.ACTIVE: frozenset(
+        {CaseState.RECOVERED, CaseState.EXHAUSTED, CaseState.STOPPED, CaseState.PARKED}
+    ),
+    CaseState.EXHAUSTED: frozenset({CaseState.RECOVERED}),  # late money still counts
+    CaseState.STOPPED: frozenset({CaseState.RECOVERED, CaseState.ACTIVE}),
+    CaseState.PARKED: frozenset(
+        {CaseState.RECOVERED, CaseState.ACTIVE, CaseState.STOPPED, CaseState.EXHAUSTED}
+    ),
+    CaseState.RECOVERED: frozenset(),
+}
+
+
+class Trigger(StrEnum):
+    """By whom an attempt was made. Only `holdfast` spends the policy's attempts."""
+
+    HOLDFAST = "holdfast"
+    PROVIDER = "provider"
+    CUSTOMER = "customer"
+    NEW_CARD = "new_card"
+    ACCOUNT_UPDATER = "account_updater"
+    BACKUP_CARD = "backup_card"
+    OPERATOR = "operator"
+
+
+class AttemptState(StrEnum):
+    """The life of an attempt; `UNKNOWN` is a timeout, never a failure."""
+
+    PLANNED = "planned"
+    SENT = "sent"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    ACTION_REQUIRED = "action_required"
+    PROCESSING = "processing"
+    UNKNOWN = "unknown"
+    NOT_EXECUTED = "not_executed"
+
+
+IN_DOUBT = frozenset({AttemptState.SENT, AttemptState.UNKNOWN, AttemptState.PROCESSING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The aggregate. Amounts in minor units of `currency`.
+
+    `amount_minor` is what was owed at the first failed automatic attempt, `due_minor` what is
+    owed now. `failures` counts declined attempts by anybody, `attempts_used` ours alone.
+    `blocked_method` names the card (fingerprint, else method id) that must not be tried again.
+    `policy` is the version it began with.
+    """
+
+    KEY: ClassVar = ("case_id",)
+    UNIQUE: ClassVar = (("account_id", "invoice_id"),)
+    case_id: str
+    merchant_id: str
+    account_id: str
+    invoice_id: str
+    customer_id: str | None = None
+    subscription_id: str | None = None
+    kind: str = "payment"
+    state: CaseState = CaseState.ACTIVE
+    waits: Waits | None = Waits.RETRYING
+    reason: str | None = None
+    currency: str = "usd"
+    amount_minor: int = 0
+    due_minor: int = 0
+    recovered_minor: int = 0
+    plan: str | None = None
+    interval: str | None = None
+    mode: CollectionMode = CollectionMode.OBSERVE
+    driven: bool = False
+    arm: str = "treated"
+    silent: bool = False
+    trial_conversion: bool = False
+    policy: str = "default@1"
+    decline_kind: DeclineKind | None = None
+    decline: dict[str, Any] | None = None
+    blocked_method: str | None = None
+    failures: int = 0
+    attempts_used: int = 0
+    wrote: bool = False
+    opened_at: datetime
+    window_ends_at: datetime
+    next_attempt_at: datetime | None = None
+    closed_at: datetime | None = None
+    cause: str | None = None
+
+    def moved(self, state: CaseState, *, at: datetime, reason: str) -> "Case":
+        """The case in another state. Raises `IllegalMove` where `MOVES` has none."""
+        if state not in MOVES[self.state]:
+            raise IllegalMove(f"case {self.case_id} is {self.state} and cannot become {state}")
+        active = state is CaseState.ACTIVE
+        return replace(
+            self,
+            state=state,
+            reason=reason,
+            waits=Waits.RETRYING if active else None,
+            next_attempt_at=None,
+            closed_at=None if active else at,
+        )
+
+    def can_become(self, state: CaseState) -> bool:
+        """Whether `MOVES` has this move: what reports ask before they move anything."""
+        return state in MOVES[self.state]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to charge an invoice.
+
+    `number` counts from 1 within the case, over all triggers; for ours the idempotency key is
+    `{case}:{number}`, committed before the call. `intent_at` is when it was committed.
+    `provider_ref` is the charge or payment that decided it.
+    """
+
+    KEY: ClassVar = ("attempt_id",)
+    UNIQUE: ClassVar = (("case_id", "number"), ("account_id", "provider_ref"))
+    attempt_id: str
+    merchant_id: str
+    account_id: str
+    case_id: str
+    number: int
+    trigger: Trigger
+    state: AttemptState
+    currency: str
+    amount_minor: int
+    method_id: str | None = None
+    fingerprint: str | None = None
+    brand: str | None = None
+    intent_at: datetime
+    resolved_at: datetime | None = None
+    decline_kind: DeclineKind | None = None
+    decline: dict[str, Any] | None = None
+    provider_ref: str | None = None
+    link_id: str | None = None
+    reads: int = 0
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the provider call. Same attempt, same key; always."""
+        return f"{self.case_id}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseEvent:
+    """A line of the case's timeline: what happened or was decided, in words, with its inputs."""
+
+    KEY: ClassVar = ("event_id",)
+    UNIQUE: ClassVar = ()
+    event_id: str
+    merchant_id: str
+    case_id: str
+    at: datetime
+    type: str
+    text: str
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardUse:
+    """One attempt on one card by anybody: the budgets of the networks count these.
+
+    `card_key` is the fingerprint, else the payment-method id. `never` marks a refusal after
+    which this card must not be tried again; it ends with a new expiry (`expiry`, `YYYY-MM`).
+    """
+
+    KEY: ClassVar = ("account_id", "use_ref")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    account_id: str
+    use_ref: str
+    card_key: str
+    brand: str | None = None
+    rail: str = "card"
+    amount_minor: int = 0
+    approved: bool = False
+    never: bool = False
+    expiry: str | None = None
+    at: datetime

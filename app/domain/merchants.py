@@ -1,0 +1,83 @@
+"""Who uses a deployment: merchants, their provider accounts and their keys."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+
+class CollectionMode(StrEnum):
+    """Who retries: the provider (`observe`) or we (`drive`)."""
+
+    OBSERVE = "observe"
+    DRIVE = "drive"
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    CASES_READ = "cases:read"
+    CASES_WRITE = "cases:write"
+    FINANCE_READ = "finance:read"
+    OPERATIONS_READ = "operations:read"
+    CONFIG_WRITE = "config:write"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merchant:
+    """A company whose customers pay. `assignment_key` keys the hash that draws holdouts."""
+
+    KEY: ClassVar = ("merchant_id",)
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    name: str
+    time_zone: str = "UTC"
+    language: str = "en"
+    sender_email: str = "billing@localhost"
+    sender_name: str = ""
+    reply_to: str | None = None
+    holdout_percent: int = 0
+    assignment_key: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAccount:
+    """One connected account. Secrets are sealed text (see the sealer port), never plain.
+
+    `provider_ref` is the provider's own id (`acct_…`); `api_base` is set for the sandbox only.
+    `paused_reason` set means: no call, no charge, no mail until a person resumes it.
+    """
+
+    KEY: ClassVar = ("account_id",)
+    UNIQUE: ClassVar = ()
+    account_id: str
+    merchant_id: str
+    provider: str = "stripe"
+    provider_ref: str | None = None
+    live: bool = False
+    mode: CollectionMode = CollectionMode.OBSERVE
+    api_key_sealed: str = ""
+    webhook_secrets_sealed: tuple[str, ...] = ()
+    webhook_endpoint_ref: str | None = None
+    api_base: str | None = None
+    paused_at: datetime | None = None
+    paused_reason: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """An API key: SHA-256 hex of a high-entropy secret; the secret is shown once, at making."""
+
+    KEY: ClassVar = ("key_id",)
+    UNIQUE: ClassVar = (("secret_hash",),)
+    key_id: str
+    merchant_id: str
+    name: str
+    secret_hash: str
+    scopes: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None

@@ -1,0 +1,126 @@
+"""Messages: mail to a customer, each sent at most once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class MessageState(StrEnum):
+    """`SENDING` is committed before the mail leaves; found again it is `UNKNOWN`, never resent."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message to one recipient. Unique per (case, step, channel, recipient).
+
+    `reason` says why it was dropped or failed. The body is rendered at sending and not kept.
+    """
+
+    KEY: ClassVar = ("message_id",)
+    UNIQUE: ClassVar = (("case_id", "step", "channel", "recipient"),)
+    message_id: str
+    merchant_id: str
+    account_id: str
+    customer_id: str | None = None
+    case_id: str
+    step: str
+    template: str
+    channel: str = "mail"
+    recipient: str = ""
+    language: str = "en"
+    state: MessageState = MessageState.PLANNED
+    due_at: datetime
+    sent_at: datetime | None = None
+    subject: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a template is rendered with: plain values only, the truth at sending time.
+
+    `amount_minor` and `currency` are what is owed (or was paid). `reason_key` chooses the words
+    for the cause and never reveals fraud, loss or theft. Instants are aware UTC and shown in
+    `time_zone`. `next_retry_at` is None where none is planned; `last_day` is the day of the end.
+    `end_action` is what happens then: `cancel_now`, `cancel_at_period_end`, `pause`, `leave`.
+    """
+
+    template: str
+    language: str
+    time_zone: str
+    merchant_name: str
+    customer_name: str | None
+    plan: str | None
+    invoice_number: str | None
+    amount_minor: int
+    currency: str
+    reason_key: str
+    link: str | None
+    next_retry_at: datetime | None = None
+    last_day: datetime | None = None
+    end_action: str | None = None
+    paid_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A finished letter: subject on one line, text and HTML with the same facts."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A letter with its addresses, ready to leave. `message_id` is ours and stable."""
+
+    message_id: str
+    sender: str
+    sender_name: str
+    recipient: str
+    reply_to: str | None
+    language: str
+    body: Rendered
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentLink:
+    """A link in a mail: `/p/{token}`. The token itself is never stored, only its SHA-256."""
+
+    KEY: ClassVar = ("link_id",)
+    UNIQUE: ClassVar = (("token_hash",),)
+    link_id: str
+    token_hash: str
+    merchant_id: str
+    account_id: str
+    customer_id: str | None
+    case_id: str
+    message_id: str | None = None
+    purpose: str = "pay"
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkEvent:
+    """A step of the funnel: `sent`, `opened`, `went_to_provider`, `paid`."""
+
+    KEY: ClassVar = ("event_id",)
+    UNIQUE: ClassVar = ()
+    event_id: str
+    merchant_id: str
+    link_id: str
+    kind: str
+    at: datetime
+    data: dict[str, Any] | None = None

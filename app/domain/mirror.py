@@ -1,0 +1,197 @@
+"""Our mirror of what the provider holds. Snapshots move it forward in time, never back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class InvoiceStatus(StrEnum):
+    """A provider's invoice status; `UNKNOWN` stands for words we have not met."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    UNCOLLECTIBLE = "uncollectible"
+    PAID = "paid"
+    VOID = "void"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+# Later in an invoice's life is higher. An equal rank is decided by the event's instant.
+STATUS_RANK = {
+    InvoiceStatus.UNKNOWN: 0,
+    InvoiceStatus.DRAFT: 1,
+    InvoiceStatus.OPEN: 2,
+    InvoiceStatus.UNCOLLECTIBLE: 3,
+    InvoiceStatus.PAID: 4,
+    InvoiceStatus.VOID: 4,
+    InvoiceStatus.DELETED: 4,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """A customer of a merchant at a provider account. `erased` rows never regain data."""
+
+    KEY: ClassVar = ("account_id", "customer_id")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    account_id: str
+    customer_id: str
+    email: str | None = None
+    name: str | None = None
+    language: str | None = None
+    country: str | None = None
+    time_zone: str | None = None
+    default_method_id: str | None = None
+    deleted: bool = False
+    erased: bool = False
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A subscription. `mrr_minor` is per month, metered parts left out; `interval` such as
+    `month` or `year`, with `interval_count`. `items` are plain dicts: id, price, product, name,
+    quantity, unit_amount_minor, interval, interval_count, metered, period_end (epoch seconds).
+    """
+
+    KEY: ClassVar = ("account_id", "subscription_id")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    account_id: str
+    subscription_id: str
+    customer_id: str | None = None
+    status: str = "unknown"
+    currency: str | None = None
+    plan: str | None = None
+    interval: str | None = None
+    interval_count: int = 1
+    mrr_minor: int = 0
+    items: tuple[dict[str, Any], ...] = ()
+    default_method_id: str | None = None
+    cancel_at: datetime | None = None
+    cancel_at_period_end: bool = False
+    canceled_at: datetime | None = None
+    ended_at: datetime | None = None
+    cancellation_reason: str | None = None
+    pause_reason: str | None = None
+    collection_paused: bool = False
+    has_schedule: bool = False
+    started_at: datetime | None = None
+    trial_end: datetime | None = None
+    period_end: datetime | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice:
+    """An invoice. Amounts in minor units of `currency`; `remaining_minor` is what is owed."""
+
+    KEY: ClassVar = ("account_id", "invoice_id")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    account_id: str
+    invoice_id: str
+    customer_id: str | None = None
+    subscription_id: str | None = None
+    status: InvoiceStatus = InvoiceStatus.UNKNOWN
+    currency: str = "usd"
+    due_minor: int = 0
+    paid_minor: int = 0
+    remaining_minor: int = 0
+    tax_minor: int = 0
+    off_provider_minor: int = 0
+    billing_reason: str | None = None
+    collection_method: str | None = None
+    attempt_count: int = 0
+    next_attempt_at: datetime | None = None
+    auto_advance: bool | None = None
+    number: str | None = None
+    label: str | None = None
+    method_id: str | None = None
+    pending_update: bool = False
+    own_offer: bool = False
+    trial_conversion: bool = False
+    customer_email: str | None = None
+    customer_name: str | None = None
+    created_at: datetime | None = None
+    due_at: datetime | None = None
+    paid_at: datetime | None = None
+    closed_reason: str | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethod:
+    """What a customer pays with. Never a card number: brand, last four, expiry, fingerprint."""
+
+    KEY: ClassVar = ("account_id", "method_id")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    account_id: str
+    method_id: str
+    customer_id: str | None = None
+    type: str = "unknown"
+    brand: str | None = None
+    last4: str | None = None
+    exp_month: int | None = None
+    exp_year: int | None = None
+    fingerprint: str | None = None
+    country: str | None = None
+    added_at: datetime | None = None
+    network_updated_at: datetime | None = None
+    detached: bool = False
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One movement at the provider: keyed by its payment intent, or its charge where there is
+    none. Joins refunds and disputes, which name no invoice since 2025-03-31, to the invoice."""
+
+    KEY: ClassVar = ("account_id", "payment_id")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    account_id: str
+    payment_id: str
+    customer_id: str | None = None
+    invoice_id: str | None = None
+    charge_id: str | None = None
+    status: str = "unknown"
+    currency: str = "usd"
+    amount_minor: int = 0
+    refunded_minor: int = 0
+    method_id: str | None = None
+    fingerprint: str | None = None
+    brand: str | None = None
+    decline: dict[str, Any] | None = None
+    occurred_at: datetime | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """A dispute of one charge; `status` in the provider's words, `outcome` in ours."""
+
+    id: str
+    charge_id: str | None = None
+    payment_id: str | None = None
+    amount_minor: int = 0
+    currency: str = "usd"
+    status: str = "unknown"
+
+
+Snapshot = Invoice | Subscription | Customer | PaymentMethod | Payment | Dispute | None
+__all__ = [
+    "STATUS_RANK",
+    "Customer",
+    "Dispute",
+    "Invoice",
+    "InvoiceStatus",
+    "Payment",
+    "PaymentMethod",
+    "Snapshot",
+    "Subscription",
+]

@@ -1,0 +1,1 @@
+"""What services need from the world, as protocols."""

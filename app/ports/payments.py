@@ -1,0 +1,143 @@
+"""What we ask of a payment provider."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from app.domain.declines import Decline
+from app.domain.merchants import ProviderAccount
+from app.domain.mirror import Invoice, Payment, PaymentMethod
+from app.domain.notices import Notice
+
+
+class ProviderUnavailable(Exception):
+    """No usable answer to a question (connection, 5xx, 429). `retry_after_s` if it was said."""
+
+    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderRefused(Exception):
+    """The provider says this request can never succeed (400, 404); `code` is its word."""
+
+    def __init__(self, text: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class AccountRefused(Exception):
+    """Our key is wrong, revoked or lacks rights (401, 403): the account must be paused."""
+
+
+class Outcome(StrEnum):
+    """How a charge ended, as far as we know."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+    ACTION_REQUIRED = "action_required"
+    PROCESSING = "processing"
+    UNKNOWN = "unknown"  # timeout, connection lost, 409, 5xx: it may have happened
+    NOT_EXECUTED = "not_executed"  # 400, 401, 403, 429: it did not happen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayAnswer:
+    """The answer to one `/pay`. `invoice` is the invoice after it, where the provider showed it.
+    `reason` explains an `UNKNOWN` or `NOT_EXECUTED` in words; `code` is the provider's word;
+    `account_refused` marks 401 and 403."""
+
+    outcome: Outcome
+    invoice: Invoice | None = None
+    decline: Decline | None = None
+    payment_id: str | None = None
+    charge_id: str | None = None
+    reason: str | None = None
+    code: str | None = None
+    retry_after_s: float | None = None
+    account_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceReading:
+    """The live invoice, its payments (newest first; each failed one with its decline in
+    `Payment.decline` as `Decline` fields), and the method the next charge would use."""
+
+    invoice: Invoice
+    payments: tuple[Payment, ...] = ()
+    method: PaymentMethod | None = None
+    subscription_status: str | None = None
+    subscription_default_method: str | None = None
+
+
+class Payments(Protocol):
+    """Every method raises `ProviderUnavailable`, `ProviderRefused` or `AccountRefused` unless it
+    says otherwise. Snapshots come with the account's ids filled in and `seen_at` = now."""
+
+    async def read_invoice(self, account: ProviderAccount, invoice: str) -> InvoiceReading:
+        """The last look: the live invoice with its payments and the method to be charged."""
+        ...
+
+    async def pay(
+        self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None
+    ) -> PayAnswer:
+        """Charge an open invoice once under `key`. Never raises for an outcome: a timeout is
+        `UNKNOWN`. Safe to repeat with the same key and arguments for 23 h."""
+        ...
+
+    async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
+        """Turn the provider's own collection of this invoice off; the invoice as read back."""
+        ...
+
+    async def set_default_method(
+        self,
+        account: ProviderAccount,
+        *,
+        customer: str,
+        subscriptions: tuple[str, ...],
+        method: str,
+        key: str,
+    ) -> None:
+        """Make `method` the customer's default and that of each subscription (whose own default
+        would win over the customer's)."""
+        ...
+
+    async def card_page(
+        self,
+        account: ProviderAccount,
+        *,
+        customer: str,
+        return_url: str,
+        link: str,
+        currency: str,
+    ) -> str:
+        """URL of a provider page, made now, where the customer enters a card. `link` comes back
+        in the notice `CARD_COLLECTED`."""
+        ...
+
+    async def invoice_page(self, account: ProviderAccount, invoice: str) -> str | None:
+        """Fresh URL of the provider's page of this invoice (pay, authenticate); None if none."""
+        ...
+
+    async def end_subscription(
+        self, account: ProviderAccount, subscription: str, *, how: str, key: str
+    ) -> None:
+        """`cancel_now`, `cancel_at_period_end` or `pause`. One already ended is fine."""
+        ...
+
+    async def close_invoice(
+        self, account: ProviderAccount, invoice: str, *, how: str, key: str
+    ) -> Invoice:
+        """`uncollectible` or `void`; one already closed is fine."""
+        ...
+
+    async def invoice_of_payment(self, account: ProviderAccount, payment: str) -> str | None:
+        """The invoice a payment intent settled, or None: since 2025-03-31 a charge does not say."""
+        ...
+
+    async def read_object(
+        self, account: ProviderAccount, *, type: str, id: str, event: str, at: datetime
+    ) -> list[Notice]:
+        """Read what a thin event points to, as notices of that event."""
+        ...

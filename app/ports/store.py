@@ -1,0 +1,98 @@
+"""The store: plural only, one transaction per use case, the only commit."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from app.domain.actions import Action
+from app.domain.operations import InboxEvent
+from app.domain.records import Key, R
+
+
+class Conflict(Exception):
+    """Another transaction wrote first (serialization, deadlock, unique violation on an upsert).
+    Nothing was written; the use case may be repeated as a whole."""
+
+
+class StoreUnavailable(Exception):
+    """The database did not answer or refused. Whether a commit happened is unknown."""
+
+
+class Transaction(Protocol):
+    """Reads and writes of the merchants this transaction was opened for; nobody else's rows
+    are visible. Everything becomes durable together when the block of `Store` ends."""
+
+    async def act_for(self, merchants: Collection[str]) -> None:
+        """Leave the system role of `Store.system` and act for these merchants from here on."""
+        ...
+
+    async def lock(self, account_id: str, keys: Collection[str]) -> None:
+        """Hold these customers (or lone object ids) until the transaction ends, in key order,
+        so that two use cases on one customer never interleave."""
+        ...
+
+    async def load(self, kind: type[R], keys: Collection[Key]) -> list[R]:
+        """The rows with these primary keys that exist; missing ones are left out."""
+        ...
+
+    async def find(
+        self,
+        kind: type[R],
+        *,
+        where: Mapping[str, Any],
+        after: Key | None = None,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[R]:
+        """Rows whose fields equal the given values; a list, tuple or set means any of them.
+        A field name with the suffix `__lte` or `__gte` compares. `order` names fields (a leading
+        `-` turns it round); `after` is the keyset position: the values of the `order` fields of
+        the last row seen."""
+        ...
+
+    async def insert(self, rows: Sequence[R]) -> list[R]:
+        """Insert what is not there yet under any of its unique keys; return what was new."""
+        ...
+
+    async def save(self, rows: Sequence[R]) -> None:
+        """Insert or replace by primary key."""
+        ...
+
+    async def claim_inbox(self, limit: int) -> list[InboxEvent]:
+        """Pending inbox rows in order of arrival, locked for this transaction, those locked by
+        another left out. Only in `Store.system`."""
+        ...
+
+    async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:
+        """Due pending actions, lease taken and `claims` raised; never one whose customer has
+        another leased one. Earliest (due_at, key) first. Only in `Store.system`."""
+        ...
+
+
+class Store(Protocol):
+    def transaction(self, *merchants: str) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that sees and writes these merchants' rows only. Commits when the block
+        ends, rolls back when it raises. Raises `Conflict` or `StoreUnavailable`."""
+        ...
+
+    def system(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction of the system role: sees inbox, actions, provider accounts, API keys and
+        payment links of all merchants, to claim work and to find out who is asking. Nothing
+        else until `act_for`."""
+        ...
+
+
+class IntakeWriter(Protocol):
+    """The hot path of the webhooks: group commit without a timer."""
+
+    async def put(self, event: InboxEvent) -> bool:
+        """Return once the event is durable: True if new, False if it was known. Raises
+        `StoreUnavailable` when it could not be stored, `Full` when the queue is full."""
+        ...
+
+
+class Full(Exception):
+    """The intake queue is full; the sender should come back (`retry_after_s`)."""
+
+    retry_after_s = 5

@@ -1,0 +1,29 @@
+"""Everything a service may ask of the outside, held together."""
+
+from dataclasses import dataclass
+
+from app.domain.policies import Policy
+from app.ports.clock import Clock
+from app.ports.mailer import Mailer, Renderer
+from app.ports.payments import Payments
+from app.ports.secrets import Sealer, Tokens
+from app.ports.store import Store
+from app.ports.wake import Wake
+from app.ports.webhooks import Webhooks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Built once per process in `wiring`. `public_url` is where customers reach us."""
+
+    store: Store
+    clock: Clock
+    payments: Payments
+    webhooks: Webhooks
+    mailer: Mailer
+    renderer: Renderer
+    sealer: Sealer
+    tokens: Tokens
+    wake: Wake
+    policy: Policy
+    public_url: str

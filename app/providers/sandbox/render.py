@@ -1,0 +1,180 @@
+"""Objects as an answer or an event shows them: version by version, expanded where asked."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from app.providers.sandbox.errors import Thing, invalid
+from app.providers.sandbox.records import HIDDEN, Records
+from app.providers.sandbox.shapes import shaped
+
+Tree = dict[str, Any]
+MAX_LIST = 100
+
+
+class Looks(Protocol):
+    """What rendering needs of the world: to look things up."""
+
+    records: Records
+
+    def get(self, ident: str) -> Thing | None: ...
+
+
+def listed(items: list[Any], url: str, *, has_more: bool = False) -> Thing:
+    """The provider's list object."""
+    return {"object": "list", "data": items, "has_more": has_more, "url": url}
+
+
+def expansion(paths: list[str]) -> Tree:
+    """`["a.b", "a.c"]` as a tree."""
+    root: Tree = {}
+    for path in paths:
+        spot = root
+        for part in path.split("."):
+            spot = spot.setdefault(part, {})
+    return root
+
+
+def rendered(core: Looks, thing: Thing, version: str, expand: Tree | None = None) -> Thing:
+    """A copy of an object without what is hidden, in the shape of a version, expanded.
+
+    Raises:
+        ApiError: 400 for a property that cannot be expanded.
+    """
+    bare = {name: value for name, value in thing.items() if name != HIDDEN}
+    shown = shaped(core, bare, version)
+    if expand:
+        _expand(core, shown, expand, version)
+    return shown
+
+
+def _expand(core: Looks, shown: Thing, expand: Tree, version: str) -> None:
+    for name, inner in expand.items():
+        make = INCLUDABLE.get((shown.get("object", ""), name))
+        if make is not None:
+            shown[name] = _include(core, make(core, shown), inner, version)
+        elif name not in shown:
+            raise invalid(f"This property cannot be expanded ({name}).", param="expand")
+        else:
+            shown[name] = _expanded(core, shown[name], inner, version)
+
+
+def _include(core: Looks, made: Thing, inner: Tree, version: str) -> Thing:
+    below = inner.get("data")
+    return {**made, "data": [rendered(core, thing, version, below) for thing in made["data"]]}
+
+
+def _expanded(core: Looks, value: Any, inner: Tree, version: str) -> Any:
+    if isinstance(value, list):
+        return [_expanded(core, item, inner, version) for item in value]
+    if isinstance(value, dict):
+        copied = dict(value)
+        _expand(core, copied, inner, version)
+        return copied
+    thing = core.get(value) if isinstance(value, str) else None
+    return value if thing is None else rendered(core, thing, version, inner)
+
+
+def _of(kind: str, where: str, url: str) -> Callable[[Looks, Thing], Thing]:
+    def make(core: Looks, shown: Thing) -> Thing:
+        found = [t for t in core.records.of(kind) if t.get(where) == shown["id"]]
+        return listed(found[::-1], url.format(id=shown["id"]))
+
+    return make
+
+
+INCLUDABLE: dict[tuple[str, str], Callable[[Looks, Thing], Thing]] = {
+    ("invoice", "payments"): _of("invoice_payment", "invoice", "/v1/invoice_payments?invoice={id}"),
+    ("customer", "subscriptions"): _of(
+        "subscription", "customer", "/v1/customers/{id}/subscriptions"
+    ),
+    ("customer", "sources"): _of("card", "customer", "/v1/customers/{id}/sources"),
+    ("charge", "refunds"): _of("refund", "charge", "/v1/charges/{id}/refunds"),
+}
+"""Lists that an object carries only when asked."""
+
+
+def changed_before(core: Looks, thing: Thing, former: Thing, version: str) -> Thing:
+    """`previous_attributes`: the changed keys with their old values, in the version's shape."""
+    before = rendered(core, {**thing, **former}, version)
+    return _difference(before, rendered(core, thing, version))
+
+
+def _difference(before: Thing, after: Thing) -> Thing:
+    changed: Thing = {}
+    for name, old in before.items():
+        new = after.get(name)
+        if old == new:
+            continue
+        nested = isinstance(old, dict) and isinstance(new, dict)
+        changed[name] = _difference(old, new) if nested else old
+    changed.update({name: None for name in after if name not in before})
+    return changed
+
+
+def thin_event(event: Thing, thing: Thing) -> Thing:
+    """An event notification without the object: its type, instant and where to read it."""
+    created = datetime.fromtimestamp(event["created"], UTC)
+    kind = str(thing["object"])
+    related = None
+    data = {}
+    if event["type"] == "invoice.upcoming":
+        data = {"data": {n: thing[n] for n in ("customer", "subscription") if n in thing}}
+    else:
+        related = {"id": thing["id"], "type": kind, "url": f"/v1/{_plural(kind)}/{thing['id']}"}
+    return {
+        "id": event["id"],
+        "object": "v2.core.event",
+        "type": f"v1.{event['type']}",
+        "livemode": False,
+        "created": created.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "context": None,
+        "reason": None,
+        "related_object": related,
+        **data,
+    }
+
+
+def _plural(kind: str) -> str:
+    return kind.replace(".", "/") + "s"
+
+
+def page(core: Looks, found: list[Thing], given: Thing, url: str) -> Thing:
+    """One page of objects, newest first, by `limit`, `starting_after`, `ending_before`, `created`.
+
+    The objects are as they are kept; the caller renders `data`.
+    """
+    rows = [t for t in reversed(found) if _created_within(t, given.get("created"))]
+    limit = min(max(given.get("limit", 10), 1), MAX_LIST)
+    ids = [thing["id"] for thing in rows]
+    if given.get("ending_before"):
+        upto = _position(ids, given["ending_before"], "ending_before")
+        rows, more = rows[max(0, upto - limit) : upto], upto > limit
+    else:
+        start = 0
+        if given.get("starting_after"):
+            start = _position(ids, given["starting_after"], "starting_after") + 1
+        rows, more = rows[start : start + limit], len(rows) > start + limit
+    return listed(rows, url, has_more=more)
+
+
+def _position(ids: list[str], ident: str, param: str) -> int:
+    if ident not in ids:
+        raise invalid(f"No such object: '{ident}'", code="resource_missing", param=param)
+    return ids.index(ident)
+
+
+TESTS: dict[str, Callable[[int, int], bool]] = {
+    "gt": lambda created, bound: created > bound,
+    "gte": lambda created, bound: created >= bound,
+    "lt": lambda created, bound: created < bound,
+    "lte": lambda created, bound: created <= bound,
+}
+
+
+def _created_within(thing: Thing, bounds: Any) -> bool:
+    if bounds is None:
+        return True
+    if not isinstance(bounds, dict):
+        return bool(thing["created"] == int(bounds))
+    return all(TESTS[name](thing["created"], int(bound)) for name, bound in bounds.items())
