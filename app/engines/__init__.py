@@ -23,6 +23,11 @@ class Engines:
     own: tuple[Postgres | Valkey, ...]
     durable: bool
 
+    @property
+    def admin_url(self) -> str:
+        """A superuser's way into a throwaway cluster of ours."""
+        return next(engine.admin_url for engine in self.own if isinstance(engine, Postgres))
+
     def revive(self) -> list[str]:
         """Start again whatever of ours has died, at its old port; returns the names."""
         revived = []

@@ -179,13 +179,18 @@ class StateFolder:
             os.close(self._lock)
             self._lock = -1
 
-    def read(self) -> dict[str, Any]:
+    @staticmethod
+    def facts(folder: Path) -> dict[str, Any]:
         """What was written last; empty when there is nothing or nothing readable."""
         try:
-            facts: dict[str, Any] = json.loads(self.path.read_text())
+            facts: dict[str, Any] = json.loads((folder / "state.json").read_text())
         except (OSError, ValueError):
             return {}
         return facts
+
+    def read(self) -> dict[str, Any]:
+        """What was written last."""
+        return self.facts(self.path.parent)
 
     def write(self, **facts: Any) -> None:
         """Add facts, replacing the file in one step. It holds passwords, so its mode is 600."""

@@ -1,0 +1,240 @@
+"""One supervisor for a whole Holdfast on one machine: engines, migrations, and the processes.
+
+`holdfast up` and the demo use the same few pieces: `start_engines`, `Child`, `supervise`.
+"""
+
+import asyncio
+import base64
+import contextlib
+import http.client
+import importlib
+import inspect
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.engines import EngineFailure, Engines, start_engines
+from app.engines.files import write_secret
+from app.engines.homes import StateFolder
+from app.engines.processes import free_port, is_running, spawn, stop
+
+PAUSES = (0.2, 0.5, 1, 2, 5, 10)  # seconds before the n-th restart of a child that keeps dying
+STEADY = 30.0  # seconds a child must live for its deaths to be forgotten
+PATIENCE = 30.0  # seconds a child gets to finish what it does
+PREFERRED_PORT = 8200
+SANDBOX_PORT = 8210
+
+
+@dataclass
+class Child:
+    """A process that is to run for as long as we do.
+
+    `argv` begins with a path to a program; `env` is added to our own environment; `log` takes the
+    output, which otherwise is ours.
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    log: Path | None = None
+    process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
+    started: float = 0.0
+    not_before: float = 0.0
+
+    def start(self) -> None:
+        """Start it now. It gets SIGTERM when we die, however we die."""
+        self.started = time.monotonic()
+        self.process = spawn(
+            self.argv, folder=Path.cwd(), environment=os.environ | dict(self.env), log=self.log
+        )
+
+    def watch(self) -> None:
+        """Start it again when it has died: at once the first time, more patiently each time."""
+        now = time.monotonic()
+        if self.process is not None:
+            if self.process.poll() is None:
+                return
+            status = stop(self.process, signal.SIGTERM, patience=0)
+            self.process = None
+            self.deaths = 1 if now - self.started > STEADY else self.deaths + 1
+            pause = PAUSES[min(self.deaths, len(PAUSES)) - 1]
+            self.not_before = now + pause
+            print(f"{self.name} ended with {status}; starting it again in {pause} s", flush=True)
+        if now >= self.not_before:
+            self.start()
+
+    def stop(self) -> None:
+        """Ask it to finish, and end it if it does not. Harmless when it does not run."""
+        if self.process is not None:
+            stop(self.process, signal.SIGTERM, patience=PATIENCE)
+
+
+def python_child(
+    name: str, *arguments: str, env: Mapping[str, str], log: Path | None = None
+) -> Child:
+    """A child that runs one of our own modules, from a checkout as well as from a wheel."""
+    here = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    return Child(name, (sys.executable, *arguments), dict(env) | {"PYTHONPATH": path}, log)
+
+
+def supervise(
+    children: Sequence[Child], stopping: threading.Event, *, engines: Engines | None = None
+) -> None:
+    """Keep children (and engines) running until `stopping` is set, then stop the children.
+
+    Call it from the main thread: a child ends with the thread that started it. The engines are
+    left to the caller, who may have a last question for the database.
+    """
+    try:
+        while not stopping.is_set():
+            if engines:
+                _revive(engines)
+            before = [child.process for child in children]
+            for child in children:
+                child.watch()
+            if engines and before != [child.process for child in children]:
+                engines.notes.write(children={c.name: _pid(c) for c in children})
+            stopping.wait(0.2)
+    finally:
+        for child in children:
+            if child.process is not None and child.process.poll() is None:
+                child.process.terminate()
+        for child in children:
+            child.stop()
+
+
+def _pid(child: Child) -> int | None:
+    return child.process.pid if child.process else None
+
+
+def _revive(engines: Engines) -> None:
+    try:
+        for name in engines.revive():
+            print(f"{name} had died and runs again", flush=True)
+    except EngineFailure as failure:
+        print(f"an engine has died and does not start yet: {failure}", flush=True)
+
+
+def migrate(database_url: str) -> None:
+    """Bring a database to the newest schema. Repeating it changes nothing."""
+    upgrade = importlib.import_module("app.storage.migrate").upgrade
+    outcome = upgrade(database_url)
+    if inspect.iscoroutine(outcome):
+        asyncio.run(outcome)
+
+
+def secret_keys(state_dir: Path) -> str:
+    """The sealing key of this state folder: 32 random bytes, made once, mode 600."""
+    path = state_dir / "secret_keys"
+    if not path.exists():
+        write_secret(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    return path.read_text().strip()
+
+
+def environment_for(engines: Engines, state_dir: Path) -> dict[str, str]:
+    """What our processes need to know to work on these engines."""
+    known = {
+        "DATABASE_URL": engines.database_url,
+        "REDIS_URL": engines.redis_url,
+        "HOLDFAST_STATE_DIR": str(state_dir),
+    }
+    if not os.environ.get("HOLDFAST_SECRET_KEYS"):
+        known["HOLDFAST_SECRET_KEYS"] = secret_keys(state_dir)
+    return known
+
+
+def answers(url: str) -> bool:
+    """Whether an HTTP server at `http://host:port…` answers anything at all."""
+    place = url.removeprefix("http://").partition("/")[0]
+    connection = http.client.HTTPConnection(place, timeout=1)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+@contextlib.contextmanager
+def borrowed_engines(
+    state_dir: Path, *, database_url: str | None, redis_url: str | None
+) -> Iterator[dict[str, str]]:
+    """The environment for one command: given servers, those of a running `up`, or our own.
+
+    Engines that had to be started stop with the block.
+    """
+    given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    facts = StateFolder.facts(state_dir)
+    if not (database_url and redis_url) and is_running(int(facts.get("supervisor", 0)) or -1):
+        given["DATABASE_URL"] = database_url or facts.get("database_url")
+        given["REDIS_URL"] = redis_url or facts.get("redis_url")
+    if given["DATABASE_URL"]:
+        yield {name: value for name, value in given.items() if value}
+        return
+    engines = start_engines(state_dir, redis_url=redis_url)
+    try:
+        yield environment_for(engines, state_dir)
+    finally:
+        engines.stop()
+
+
+def up(
+    state_dir: Path,
+    *,
+    database_url: str | None,
+    redis_url: str | None,
+    port: int | None,
+    sandbox: bool,
+) -> None:
+    """Run everything on this machine until SIGTERM or SIGINT.
+
+    Safe to start again after any death: the database is the truth, and whatever a killed run left
+    behind is cleared away first.
+
+    Raises:
+        EngineFailure: an engine cannot be had, or another supervisor holds the folder.
+    """
+    stopping = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, lambda *_: stopping.set())
+    engines = start_engines(state_dir, database_url=database_url, redis_url=redis_url)
+    try:
+        migrate(engines.database_url)
+        supervise(_children(engines, state_dir, port, sandbox), stopping, engines=engines)
+    finally:
+        engines.stop()
+
+
+def _children(engines: Engines, state_dir: Path, port: int | None, sandbox: bool) -> list[Child]:
+    known = environment_for(engines, state_dir)
+    former = engines.notes.read()
+    port = port or free_port(former.get("api", {}).get("port") or PREFERRED_PORT)
+    url = f"http://127.0.0.1:{port}"
+    engines.notes.write(api={"port": port, "url": url})
+    children = [
+        python_child("api", "-m", "app", "api", "--port", str(port), env=known),
+        python_child("worker", "-m", "workers", env=known),
+    ]
+    print(f"api       {url}/docs\nstate     {state_dir}", flush=True)
+    if sandbox:
+        place = free_port(former.get("sandbox", {}).get("port") or SANDBOX_PORT)
+        engines.notes.write(sandbox={"port": place, "url": f"http://127.0.0.1:{place}"})
+        arguments = ("--port", str(place), "--state", str(state_dir / "sandbox.sqlite3"))
+        children.append(
+            python_child(
+                "sandbox", "-m", "app", "sandbox", *arguments, "--mode", "running", env=known
+            )
+        )
+        print(f"sandbox   http://127.0.0.1:{place}", flush=True)
+    return children

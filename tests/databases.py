@@ -1,0 +1,118 @@
+"""Databases for tests: a template migrated once, copies of it, and a quick way to empty them."""
+
+import asyncio
+import hashlib
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import redis
+
+from app.embedded import migrate
+
+# Deletes in any order, past triggers that protect ledgers and past row-level security: only a
+# superuser may. Tables that a migration filled are left alone.
+EMPTY_TABLES = """
+do $$
+declare name text;
+begin
+    set local session_replication_role = replica;
+    set local lock_timeout = '5s';
+    foreach name in array array[{names}]::text[] loop
+        execute 'delete from ' || name;
+    end loop;
+end $$
+"""
+TABLES = """
+select format('%I.%I', schemaname, tablename) from pg_tables
+where schemaname not in ('pg_catalog', 'information_schema') order by 1
+"""
+LOGIN = "holdfast_test"
+MAKE_LOGIN = """
+do $$ begin
+    create role {login} login createrole createdb password '{password}';
+exception when duplicate_object or unique_violation then null;
+end $$
+"""
+
+
+class Server:
+    """One PostgreSQL and one Redis server, as one test process may use them."""
+
+    def __init__(self, admin_url: str, redis_url: str, worker: str) -> None:
+        self._admin_url, self._redis_url, self._worker = admin_url, redis_url, worker
+        self._runner = asyncio.Runner()
+        self._password = hashlib.sha256(admin_url.encode()).hexdigest()
+        self._names: list[str] = []
+        self._connections: dict[str, asyncpg.Connection[Any]] = {}
+        self._to_empty: list[str] = []
+        self._template: str | None = None
+        self._as_admin("postgres", MAKE_LOGIN.format(login=LOGIN, password=self._password))
+
+    def create(self, name: str, *, template: str = "template1") -> str:
+        """Make a database anew and return its URL for a login that is no superuser."""
+        self.drop(name)
+        database = self._database(name)
+        self._as_admin("postgres", f"create database {database} owner {LOGIN} template {template}")
+        self._names.append(name)
+        return self._url(database)
+
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        database = self._database(name)
+        if connection := self._connections.pop(database, None):
+            self._runner.run(connection.close())
+        self._as_admin("postgres", f"drop database if exists {database} with (force)")
+
+    def template(self) -> str:
+        """The name of a database that is migrated once and that copies are made from."""
+        if self._template is None:
+            url = self.create("template")
+            # roles belong to the whole server: two processes must not make them at once
+            self._as_admin("postgres", "select pg_advisory_lock(7)")
+            migrate(url)
+            self._as_admin("postgres", "select pg_advisory_unlock(7)")
+            database = self._database("template")
+            for (table,) in self._as_admin(database, TABLES):
+                if not self._as_admin(database, f"select 1 from {table} limit 1"):
+                    self._to_empty.append(table)
+            self._runner.run(self._connections.pop(database).close())
+            self._template = database
+        return self._template
+
+    def clean(self, name: str) -> None:
+        """Delete all rows that tests have put there."""
+        names = ", ".join(f"$t${table}$t$" for table in self._to_empty)
+        self._as_admin(self._database(name), EMPTY_TABLES.format(names=names))
+
+    def empty_redis(self) -> str:
+        """A database of this test process on the Redis server, flushed."""
+        number = int(self._worker.removeprefix("gw")) + 1 if self._worker != "master" else 0
+        url = urlunsplit(urlsplit(self._redis_url)._replace(path=f"/{number}"))
+        with redis.Redis.from_url(url) as client:
+            client.flushdb()
+        return url
+
+    def close(self) -> None:
+        """Leave nothing behind on a server that is not ours."""
+        for name in self._names:
+            self.drop(name)
+        for connection in self._connections.values():
+            self._runner.run(connection.close())
+        self._runner.close()
+
+    def _as_admin(self, database: str, statement: str) -> list[Any]:
+        connection = self._connections.get(database)
+        if connection is None or connection.is_closed():
+            parts = urlsplit(self._admin_url)._replace(path=f"/{database}")
+            connection = self._runner.run(asyncpg.connect(urlunsplit(parts)))
+            self._connections[database] = connection
+        return self._runner.run(connection.fetch(statement))
+
+    def _database(self, name: str) -> str:
+        return f"holdfast_test_{self._worker}_{name}"
+
+    def _url(self, database: str) -> str:
+        parts = urlsplit(self._admin_url)
+        place = f"{LOGIN}:{self._password}@{parts.hostname}:{parts.port or 5432}"
+        return urlunsplit(parts._replace(netloc=place, path=f"/{database}"))
