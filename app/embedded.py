@@ -11,6 +11,7 @@ import importlib
 import inspect
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from app.engines import EngineFailure, Engines, start_engines
 from app.engines.files import write_secret
-from app.engines.homes import StateFolder
+from app.engines.homes import StateFolder, open_home
 from app.engines.processes import free_port, is_running, spawn, stop
 
 PAUSES = (0.2, 0.5, 1, 2, 5, 10)  # seconds before the n-th restart of a child that keeps dying
@@ -195,9 +196,11 @@ def up(
     database_url: str | None,
     redis_url: str | None,
     port: int | None,
-    sandbox: bool,
+    sandbox: bool | None,
 ) -> None:
     """Run everything on this machine until SIGTERM or SIGINT.
+
+    `sandbox=None` runs the sandbox while no provider account is configured.
 
     Safe to start again after any death: the database is the truth, and whatever a killed run left
     behind is cleared away first.
@@ -211,9 +214,29 @@ def up(
     engines = start_engines(state_dir, database_url=database_url, redis_url=redis_url)
     try:
         migrate(engines.database_url)
+        os.environ.update(environment_for(engines, state_dir))
+        if sandbox is None:
+            none_yet = importlib.import_module("app.operations.accounts").none_configured
+            sandbox = bool(none_yet())
         supervise(_children(engines, state_dir, port, sandbox), stopping, engines=engines)
     finally:
         engines.stop()
+
+
+def clean(state_dir: Path) -> None:
+    """Delete the engines' data and the state folder.
+
+    Raises:
+        EngineFailure: a supervisor works there.
+    """
+    if not state_dir.is_dir():
+        return
+    for inner in (*state_dir.glob("*/state.json"), state_dir / "state.json"):
+        notes = StateFolder(inner.parent)
+        notes.claim()
+        open_home(inner.parent).remove()
+        notes.release()
+    shutil.rmtree(state_dir)
 
 
 def _children(engines: Engines, state_dir: Path, port: int | None, sandbox: bool) -> list[Child]:

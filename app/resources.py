@@ -6,7 +6,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def resource(name: str) -> Path:
-    """A folder shipped with the program: `migrations`, `email_templates`.
+    """A folder shipped with the program: `migrations`, `email_templates`, `policies`.
 
     In a checkout it lies beside `app/`; a wheel carries it in `app/bundled/`.
 
