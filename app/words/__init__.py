@@ -1,0 +1,1 @@
+"""What letters and pages share: plain text, amounts, days, links and phrases per language."""
