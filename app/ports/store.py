@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from app.domain.actions import Action
-from app.domain.operations import InboxEvent
+from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, R
 
 
@@ -62,6 +62,13 @@ class Transaction(Protocol):
     async def claim_inbox(self, limit: int) -> list[InboxEvent]:
         """Pending inbox rows in order of arrival, locked for this transaction, those locked by
         another left out. Only in `Store.system`."""
+        ...
+
+    async def settle_inbox(
+        self, settled: Sequence[tuple[Key, InboxState, str | None]], *, at: datetime
+    ) -> None:
+        """Mark claimed inbox rows: (account_id, event_id) → state, reason, handled at `at`. The
+        body is neither read nor rewritten."""
         ...
 
     async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:

@@ -1,0 +1,140 @@
+"""What finance asks of the ledgers: sums per period and key, as of an instant; read only."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from app.domain.recovery import RecoveryEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """A stretch of time with a name: `day` is its first day in the merchant's time zone, the
+    instants (aware UTC) are what of it was asked for, `ends_at` not included."""
+
+    day: date
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """Which ledger lines count: one merchant's, recorded by `as_of` (included), in one currency
+    or in each."""
+
+    merchant_id: str
+    as_of: datetime
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What a sum is of. A key that was not asked for is None, like one the ledger left empty."""
+
+    period: date
+    currency: str
+    cause: str | None = None
+    plan: str | None = None
+    interval: str | None = None
+    trial_conversion: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveredSums:
+    """Ledger lines by kind, minor units; what was taken back is a positive number here."""
+
+    keys: Keys
+    recovered_minor: int
+    settled_other_minor: int
+    refunded_minor: int
+    dispute_lost_minor: int
+    dispute_won_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortSums:
+    """Invoices by the period of their first failure; counts and minor units.
+
+    `recovered_within_w_minor` and `settled_other_within_w_minor` count, per invoice, no more
+    than had failed. `open_minor` is what is still owed on those not yet decided.
+    """
+
+    keys: Keys
+    n: int
+    n_open: int
+    n_excluded: int
+    failed_minor: int
+    recovered_within_w_minor: int
+    settled_other_within_w_minor: int
+    open_minor: int
+    excluded_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortRule:
+    """Which failures make a cohort and how long their money has.
+
+    `within` is counted from each failure in elapsed time. `before` leaves out failures at or
+    after it (the mature view); `closed_only` those still open.
+    """
+
+    within: timedelta
+    before: datetime | None = None
+    closed_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """Narrows ledger lines; None means any."""
+
+    starts_at: datetime
+    ends_at: datetime
+    cause: str | None = None
+    kind: str | None = None
+    plan: str | None = None
+
+
+class Figures(Protocol):
+    """Each call is one short transaction of one merchant. All may be repeated, and with the same
+    `as_of` give the same answer once that instant is settled (see `reports.asking`).
+    Raises `StoreUnavailable`."""
+
+    async def time_zone(self, merchant_id: str) -> str:
+        """The merchant's IANA time zone; `UTC` for an unknown merchant."""
+        ...
+
+    async def recovered(
+        self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
+    ) -> list[RecoveredSums]:
+        """Ledger lines by period, currency and the keys of `by` (cause, plan, interval), in no
+        particular order; nothing for an empty group."""
+        ...
+
+    async def ledger(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
+    ) -> dict[str, int]:
+        """The plain sum of the signed lines per currency: what grouped sums must add up to."""
+        ...
+
+    async def cohorts(
+        self,
+        excerpt: Excerpt,
+        periods: Sequence[Period],
+        by: Collection[str],
+        rule: CohortRule,
+    ) -> list[CohortSums]:
+        """Failures by period, currency, trial conversion and the keys of `by` (plan, interval),
+        in no particular order; nothing for an empty group."""
+        ...
+
+    async def entries(
+        self,
+        excerpt: Excerpt,
+        chosen: EntryFilter,
+        *,
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[RecoveryEntry]:
+        """At most `limit` lines in order of (occurred_at, entry_id), those behind `after`."""
+        ...
