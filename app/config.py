@@ -1,0 +1,152 @@
+"""Every setting of a deployment, read from the environment. Nothing else reads the environment."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# A shorter master key could be guessed; `openssl rand -base64 32` gives 44 characters.
+SHORTEST_KEY = 32
+
+
+class Environment(StrEnum):
+    """What a deployment is for. Only `PRODUCTION` insists on secrets from outside."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+    DEMO = "demo"
+
+
+def _named(name: str) -> AliasChoices:
+    """A setting that goes by the name every hosting platform uses."""
+    return AliasChoices(name, f"HOLDFAST_{name}")
+
+
+class Settings(BaseSettings):
+    """The settings. Prefix `HOLDFAST_`, except for three names that hosting platforms share.
+
+    Raises pydantic's `ValidationError` for a value that cannot be meant, naming the setting.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOLDFAST_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    environment: Environment = Environment.DEVELOPMENT
+    """`production`, `development` or `demo`. In production no secret has a default."""
+
+    database_url: str | None = Field(
+        default=None, validation_alias=_named("DATABASE_URL"), repr=False
+    )
+    """PostgreSQL 15 or newer, `postgresql://user:password@host:port/name`. Without it
+    `holdfast up` starts its own PostgreSQL."""
+
+    redis_url: str | None = Field(default=None, validation_alias=_named("REDIS_URL"), repr=False)
+    """Redis or Valkey, `redis://…`. Without it `holdfast up` starts its own Valkey. May be lost
+    at any moment: work is then later, never lost."""
+
+    smtp_url: str | None = Field(default=None, validation_alias=_named("SMTP_URL"), repr=False)
+    """The server that takes mail: `smtp://`, `smtps://` or `smtp+starttls://`, with
+    `user:password@` where it asks for them."""
+
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Master keys under which provider keys and webhook secrets are sealed, separated by commas,
+    at least 32 characters each. The first seals, all open; to rotate, put a new one in front.
+    Outside production a file `secret-keys` in the state folder is made and used instead."""
+
+    public_url: str = "http://127.0.0.1:8000"
+    """Where customers and the provider reach this service: links in mail and the webhook
+    endpoint begin with it. Must be `https://` in production."""
+
+    state_dir: Path = Path(".holdfast")
+    """Folder of the embedded engines, of the generated master key and of the demo's clock."""
+
+    clock_file: Path | None = None
+    """Stepped clock: a file that holds the present instant (ISO 8601, UTC). For the demo and for
+    tests only; refused in production."""
+
+    mailbox_dir: Path | None = None
+    """Mail goes into this folder instead of to a server, and `/demo/mailbox` shows it. For the
+    demo and for tests only; refused in production."""
+
+    policy_file: Path | None = None
+    """The policy document new cases begin with. Without it the shipped `policies/default.yaml`."""
+
+    webhook_body_limit: int = Field(default=1024 * 1024, ge=1024)
+    """Largest webhook body taken, in bytes, counted while it streams in. More is answered 413."""
+
+    body_limit: int = Field(default=64 * 1024, ge=1024)
+    """Largest body taken by every other route, in bytes, counted while it streams in."""
+
+    intake_queue: int = Field(default=4096, ge=1)
+    """Webhooks that may wait in one api process for their commit. More are answered 503 with
+    `Retry-After`, and the provider sends them again."""
+
+    intake_batch: int = Field(default=128, ge=1, le=10_000)
+    """Most webhooks written by one INSERT of the intake."""
+
+    database_connections: int = Field(default=10, ge=2, le=200)
+    """Most connections of one process to PostgreSQL, beside the two of the webhook intake."""
+
+    lease_s: float = Field(default=60.0, gt=0)
+    """Seconds for which a worker holds a claimed action before another may claim it."""
+
+    sweep_s: float = Field(default=5.0, gt=0)
+    """Seconds between two looks of a worker at what wake-ups may have missed."""
+
+    worker_slots: int = Field(default=16, ge=1, le=500)
+    """Actions one worker carries out at the same time, each of another customer."""
+
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """Least severity that is logged: `debug`, `info`, `warning` or `error`."""
+
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+    """`json` for machines, `console` for people. Both are redacted alike."""
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, given: object) -> object:
+        if isinstance(given, str):
+            return tuple(key.strip() for key in given.split(",") if key.strip())
+        return given
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < SHORTEST_KEY for key in keys):
+            raise ValueError(f"each key needs at least {SHORTEST_KEY} characters")
+        return keys
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// (or http:// outside production)")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Self:
+        if self.environment is not Environment.PRODUCTION:
+            return self
+        faults = [
+            text
+            for wrong, text in (
+                (not self.database_url, "DATABASE_URL is missing"),
+                (not self.secret_keys, "HOLDFAST_SECRET_KEYS is missing"),
+                (self.public_url.startswith("http://"), "HOLDFAST_PUBLIC_URL must be https"),
+                (self.clock_file is not None, "HOLDFAST_CLOCK_FILE is not for production"),
+                (self.mailbox_dir is not None, "HOLDFAST_MAILBOX_DIR is not for production"),
+            )
+            if wrong
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self

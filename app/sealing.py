@@ -1,0 +1,87 @@
+"""Secrets at rest and tokens in links, both under the deployment's master keys."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.ports.secrets import SecretUnreadable
+
+FORM = "v1"
+NONCE_BYTES = 12  # what AES-GCM is specified for (NIST SP 800-38D, 8.2)
+
+
+def _derived(master: str, purpose: bytes) -> bytes:
+    """32 bytes of a master key for one purpose: sealing and tokens never share key material."""
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"holdfast " + purpose)
+    return hkdf.derive(master.encode())
+
+
+def _name_of(key: bytes) -> str:
+    """Eight hex digits by which a sealed text names its key without revealing it."""
+    return hashlib.sha256(b"name " + key).hexdigest()[:8]
+
+
+class AesGcmSealer:
+    """`ports.secrets.Sealer`: AES-256-GCM with a fresh random nonce for each sealed text.
+
+    The first of `keys` seals, all open. Sealed text is `v1.<key name>.<base64 of nonce and
+    ciphertext>`; form and key name are authenticated with it.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise ValueError("at least one master key is needed")
+        derived = [_derived(key, b"seal") for key in keys]
+        self._first = _name_of(derived[0])
+        self._keys = {_name_of(key): AESGCM(key) for key in derived}
+
+    def seal(self, plain: str) -> str:
+        """Seal under the first key. The same text sealed twice looks different."""
+        nonce = os.urandom(NONCE_BYTES)
+        head = f"{FORM}.{self._first}"
+        closed = self._keys[self._first].encrypt(nonce, plain.encode(), head.encode())
+        return f"{head}.{base64.urlsafe_b64encode(nonce + closed).decode()}"
+
+    def open(self, sealed: str) -> str:
+        """Open what any of the keys sealed. Raises `SecretUnreadable`, without the text in it."""
+        form, _, rest = sealed.partition(".")
+        name, _, text = rest.partition(".")
+        if form != FORM or name not in self._keys:
+            raise SecretUnreadable("sealed under a master key that is not configured")
+        try:
+            raw = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
+            plain = self._keys[name].decrypt(
+                raw[:NONCE_BYTES], raw[NONCE_BYTES:], f"{form}.{name}".encode()
+            )
+        except (binascii.Error, InvalidTag, ValueError) as damaged:
+            raise SecretUnreadable("the sealed text is damaged") from damaged
+        return plain.decode()
+
+
+class KeyedTokens:
+    """`ports.secrets.Tokens`: HMAC-SHA256 of the parts under the first master key.
+
+    256 bits, URL-safe, 43 characters. Each part is counted before it is hashed, so that
+    ("ab", "c") and ("a", "bc") give different tokens.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise ValueError("at least one master key is needed")
+        self._key = _derived(keys[0], b"tokens")
+
+    def link(self, *parts: str) -> str:
+        """The token of these parts: always the same while the first master key stays."""
+        counted = b"".join(
+            len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts)
+        )
+        digest = hmac.digest(self._key, counted, hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -1,0 +1,220 @@
+"""Merchants and their provider accounts: whom we work for, and with which secrets."""
+
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from app.domain.ids import derive_id
+from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
+from app.domain.operations import Alert
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services.audit import audit
+
+WEBHOOK_SECRETS_KEPT = 3  # the newest and two former: more than one rotation is never under way
+
+
+class AlreadyThere(ValueError):
+    """A merchant or an account like this one was made at this very instant."""
+
+
+class UnknownAccount(LookupError):
+    """The merchant has no such provider account."""
+
+
+async def create_merchant(
+    world: World,
+    *,
+    name: str,
+    actor: str,
+    time_zone: str = "UTC",
+    language: str = "en",
+    sender_email: str = "billing@localhost",
+    assignment_key: str | None = None,
+) -> Merchant:
+    """Make a merchant. Its id follows from name and instant.
+
+    `assignment_key` is drawn at random where none is given. Raises `AlreadyThere`.
+    """
+    now = world.clock.now()
+    merchant = Merchant(
+        merchant_id=derive_id("merchant", now, name),
+        name=name,
+        time_zone=time_zone,
+        language=language,
+        sender_email=sender_email,
+        sender_name=name,
+        assignment_key=assignment_key or secrets.token_hex(32),
+        created_at=now,
+    )
+    subject = merchant.merchant_id
+    made = audit(actor=actor, action="merchant.created", subject=subject, at=now, after=merchant)
+    async with world.store.transaction(subject) as tx:
+        if not await tx.insert([merchant]):
+            raise AlreadyThere(f"merchant {name!r}")
+        await tx.insert([made])
+    return merchant
+
+
+async def create_account(
+    world: World,
+    *,
+    merchant_id: str,
+    api_key: str,
+    actor: str,
+    live: bool,
+    mode: CollectionMode = CollectionMode.OBSERVE,
+    provider_ref: str | None = None,
+    webhook_secrets: Collection[str] = (),
+    api_base: str | None = None,
+) -> ProviderAccount:
+    """Connect a provider account; its secrets are sealed before they go anywhere.
+
+    Its id follows from merchant, provider account and instant. Raises `AlreadyThere`.
+    """
+    now = world.clock.now()
+    account = ProviderAccount(
+        account_id=derive_id("account", now, merchant_id, provider_ref, api_base, live),
+        merchant_id=merchant_id,
+        provider_ref=provider_ref,
+        live=live,
+        mode=mode,
+        api_key_sealed=world.sealer.seal(api_key),
+        webhook_secrets_sealed=tuple(map(world.sealer.seal, webhook_secrets)),
+        api_base=api_base,
+        created_at=now,
+    )
+    subject = account.account_id
+    made = audit(actor=actor, action="account.connected", subject=subject, at=now, after=account)
+    async with world.store.transaction(merchant_id) as tx:
+        if not await tx.insert([account]):
+            raise AlreadyThere(f"provider account {provider_ref or api_base or ''}")
+        await tx.insert([made])
+    return account
+
+
+async def find_account(world: World, account_id: str) -> ProviderAccount | None:
+    """A provider account by our id, whoever it belongs to."""
+    async with world.store.system() as tx:
+        rows = await tx.load(ProviderAccount, [(account_id,)])
+    return rows[0] if rows else None
+
+
+async def list_accounts(world: World) -> list[tuple[Merchant, ProviderAccount]]:
+    """Every provider account of the deployment with its merchant, oldest first."""
+    async with world.store.system() as tx:
+        accounts = await tx.find(ProviderAccount, where={}, order=("created_at", "account_id"))
+        ids = sorted({account.merchant_id for account in accounts})
+        await tx.act_for(ids)
+        merchants = await tx.load(Merchant, [(merchant_id,) for merchant_id in ids])
+    by_id = {merchant.merchant_id: merchant for merchant in merchants}
+    return [(by_id[account.merchant_id], account) for account in accounts]
+
+
+async def add_webhook_secret(
+    world: World,
+    account: ProviderAccount,
+    *,
+    secret: str,
+    actor: str,
+    endpoint_ref: str | None = None,
+) -> ProviderAccount:
+    """Put a webhook secret in front; two former ones go on being accepted, so that nothing
+    signed before the rotation is refused. Raises `UnknownAccount`."""
+
+    def change(current: ProviderAccount) -> ProviderAccount:
+        kept = (world.sealer.seal(secret), *current.webhook_secrets_sealed)
+        return replace(
+            current,
+            webhook_secrets_sealed=kept[:WEBHOOK_SECRETS_KEPT],
+            webhook_endpoint_ref=endpoint_ref or current.webhook_endpoint_ref,
+        )
+
+    return await _change(world, account, change, "account.webhook_secret_added", actor)
+
+
+async def retire_webhook_secrets(
+    world: World, account: ProviderAccount, *, actor: str
+) -> ProviderAccount:
+    """Accept the newest webhook secret only: the end of a rotation. Raises `UnknownAccount`."""
+
+    def change(current: ProviderAccount) -> ProviderAccount:
+        return replace(current, webhook_secrets_sealed=current.webhook_secrets_sealed[:1])
+
+    return await _change(world, account, change, "account.webhook_secrets_retired", actor)
+
+
+async def pause_account(
+    world: World, account: ProviderAccount, *, reason: str, actor: str
+) -> ProviderAccount:
+    """Stop everything for an account: no call, no charge, no mail. Webhooks are still taken.
+    One paused before keeps its reason. Raises `UnknownAccount`."""
+    now = world.clock.now()
+
+    def change(current: ProviderAccount) -> ProviderAccount:
+        if current.paused_at:
+            return current
+        return replace(current, paused_at=now, paused_reason=reason)
+
+    return await _change(world, account, change, "account.paused", actor)
+
+
+async def resume_account(world: World, account: ProviderAccount, *, actor: str) -> ProviderAccount:
+    """Let an account work again. Raises `UnknownAccount`."""
+
+    def change(current: ProviderAccount) -> ProviderAccount:
+        return replace(current, paused_at=None, paused_reason=None)
+
+    return await _change(world, account, change, "account.resumed", actor)
+
+
+async def _change(
+    world: World,
+    account: ProviderAccount,
+    change: Callable[[ProviderAccount], ProviderAccount],
+    action: str,
+    actor: str,
+) -> ProviderAccount:
+    """One change under the account's lock, with its audit line; nothing where nothing changes."""
+    now = world.clock.now()
+    async with world.store.transaction(account.merchant_id) as tx:
+        await tx.lock(account.account_id, ["provider_account"])
+        rows = await tx.load(ProviderAccount, [(account.account_id,)])
+        if not rows:
+            raise UnknownAccount(account.account_id)
+        after = change(rows[0])
+        if after != rows[0]:
+            await tx.save([after])
+            subject = account.account_id
+            line = audit(
+                actor=actor, action=action, subject=subject, at=now, before=rows[0], after=after
+            )
+            await tx.insert([line])
+    return after
+
+
+async def alert(world: World, *, merchant_id: str, kind: str, subject: str, text: str) -> None:
+    """Tell the operator. Repeated, it stays one alert; resolved before, it opens again."""
+    now = world.clock.now()
+    async with world.store.transaction(merchant_id) as tx:
+        await raise_alert(
+            tx,
+            Alert(
+                alert_id=derive_id("alert", now, merchant_id, kind, subject),
+                merchant_id=merchant_id,
+                kind=kind,
+                subject=subject,
+                text=text,
+                at=now,
+            ),
+        )
+
+
+async def raise_alert(tx: Transaction, new: Alert) -> None:
+    """Within a transaction: insert an alert, or open the resolved one about the same again."""
+    if await tx.insert([new]):
+        return
+    where = {"merchant_id": new.merchant_id, "kind": new.kind, "subject": new.subject}
+    for known in await tx.find(Alert, where=where):
+        if known.resolved_at is not None:
+            await tx.save([replace(new, alert_id=known.alert_id)])
