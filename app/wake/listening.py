@@ -1,7 +1,7 @@
 """Hearing that there is work."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -14,7 +14,7 @@ CONNECT_TIMEOUT_S = 1.0
 SILENCE_S = 5.0
 
 
-async def listen(url: str) -> AsyncIterator[None]:
+async def listen(url: str) -> AsyncGenerator[None, None]:
     """Yield once for each wake-up, and once after each (re)connection, for what was missed.
 
     Lives through any loss of Redis: it comes back after a pause of 0.25 s, doubling to 5 s.
@@ -61,4 +61,3 @@ class _Line:
                 await end()
             except (RedisError, OSError):
                 continue  # a broken line cannot be closed politely
-

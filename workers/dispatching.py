@@ -1,0 +1,55 @@
+"""The dispatcher: claims what is due, commits, and only then lets it be carried out."""
+
+import asyncio
+from asyncio import Task
+
+from app.services import actions
+from workers.carrying import Carrier, Claim, claims_of
+from workers.queue import Queue
+from workers.shift import Shift
+
+
+class Dispatcher:
+    """Claims due actions and hands them to arq, or carries them out itself when Redis is away."""
+
+    def __init__(self, shift: Shift, queue: Queue, carrier: Carrier) -> None:
+        self._shift, self._queue, self._carrier = shift, queue, carrier
+        self._own: set[Task[None]] = set()
+
+    async def step(self) -> bool:
+        """One claim at most. True: there may be more, so come again at once.
+
+        Dying between the commit of the claim and the hand-over costs the lease, nothing else.
+        """
+        for batch in await self._queue.lost():
+            self._carry_here(batch)
+        if not self._queue.has_room or len(self._own) >= self._shift.pace.jobs:
+            return False  # whatever ends rings the bell
+        pace = self._shift.pace
+        claimed = await actions.claim(self._shift.world, limit=pace.batch, lease_s=pace.lease_s)
+        if claimed:
+            batch = claims_of(claimed)
+            if not await self._queue.put(batch):
+                self._carry_here(batch)
+        return len(claimed) == pace.batch
+
+    def _carry_here(self, batch: list[Claim]) -> None:
+        task = asyncio.create_task(self._carrier.carry(batch), name="carry")
+        self._own.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: Task[None]) -> None:
+        self._own.discard(task)
+        self._shift.due_bell.ring()
+
+    async def finish(self) -> None:
+        """Wait for what is being carried out here; at the end of the grace, let it go.
+
+        What is cut off stays leased and is claimed again, here or elsewhere.
+        """
+        if not self._own:
+            return
+        _, late = await asyncio.wait(self._own, timeout=self._shift.pace.grace_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

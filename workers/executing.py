@@ -1,0 +1,96 @@
+"""arq's worker, kept running: it ends whenever its Redis does."""
+
+import asyncio
+import os
+import socket
+from datetime import UTC
+from typing import Any
+
+import orjson
+import structlog
+from arq.worker import Worker
+
+from workers.carrying import Carrier
+from workers.jobs import crons, functions
+from workers.queue import GONE, QUEUE, dumps, redis_settings
+from workers.shift import Shift, outcome
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 5.0
+# A job waits for half of it on average; each look costs one question to Redis.
+POLL_S = 0.05
+HEARTBEAT_S = 10
+
+log = structlog.get_logger("workers")
+
+
+def arq_worker(shift: Shift, carrier: Carrier) -> Worker:
+    """A worker as we use arq: ids only, JSON, no results, no retries, one health key each.
+
+    `queue_read_limit`: running jobs stay in the queue, and every worker reads only its head, so
+    the limit must exceed twice the slots of the whole fleet.
+    """
+    pace = shift.pace
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return Worker(
+        functions(pace),
+        cron_jobs=crons(),
+        queue_name=QUEUE,
+        redis_settings=redis_settings(shift.redis_url),
+        ctx={"shift": shift, "carrier": carrier},
+        handle_signals=False,
+        max_jobs=pace.jobs,
+        queue_read_limit=max(1000, 4 * pace.jobs),
+        poll_delay=POLL_S,
+        job_timeout=pace.job_timeout_s,
+        keep_result=0,
+        max_tries=1,
+        retry_jobs=False,
+        health_check_interval=HEARTBEAT_S,
+        health_check_key=f"holdfast:worker:{name}",
+        job_serializer=dumps,
+        job_deserializer=orjson.loads,
+        timezone=UTC,
+        log_results=False,
+    )
+
+
+async def execute(shift: Shift, carrier: Carrier) -> None:
+    """Run arq's worker until the shift ends, anew after each loss of Redis."""
+    pause = FIRST_PAUSE_S
+    while not shift.stopping.is_set():
+        worker = arq_worker(shift, carrier)
+        running = asyncio.create_task(worker.async_run(), name="arq")
+        stop = asyncio.create_task(shift.stopping.wait())
+        began = asyncio.get_running_loop().time()
+        await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if shift.stopping.is_set():
+            await _finish(worker, shift.pace.grace_s)
+        await _end(worker, running)
+        steady = asyncio.get_running_loop().time() - began > LONGEST_PAUSE_S
+        pause = FIRST_PAUSE_S if steady else min(2 * pause, LONGEST_PAUSE_S)
+        await shift.stopped(pause)
+
+
+async def _finish(worker: Worker, grace_s: float) -> None:
+    worker.allow_pick_jobs = False
+    tasks: set[asyncio.Task[Any]] = set(worker.tasks.values())
+    if tasks:
+        await asyncio.wait(tasks, timeout=grace_s)
+
+
+async def _end(worker: Worker, running: asyncio.Task[None]) -> None:
+    if running.done() and not running.cancelled():
+        log.warning("arq_fell", error=repr(running.exception()))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    error = await outcome(_closed(worker))
+    if isinstance(error, Exception) and not isinstance(error, GONE):
+        log.warning("arq_not_closed", error=repr(error))
+
+
+async def _closed(worker: Worker) -> None:
+    """Close within a second: a Redis that hangs must not keep us."""
+    async with asyncio.timeout(1):
+        await worker.close()

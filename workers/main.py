@@ -1,0 +1,100 @@
+"""The worker process: loops that look for work, beside arq that carries it."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+import structlog
+import uvloop
+from app.wiring import Settings, build_world
+
+from app.services import intake
+from app.wake import listen
+from workers.carrying import Carrier
+from workers.dispatching import Dispatcher
+from workers.executing import execute
+from workers.queue import Queue
+from workers.shift import Bell, Pace, Shift, outcome
+
+PAUSE_AFTER_ERROR_S = 1.0
+# With a stepped clock nobody waits for real time: the demo's driver waits for us.
+SWEEP_ON_STEPPED_CLOCK_S = 0.25
+INBOX_BATCH = 500
+# Where a Redis is expected when none is named. Without any, the worker does all by itself.
+USUAL_REDIS = "redis://127.0.0.1:6379/0"
+
+log = structlog.get_logger("workers")
+
+
+async def work(shift: Shift) -> None:
+    """Work until the shift ends, and finish the running steps. Needs the database, not Redis."""
+    queue = Queue(shift.redis_url, shift.pace)
+    carrier = Carrier(shift.world, at_once=shift.pace.at_once)
+    dispatcher = Dispatcher(shift, queue, carrier)
+    ears = asyncio.create_task(_hear(shift), name="wake")
+    try:
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(keep(shift, "inbox", shift.inbox_bell, lambda: drain(shift)))
+            loops.create_task(keep(shift, "due", shift.due_bell, dispatcher.step))
+            loops.create_task(execute(shift, carrier))
+        await dispatcher.finish()
+    finally:
+        ears.cancel()
+        await asyncio.gather(ears, return_exceptions=True)
+        await queue.close()
+
+
+async def drain(shift: Shift) -> bool:
+    """Absorb one batch of the inbox. True: there may be more."""
+    handled: int = await intake.drain(shift.world, limit=INBOX_BATCH)
+    if handled:
+        shift.due_bell.ring()  # what came in may be due at once
+    return handled > 0
+
+
+async def keep(shift: Shift, name: str, bell: Bell, step: Callable[[], Awaitable[bool]]) -> None:
+    """Repeat a step until the shift ends: at once while it says that there is more, else at the
+    next ring, and without one at the next sweep. An error is logged and costs a pause."""
+    while not shift.stopping.is_set():
+        more = await outcome(step())
+        if isinstance(more, Exception):
+            log.error("step_failed", step=name, exc_info=more)
+            await shift.stopped(PAUSE_AFTER_ERROR_S)
+        elif not more:
+            await bell.heard(shift.pace.sweep_s)
+
+
+async def _hear(shift: Shift) -> None:
+    async with aclosing(listen(shift.redis_url)) as wakes:
+        async for _ in wakes:
+            shift.ring()
+
+
+def pace_of(settings: Settings) -> Pace:
+    """The pace that the settings ask for."""
+    stepped = settings.clock_file is not None
+    return Pace(
+        lease_s=settings.lease_s,
+        sweep_s=min(settings.sweep_s, SWEEP_ON_STEPPED_CLOCK_S) if stepped else settings.sweep_s,
+        at_once=settings.worker_slots,
+    )
+
+
+async def run(settings: Settings) -> None:
+    """One worker from its start until SIGTERM or SIGINT; then at most the grace is waited."""
+    async with build_world(settings) as world:
+        shift = Shift(
+            world=world, redis_url=settings.redis_url or USUAL_REDIS, pace=pace_of(settings)
+        )
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, shift.stop)
+        log.info("worker_started", lease_s=shift.pace.lease_s, sweep_s=shift.pace.sweep_s)
+        await work(shift)
+        log.info("worker_stopped")
+
+
+def main() -> None:
+    """The process `python -m workers`."""
+    uvloop.run(run(Settings()))

@@ -1,0 +1,93 @@
+"""What the loops of one worker process share."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from app.ports.world import World
+
+T = TypeVar("T")
+
+
+class Bell:
+    """Wakes one loop. Rings that nobody waits for are kept as one."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def heard(self, within_s: float) -> None:
+        """Return at the next ring (or one since the last call), at the latest in `within_s`."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._rung.wait()
+        except TimeoutError:
+            return
+        self._rung.clear()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast and how wide one worker works. Times are seconds of real time.
+
+    `lease_s` is how long a claim keeps others away; a job is given three quarters of it, so that
+    it is over before its rows may be claimed again. `jobs` batches of at most `batch` actions run
+    at a time; `at_once` customers are worked at a time, over all of them.
+    """
+
+    lease_s: float = 60.0
+    sweep_s: float = 5.0
+    grace_s: float = 20.0
+    batch: int = 50
+    jobs: int = 8
+    at_once: int = 16
+
+    @property
+    def job_timeout_s(self) -> float:
+        return 0.75 * self.lease_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """One worker process at work, from its start until `stopping` is set."""
+
+    world: World
+    redis_url: str
+    pace: Pace = Pace()
+    inbox_bell: Bell = field(default_factory=Bell)
+    due_bell: Bell = field(default_factory=Bell)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ring(self) -> None:
+        """Let every loop look for work."""
+        self.inbox_bell.ring()
+        self.due_bell.ring()
+
+    def stop(self) -> None:
+        """Finish the running steps and end. Repeatable."""
+        self.stopping.set()
+        self.ring()
+
+    async def stopped(self, within_s: float) -> bool:
+        """Wait at most `within_s` for `stop`; says whether it was asked for."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self.stopping.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+async def outcome(work: Awaitable[T]) -> T | Exception:
+    """Let work run to its end; return what it returned, or the error it ended in.
+
+    The one place where the worker meets errors that nobody expected: one broken action or one
+    broken round must not take the others down with it. Cancellation passes through.
+    """
+    (result,) = await asyncio.gather(work, return_exceptions=True)
+    if isinstance(result, BaseException) and not isinstance(result, Exception):
+        raise result
+    return result
