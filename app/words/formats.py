@@ -1,5 +1,6 @@
 """Amounts and days as people of a language and a place write them."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -13,6 +14,8 @@ from babel.numbers import get_currency_precision, parse_pattern
 from app.domain.money import exponent
 
 DEFAULT_LOCALE = "en"
+# CLDR wants a space between a currency's letters and its digits (KWD 12.345); Babel leaves it out.
+LETTER_MEETS_DIGIT = re.compile(r"(?<=[A-Z])(?=\d)")
 
 
 @lru_cache(maxsize=256)
@@ -50,7 +53,7 @@ def show_money(minor: int, currency: str, language: str) -> str:
     pattern = parse_pattern(locale.currency_formats["standard"].pattern)
     pattern.frac_prec = (shown, shown)
     text: str = pattern.apply(amount, locale, currency=currency.upper(), currency_digits=False)
-    return text
+    return LETTER_MEETS_DIGIT.sub("\u00a0", text)
 
 
 def show_day(instant: datetime, time_zone: str, language: str) -> str:

@@ -64,6 +64,12 @@ class Phrases:
         base = tag.replace("_", "-").split("-")[0].lower()
         return base if base in self._phrases else DEFAULT_LANGUAGE
 
+    def locale_of(self, tag: str) -> str:
+        """`tag` itself where its language has a catalogue, else English: the words and the
+        numbers of one text are never in two languages."""
+        known = tag.lower().startswith(self.language_of(tag))
+        return tag if known else DEFAULT_LANGUAGE
+
     def speaker(self, tag: str, facts: Mapping[str, Any]) -> Say:
         """A function from a phrase's key to its words about these facts, as plain text."""
         phrases = self._phrases[self.language_of(tag)]

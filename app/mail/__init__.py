@@ -1,0 +1,1 @@
+"""Letters out: rendered, made into mail, and handed to a server or put into the demo's mailbox."""
