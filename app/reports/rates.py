@@ -1,0 +1,129 @@
+"""The recovery rate: of what failed in a period, how much came back within W days."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from app.ports.figures import CohortRule, CohortSums, Figures, Period
+from app.reports.answers import Answer, Row, blocks, in_order, key_cells, share
+from app.reports.asking import Question
+from app.reports.figures import definitions
+from app.reports.periods import day_of, midnight
+
+KEYS = frozenset({"currency", "plan", "interval"})
+DEFAULT_DAYS, LONGEST_DAYS = 30, 366
+SUMS = (
+    "n",
+    "n_open",
+    "n_excluded",
+    "failed_minor",
+    "recovered_within_w_minor",
+    "settled_other_within_w_minor",
+    "open_minor",
+    "excluded_minor",
+)
+COLUMNS = (*SUMS, "rate", "open_share")
+
+
+class View(StrEnum):
+    """Which cohorts count; the words of finance's definition of the recovery rate."""
+
+    MATURE = "mature"
+    ALL = "all"
+    CLOSED = "closed"
+
+
+def recovery_rate(question: Question, *, days: int, view: View, figures: Figures) -> Answer:
+    """The answer about the recovery rate, by the day of the first failure.
+
+    Args:
+        days: W, the days of 24 hours that each failed invoice has.
+
+    `totals` are per currency and trial conversion; `identity` compares them with the cohort of
+    the whole span, read apart and ungrouped.
+    """
+    rule = _rule(question, days, view)
+    totals: dict[tuple[str, bool], dict[str, int]] = {}
+
+    async def rows() -> AsyncIterator[Row]:
+        for block in blocks(question):
+            found = await figures.cohorts(question.excerpt, block, question.by, rule)
+            for sums in sorted(found, key=lambda sums: in_order(sums.keys)):
+                cells = key_cells(sums.keys, question.by)
+                cells["trial_conversion"] = sums.keys.trial_conversion
+                yield cells | _with_shares(_add(totals, sums))
+
+    async def tail() -> Mapping[str, Any]:
+        return {
+            "totals": [
+                {"currency": currency, "trial_conversion": trial}
+                | _with_shares(totals[currency, trial])
+                for currency, trial in sorted(totals)
+            ],
+            "identity": await _identity(question, rule, totals, figures),
+        }
+
+    by = tuple(name for name in question.by if name != "currency")
+    head = {
+        "figure": "recovery-rate",
+        **question.echo(),
+        "interval": question.step.value,
+        "group_by": list(question.by),
+        "w": days,
+        "view": view.value,
+        "definitions": definitions(COLUMNS),
+    }
+    columns = ("period", "currency", *by, "trial_conversion", *COLUMNS)
+    return Answer(head=head, columns=columns, rows=rows(), tail=tail)
+
+
+def _rule(question: Question, days: int, view: View) -> CohortRule:
+    """A day is mature when all of it lies more than W days before the cut-off: then no payment
+    within W can be missing any more."""
+    within = timedelta(days=days)
+    before = midnight(day_of(question.excerpt.as_of - within, question.zone), question.zone)
+    return CohortRule(
+        within=within,
+        before=before if view is View.MATURE else None,
+        closed_only=view is View.CLOSED,
+    )
+
+
+def _add(totals: dict[tuple[str, bool], dict[str, int]], sums: CohortSums) -> dict[str, int]:
+    counted = {name: getattr(sums, name) for name in SUMS}
+    key = (sums.keys.currency, sums.keys.trial_conversion)
+    former = totals.setdefault(key, dict.fromkeys(SUMS, 0))
+    for name, count in counted.items():
+        former[name] += count
+    return counted
+
+
+def _with_shares(counted: Mapping[str, int]) -> Row:
+    failed = counted["failed_minor"]
+    return {
+        **counted,
+        "rate": share(counted["recovered_within_w_minor"], failed),
+        "open_share": share(counted["open_minor"], failed),
+    }
+
+
+async def _identity(
+    question: Question,
+    rule: CohortRule,
+    totals: Mapping[tuple[str, bool], Mapping[str, int]],
+    figures: Figures,
+) -> Row:
+    whole = Period(
+        day=day_of(question.starts_at, question.zone),
+        starts_at=question.starts_at,
+        ends_at=question.ends_at,
+    )
+    found = await figures.cohorts(question.excerpt, [whole], (), rule)
+    ungrouped: dict[tuple[str, bool], dict[str, int]] = {}
+    for sums in found:
+        _add(ungrouped, sums)
+    return {
+        "says": "the rows add up to the cohort of the whole span, asked ungrouped",
+        "holds": ungrouped == totals,
+    }

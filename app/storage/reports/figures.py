@@ -1,0 +1,150 @@
+"""The figures port over PostgreSQL: each call one short read-only transaction of one merchant."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import RowMapping, TextClause
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.recovery import Cause, EntryKind, RecoveryEntry
+from app.ports.figures import (
+    CohortRule,
+    CohortSums,
+    EntryFilter,
+    Excerpt,
+    Keys,
+    Period,
+    RecoveredSums,
+)
+from app.storage.reports import statements
+from app.storage.reports.reading import read
+
+RECOVERED = (
+    "recovered_minor",
+    "settled_other_minor",
+    "refunded_minor",
+    "dispute_lost_minor",
+    "dispute_won_minor",
+)
+COHORTS = (
+    "n",
+    "n_open",
+    "n_excluded",
+    "failed_minor",
+    "recovered_within_w_minor",
+    "settled_other_within_w_minor",
+    "open_minor",
+    "excluded_minor",
+)
+
+
+class PostgresFigures:
+    """Reads the ledgers as the merchant who asks; may stand on a replica's engine.
+
+    Sums come as numeric from the database and leave as int: exact whatever their size.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def time_zone(self, merchant_id: str) -> str:
+        rows = await self._ask(statements.TIME_ZONE, merchant_id, {})
+        return cast("str", rows[0]["time_zone"]) if rows else "UTC"
+
+    async def recovered(
+        self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
+    ) -> list[RecoveredSums]:
+        bound = _excerpt(excerpt) | _periods(periods) | _keys(by, "cause", "plan", "interval")
+        rows = await self._ask(statements.RECOVERED, excerpt.merchant_id, bound)
+        return [
+            RecoveredSums(
+                keys=Keys(period=day, currency=currency, cause=cause, plan=plan, interval=interval),
+                **{name: int(row[name]) for name in RECOVERED},
+            )
+            for row in rows
+            for day, currency, cause, plan, interval in [tuple(row.values())[:5]]
+        ]
+
+    async def ledger(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
+    ) -> dict[str, int]:
+        bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at}
+        rows = await self._ask(statements.LEDGER, excerpt.merchant_id, bound)
+        return {row["currency"]: int(row["minor"]) for row in rows}
+
+    async def cohorts(
+        self,
+        excerpt: Excerpt,
+        periods: Sequence[Period],
+        by: Collection[str],
+        rule: CohortRule,
+    ) -> list[CohortSums]:
+        bound = _excerpt(excerpt) | _periods(periods) | _keys(by, "plan", "interval")
+        bound |= {"before": rule.before, "within": rule.within, "closed_only": rule.closed_only}
+        rows = await self._ask(statements.COHORTS, excerpt.merchant_id, bound)
+        return [
+            CohortSums(
+                keys=Keys(
+                    period=day,
+                    currency=currency,
+                    plan=plan,
+                    interval=interval,
+                    trial_conversion=trial,
+                ),
+                **{name: int(row[name]) for name in COHORTS},
+            )
+            for row in rows
+            for day, currency, plan, interval, trial in [tuple(row.values())[:5]]
+        ]
+
+    async def entries(
+        self,
+        excerpt: Excerpt,
+        chosen: EntryFilter,
+        *,
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[RecoveryEntry]:
+        # The empty id sorts before every id: without a position the first line is included.
+        after_at, after_id = after or (chosen.starts_at, "")
+        bound = _excerpt(excerpt) | {
+            "starts_at": chosen.starts_at,
+            "ends_at": chosen.ends_at,
+            "cause": chosen.cause,
+            "kind": chosen.kind,
+            "plan": chosen.plan,
+            "after_at": after_at,
+            "after_id": after_id,
+            "limit": limit,
+        }
+        rows = await self._ask(statements.ENTRIES, excerpt.merchant_id, bound)
+        return [_entry(row) for row in rows]
+
+    async def _ask(
+        self, statement: TextClause, merchant_id: str, bound: Mapping[str, Any]
+    ) -> Sequence[RowMapping]:
+        return await read(self._engine, statement, {"merchant": merchant_id, **bound})
+
+
+def _excerpt(excerpt: Excerpt) -> dict[str, Any]:
+    return {"as_of": excerpt.as_of, "currency": excerpt.currency}
+
+
+def _periods(periods: Sequence[Period]) -> dict[str, Any]:
+    return {
+        "days": [period.day for period in periods],
+        "starts": [period.starts_at for period in periods],
+        "ends": [period.ends_at for period in periods],
+    }
+
+
+def _keys(by: Collection[str], *known: str) -> dict[str, Any]:
+    return {f"by_{name}": name in by for name in known}
+
+
+def _entry(row: RowMapping) -> RecoveryEntry:
+    fields = dict(row)
+    return RecoveryEntry(
+        **fields | {"kind": EntryKind(fields["kind"]), "cause": Cause(fields["cause"])}
+    )
