@@ -14,8 +14,8 @@ class Record(Protocol):
     `merchant_id` is on each.
     """
 
-    KEY: ClassVar[tuple[str, ...]]
-    UNIQUE: ClassVar[tuple[tuple[str, ...], ...]]
+    KEY: ClassVar[Any]
+    UNIQUE: ClassVar[Any]
 
     @property
     def merchant_id(self) -> str: ...

@@ -1,0 +1,160 @@
+"""What follows for a case: the next attempt, in words, as an action in the database."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.domain.actions import ActionKind
+from app.domain.dunning import (
+    IN_DOUBT,
+    Attempt,
+    AttemptState,
+    CardUse,
+    Case,
+    CaseState,
+    Trigger,
+    Waits,
+)
+from app.domain.mirror import Customer, PaymentMethod
+from app.domain.openings import case_action
+from app.domain.policies import Policy, Strategy
+from app.domain.records import Book
+from app.domain.retry import AskCustomer, GiveUp, NextStep, RetryFacts, TryAgain, next_step
+from app.domain.sequence import plan_letters
+from app.domain.terms import Terms, decline_from, note
+
+# The control arm of the retry experiment: the policy's number of tries, evenly over its window,
+# blind to the decline's class. Never nothing: a holdout must not cost the merchant the money.
+EVEN = Strategy.FIXED
+AT_MOST_NEW_CARD_ATTEMPTS = 3  # per case and day
+DIRECT_DEBITS = frozenset(
+    {"us_bank_account", "sepa_debit", "bacs_debit", "au_becs_debit", "acss_debit"}
+)
+
+
+def decide(
+    book: Book, case: Case, policy: Policy, terms: Terms, method: PaymentMethod | None
+) -> Case:
+    """Decide what follows, store the decision with its inputs and reason, plan its action.
+
+    Nothing is planned while an attempt is in doubt: its resolution decides again.
+    """
+    if case.state is not CaseState.ACTIVE:
+        return case
+    attempts = [a for a in book.all(Attempt) if a.case_id == case.case_id]
+    if any(a.state in IN_DOUBT for a in attempts):
+        return case
+    facts = _facts(book, case, attempts, terms, method)
+    step = next_step(_arm_policy(case, policy).retry, facts)
+    case = _planned(book, case, step, terms)
+    _remember(book, case, step, facts, terms)
+    plan_letters(book, case, policy, terms)
+    book.put(case)
+    return case
+
+
+def _arm_policy(case: Case, policy: Policy) -> Policy:
+    if case.arm != "holdout":
+        return policy
+    retry = policy.retry
+    step = retry.window_days / (retry.max_attempts + 1)
+    days = tuple(round(step * (n + 1)) for n in range(retry.max_attempts))
+    return replace(policy, retry=replace(retry, strategy=EVEN, days=days))
+
+
+def _facts(
+    book: Book,
+    case: Case,
+    attempts: list[Attempt],
+    terms: Terms,
+    method: PaymentMethod | None,
+) -> RetryFacts:
+    own = [a.intent_at for a in attempts if a.trigger is Trigger.HOLDFAST]
+    refused = [a.intent_at for a in attempts if a.state is AttemptState.DECLINED]
+    decline = decline_from(case.decline)
+    card_key = card_key_of(method)
+    if method is not None and method.brand and decline.brand is None:
+        decline = replace(decline, brand=method.brand)
+    return RetryFacts(
+        decline=decline,
+        failures=max(case.failures, 1),
+        attempts_used=case.attempts_used,
+        opened_at=case.opened_at,
+        window_ends_at=case.window_ends_at,
+        last_failed_at=max(refused, default=case.opened_at),
+        last_own_at=max(own, default=None),
+        uses=uses_of(book.all(CardUse), card_key, method),
+        rail=rail_of(method),
+        tz=terms.zone_of(book.get(Customer, case.account_id, case.customer_id)),
+        now=terms.now,
+    )
+
+
+def card_key_of(method: PaymentMethod | None) -> str | None:
+    """What budgets are counted by: the fingerprint, else the payment-method id."""
+    return (method.fingerprint or method.method_id) if method else None
+
+
+def rail_of(method: PaymentMethod | None) -> str:
+    """The rail whose rules apply to a method."""
+    if method is None or method.type not in DIRECT_DEBITS:
+        india = method is not None and (method.country or "").upper() == "IN"
+        return "in_mandate" if india else "card"
+    return method.type
+
+
+def uses_of(
+    uses: Iterable[CardUse], card_key: str | None, method: PaymentMethod | None
+) -> tuple[CardUse, ...]:
+    """The attempts on this card; a never-flag falls with a new expiry date."""
+    expiry = f"{method.exp_year}-{method.exp_month:02d}" if method and method.exp_month else None
+    mine = [use for use in uses if use.card_key == card_key]
+    return tuple(
+        replace(use, never=False) if use.never and expiry and use.expiry != expiry else use
+        for use in mine
+    )
+
+
+def _planned(book: Book, case: Case, step: NextStep, terms: Terms) -> Case:
+    match step:
+        case TryAgain(at=at):
+            if case.driven:
+                action = case_action(case, ActionKind.RETRY, at, nth=at.isoformat())
+                book.add(action)
+            return replace(case, waits=Waits.RETRYING, next_attempt_at=at if case.driven else None)
+        case AskCustomer() | GiveUp():
+            return replace(case, waits=Waits.CUSTOMER, next_attempt_at=None)
+
+
+def _remember(book: Book, case: Case, step: NextStep, facts: RetryFacts, terms: Terms) -> None:
+    inputs = {
+        "decline": case.decline_kind,
+        "failures": facts.failures,
+        "attempts_used": facts.attempts_used,
+        "policy": case.policy,
+        "time_zone": facts.tz.key,
+        "rail": facts.rail,
+        "uses_of_this_card": len(facts.uses),
+        "arm": case.arm,
+    }
+    match step:
+        case TryAgain(at=at, why=why):
+            by = "next attempt" if case.driven else "the provider retries; we would"
+            text = f"{by} at {at.isoformat(timespec='minutes')}: {why}"
+        case AskCustomer(why=why):
+            text = f"asks the customer: {why}"
+        case GiveUp(why=why):
+            text = f"no further attempt: {why}"
+    note(book, case, terms.now, "decision", text, inputs)
+
+
+def too_many_new_cards(book: Book, case: Case, now: datetime) -> bool:
+    """Whether this case had its attempts with new cards for one day."""
+    recent = [
+        a
+        for a in book.all(Attempt)
+        if a.case_id == case.case_id
+        and a.trigger is Trigger.NEW_CARD
+        and a.intent_at > now - timedelta(days=1)
+    ]
+    return len(recent) >= AT_MOST_NEW_CARD_ATTEMPTS

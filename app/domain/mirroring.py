@@ -1,0 +1,97 @@
+"""Moving mirror rows forward, never back: by status rank first, then by the event's instant."""
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from app.domain.mirror import (
+    STATUS_RANK,
+    Customer,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    Subscription,
+)
+from app.domain.records import Book, key_of
+from app.domain.terms import Terms
+
+M = TypeVar("M", Customer, Invoice, Payment, PaymentMethod, Subscription)
+
+# Fields a later snapshot may leave out without meaning that they are gone.
+KEPT: dict[type[Any], tuple[str, ...]] = {
+    Customer: ("email", "name", "language", "country", "time_zone", "default_method_id"),
+    Subscription: ("customer_id", "currency", "plan", "interval", "started_at", "period_end"),
+    Invoice: (
+        "customer_id",
+        "subscription_id",
+        "billing_reason",
+        "collection_method",
+        "number",
+        "label",
+        "method_id",
+        "customer_email",
+        "customer_name",
+        "created_at",
+        "paid_at",
+    ),
+    PaymentMethod: (
+        "customer_id",
+        "brand",
+        "last4",
+        "exp_month",
+        "exp_year",
+        "fingerprint",
+        "country",
+        "added_at",
+        "network_updated_at",
+    ),
+    Payment: (
+        "customer_id",
+        "invoice_id",
+        "charge_id",
+        "method_id",
+        "fingerprint",
+        "brand",
+        "decline",
+        "occurred_at",
+    ),
+}
+
+
+def forward(book: Book, snapshot: M, terms: Terms) -> M:
+    """Let a snapshot move our mirror row, if it is newer; the row as it is now."""
+    row = replace(
+        snapshot, merchant_id=terms.merchant.merchant_id, account_id=terms.account.account_id
+    )
+    old = book.get(type(row), *key_of(row))
+    if old is None:
+        book.put(row)
+        return row
+    if _is_older(row, old):
+        return old
+    row = _filled(row, old)
+    book.put(row)
+    return row
+
+
+def _is_older(row: M, old: M) -> bool:
+    if isinstance(row, Invoice) and isinstance(old, Invoice):
+        rank, was = STATUS_RANK[row.status], STATUS_RANK[old.status]
+        if rank != was:
+            return rank < was
+    if isinstance(old, Customer) and old.erased:
+        return True
+    if row.seen_at is None or old.seen_at is None:
+        return False
+    return row.seen_at < old.seen_at
+
+
+def _filled(row: M, old: M) -> M:
+    kept = {
+        name: getattr(old, name)
+        for name in KEPT[type(row)]
+        if getattr(row, name) is None and getattr(old, name) is not None
+    }
+    if isinstance(row, Payment) and isinstance(old, Payment):
+        kept["refunded_minor"] = max(row.refunded_minor, old.refunded_minor)
+        kept["amount_minor"] = row.amount_minor or old.amount_minor
+    return replace(row, **kept) if kept else row

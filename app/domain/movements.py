@@ -1,0 +1,93 @@
+"""How a subscription's notices move MRR. The first notice of a subscription opens its balance."""
+
+from app.domain.dunning import Case, CaseState
+from app.domain.ids import derive_id
+from app.domain.mirror import Subscription
+from app.domain.mrr import MovementKind, MrrMovement
+from app.domain.notices import Notice, NoticeKind
+from app.domain.records import Book
+from app.domain.terms import Terms
+
+PAYING = frozenset({"active", "past_due", "unpaid"})
+# Our own words and the provider's for an end that nobody asked for.
+INVOLUNTARY_REASONS = frozenset({"payment_failed", "payment_disputed"})
+INVOLUNTARY_PAUSES = frozenset({"final_payment_failure", "first_payment_failure"})
+
+
+def mrr_of(subscription: Subscription | None) -> int:
+    """MRR that counts now: zero for trials, pauses and ends."""
+    if subscription is None or subscription.status not in PAYING:
+        return 0
+    return subscription.mrr_minor
+
+
+def move_mrr(
+    book: Book, before: Subscription | None, after: Subscription, notice: Notice, terms: Terms
+) -> None:
+    """Write the movement between two versions of a subscription, if MRR changed."""
+    delta = mrr_of(after) - mrr_of(before)
+    if delta == 0 or after.currency is None:
+        return
+    at = notice.occurred_at
+    book.add(
+        MrrMovement(
+            movement_id=derive_id(
+                "movement", at, after.account_id, after.subscription_id, notice.event
+            ),
+            merchant_id=after.merchant_id,
+            account_id=after.account_id,
+            subscription_id=after.subscription_id,
+            customer_id=after.customer_id,
+            kind=_kind(book, before, after, notice, delta),
+            currency=after.currency,
+            delta_minor=delta,
+            source=notice.event,
+            occurred_at=at,
+            effective_at=at,
+            recorded_at=terms.now,
+        )
+    )
+
+
+def _kind(
+    book: Book, before: Subscription | None, after: Subscription, notice: Notice, delta: int
+) -> MovementKind:
+    if before is None:
+        started = notice.kind is NoticeKind.SUBSCRIPTION_STARTED
+        return MovementKind.NEW if started else MovementKind.OPENING
+    if after.status not in PAYING:
+        return _end_kind(book, after)
+    if before.status == "paused":
+        return MovementKind.RESUME
+    if before.status in {"canceled", "incomplete_expired"}:
+        return MovementKind.REACTIVATION
+    if before.status not in PAYING:
+        return MovementKind.NEW
+    return MovementKind.EXPANSION if delta > 0 else MovementKind.CONTRACTION
+
+
+def _end_kind(book: Book, after: Subscription) -> MovementKind:
+    if after.status == "paused":
+        involuntary = after.pause_reason in INVOLUNTARY_PAUSES
+        return MovementKind.CHURN_INVOLUNTARY if involuntary else MovementKind.PAUSE
+    if after.cancellation_reason in INVOLUNTARY_REASONS or ended_by_us(book, after):
+        return MovementKind.CHURN_INVOLUNTARY
+    if after.cancellation_reason == "canceled_by_retention_policy":
+        return MovementKind.CHURN_MERCHANT
+    return MovementKind.CHURN_VOLUNTARY
+
+
+def ended_by_us(book: Book, subscription: Subscription) -> bool:
+    """Whether a case of ours ended this subscription; then the end is involuntary, although the
+    provider says `cancellation_requested` (it was requested, by us)."""
+    return any(
+        case.subscription_id == subscription.subscription_id
+        and case.account_id == subscription.account_id
+        and (case.state is CaseState.EXHAUSTED or case.reason == ENDING)
+        for case in book.all(Case)
+    )
+
+
+# Committed before the end is carried out at the provider, so that its own reports of that end,
+# which may overtake our commit, are not taken for a customer leaving.
+ENDING = "ending"

@@ -1,0 +1,207 @@
+"""When a case opens, and when it does not: every first failure is counted either way."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.domain.actions import Action, ActionKind, action_for
+from app.domain.dunning import Case, CaseState, Waits
+from app.domain.experiments import Assignment, arm_of
+from app.domain.ids import derive_id
+from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
+from app.domain.policies import Policy
+from app.domain.records import Book
+from app.domain.recovery import Failure
+from app.domain.terms import Terms, note
+
+# Billing reasons of recurring invoices. `subscription` and a missing reason are what events
+# before 2018-10 say; with a subscription on it such an invoice is a renewal.
+RECURRING = frozenset(
+    {"subscription_cycle", "subscription_update", "subscription_threshold", "subscription", None}
+)
+INTERVAL_DAYS = {"day": 1, "week": 7, "month": 28}
+RETRY_EXPERIMENT = "dunning"
+
+
+def why_no_case(
+    invoice: Invoice, subscription: Subscription | None, customer: Customer | None, policy: Policy
+) -> str | None:
+    """The reason a failed invoice gets no case, or None where it gets one."""
+    ended = subscription is not None and subscription.status in {"canceled", "incomplete_expired"}
+    checks = (
+        (customer is not None and (customer.erased or customer.deleted), "erased_customer"),
+        (invoice.billing_reason == "subscription_create", "first_invoice"),
+        (invoice.subscription_id is None, "manual_invoice"),
+        (invoice.billing_reason not in RECURRING, "manual_invoice"),
+        (invoice.pending_update, "pending_update"),
+        (invoice.own_offer, "own_offer"),
+        (invoice.collection_method == "send_invoice", "send_invoice"),
+        (ended and policy.after_cancel == "forgive", "ended_by_request"),
+        (invoice.remaining_minor <= 0 and invoice.status is not InvoiceStatus.PAID, "zero_amount"),
+    )
+    return next((reason for holds, reason in checks if holds), None)
+
+
+def failed_invoice(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Terms) -> None:
+    """Report: an automatic payment of this invoice was refused at `at`, `amount` then owed.
+
+    Opens the case where one is due; repeated, late and early reports add nothing twice.
+    """
+    case = case_of(book, invoice)
+    if case is None:
+        case = _opened(book, invoice, at, amount, terms)
+    elif case.state is CaseState.ACTIVE:
+        _again(book, case, invoice, at, terms)
+    _count_failure(book, invoice, case, at, amount, terms)
+
+
+def case_of(book: Book, invoice: Invoice) -> Case | None:
+    """The case of an invoice, if it has one."""
+    for case in book.all(Case):
+        if case.account_id == invoice.account_id and case.invoice_id == invoice.invoice_id:
+            return case
+    return None
+
+
+def _again(book: Book, case: Case, invoice: Invoice, at: datetime, terms: Terms) -> None:
+    """Another failure of a known case: by us it is known already, by others it must be read."""
+    if at < case.opened_at:
+        case = replace(case, opened_at=at)
+    book.put(replace(case, due_minor=invoice.remaining_minor))
+    book.add(case_action(case, ActionKind.WATCH, terms.now, nth=f"failed:{at.isoformat()}"))
+
+
+def _opened(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Terms) -> Case | None:
+    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
+    customer = book.get(Customer, invoice.account_id, invoice.customer_id)
+    if why_no_case(invoice, subscription, customer, terms.policy):
+        return None
+    case = _new_case(invoice, subscription, at, amount, terms)
+    case = _assigned(book, case, terms)
+    book.add(case)
+    text = f"an automatic payment of {case.amount_minor} {case.currency} was refused"
+    note(book, case, at, "opened", text, {"policy": case.policy, "mode": case.mode})
+    if invoice.status is InvoiceStatus.PAID:
+        case = replace(case, due_minor=0)
+        book.put(case.moved(CaseState.RECOVERED, at=invoice.paid_at or terms.now, reason="paid"))
+        book.add(case_action(case, ActionKind.WATCH, terms.now, nth="paid"))
+        return case
+    book.add(case_action(case, ActionKind.ASSESS, terms.now))
+    book.add(case_action(case, ActionKind.END, case.window_ends_at))
+    return case
+
+
+def _new_case(
+    invoice: Invoice, subscription: Subscription | None, at: datetime, amount: int, terms: Terms
+) -> Case:
+    interval = subscription.interval if subscription else None
+    days = min(terms.policy.retry.window_days, INTERVAL_DAYS.get(interval or "", 10_000))
+    return Case(
+        case_id=derive_id("case", at, invoice.account_id, invoice.invoice_id),
+        merchant_id=terms.merchant.merchant_id,
+        account_id=invoice.account_id,
+        invoice_id=invoice.invoice_id,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        waits=Waits.RETRYING,
+        currency=invoice.currency,
+        amount_minor=amount,
+        due_minor=invoice.remaining_minor,
+        plan=(subscription.plan if subscription else None) or invoice.label,
+        interval=interval,
+        mode=terms.account.mode,
+        silent=amount < terms.policy.materiality_minor,
+        trial_conversion=is_trial_conversion(invoice, subscription),
+        policy=terms.policy.label,
+        opened_at=at,
+        window_ends_at=at + timedelta(days=days),
+    )
+
+
+def is_trial_conversion(invoice: Invoice, subscription: Subscription | None) -> bool:
+    """Whether this is the first invoice after a trial (made within a day of the trial's end)."""
+    if invoice.trial_conversion:
+        return True
+    if subscription is None or subscription.trial_end is None or invoice.created_at is None:
+        return False
+    return abs(invoice.created_at - subscription.trial_end) <= timedelta(days=1)
+
+
+def _assigned(book: Book, case: Case, terms: Terms) -> Case:
+    unit = case.customer_id or case.invoice_id
+    merchant = terms.merchant
+    arm = arm_of(
+        key=merchant.assignment_key,
+        experiment=RETRY_EXPERIMENT,
+        customer=f"{case.account_id}:{unit}",
+        holdout_percent=merchant.holdout_percent,
+    )
+    book.add(
+        Assignment(
+            merchant_id=merchant.merchant_id,
+            experiment=RETRY_EXPERIMENT,
+            unit=case.case_id,
+            customer_id=case.customer_id,
+            arm=arm,
+            holdout_percent=merchant.holdout_percent,
+            drawn_at=terms.now,
+        )
+    )
+    return replace(case, arm=arm)
+
+
+def _count_failure(
+    book: Book, invoice: Invoice, case: Case | None, at: datetime, amount: int, terms: Terms
+) -> None:
+    """The cohort row; an earlier first failure learned of later is a new version of it."""
+    known = [
+        row
+        for row in book.all(Failure)
+        if row.account_id == invoice.account_id and row.invoice_id == invoice.invoice_id
+    ]
+    latest = max(known, key=lambda row: row.version, default=None)
+    if latest is not None and latest.failed_at <= at:
+        return
+    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
+    customer = book.get(Customer, invoice.account_id, invoice.customer_id)
+    exclusion = None if case else why_no_case(invoice, subscription, customer, terms.policy)
+    book.add(
+        Failure(
+            merchant_id=terms.merchant.merchant_id,
+            account_id=invoice.account_id,
+            invoice_id=invoice.invoice_id,
+            version=latest.version + 1 if latest else 1,
+            customer_id=invoice.customer_id,
+            subscription_id=invoice.subscription_id,
+            case_id=case.case_id if case else None,
+            currency=invoice.currency,
+            amount_minor=amount,
+            plan=(subscription.plan if subscription else None) or invoice.label,
+            interval=subscription.interval if subscription else None,
+            trial_conversion=is_trial_conversion(invoice, subscription),
+            exclusion=exclusion,
+            failed_at=at,
+            recorded_at=terms.now,
+        )
+    )
+
+
+def case_action(
+    case: Case,
+    kind: ActionKind,
+    due_at: datetime,
+    *,
+    nth: str = "0",
+    data: dict[str, str | None] | None = None,
+) -> Action:
+    """An action about a case, its key derived from the kind, the case and `nth`."""
+    return action_for(
+        kind,
+        subject=case.case_id,
+        merchant_id=case.merchant_id,
+        account_id=case.account_id,
+        due_at=due_at,
+        customer_id=case.customer_id,
+        case_id=case.case_id,
+        nth=nth,
+        data=data,
+    )

@@ -1,0 +1,135 @@
+"""Which letters a case gets, and when: the policy's table, read."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.domain.actions import Action, ActionKind, action_for
+from app.domain.calendar import in_daytime
+from app.domain.declines import ASKS_CUSTOMER, DeclineKind
+from app.domain.dunning import Case, CaseState
+from app.domain.ids import derive_id
+from app.domain.messages import Message, MessageState
+from app.domain.mirror import Customer, Invoice
+from app.domain.policies import MessageClass, MessageRow, Policy
+from app.domain.records import Book
+from app.domain.terms import Terms
+
+CARD_CLASS = ASKS_CUSTOMER | {DeclineKind.NEVER}
+FINAL_NOTICE_AHEAD = timedelta(hours=72)  # no end before one went out this long ago
+PAUSE_BETWEEN = timedelta(hours=20)  # dunning letters to one customer, over all cases
+AT_MOST_IN_30_DAYS = 12
+DUNNING_TEMPLATES = frozenset({"payment_failed", "payment_reminder", "final_notice"})
+
+
+def message_class(case: Case) -> MessageClass:
+    """Whether the customer must act (`card`) or waiting may do (`soft`)."""
+    return MessageClass.CARD if case.decline_kind in CARD_CLASS else MessageClass.SOFT
+
+
+def plan_letters(book: Book, case: Case, policy: Policy, terms: Terms) -> None:
+    """Plan what the table has for this case. Repeating it plans nothing twice, but may bring a
+    planned letter forward: at the n-th failure, or when the refusal turns out to be the card's.
+    """
+    if case.silent or case.state is not CaseState.ACTIVE:
+        return
+    for row in policy.messages:
+        if row.on is None and row.for_class in {MessageClass.ANY, message_class(case)}:
+            due = _due(row, case, terms)
+            if due is not None:
+                plan_letter(book, case, row, due, terms)
+
+
+def letters_on(event: str, policy: Policy) -> Iterable[MessageRow]:
+    """The rows for an event (`recovered`, `ended`)."""
+    return (row for row in policy.messages if row.on == event)
+
+
+def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: Terms) -> None:
+    """Plan one letter, or bring the planned one forward to `due`."""
+    invoice = book.get(Invoice, case.account_id, case.invoice_id)
+    customer = book.get(Customer, case.account_id, case.customer_id)
+    recipient = (customer and customer.email) or (invoice and invoice.customer_email) or ""
+    planned = _planned(book, case, row.step)
+    if planned is not None:
+        if planned.state is MessageState.PLANNED and due < planned.due_at:
+            book.put(replace(planned, due_at=due))
+            book.add(send_action(replace(planned, due_at=due)))
+        return
+    message = Message(
+        message_id=derive_id("message", case.opened_at, case.case_id, row.step),
+        merchant_id=case.merchant_id,
+        account_id=case.account_id,
+        customer_id=case.customer_id,
+        case_id=case.case_id,
+        step=row.step,
+        template=row.template,
+        recipient=recipient,
+        language=(customer and customer.language) or terms.merchant.language,
+        due_at=due,
+    )
+    book.add(message)
+    book.add(send_action(message))
+
+
+def send_action(message: Message) -> Action:
+    """The action that sends a message at its due instant."""
+    return action_for(
+        ActionKind.SEND,
+        subject=message.message_id,
+        merchant_id=message.merchant_id,
+        account_id=message.account_id,
+        due_at=message.due_at,
+        customer_id=message.customer_id,
+        case_id=message.case_id,
+        nth=message.due_at.isoformat(),
+    )
+
+
+def _planned(book: Book, case: Case, step: str) -> Message | None:
+    return next(
+        (m for m in book.all(Message) if m.case_id == case.case_id and m.step == step), None
+    )
+
+
+def _due(row: MessageRow, case: Case, terms: Terms) -> datetime | None:
+    """The row's instant in the merchant's daytime; None where its day is long past.
+
+    A row whose day passed while we did not know of the case is not caught up with: after an
+    outage or an import nobody gets yesterday's reminders in a burst.
+    """
+    if row.before_end is not None:
+        return case.window_ends_at - timedelta(days=row.before_end)
+    if row.on_failure is not None and case.failures >= row.on_failure:
+        return terms.now
+    at = case.opened_at + timedelta(days=row.day or 0)
+    if row.day and at < terms.now - timedelta(days=1):
+        return None
+    return max(at, terms.now)
+
+
+def sendable_at(
+    message: Message, others: Iterable[Message], customer: Customer | None, terms: Terms
+) -> tuple[datetime | None, str]:
+    """When a due letter may leave: now, later, or never (None), with the reason.
+
+    `others` are letters to the same customer over all cases. The caps hold for dunning letters
+    only; a final notice is first in rank and waits for daytime alone.
+    """
+    at = in_daytime(terms.now, terms.zone_of(customer))
+    if message.template not in DUNNING_TEMPLATES or message.template == "final_notice":
+        return at, "local daytime"
+    sent = [
+        m.sent_at
+        for m in others
+        if m.sent_at and m.template in DUNNING_TEMPLATES and m.message_id != message.message_id
+    ]
+    if sum(s > terms.now - timedelta(days=30) for s in sent) >= AT_MOST_IN_30_DAYS:
+        return None, f"{AT_MOST_IN_30_DAYS} letters in 30 days already"
+    latest = max(sent, default=None)
+    if latest is not None and latest + PAUSE_BETWEEN > terms.now:
+        if message.template == "payment_reminder":
+            return None, "another letter went out less than 20 hours ago"
+        at = in_daytime(latest + PAUSE_BETWEEN, terms.zone_of(customer))
+        return at, "one letter in 20 hours"
+    return at, "local daytime"

@@ -1,0 +1,290 @@
+"""What a reading of the provider tells: attempts by anybody, money in, money taken back.
+
+Our own answer, a webhook and a live read all come through here, so that whichever comes first
+counts and none counts twice: an attempt is known by its charge, a ledger line by its kind and
+the provider's reference.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.domain.causes import cause_of
+from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, CardUse, Case, CaseState, Trigger
+from app.domain.ids import derive_id
+from app.domain.messages import LinkEvent, PaymentLink
+from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
+from app.domain.records import Book
+from app.domain.recovery import Cause, EntryKind, RecoveryEntry
+from app.domain.retry import card_expiry
+from app.domain.terms import Terms, decline_from, note, with_decline
+
+# The provider stamps whole seconds and its clock is not ours: a charge this much earlier than
+# our intent may still be ours.
+CLOCK_SLACK = timedelta(minutes=2)
+
+
+def take_reading(
+    book: Book, case: Case, invoice: Invoice, payments: Iterable[Payment], terms: Terms
+) -> Case:
+    """Let what is live at the provider change a case. Safe to repeat, in any order.
+
+    Returns the case as it is now (also put into the book). Never moves it back; an invoice that
+    is paid recovers it whatever its state, because late money counts.
+    """
+    case = replace(case, due_minor=invoice.remaining_minor)
+    for payment in sorted(payments, key=lambda p: (p.occurred_at or terms.now, p.payment_id)):
+        case = _take_payment(book, case, invoice, payment, terms)
+    if invoice.status is InvoiceStatus.PAID:
+        case = _settle_rest(book, case, invoice, terms)
+        case = recover(book, case, invoice.paid_at or terms.now, case.cause, terms)
+    book.put(case)
+    return case
+
+
+def recover(book: Book, case: Case, at: datetime, cause: str | None, terms: Terms) -> Case:
+    """Report: the invoice is paid. Leaves a case that is recovered already as it is."""
+    if not case.can_become(CaseState.RECOVERED):
+        return case
+    was = case.state
+    moved = case.moved(CaseState.RECOVERED, at=at, reason="paid")
+    case = replace(moved, due_minor=0, cause=cause or case.cause)
+    late = f" after it was {was}" if was is not CaseState.ACTIVE else ""
+    note(book, case, terms.now, "recovered", f"the invoice is paid{late}", {"cause": case.cause})
+    book.put(case)
+    return case
+
+
+def payment_ref(payment: Payment) -> str:
+    """What names a movement in attempts and ledger: the charge, else the payment."""
+    return payment.charge_id or payment.payment_id
+
+
+def _take_payment(book: Book, case: Case, invoice: Invoice, payment: Payment, terms: Terms) -> Case:
+    if payment.status not in {"succeeded", "failed"}:
+        return case
+    before_failure = payment.occurred_at is not None and payment.occurred_at < case.opened_at
+    if payment.status == "succeeded":
+        if before_failure:
+            return case
+        case, attempt = _attempt_of(book, case, invoice, payment, AttemptState.APPROVED, terms)
+        return _enter_money(book, case, invoice, payment, attempt, terms)
+    case, _ = _attempt_of(book, case, invoice, payment, AttemptState.DECLINED, terms)
+    return case
+
+
+def _attempt_of(
+    book: Book,
+    case: Case,
+    invoice: Invoice,
+    payment: Payment,
+    state: AttemptState,
+    terms: Terms,
+) -> tuple[Case, Attempt]:
+    """The attempt this payment was: known by its charge, else ours in doubt, else another's."""
+    ref = payment_ref(payment)
+    mine = [a for a in book.all(Attempt) if a.case_id == case.case_id]
+    known = next((a for a in mine if a.provider_ref == ref), None)
+    if known is not None and known.state is state:
+        return case, known
+    attempt = (
+        known or _in_doubt(mine, payment) or _by_another(book, mine, case, invoice, payment, terms)
+    )
+    decline = decline_from(payment.decline) if state is AttemptState.DECLINED else None
+    attempt = replace(
+        attempt,
+        state=state,
+        resolved_at=terms.now,
+        provider_ref=ref,
+        method_id=payment.method_id or attempt.method_id,
+        fingerprint=payment.fingerprint or attempt.fingerprint,
+        brand=payment.brand or attempt.brand,
+        decline_kind=decline.kind if decline else None,
+        decline=payment.decline if decline else None,
+    )
+    book.put(attempt)
+    _use_card(book, attempt, payment, terms)
+    if decline is not None:
+        case = replace(with_decline(case, decline), failures=case.failures + 1)
+        code = decline.code or decline.kind
+        by = f"attempt {attempt.number} by {attempt.trigger}"
+        note(book, case, attempt.intent_at, "declined", f"{by} was refused: {code}", case.decline)
+    return case, attempt
+
+
+def _in_doubt(attempts: list[Attempt], payment: Payment) -> Attempt | None:
+    at = payment.occurred_at
+    for attempt in attempts:
+        if attempt.state in IN_DOUBT and attempt.provider_ref is None:
+            if at is None or at >= attempt.intent_at - CLOCK_SLACK:
+                return attempt
+    return None
+
+
+def _by_another(
+    book: Book,
+    attempts: list[Attempt],
+    case: Case,
+    invoice: Invoice,
+    payment: Payment,
+    terms: Terms,
+) -> Attempt:
+    number = max((a.number for a in attempts), default=0) + 1
+    at = payment.occurred_at or terms.now
+    automatic = not case.driven and invoice.attempt_count > sum(
+        a.trigger is Trigger.PROVIDER for a in attempts
+    )
+    link = _link_used(book, case, at)
+    return Attempt(
+        attempt_id=derive_id("attempt", at, case.case_id, number),
+        merchant_id=case.merchant_id,
+        account_id=case.account_id,
+        case_id=case.case_id,
+        number=number,
+        trigger=Trigger.PROVIDER if (automatic or not attempts) and not link else Trigger.CUSTOMER,
+        state=AttemptState.SENT,
+        currency=payment.currency,
+        amount_minor=payment.amount_minor,
+        intent_at=at,
+        link_id=link,
+    )
+
+
+def _link_used(book: Book, case: Case, at: datetime) -> str | None:
+    """The payment link by which the customer went to the provider's page last, within a day."""
+    links = {link.link_id for link in book.all(PaymentLink) if link.case_id == case.case_id}
+    went = [
+        event
+        for event in book.all(LinkEvent)
+        if event.link_id in links
+        and event.kind == "went_to_provider"
+        and at - timedelta(days=1) <= event.at <= at + CLOCK_SLACK
+    ]
+    return max(went, key=lambda event: event.at).link_id if went else None
+
+
+def _use_card(book: Book, attempt: Attempt, payment: Payment, terms: Terms) -> None:
+    card_key = attempt.fingerprint or attempt.method_id
+    if card_key is None:
+        return
+    method = book.get(PaymentMethod, attempt.account_id, attempt.method_id)
+    book.put(
+        CardUse(
+            merchant_id=attempt.merchant_id,
+            account_id=attempt.account_id,
+            use_ref=payment_ref(payment),
+            card_key=card_key,
+            brand=attempt.brand,
+            rail=method.type if method and method.type != "unknown" else "card",
+            amount_minor=attempt.amount_minor,
+            approved=attempt.state is AttemptState.APPROVED,
+            never=attempt.decline is not None and decline_from(attempt.decline).is_final,
+            expiry=card_expiry(method.exp_year, method.exp_month) if method else None,
+            at=payment.occurred_at or terms.now,
+        )
+    )
+
+
+def _enter_money(
+    book: Book, case: Case, invoice: Invoice, payment: Payment, attempt: Attempt, terms: Terms
+) -> Case:
+    method = book.get(PaymentMethod, case.account_id, attempt.method_id)
+    cause = Cause(case.cause) if case.cause else cause_of(case, attempt, method)
+    case = replace(case, cause=cause)
+    ref = payment_ref(payment)
+    at = payment.occurred_at or terms.now
+    if not _entered(book, case, EntryKind.RECOVERED, ref):
+        entry = _entry(
+            case, invoice, EntryKind.RECOVERED, cause, payment.amount_minor, ref, at, terms
+        )
+        book.add(entry)
+        case = replace(case, recovered_minor=case.recovered_minor + payment.amount_minor)
+    back = payment.refunded_minor - _refunded(book, case, ref)
+    if back > 0:
+        total = f"{ref}:{payment.refunded_minor}"
+        at = payment.seen_at or terms.now
+        book.add(_entry(case, invoice, EntryKind.REFUNDED, cause, -back, total, at, terms))
+    return case
+
+
+def _settle_rest(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case:
+    """What was settled outside the provider: out of band, or by the customer's balance."""
+    ours = [e for e in book.all(RecoveryEntry) if e.invoice_id == case.invoice_id]
+    entered = sum(
+        e.amount_minor for e in ours if e.kind in {EntryKind.RECOVERED, EntryKind.SETTLED_OTHER}
+    )
+    rest = min(invoice.off_provider_minor or case.amount_minor, case.amount_minor - entered)
+    if rest <= 0 or (entered and not invoice.off_provider_minor):
+        return case
+    cause = Cause(case.cause) if case.cause else Cause.MANUAL_OR_EXTERNAL
+    ref = f"{case.invoice_id}:settled"
+    at = invoice.paid_at or terms.now
+    book.add(_entry(case, invoice, EntryKind.SETTLED_OTHER, cause, rest, ref, at, terms))
+    return replace(case, cause=cause)
+
+
+def dispute_closed(
+    book: Book, case: Case, dispute: str, won: bool, minor: int, terms: Terms
+) -> None:
+    """Report: a dispute ended. A lost one takes the money back; a win after a loss returns it."""
+    invoice = book.get(Invoice, case.account_id, case.invoice_id)
+    lost = _entered(book, case, EntryKind.DISPUTE_LOST, dispute)
+    if invoice is None or case.recovered_minor == 0 or (won and not lost):
+        return
+    kind = EntryKind.DISPUTE_WON if won else EntryKind.DISPUTE_LOST
+    amount = minor if won else -minor
+    cause = Cause(case.cause or Cause.UNKNOWN)
+    if not _entered(book, case, kind, dispute):
+        book.add(_entry(case, invoice, kind, cause, amount, dispute, terms.now, terms))
+        text = "a dispute was won after all" if won else "a dispute was lost"
+        note(book, case, terms.now, kind, text, {"amount_minor": minor})
+
+
+def _entered(book: Book, case: Case, kind: EntryKind, ref: str) -> bool:
+    return any(
+        e.kind is kind and e.provider_ref == ref and e.account_id == case.account_id
+        for e in book.all(RecoveryEntry)
+    )
+
+
+def _refunded(book: Book, case: Case, ref: str) -> int:
+    prefix = f"{ref}:"
+    return -sum(
+        e.amount_minor
+        for e in book.all(RecoveryEntry)
+        if e.kind is EntryKind.REFUNDED and e.provider_ref.startswith(prefix)
+    )
+
+
+def _entry(
+    case: Case,
+    invoice: Invoice,
+    kind: EntryKind,
+    cause: Cause,
+    amount: int,
+    ref: str,
+    at: datetime,
+    terms: Terms,
+) -> RecoveryEntry:
+    whole = max(invoice.due_minor, abs(amount), 1)
+    return RecoveryEntry(
+        entry_id=derive_id("entry", at, case.account_id, kind, ref),
+        merchant_id=case.merchant_id,
+        account_id=case.account_id,
+        invoice_id=case.invoice_id,
+        case_id=case.case_id,
+        kind=kind,
+        cause=cause,
+        assisted_by="message" if case.wrote else None,
+        currency=case.currency,
+        amount_minor=amount,
+        tax_minor=invoice.tax_minor * amount // whole
+        if amount >= 0
+        else -(invoice.tax_minor * -amount // whole),
+        plan=case.plan,
+        interval=case.interval,
+        provider_ref=ref,
+        failed_at=case.opened_at,
+        occurred_at=at,
+        recorded_at=terms.now,
+    )
