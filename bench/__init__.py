@@ -1,0 +1,1 @@
+"""How fast the hot paths are, beside a ceiling measured on the same table in the same run."""
