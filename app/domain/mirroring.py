@@ -14,7 +14,7 @@ from app.domain.mirror import (
 from app.domain.records import Book, key_of
 from app.domain.terms import Terms
 
-M = TypeVar("M", Customer, Invoice, Payment, PaymentMethod, Subscription)
+M = TypeVar("M", bound=Customer | Invoice | Payment | PaymentMethod | Subscription)
 
 # Fields a later snapshot may leave out without meaning that they are gone.
 KEPT: dict[type[Any], tuple[str, ...]] = {

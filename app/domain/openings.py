@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
-from app.domain.dunning import Case, CaseState, Waits
+from app.domain.dunning import Attempt, Case, CaseState, Waits
 from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
@@ -20,6 +20,7 @@ RECURRING = frozenset(
 )
 INTERVAL_DAYS = {"day": 1, "week": 7, "month": 28}
 RETRY_EXPERIMENT = "dunning"
+ECHO = timedelta(minutes=10)
 
 
 def why_no_case(
@@ -67,7 +68,14 @@ def _again(book: Book, case: Case, invoice: Invoice, at: datetime, terms: Terms)
     if at < case.opened_at:
         case = replace(case, opened_at=at)
     book.put(replace(case, due_minor=invoice.remaining_minor))
+    if any(_is_near(attempt, case, at) for attempt in book.all(Attempt)):
+        return
     book.add(case_action(case, ActionKind.WATCH, terms.now, nth=f"failed:{at.isoformat()}"))
+
+
+def _is_near(attempt: Attempt, case: Case, at: datetime) -> bool:
+    """Whether this report is the echo of an attempt we know: ours comes back as a webhook."""
+    return attempt.case_id == case.case_id and abs(at - attempt.intent_at) <= ECHO
 
 
 def _opened(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Terms) -> Case | None:

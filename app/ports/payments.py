@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
-from app.domain.declines import Decline
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Invoice, Payment, PaymentMethod
 from app.domain.notices import Notice
+from app.domain.outcomes import Outcome, PayAnswer
 
 
 class ProviderUnavailable(Exception):
@@ -29,34 +28,6 @@ class ProviderRefused(Exception):
 
 class AccountRefused(Exception):
     """Our key is wrong, revoked or lacks rights (401, 403): the account must be paused."""
-
-
-class Outcome(StrEnum):
-    """How a charge ended, as far as we know."""
-
-    APPROVED = "approved"
-    DECLINED = "declined"
-    ACTION_REQUIRED = "action_required"
-    PROCESSING = "processing"
-    UNKNOWN = "unknown"  # timeout, connection lost, 409, 5xx: it may have happened
-    NOT_EXECUTED = "not_executed"  # 400, 401, 403, 429: it did not happen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayAnswer:
-    """The answer to one `/pay`. `invoice` is the invoice after it, where the provider showed it.
-    `reason` explains an `UNKNOWN` or `NOT_EXECUTED` in words; `code` is the provider's word;
-    `account_refused` marks 401 and 403."""
-
-    outcome: Outcome
-    invoice: Invoice | None = None
-    decline: Decline | None = None
-    payment_id: str | None = None
-    charge_id: str | None = None
-    reason: str | None = None
-    code: str | None = None
-    retry_after_s: float | None = None
-    account_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,3 +112,14 @@ class Payments(Protocol):
     ) -> list[Notice]:
         """Read what a thin event points to, as notices of that event."""
         ...
+
+
+__all__ = [
+    "AccountRefused",
+    "InvoiceReading",
+    "Outcome",
+    "PayAnswer",
+    "Payments",
+    "ProviderRefused",
+    "ProviderUnavailable",
+]
