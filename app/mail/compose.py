@@ -1,0 +1,132 @@
+"""Mail from a finished letter: every header ours, whatever the names in it try."""
+
+import hashlib
+import re
+from collections import Counter
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+
+from app.domain.messages import Mail
+from app.ports.mailer import MailRefused
+from app.words.plain import one_line
+
+LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)({LOCAL})@({LABEL}(?:\.{LABEL})*)", re.ASCII)
+OUR_ID = re.compile(r"[A-Za-z0-9_.-]{1,120}", re.ASCII)
+EXTRA_NAME = re.compile(r"(?:X|List)-[A-Za-z0-9-]{1,60}", re.ASCII)
+# Python's parser decodes encoded words even where it was given plain text, line breaks included:
+# a name with one in it could become a header of its own.
+ENCODED_WORD = "=?"
+
+
+def compose(mail: Mail, *, at: datetime) -> bytes:
+    """The mail as the bytes that are sent: both parts, the same bytes each time it is asked.
+
+    Names and subjects lose what could end a header or start another; a sender's name that needs
+    it is left out altogether. What comes out is read back and must have exactly our headers and
+    our one recipient.
+
+    Args:
+        at: the instant for its Date header.
+
+    Raises:
+        MailRefused: an address is not one plain address, or the mail does not read back as meant.
+    """
+    message = EmailMessage(policy=SMTP)
+    for name, value in _headers(mail, at):
+        message[name] = value
+    message.set_content(_body(mail.body.text), cte="quoted-printable")
+    message.add_alternative(_body(mail.body.html), subtype="html", cte="quoted-printable")
+    message.set_boundary(_boundary(mail))
+    expected = Counter(name.lower() for name in message)
+    try:
+        sent = message.as_bytes()
+    except (UnicodeError, ValueError) as broken:
+        raise MailRefused(f"the mail cannot be written: {broken}") from broken
+    _read_back(sent, mail, expected)
+    return sent
+
+
+def plain_address(text: str) -> str:
+    """`text` with its domain in ASCII if it is one address without a name, comment or quotes.
+
+    Raises `MailRefused`: better no mail than one to somebody else.
+    """
+    local, at, domain = text.rpartition("@")
+    try:
+        ascii_domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    except UnicodeError as broken:
+        raise MailRefused("the domain of the address is none") from broken
+    address = f"{local}{at}{ascii_domain}"
+    if ENCODED_WORD in address or not ADDRESS.fullmatch(address):
+        raise MailRefused("not one plain mail address")
+    return address
+
+
+def harmless(text: str, *, longest: int = 200) -> str:
+    """One line without control characters and without the start of an encoded word."""
+    line = one_line(text, longest=longest)
+    while ENCODED_WORD in line:
+        line = line.replace(ENCODED_WORD, "")
+    return line
+
+
+def _headers(mail: Mail, at: datetime) -> list[tuple[str, str | Address]]:
+    sender = plain_address(mail.sender)
+    if not OUR_ID.fullmatch(mail.message_id):
+        raise MailRefused("the message id has characters that do not belong there")
+    headers: list[tuple[str, str | Address]] = [
+        ("From", Address(display_name=_display(mail.sender_name), addr_spec=sender)),
+        ("To", Address(addr_spec=plain_address(mail.recipient))),
+        ("Subject", harmless(mail.body.subject)),
+        ("Date", format_datetime(at)),
+        ("Message-ID", f"<{mail.message_id}@{sender.rpartition('@')[2]}>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Auto-Response-Suppress", "All"),
+    ]
+    if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", mail.language):
+        headers.append(("Content-Language", mail.language))
+    if mail.reply_to:
+        headers.append(("Reply-To", Address(addr_spec=plain_address(mail.reply_to))))
+    return headers + [_extra(name, value) for name, value in mail.headers]
+
+
+def _extra(name: str, value: str) -> tuple[str, str]:
+    if not EXTRA_NAME.fullmatch(name):
+        raise MailRefused(f"the header {name[:40]!r} is not ours to set")
+    return name, harmless(value, longest=500)
+
+
+def _display(name: str) -> str:
+    """A sender's name, or nothing where the name tries to be more than one."""
+    line = one_line(name, longest=80)
+    hostile = line != name.strip() or ENCODED_WORD in line or re.search(r'[<>@",;:\\]', line)
+    return "" if hostile else line
+
+
+def _body(text: str) -> str:
+    """Text that can be encoded, whatever it came from."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _boundary(mail: Mail) -> str:
+    content = f"{mail.message_id}\0{mail.body.text}\0{mail.body.html}"
+    return "=_" + hashlib.sha256(_body(content).encode()).hexdigest()[:40]
+
+
+def _read_back(sent: bytes, mail: Mail, expected: Counter[str]) -> None:
+    """Raise `MailRefused` unless a stranger reads exactly our headers, recipient and two parts."""
+    read = BytesParser(policy=SMTPUTF8).parsebytes(sent)
+    recipients = [a.addr_spec for a in read["To"].addresses] if read["To"] else []
+    parts = [part.get_content_type() for part in read.iter_parts()]
+    if Counter(name.lower() for name in read.keys()) != expected:  # noqa: SIM118
+        raise MailRefused("the mail would carry headers that are not ours")
+    if recipients != [plain_address(mail.recipient)]:
+        raise MailRefused("the mail would go to somebody else")
+    if parts != ["text/plain", "text/html"] or read.defects:
+        raise MailRefused("the mail would not be read as text and HTML")
