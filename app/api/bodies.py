@@ -1,0 +1,47 @@
+"""Request bodies, counted while they stream in."""
+
+from starlette.types import Receive, Scope
+
+from app.api.problems import Problem
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete; nobody waits for an answer."""
+
+
+def too_large(limit: int) -> Problem:
+    """The problem of a body over its limit. The rest of it is not read: the connection ends."""
+    return Problem(
+        "body-too-large",
+        f"This route takes bodies of at most {limit} bytes.",
+        headers={"Connection": "close"},
+    )
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The value of a request header; None where it is missing or stands there twice."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return found[0] if len(found) == 1 else None
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body. A length announced over `limit` is refused before a byte is read.
+
+    Raises `Problem` (413) over `limit` bytes and `ClientGone` for half a body.
+    """
+    announced = header(scope, b"content-length")
+    if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
+        raise too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)

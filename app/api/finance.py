@@ -1,0 +1,156 @@
+"""Finance's questions: `/v1/finance`, as JSON, CSV or NDJSON, streamed."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+
+from app.api.auth import Caller, require
+from app.api.dependencies import WorldDep
+from app.api.finance_schemas import (
+    EntriesOut,
+    EntryWords,
+    RateWords,
+    RecoveredRevenueOut,
+    RecoveredWords,
+    RecoveryRateOut,
+    SpanWords,
+)
+from app.api.problems import Problem, invalid, problems
+from app.domain.merchants import Scope
+from app.ports.figures import Figures
+from app.reports import finance
+from app.reports.answers import Answer
+from app.reports.asking import WrongParameter
+from app.reports.formats import CSV, JSON, NDJSON, first_then_rest, preferred, rendered
+
+router = APIRouter(prefix="/v1/finance", tags=["finance"])
+
+
+def figures_of(request: Request) -> Figures:
+    """The figures this process was wired to at its start."""
+    figures: Figures = request.app.state.figures
+    return figures
+
+
+FinanceReader = Annotated[Caller, Depends(require(Scope.FINANCE_READ))]
+FiguresDep = Annotated[Figures, Depends(figures_of)]
+ALSO: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            CSV: {"schema": {"type": "string", "description": "The rows, with a heading."}},
+            NDJSON: {"schema": {"type": "string", "description": "A row a line."}},
+        },
+        "headers": {
+            "Holdfast-As-Of": {
+                "description": "The cut-off that was used.",
+                "schema": {"type": "string", "format": "date-time"},
+            },
+            "Holdfast-Next-Cursor": {
+                "description": "Leads to the next page, where there is one.",
+                "schema": {"type": "string"},
+            },
+        },
+    },
+    **problems("not-acceptable"),
+}
+Asked = Callable[..., Awaitable[Answer]]
+
+
+async def answered(
+    ask: Asked,
+    words: SpanWords,
+    *,
+    request: Request,
+    caller: Caller,
+    figures: Figures,
+    world: WorldDep,
+) -> StreamingResponse:
+    """Ask, and stream the answer in the form `Accept` prefers. Nothing is sent before the first
+    rows are there, so that an outage is a problem document and not half an answer."""
+    media_type = preferred(request.headers.get("accept", "*/*"))
+    if media_type is None:
+        raise Problem("not-acceptable", f"Ask for {JSON}, {CSV} or {NDJSON}.")
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in {name for name in names if names.count(name) > 1}:
+        raise invalid(f"query.{name}", "is there more than once")
+    try:
+        answer = await ask(
+            words.model_dump(by_alias=True, exclude_none=True),
+            merchant_id=caller.merchant_id,
+            figures=figures,
+            now=world.clock.now(),
+            whole=media_type != JSON,
+        )
+    except WrongParameter as wrong:
+        raise invalid(f"query.{wrong.name}", wrong.detail) from wrong
+    pieces = await first_then_rest(rendered(answer, media_type))
+    return StreamingResponse(pieces, media_type=media_type, headers=_headers(answer, media_type))
+
+
+def _headers(answer: Answer, media_type: str) -> dict[str, str]:
+    headers = {"Holdfast-As-Of": answer.head["as_of"], "Vary": "Accept"}
+    if cursor := answer.head.get("next_cursor"):
+        headers["Holdfast-Next-Cursor"] = cursor
+    if media_type == CSV:
+        name = answer.head["figure"].replace("/", "-")
+        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return headers
+
+
+@router.get("/recovered-revenue", response_model=RecoveredRevenueOut, responses=ALSO)
+async def recovered_revenue(
+    words: Annotated[RecoveredWords, Query()],
+    request: Request,
+    caller: FinanceReader,
+    figures: FiguresDep,
+    world: WorldDep,
+) -> StreamingResponse:
+    """What came in on failed invoices, what went out again, by the date the money moved."""
+    return await answered(
+        finance.answer_recovered_revenue,
+        words,
+        request=request,
+        caller=caller,
+        figures=figures,
+        world=world,
+    )
+
+
+@router.get("/recovery-rate", response_model=RecoveryRateOut, responses=ALSO)
+async def recovery_rate(
+    words: Annotated[RateWords, Query()],
+    request: Request,
+    caller: FinanceReader,
+    figures: FiguresDep,
+    world: WorldDep,
+) -> StreamingResponse:
+    """Of what failed in a period, how much was recovered within W days."""
+    return await answered(
+        finance.answer_recovery_rate,
+        words,
+        request=request,
+        caller=caller,
+        figures=figures,
+        world=world,
+    )
+
+
+@router.get("/recovered-revenue/entries", response_model=EntriesOut, responses=ALSO)
+async def recovered_revenue_entries(
+    words: Annotated[EntryWords, Query()],
+    request: Request,
+    caller: FinanceReader,
+    figures: FiguresDep,
+    world: WorldDep,
+) -> StreamingResponse:
+    """The ledger lines behind recovered revenue, page by page; as CSV or NDJSON all of them."""
+    return await answered(
+        finance.answer_entries,
+        words,
+        request=request,
+        caller=caller,
+        figures=figures,
+        world=world,
+    )

@@ -1,0 +1,244 @@
+"""What finance may be asked and what it answers, as the API documents it."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from app.domain.recovery import Cause, EntryKind
+from app.reports import entries, rates, recovered
+from app.reports.periods import Step
+
+Word = str | SkipJsonSchema[None]
+DAY = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+TIME = r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z"
+
+
+def _word(description: str, **schema: Any) -> Any:
+    return Field(default=None, description=description, json_schema_extra=schema)
+
+
+def _list_of(keys: frozenset[str]) -> str:
+    names = "|".join(sorted(keys))
+    return f"^({names})(,({names}))*$"
+
+
+class SpanWords(BaseModel):
+    """The words all questions share. They are checked in one place, `reports.asking`; the
+    schema here only documents them."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    since: Annotated[
+        Word,
+        Field(alias="from"),
+    ] = _word(
+        "First day (the merchant's time zone) or first instant. Default: eleven months before "
+        "the month of `to`.",
+        pattern=f"^{DAY}({TIME})?$",
+    )
+    to: Word = _word(
+        "Last day, included, or the instant before which lines count. Default: the day of `as_of`.",
+        pattern=f"^{DAY}({TIME})?$",
+    )
+    currency: Word = _word(
+        "Only this currency, lower case. Currencies are never added to each other.",
+        pattern="^[a-z]{3,8}$",
+    )
+    as_of: Word = _word(
+        "Only what was recorded by this instant. Never later than five seconds ago, because "
+        "only what is older can no longer change; the answer says which instant it used. The "
+        "same `as_of` gives the same answer forever.",
+        pattern=f"^{DAY}{TIME}$",
+    )
+
+
+class RecoveredWords(SpanWords):
+    """Of `recovered-revenue`."""
+
+    interval: Word = _word("Length of a period. Default: `month`.", enum=[*Step])
+    group_by: Word = _word(
+        "Further keys, separated by commas; `currency` always is one. `interval` is the "
+        "billing interval of the subscription.",
+        pattern=_list_of(recovered.KEYS),
+    )
+
+
+class RateWords(SpanWords):
+    """Of `recovery-rate`."""
+
+    interval: Word = _word("Length of a period. Default: `month`.", enum=[*Step])
+    group_by: Word = _word(
+        "Further keys, separated by commas; `currency` always is one.",
+        pattern=_list_of(rates.KEYS),
+    )
+    w: Word = _word(
+        f"Days of 24 hours that each failed invoice has. Default: {rates.DEFAULT_DAYS}.",
+        pattern="^([1-9]|[1-9][0-9]|[12][0-9][0-9]|3[0-5][0-9]|36[0-6])$",
+    )
+    view: Word = _word("Which cohorts count. Default: `mature`.", enum=[*rates.View])
+
+
+class EntryWords(SpanWords):
+    """Of `recovered-revenue/entries`."""
+
+    cause: Word = _word("Only lines of this cause.", enum=[*Cause])
+    kind: Word = _word("Only lines of this kind.", enum=[*EntryKind])
+    plan: Word = _word("Only lines of this plan.", maxLength=255)
+    limit: Word = _word(
+        f"Lines of a page, {entries.DEFAULT_LIMIT} unless asked otherwise. CSV and NDJSON give "
+        "all lines unless `limit` is there.",
+        pattern="^([1-9][0-9]{0,2}|1000)$",
+    )
+    cursor: Word = _word(
+        "`next_cursor` of the page before, asked with the same other parameters.",
+    )
+
+
+class DefinitionOut(BaseModel):
+    """What a figure means."""
+
+    model_config = ConfigDict(extra="forbid")
+    column: str = Field(description="The field of the rows it fills.")
+    unit: str
+    definition: str
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    figure: str
+    as_of: str = Field(description="The cut-off that was used. Ask it again for this answer.")
+    since: str = Field(alias="from", description="First instant, UTC.")
+    to: str = Field(description="The instant before which lines count, UTC.")
+    time_zone: str = Field(description="The merchant's, in which days begin and end.")
+    currency: str | None
+
+
+class _Grouped(_Answer):
+    interval: Step
+    group_by: list[str]
+    definitions: dict[str, DefinitionOut]
+
+
+class CurrencyCheck(BaseModel):
+    """Both sides of an identity."""
+
+    model_config = ConfigDict(extra="forbid")
+    currency: str
+    rows_minor: int
+    ledger_minor: int
+
+
+class LedgerIdentity(BaseModel):
+    """That the rows add up to the ledger."""
+
+    model_config = ConfigDict(extra="forbid")
+    says: str
+    holds: bool
+    by_currency: list[CurrencyCheck]
+
+
+class RecoveredAmounts(BaseModel):
+    """Minor units of `currency`. See `definitions`."""
+
+    model_config = ConfigDict(extra="forbid")
+    currency: str
+    recovered_minor: int
+    settled_other_minor: int
+    refunded_minor: int
+    dispute_lost_minor: int
+    dispute_won_minor: int
+    net_minor: int
+
+
+class RecoveredRow(RecoveredAmounts):
+    """A period; the keys of `group_by` are there when asked for."""
+
+    period: str = Field(description="First day of the period.")
+    cause: Cause | None = None
+    plan: str | None = None
+    interval: str | None = None
+
+
+class RecoveredRevenueOut(_Grouped):
+    """Recovered revenue by the date the money moved. Periods without lines have no row."""
+
+    rows: list[RecoveredRow]
+    totals: list[RecoveredAmounts]
+    identity: LedgerIdentity
+
+
+class RateAmounts(BaseModel):
+    """Counts, minor units of `currency`, and shares as decimal text. See `definitions`."""
+
+    model_config = ConfigDict(extra="forbid")
+    currency: str
+    trial_conversion: bool = Field(description="First payments after a trial stand apart.")
+    n: int
+    n_open: int
+    n_excluded: int
+    failed_minor: int
+    recovered_within_w_minor: int
+    settled_other_within_w_minor: int
+    open_minor: int
+    excluded_minor: int
+    rate: str | None = Field(description="Such as `0.476190`; null where nothing failed.")
+    open_share: str | None
+
+
+class RateRow(RateAmounts):
+    """A cohort; the keys of `group_by` are there when asked for."""
+
+    period: str = Field(description="First day of the period of the first failures.")
+    plan: str | None = None
+    interval: str | None = None
+
+
+class RowsIdentity(BaseModel):
+    """That the rows add up to the whole."""
+
+    model_config = ConfigDict(extra="forbid")
+    says: str
+    holds: bool
+
+
+class RecoveryRateOut(_Grouped):
+    """The recovery rate by the day of the first failure."""
+
+    w: int
+    view: rates.View
+    rows: list[RateRow]
+    totals: list[RateAmounts]
+    identity: RowsIdentity
+
+
+class EntryRow(BaseModel):
+    """A line of the ledger. `amount_minor` is signed: taken back is negative."""
+
+    model_config = ConfigDict(extra="forbid")
+    entry_id: str
+    occurred_at: str
+    recorded_at: str
+    failed_at: str
+    account: str
+    invoice: str
+    case: str | None
+    kind: EntryKind
+    cause: Cause
+    assisted_by: str | None
+    currency: str
+    amount_minor: int
+    tax_minor: int
+    plan: str | None
+    interval: str | None
+    provider_ref: str
+
+
+class EntriesOut(_Answer):
+    """A page of ledger lines in the order in which the money moved."""
+
+    cause: Cause | None
+    kind: EntryKind | None
+    plan: str | None
+    next_cursor: str | None = Field(description="Null on the last page.")
+    rows: list[EntryRow]

@@ -1,0 +1,172 @@
+"""`POST /webhooks/stripe/{provider_account}`: verified, stored, committed, then answered.
+
+A raw ASGI endpoint, because every microsecond here is taken from the provider's events: no
+request object, no validation layer, no parsing beyond what finds the event's id and type.
+"""
+
+import asyncio
+import re
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from app.api.bodies import ClientGone, header, read_body
+from app.api.metrics import WEBHOOKS
+from app.api.problems import Problem, answer, unavailable
+from app.api.webhook_accounts import Endpoint, WebhookAccounts
+from app.domain.merchants import ProviderAccount
+from app.domain.operations import InboxEvent, InboxState
+from app.ports.secrets import SecretUnreadable
+from app.ports.store import Conflict, Full, IntakeWriter, StoreUnavailable
+from app.ports.webhooks import BadEvent, BadSignature, EventHead
+from app.ports.world import World
+from app.services import merchants
+
+log = structlog.stdlib.get_logger(__name__)
+
+PATH = "/webhooks/stripe/{provider_account}"
+ACCOUNT_ID = re.compile(r"[A-Za-z0-9_]{1,64}")
+DONE_START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"17"),
+        (b"x-content-type-options", b"nosniff"),
+    ],
+}
+DONE_BODY = {"type": "http.response.body", "body": b'{"received":true}'}
+
+
+class Webhooks:
+    """The intake of one api process. Safe to hear the same event any number of times."""
+
+    def __init__(self, world: World, writer: IntakeWriter, *, body_limit: int) -> None:
+        self._world = world
+        self._writer = writer
+        self._limit = body_limit
+        self._accounts = WebhookAccounts(world)
+        self._nudge = Nudge(world)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one webhook: 200 only after its event is durable."""
+        try:
+            outcome = await self._take(scope, receive)
+        except ClientGone:
+            WEBHOOKS.labels("client-gone").inc()
+            return
+        except Problem as problem:
+            WEBHOOKS.labels(problem.kind.name).inc()
+            await answer(problem, scope)(scope, receive, send)
+            return
+        WEBHOOKS.labels(outcome).inc()
+        await send(DONE_START)
+        await send(DONE_BODY)
+
+    async def _take(self, scope: Scope, receive: Receive) -> str:
+        body = await read_body(scope, receive, self._limit)
+        account_id = scope["path_params"]["provider_account"]
+        try:
+            account = await self._sender(account_id, body, header(scope, b"stripe-signature"))
+            event = self._event(account, self._world.webhooks.head(body), body)
+            if event.state is InboxState.QUARANTINED:
+                await self._report(event)
+            new = await self._writer.put(event)
+        except BadEvent as odd:
+            raise Problem("bad-event", "The body is signed, but it is not an event.") from odd
+        except Full as full:
+            raise unavailable("Too many webhooks are waiting.", full.retry_after_s) from full
+        except (StoreUnavailable, Conflict) as outage:
+            raise unavailable("The event could not be stored.") from outage
+        except SecretUnreadable as lost:
+            raise unavailable("The webhook secrets cannot be opened.") from lost
+        self._nudge()
+        return event.state.value if new else "known"
+
+    async def _sender(
+        self, account_id: str, body: bytes, signature: bytes | None
+    ) -> ProviderAccount:
+        """The account that signed this body; secrets that do not fit are read anew once."""
+        valid = ACCOUNT_ID.fullmatch(account_id)
+        endpoint = await self._accounts.get(account_id) if valid else None
+        if endpoint is None:
+            raise Problem("not-found", "There is no such provider account.")
+        if signature is None:
+            raise Problem("bad-signature", "There is not exactly one Stripe-Signature header.")
+        if not self._signed(endpoint, body, signature):
+            endpoint = await self._accounts.again(account_id) or endpoint
+            if not self._signed(endpoint, body, signature):
+                raise Problem("bad-signature", "No secret of this account signed this body now.")
+        return endpoint.account
+
+    def _signed(self, endpoint: Endpoint, body: bytes, signature: bytes) -> bool:
+        now = self._world.clock.now()
+        try:
+            self._world.webhooks.verify(body, signature, secrets=endpoint.secrets, now=now)
+        except BadSignature:
+            return False
+        return True
+
+    def _event(self, account: ProviderAccount, head: EventHead, body: bytes) -> InboxEvent:
+        mismatch = mismatch_of(account, head)
+        return InboxEvent(
+            merchant_id=account.merchant_id,
+            account_id=account.account_id,
+            event_id=head.id,
+            type=head.type,
+            body=body.decode(),
+            state=InboxState.QUARANTINED if mismatch else InboxState.PENDING,
+            reason=mismatch,
+            created_at=head.created_at,
+            received_at=self._world.clock.now(),
+        )
+
+    async def _report(self, event: InboxEvent) -> None:
+        """Alert before storing: were it the other way round, a crash between would hide it."""
+        log.warning("webhook quarantined", account=event.account_id, reason=event.reason)
+        await merchants.alert(
+            self._world,
+            merchant_id=event.merchant_id,
+            kind="webhook_quarantined",
+            subject=f"{event.account_id}: {event.reason}",
+            text=f"A signed webhook was set aside: {event.reason}. Look at the endpoint's "
+            "configuration at the provider; `holdfast doctor` shows it.",
+        )
+
+
+def mismatch_of(account: ProviderAccount, head: EventHead) -> str | None:
+    """Why a validly signed event is not this account's, or None: then it is handled."""
+    if head.account and account.provider_ref and head.account != account.provider_ref:
+        return "the event is of another provider account"
+    if head.live is not None and head.live != account.live:
+        modes = ("live", "test") if head.live else ("test", "live")
+        return "a {} event on a {} account".format(*modes)
+    return None
+
+
+class Nudge:
+    """Wakes the workers after commits: one wake-up at a time, nobody waits for it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = False
+
+    def __call__(self) -> None:
+        """Ask for a wake-up that begins after this call."""
+        self._wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            await self._world.wake.now()
+
+
+class WebhookEndpoint:
+    """The route: hands over to the intake that was built when the process started."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await scope["app"].state.webhooks(scope, receive, send)
