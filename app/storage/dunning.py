@@ -1,0 +1,45 @@
+"""Cases, their attempts and timeline, and what must be done when."""
+
+from app.domain.actions import Action
+from app.domain.dunning import Attempt, Case, CaseEvent
+from app.storage.merchants import ACCOUNT, MERCHANT
+from app.storage.tables import check, index, refers, table_of
+
+CASES = table_of(
+    Case,
+    "cases",
+    refers(ACCOUNT, "provider_accounts"),
+    index("cases_by_state", "merchant_id state opened_at case_id"),
+    index("cases_by_opening", "merchant_id opened_at case_id"),
+    index("cases_by_customer", "account_id customer_id"),
+    index("cases_by_subscription", "account_id subscription_id"),
+)
+ATTEMPTS = table_of(
+    Attempt,
+    "attempts",
+    refers(ACCOUNT, "provider_accounts"),
+    refers("case_id", "cases"),
+    check("attempts_count_from_one", "number >= 1"),
+)
+CASE_EVENTS = table_of(
+    CaseEvent,
+    "case_events",
+    refers(MERCHANT, "merchants"),
+    refers("case_id", "cases"),
+    index("case_events_by_case", "case_id at event_id"),
+)
+ACTIONS = table_of(
+    Action,
+    "actions",
+    refers(ACCOUNT, "provider_accounts"),
+    refers("case_id", "cases"),
+    check("actions_claims_count", "claims >= 0"),
+    index("actions_due", "due_at key", where="state = 'pending'"),
+    # Whether a customer has another action before this one, or one that is leased.
+    index(
+        "actions_pending_by_customer",
+        "account_id customer_id due_at key",
+        where="state = 'pending' and customer_id is not null",
+    ),
+    index("actions_by_case", "case_id state"),
+)

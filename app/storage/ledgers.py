@@ -1,0 +1,33 @@
+"""What finance reads. Append-only by trigger: a correction is a new row."""
+
+from app.domain.mrr import MrrMovement
+from app.domain.recovery import Failure, RecoveryEntry
+from app.storage.merchants import ACCOUNT
+from app.storage.tables import check, index, refers, table_of
+
+SIGNS = """
+case when kind in ('refunded', 'dispute_lost') then amount_minor <= 0 else amount_minor >= 0 end
+"""
+
+FAILURES = table_of(
+    Failure,
+    "failures",
+    refers(ACCOUNT, "provider_accounts"),
+    refers("case_id", "cases"),
+    index("failures_by_time", "merchant_id failed_at"),
+)
+RECOVERY_ENTRIES = table_of(
+    RecoveryEntry,
+    "recovery_entries",
+    refers(ACCOUNT, "provider_accounts"),
+    refers("case_id", "cases"),
+    check("recovery_entries_sign", SIGNS.strip()),
+    index("recovery_entries_by_time", "merchant_id occurred_at entry_id"),
+    index("recovery_entries_by_invoice", "account_id invoice_id"),
+)
+MRR_MOVEMENTS = table_of(
+    MrrMovement,
+    "mrr_movements",
+    refers(ACCOUNT, "provider_accounts"),
+    index("mrr_movements_by_time", "merchant_id occurred_at movement_id"),
+)

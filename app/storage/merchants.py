@@ -1,0 +1,43 @@
+"""Who uses a deployment: merchants, provider accounts, keys, policies."""
+
+from sqlalchemy import UniqueConstraint
+
+from app.domain.experiments import Assignment
+from app.domain.merchants import ApiKey, Merchant, ProviderAccount
+from app.domain.policies import PolicyVersion
+from app.storage.tables import check, index, refers, table_of
+
+MERCHANT = "merchant_id"
+# Rows that name an account name the merchant it belongs to with it: no row can mix two merchants.
+ACCOUNT = "merchant_id account_id"
+
+MERCHANTS = table_of(
+    Merchant,
+    "merchants",
+    check("merchants_holdout_range", "holdout_percent between 0 and 100"),
+    # The tenants of a transaction travel as a comma-separated list.
+    check("merchants_plain_id", "position(',' in merchant_id) = 0 and merchant_id <> ''"),
+)
+PROVIDER_ACCOUNTS = table_of(
+    ProviderAccount,
+    "provider_accounts",
+    UniqueConstraint(MERCHANT, "account_id", name="provider_accounts_of_merchant"),
+    refers(MERCHANT, "merchants"),
+)
+API_KEYS = table_of(
+    ApiKey,
+    "api_keys",
+    refers(MERCHANT, "merchants"),
+    index("api_keys_by_merchant", MERCHANT),
+)
+POLICIES = table_of(
+    PolicyVersion,
+    "policies",
+    refers(MERCHANT, "merchants"),
+)
+ASSIGNMENTS = table_of(
+    Assignment,
+    "assignments",
+    refers(MERCHANT, "merchants"),
+    check("assignments_holdout_range", "holdout_percent between 0 and 100"),
+)

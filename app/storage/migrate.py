@@ -1,0 +1,101 @@
+"""Brings a database to the newest shape: the roles of the cluster, then the migrations."""
+
+import asyncio
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.resources import resource
+from app.storage.addresses import engine_url
+
+# Any number will do as long as it never changes: replicas that start together take turns.
+MIGRATION_LOCK = 4_817_273_605
+LOCK = text(f"select pg_advisory_xact_lock({MIGRATION_LOCK})")
+
+# Roles belong to the whole cluster: another database on it may be making them right now.
+MAKE_ROLES = """
+do $$
+declare role_name text;
+begin
+    foreach role_name in array array['holdfast_app', 'holdfast_system'] loop
+        if not exists (select from pg_roles where rolname = role_name) then
+            begin
+                execute format('create role %I nologin', role_name);
+            exception when duplicate_object or unique_violation then null;
+            end;
+        end if;
+    end loop;
+end
+$$
+"""
+# PostgreSQL 16 and newer give whoever makes a role the right to grant it, not to act as it.
+JOIN_ROLES = """
+do $$
+begin
+    begin
+        execute format('grant holdfast_app, holdfast_system to %I', current_user);
+    exception when insufficient_privilege then null;
+    end;
+    perform set_config('role', 'holdfast_app', true);
+    perform set_config('role', 'holdfast_system', true);
+    perform set_config('role', 'none', true);
+exception when insufficient_privilege or invalid_parameter_value then
+    raise exception using
+        errcode = 'insufficient_privilege',
+        message = format('the database login %s may not act as holdfast_app', session_user),
+        hint = 'let an administrator run: create role holdfast_app nologin; '
+            || 'create role holdfast_system nologin; grant holdfast_app, holdfast_system to '
+            || quote_ident(session_user);
+end
+$$
+"""
+
+
+def upgrade(database_url: str) -> None:
+    """Make roles and tables, or bring them up to date. Safe to run again, and by several at once.
+
+    Everything happens in one transaction: a migration that is killed leaves nothing half made.
+    Runs an event loop of its own, so it must not be called from within one.
+    """
+    asyncio.run(upgrade_with(create_async_engine(engine_url(database_url), poolclass=NullPool)))
+
+
+async def upgrade_with(engine: AsyncEngine) -> None:
+    """`upgrade` within a running loop; disposes of the engine."""
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(LOCK)
+            await connection.exec_driver_sql(MAKE_ROLES)
+            await connection.exec_driver_sql(JOIN_ROLES)
+            await connection.run_sync(_migrate)
+    finally:
+        await engine.dispose()
+
+
+async def missing_migrations(engine: AsyncEngine) -> list[str]:
+    """The revisions this database has not had yet, oldest first; what `doctor` shows."""
+    async with engine.connect() as connection:
+        found = await connection.run_sync(
+            lambda sync: MigrationContext.configure(sync).get_current_revision()
+        )
+    scripts = ScriptDirectory.from_config(_config())
+    revisions = [script.revision for script in scripts.iterate_revisions("head", found or "base")]
+    return revisions[::-1]
+
+
+def _migrate(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,28 @@
+"""The inbox, the audit log, alerts."""
+
+from sqlalchemy import BigInteger, Column, Identity
+
+from app.domain.operations import Alert, AuditEntry, InboxEvent
+from app.storage.merchants import MERCHANT
+from app.storage.tables import index, refers, table_of
+
+# No foreign key here: it would lock one row of the account for each webhook, on the hottest path
+# of all, and the account was just looked up to check the signature.
+INBOX = table_of(
+    InboxEvent,
+    "inbox",
+    Column("seq", BigInteger(), Identity(always=True), nullable=False),
+    index("inbox_pending", "seq", where="state = 'pending'"),
+    index("inbox_handled", "handled_at", where="handled_at is not null and body is not null"),
+)
+AUDIT_LOG = table_of(
+    AuditEntry,
+    "audit_log",
+    refers(MERCHANT, "merchants"),
+    index("audit_log_by_time", "merchant_id at audit_id"),
+)
+ALERTS = table_of(
+    Alert,
+    "alerts",
+    refers(MERCHANT, "merchants"),
+)

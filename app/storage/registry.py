@@ -1,0 +1,60 @@
+"""Which table holds which record, in the order in which rows may refer to each other."""
+
+from typing import Any
+
+from sqlalchemy import Table
+
+from app.domain.actions import Action
+from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
+from app.domain.experiments import Assignment
+from app.domain.merchants import ApiKey, Merchant, ProviderAccount
+from app.domain.messages import LinkEvent, Message, PaymentLink
+from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod, Subscription
+from app.domain.mrr import MrrMovement
+from app.domain.operations import Alert, AuditEntry, InboxEvent
+from app.domain.policies import PolicyVersion
+from app.domain.recovery import Failure, RecoveryEntry
+from app.storage import dunning, ledgers, merchants, messages, mirror, operations
+
+TABLES: dict[type[Any], Table] = {
+    Merchant: merchants.MERCHANTS,
+    ProviderAccount: merchants.PROVIDER_ACCOUNTS,
+    ApiKey: merchants.API_KEYS,
+    PolicyVersion: merchants.POLICIES,
+    InboxEvent: operations.INBOX,
+    Customer: mirror.CUSTOMERS,
+    Subscription: mirror.SUBSCRIPTIONS,
+    Invoice: mirror.INVOICES,
+    PaymentMethod: mirror.PAYMENT_METHODS,
+    Payment: mirror.PAYMENTS,
+    CardUse: mirror.CARD_BUDGETS,
+    Case: dunning.CASES,
+    Attempt: dunning.ATTEMPTS,
+    CaseEvent: dunning.CASE_EVENTS,
+    Assignment: merchants.ASSIGNMENTS,
+    Message: messages.MESSAGES,
+    PaymentLink: messages.PAYMENT_LINKS,
+    LinkEvent: messages.LINK_EVENTS,
+    Action: dunning.ACTIONS,
+    Failure: ledgers.FAILURES,
+    RecoveryEntry: ledgers.RECOVERY_ENTRIES,
+    MrrMovement: ledgers.MRR_MOVEMENTS,
+    AuditEntry: operations.AUDIT_LOG,
+    Alert: operations.ALERTS,
+}
+# Never updated, never deleted: triggers and missing rights hold it.
+APPEND_ONLY: frozenset[type[Any]] = frozenset({Failure, RecoveryEntry, MrrMovement, AuditEntry})
+# What the system role sees, of all merchants, to find out who is asking and what is due.
+SYSTEM_SEES: frozenset[type[Any]] = frozenset(
+    {InboxEvent, Action, ProviderAccount, ApiKey, PaymentLink}
+)
+
+
+def table_for(kind: type[Any]) -> Table:
+    """The table of a record type. Raises `KeyError` for a type that is not stored."""
+    return TABLES[kind]
+
+
+def in_order(kinds: "set[type[Any]]") -> list[type[Any]]:
+    """Record types in the order of `TABLES`: every transaction writes tables in this order."""
+    return [kind for kind in TABLES if kind in kinds]

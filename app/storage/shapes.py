@@ -1,0 +1,83 @@
+"""How a record's fields are stored: read once from its annotations, used by tables and store."""
+
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+import orjson
+
+TEXT, BIGINT, BOOLEAN, INSTANT, JSON = "text", "bigint", "boolean", "timestamptz", "jsonb"
+SCALARS: dict[type, str] = {str: TEXT, int: BIGINT, bool: BOOLEAN, datetime: INSTANT}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One column: its name, SQL type, whether it may be null, and the words it is limited to.
+
+    `wire` is the SQL type a value travels as: jsonb goes as text, so that no driver codec has a
+    say in it. `decode` makes a non-null value what the record's annotation says; None means that
+    the driver's value is right already.
+    """
+
+    name: str
+    sql: str
+    optional: bool
+    words: type[StrEnum] | None
+    decode: Callable[[Any], Any] | None
+
+    @property
+    def wire(self) -> str:
+        return TEXT if self.sql == JSON else self.sql
+
+
+def encode_json(value: Any) -> str | None:
+    """JSON text of a tuple or dict; raises `TypeError` where JSON has no word for it."""
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _tuple_of(text: str) -> tuple[Any, ...]:
+    return tuple(orjson.loads(text))
+
+
+def _shape(name: str, annotation: Any) -> Shape:
+    parts = [annotation]
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        parts = list(typing.get_args(annotation))
+    kept = [part for part in parts if part is not type(None)]
+    optional = len(kept) < len(parts)
+    if len(kept) != 1:
+        raise TypeError(f"{name}: {annotation} has no column type")
+    plain = typing.get_origin(kept[0]) or kept[0]
+    if plain in SCALARS:
+        return Shape(name, SCALARS[plain], optional, None, None)
+    if plain is tuple:
+        return Shape(name, JSON, optional, None, _tuple_of)
+    if plain is dict:
+        return Shape(name, JSON, optional, None, orjson.loads)
+    if isinstance(plain, type) and issubclass(plain, StrEnum):
+        return Shape(name, TEXT, optional, plain, plain)
+    raise TypeError(f"{name}: {annotation} has no column type")
+
+
+@cache
+def shapes_of(kind: type[Any]) -> tuple[Shape, ...]:
+    """The columns of a record type in the order of its fields.
+
+    Raises `TypeError` for an annotation that no column can hold.
+    """
+    hints = typing.get_type_hints(kind)
+    return tuple(_shape(field.name, hints[field.name]) for field in fields(kind))
+
+
+@cache
+def shape_of(kind: type[Any], name: str) -> Shape:
+    """One column of a record type. Raises `KeyError` for a field it does not have."""
+    for shape in shapes_of(kind):
+        if shape.name == name:
+            return shape
+    raise KeyError(f"{kind.__name__} has no field {name}")

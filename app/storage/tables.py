@@ -1,0 +1,82 @@
+"""Tables out of records: columns follow the fields, the aggregate's file adds what only a
+database can hold (foreign keys, checks, indexes)."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
+
+from app.storage.shapes import BIGINT, BOOLEAN, INSTANT, JSON, TEXT, Shape, shapes_of
+
+# Text sorts by code point everywhere: the same order in every cluster, whatever its locale.
+TYPES: dict[str, TypeEngine[Any]] = {
+    TEXT: Text(collation="C"),
+    BIGINT: BigInteger(),
+    BOOLEAN: Boolean(),
+    INSTANT: DateTime(timezone=True),
+    JSON: JSONB(),
+}
+CURRENCY = "currency ~ '^[a-z]{3,}$'"
+METADATA = MetaData(
+    naming_convention={"fk": "%(table_name)s_%(column_0_N_name)s_refers"},
+)
+
+
+def table_of(kind: type[Any], name: str, *more: SchemaItem) -> Table:
+    """The table of a record type: its fields, key, uniques, and a CHECK for each enum."""
+    shapes = shapes_of(kind)
+    items: list[SchemaItem] = [Column(s.name, TYPES[s.sql], nullable=s.optional) for s in shapes]
+    items.append(PrimaryKeyConstraint(*kind.KEY, name=f"{name}_key"))
+    items += [
+        UniqueConstraint(*names, name=f"{name}_{'_'.join(names)}_unique") for names in kind.UNIQUE
+    ]
+    items += [
+        CheckConstraint(_words(shape), name=f"{name}_{shape.name}_words")
+        for shape in shapes
+        if shape.words
+    ]
+    if any(shape.name == "currency" for shape in shapes):
+        items.append(CheckConstraint(CURRENCY, name=f"{name}_currency_code"))
+    return Table(name, METADATA, *items, *more)
+
+
+def _words(shape: Shape) -> str:
+    words = ", ".join(f"'{word}'" for word in shape.words or ())
+    return f"{shape.name} in ({words})"
+
+
+def refers(columns: str, table: str, *, to: str = "") -> ForeignKeyConstraint:
+    """A foreign key, checked at commit so that the order of writes within a use case is free."""
+    names = columns.split()
+    return ForeignKeyConstraint(
+        names,
+        [f"{table}.{name}" for name in (to or columns).split()],
+        deferrable=True,
+        initially="DEFERRED",
+    )
+
+
+def index(name: str, columns: str, *, where: str | None = None) -> Index:
+    """An index over columns named in one string, partial with `where`."""
+    return Index(name, *columns.split(), postgresql_where=text(where) if where else None)
+
+
+def check(name: str, rule: str) -> CheckConstraint:
+    """A rule the database holds."""
+    return CheckConstraint(rule, name=name)
