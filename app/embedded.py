@@ -4,13 +4,11 @@
 """
 
 import asyncio
-import base64
 import contextlib
 import http.client
 import importlib
 import inspect
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -22,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.engines import EngineFailure, Engines, start_engines
-from app.engines.files import write_secret
 from app.engines.homes import StateFolder, open_home
 from app.engines.processes import free_port, is_running, spawn, stop
 
@@ -133,24 +130,13 @@ def migrate(database_url: str) -> None:
         asyncio.run(outcome)
 
 
-def secret_keys(state_dir: Path) -> str:
-    """The sealing key of this state folder: 32 random bytes, made once, mode 600."""
-    path = state_dir / "secret_keys"
-    if not path.exists():
-        write_secret(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
-    return path.read_text().strip()
-
-
 def environment_for(engines: Engines, state_dir: Path) -> dict[str, str]:
     """What our processes need to know to work on these engines."""
-    known = {
+    return {
         "DATABASE_URL": engines.database_url,
         "REDIS_URL": engines.redis_url,
         "HOLDFAST_STATE_DIR": str(state_dir),
     }
-    if not os.environ.get("HOLDFAST_SECRET_KEYS"):
-        known["HOLDFAST_SECRET_KEYS"] = secret_keys(state_dir)
-    return known
 
 
 def answers(url: str) -> bool:
@@ -234,16 +220,16 @@ def clean(state_dir: Path) -> None:
     for inner in (*state_dir.glob("*/state.json"), state_dir / "state.json"):
         notes = StateFolder(inner.parent)
         notes.claim()
-        open_home(inner.parent).remove()
+        open_home(inner.parent.resolve()).remove()
         notes.release()
     shutil.rmtree(state_dir)
 
 
 def _children(engines: Engines, state_dir: Path, port: int | None, sandbox: bool) -> list[Child]:
-    known = environment_for(engines, state_dir)
     former = engines.notes.read()
     port = port or free_port(former.get("api", {}).get("port") or PREFERRED_PORT)
     url = f"http://127.0.0.1:{port}"
+    known = {"HOLDFAST_PUBLIC_URL": url} | os.environ | environment_for(engines, state_dir)
     engines.notes.write(api={"port": port, "url": url})
     children = [
         python_child("api", "-m", "app", "api", "--port", str(port), env=known),

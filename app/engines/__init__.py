@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.engines.files import EngineFailure, end_of
-from app.engines.homes import Home, StateFolder, open_home
+from app.engines.homes import Home, StateFolder, open_home, open_state
 from app.engines.postgres import Postgres
 from app.engines.valkey import Valkey
 
@@ -74,9 +74,10 @@ def start_engines(
         EngineFailure: no program for this system, another supervisor holds the folder, or an
             engine does not start. What had been started is stopped again.
     """
-    home = open_home(state_dir)
-    notes = StateFolder(home.state)
+    state = open_state(state_dir)
+    notes = StateFolder(state)
     notes.claim()
+    home = open_home(state, throwaway=not durable)
     former = notes.read()
     notes.write(supervisor=os.getpid())
     own: list[Postgres | Valkey] = []

@@ -7,6 +7,7 @@ keeps the engines in a room of its own, `/var/lib/holdfast/<random name>` (mode 
 root alone), and writes that name down in the state folder.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -75,15 +76,24 @@ class Home:
             shutil.rmtree(self.room / name, ignore_errors=True)
 
 
-def open_home(state: Path) -> Home:
-    """Make the state folder (mode 700) and find or make the room where the engines live."""
-    state = state.resolve()
+def open_state(folder: Path) -> Path:
+    """Make the state folder, mode 700, and return its real path."""
+    state = folder.resolve()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     state.chmod(0o700)
+    return state
+
+
+def open_home(state: Path, *, throwaway: bool = False) -> Home:
+    """Find or make the room where the engines live. Call it with the state folder claimed.
+
+    `throwaway` marks a new room as one that anybody may remove when nobody holds its folder: what
+    killed test runs leave behind goes when the next one starts.
+    """
     account = unprivileged_account()
     if account is None:
         return Home(state, state, None)
-    return Home(state, _known_room(state) or _new_room(state), account)
+    return Home(state, _known_room(state) or _new_room(state, throwaway), account)
 
 
 def _known_room(state: Path) -> Path | None:
@@ -102,7 +112,7 @@ def _known_room(state: Path) -> Path | None:
     return room
 
 
-def _new_room(state: Path) -> Path:
+def _new_room(state: Path, throwaway: bool) -> Path:
     problems = []
     for parent in ROOMS:
         try:
@@ -111,6 +121,7 @@ def _new_room(state: Path) -> Path:
                 problems.append(f"{parent} is not a folder of root alone")
                 continue
             parent.chmod(0o711)
+            _remove_thrown_away(parent)
             room = parent / secrets.token_hex(12)
             room.mkdir(mode=0o711)
             room.chmod(0o711)  # whatever the umask took away
@@ -118,6 +129,8 @@ def _new_room(state: Path) -> Path:
             problems.append(str(problem))
             continue
         (room / "owner").write_text(str(state))
+        if throwaway:
+            (room / "throwaway").touch()
         programs = room / "programs"
         programs.mkdir()
         programs.chmod(0o755)
@@ -127,6 +140,14 @@ def _new_room(state: Path) -> Path:
         "as root, the engines need a folder that another account can reach: "
         f"{'; '.join(problems)}. Run as a normal user, or set DATABASE_URL and REDIS_URL."
     )
+
+
+def _remove_thrown_away(parent: Path) -> None:
+    for mark in parent.glob("*/throwaway"):
+        with contextlib.suppress(OSError):
+            owner = Path((mark.parent / "owner").read_text())
+            if not StateFolder.is_claimed(owner):
+                shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 def _is_safe(folder: Path) -> bool:
@@ -168,10 +189,23 @@ class StateFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = self.read().get("supervisor", "unknown")
+            self.release()
             raise EngineFailure(
                 f"another holdfast (process {holder}) runs in {self.path.parent}; "
                 "stop it first, or set HOLDFAST_STATE_DIR to a folder of your own"
             ) from None
+
+    @staticmethod
+    def is_claimed(folder: Path) -> bool:
+        """Whether a supervisor holds the folder now."""
+        try:
+            with (folder / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
 
     def release(self) -> None:
         """Let the next supervisor in. Harmless when repeated."""

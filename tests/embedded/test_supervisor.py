@@ -1,0 +1,121 @@
+"""The supervisor keeps things running until it is told to stop."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.embedded import Child, borrowed_engines, clean, supervise
+from app.engines import Engines, start_engines
+from app.engines.processes import is_running, wait_until
+from tests.embedded.holding import Holder, ask
+
+pytestmark = pytest.mark.anyio
+
+
+@contextmanager
+def supervised(*children: Child, engines: Engines | None = None) -> Iterator[None]:
+    stopping = threading.Event()
+    thread = threading.Thread(
+        target=supervise, args=(children, stopping), kwargs={"engines": engines}
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def a_child(program: str = "import time; time.sleep(600)") -> Child:
+    return Child("sleeper", (sys.executable, "-c", program))
+
+
+def pid_of(child: Child) -> int:
+    return child.process.pid if child.process else 0
+
+
+def test_a_child_that_is_killed_runs_again_and_stops_with_its_supervisor() -> None:
+    child = a_child()
+
+    with supervised(child):
+        assert wait_until(lambda: pid_of(child) > 0, seconds=10)
+        first = pid_of(child)
+        os.kill(first, signal.SIGKILL)
+        again = wait_until(lambda: pid_of(child) not in (0, first), seconds=10)
+        second = pid_of(child)
+
+    assert again
+    assert not is_running(second)
+
+
+def test_a_child_that_keeps_dying_is_given_more_time_each_time() -> None:
+    child = a_child("raise SystemExit(3)")
+
+    with supervised(child):
+        died_thrice = wait_until(lambda: child.deaths >= 3, seconds=20)
+
+    assert died_thrice
+    assert child.not_before - child.started >= 0.9
+
+
+async def test_an_engine_that_is_killed_runs_again_at_its_address(tmp_path: Path) -> None:
+    # given engines under supervision
+    engines = start_engines(tmp_path, durable=False)
+    former = {engine.name: engine.process.pid for engine in engines.own if engine.process}
+
+    # when both are killed
+    with supervised(engines=engines):
+        for pid in former.values():
+            os.kill(pid, signal.SIGKILL)
+        revived = wait_until(
+            lambda: all(engines.notes.read()[n]["pid"] not in (None, p) for n, p in former.items()),
+            seconds=30,
+        )
+        answer = await ask(engines.database_url, "select 1")
+    engines.stop()
+
+    # then they answer where they answered before
+    assert revived
+    assert answer == 1
+
+
+def test_a_command_borrows_the_engines_of_a_running_supervisor(tmp_path: Path) -> None:
+    holder = Holder(tmp_path)
+
+    with borrowed_engines(tmp_path, database_url=None, redis_url=None) as known:
+        borrowed = dict(known)
+    holder.finish()
+
+    assert borrowed["DATABASE_URL"] == holder.facts["database_url"]
+
+
+async def test_a_command_without_a_supervisor_gets_engines_for_its_own_time(tmp_path: Path) -> None:
+    with borrowed_engines(tmp_path, database_url=None, redis_url=None) as known:
+        answer = await ask(known["DATABASE_URL"], "select 1")
+
+    with pytest.raises(OSError):  # noqa: PT011 - any refusal of a connection
+        await ask(known["DATABASE_URL"], "select 1")
+    assert answer == 1
+
+
+def test_given_servers_are_used_as_they_are(tmp_path: Path) -> None:
+    with borrowed_engines(tmp_path, database_url="postgresql://db/x", redis_url=None) as known:
+        assert known == {"DATABASE_URL": "postgresql://db/x"}
+
+
+def test_clean_leaves_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    Holder(state).finish()
+    room = state / "room"
+    home = Path(room.read_text().strip()) if room.exists() else state
+
+    clean(state)
+
+    assert not state.exists()
+    assert not home.exists()
