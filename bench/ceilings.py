@@ -90,7 +90,7 @@ def _pgbench(
         "PGOPTIONS": "-c role=holdfast_system",
         "LC_ALL": "C",
     }
-    command = [
+    command: list[str | Path] = [
         program, "-n", "-M", "prepared", "-f", "insert.sql", "-l", "--log-prefix=took",
         "-c", str(clients), "-j", "1", "-T", str(seconds),
         "-h", parts.hostname or "127.0.0.1", "-p", str(parts.port or 5432),

@@ -1,0 +1,34 @@
+"""`./run bench intake|drain|due [--json FILE]`."""
+
+import argparse
+import importlib
+import time
+from pathlib import Path
+
+from bench.figures import write_json
+
+BENCHES = {
+    "intake": "webhooks acknowledged beside single-row inserts into the same table",
+    "drain": "events absorbed by one worker beside events taken in",
+    "due": "due actions claimed in batches beside claiming one by one",
+}
+
+
+def main() -> None:
+    """Run one bench and print its medians."""
+    parser = argparse.ArgumentParser(prog="./run bench")
+    parser.add_argument("name", choices=sorted(BENCHES))
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE")
+    given = parser.parse_args()
+    print(f"{given.name}: {BENCHES[given.name]}", flush=True)
+    began = time.monotonic()
+    figures: dict[str, object] = importlib.import_module(f"bench.{given.name}").run()
+    write_json(given.json, figures)
+    for name, value in figures.items():
+        if name not in ("machine", "rounds"):
+            print(f"{name:22s} {value}")
+    print(f"{'machine':22s} {figures['machine']}\ntook {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
