@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.auth import Caller, require
+from app.api.auth import require
 from app.api.dependencies import WorldDep
 from app.api.finance_schemas import (
     EntriesOut,
@@ -24,6 +24,7 @@ from app.reports import finance
 from app.reports.answers import Answer
 from app.reports.asking import WrongParameter
 from app.reports.formats import CSV, JSON, NDJSON, first_then_rest, preferred, rendered
+from app.services.api_keys import Caller
 
 router = APIRouter(prefix="/v1/finance", tags=["finance"])
 

@@ -10,8 +10,8 @@ from app.reports import entries, rates, recovered
 from app.reports.periods import Step
 
 Word = str | SkipJsonSchema[None]
-DAY = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
-TIME = r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z"
+DAY = r"2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME = r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
 
 
 def _word(description: str, **schema: Any) -> Any:
@@ -29,10 +29,7 @@ class SpanWords(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    since: Annotated[
-        Word,
-        Field(alias="from"),
-    ] = _word(
+    since: Annotated[Word, Field(alias="from")] = _word(
         "First day (the merchant's time zone) or first instant. Default: eleven months before "
         "the month of `to`.",
         pattern=f"^{DAY}({TIME})?$",

@@ -177,9 +177,5 @@ def _currency(words: Mapping[str, str]) -> str | None:
 
 
 def _group_by(text: str, keys: frozenset[str]) -> tuple[str, ...]:
-    asked = [word for word in text.split(",") if text]
-    if len(set(asked)) != len(asked):
-        raise WrongParameter("group_by", "names a key twice")
-    for word in asked:
-        choice("group_by", word, keys)
-    return tuple(asked)
+    asked = dict.fromkeys(text.split(",") if text else ())
+    return tuple(choice("group_by", word, keys) for word in asked)

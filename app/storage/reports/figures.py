@@ -20,6 +20,7 @@ from app.ports.figures import (
 from app.storage.reports import statements
 from app.storage.reports.reading import read
 
+KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 RECOVERED = (
     "recovered_minor",
     "settled_other_minor",
@@ -57,14 +58,7 @@ class PostgresFigures:
     ) -> list[RecoveredSums]:
         bound = _excerpt(excerpt) | _periods(periods) | _keys(by, "cause", "plan", "interval")
         rows = await self._ask(statements.RECOVERED, excerpt.merchant_id, bound)
-        return [
-            RecoveredSums(
-                keys=Keys(period=day, currency=currency, cause=cause, plan=plan, interval=interval),
-                **{name: int(row[name]) for name in RECOVERED},
-            )
-            for row in rows
-            for day, currency, cause, plan, interval in [tuple(row.values())[:5]]
-        ]
+        return [RecoveredSums(keys=_keys_of(row), **_counts(row, RECOVERED)) for row in rows]
 
     async def ledger(
         self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
@@ -83,20 +77,7 @@ class PostgresFigures:
         bound = _excerpt(excerpt) | _periods(periods) | _keys(by, "plan", "interval")
         bound |= {"before": rule.before, "within": rule.within, "closed_only": rule.closed_only}
         rows = await self._ask(statements.COHORTS, excerpt.merchant_id, bound)
-        return [
-            CohortSums(
-                keys=Keys(
-                    period=day,
-                    currency=currency,
-                    plan=plan,
-                    interval=interval,
-                    trial_conversion=trial,
-                ),
-                **{name: int(row[name]) for name in COHORTS},
-            )
-            for row in rows
-            for day, currency, plan, interval, trial in [tuple(row.values())[:5]]
-        ]
+        return [CohortSums(keys=_keys_of(row), **_counts(row, COHORTS)) for row in rows]
 
     async def entries(
         self,
@@ -141,6 +122,14 @@ def _periods(periods: Sequence[Period]) -> dict[str, Any]:
 
 def _keys(by: Collection[str], *known: str) -> dict[str, Any]:
     return {f"by_{name}": name in by for name in known}
+
+
+def _keys_of(row: RowMapping) -> Keys:
+    return Keys(**{name: row[name] for name in KEYS if name in row})
+
+
+def _counts(row: RowMapping, names: Collection[str]) -> dict[str, int]:
+    return {name: int(row[name]) for name in names}
 
 
 def _entry(row: RowMapping) -> RecoveryEntry:

@@ -26,10 +26,10 @@ TIME_ZONE = text("select time_zone from merchants where merchant_id = :merchant"
 )
 
 RECOVERED = text("""
-select p.day, e.currency,
-    case when :by_cause then e.cause end,
-    case when :by_plan then e.plan end,
-    case when :by_interval then e.interval end,
+select p.day as period, e.currency,
+    case when :by_cause then e.cause end as cause,
+    case when :by_plan then e.plan end as plan,
+    case when :by_interval then e.interval end as interval,
     coalesce(sum(e.amount_minor) filter (where e.kind = 'recovered'), 0) as recovered_minor,
     coalesce(sum(e.amount_minor) filter (where e.kind = 'settled_other'), 0)
         as settled_other_minor,
@@ -101,10 +101,10 @@ with chosen as (
         ) as open
     from settled s
 )
-select day, currency,
-    case when :by_plan then plan end,
-    case when :by_interval then interval end,
-    trial_conversion,
+select d.day as period, d.currency,
+    case when :by_plan then d.plan end as plan,
+    case when :by_interval then d.interval end as interval,
+    d.trial_conversion,
     count(*) as n,
     count(*) filter (where open) as n_open,
     count(*) filter (where exclusion is not null) as n_excluded,
@@ -113,7 +113,7 @@ select day, currency,
     sum(other_counted) as settled_other_within_w_minor,
     coalesce(sum(owed) filter (where open), 0) as open_minor,
     coalesce(sum(amount_minor) filter (where exclusion is not null), 0) as excluded_minor
-from decided
+from decided d
 where not (:closed_only and open)
 group by 1, 2, 3, 4, 5
 """).bindparams(
