@@ -1,0 +1,203 @@
+"""Invoices of every API version."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from app.domain.declines import Decline
+from app.domain.mirror import Invoice, InvoiceStatus
+from app.domain.notices import Notice, NoticeKind
+from app.providers.stripe.declines import decline_of_charge, decline_of_intent
+from app.providers.stripe.envelope import Event
+from app.providers.stripe.reading import (
+    Json,
+    at,
+    currency,
+    first_ref,
+    instant,
+    ref,
+    rows,
+    table,
+    text,
+    whole,
+)
+
+STATUSES = {status.value: status for status in InvoiceStatus}
+# Our own metadata on invoices that an offer of ours made.
+OFFER_MARK = "holdfast_offer"
+
+
+def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
+    """The invoice as shown; None without an id.
+
+    `paid_minor` is what the provider collected. What was settled elsewhere stands in
+    `off_provider_minor`: `amount_paid_off_stripe` since 2026-05-27, the whole amount of an invoice
+    marked `paid_out_of_band` before 2025-03-31.
+    """
+    invoice_id = ref(obj)
+    if invoice_id is None:
+        return None
+    due, paid, off = _amounts(obj)
+    transitions = table(obj.get("status_transitions"))
+    auto = obj.get("auto_advance")
+    return Invoice(
+        merchant_id="",
+        account_id="",
+        invoice_id=invoice_id,
+        customer_id=ref(obj.get("customer")),
+        subscription_id=subscription_of(obj),
+        status=status_of(obj),
+        currency=currency(obj.get("currency")) or "usd",
+        due_minor=due,
+        paid_minor=paid,
+        remaining_minor=remaining_of(obj),
+        tax_minor=_tax(obj),
+        off_provider_minor=off,
+        billing_reason=text(obj.get("billing_reason"), 60),
+        collection_method=text(obj.get("collection_method") or obj.get("billing"), 60),
+        attempt_count=whole(obj.get("attempt_count")) or 0,
+        next_attempt_at=instant(obj.get("next_payment_attempt")),
+        auto_advance=auto if isinstance(auto, bool) else None,
+        number=text(obj.get("number"), 100),
+        label=_label(obj),
+        method_id=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
+        pending_update=isinstance(at(_subscription(obj), "pending_update"), dict),
+        own_offer=at(obj, "metadata", OFFER_MARK) is not None,
+        customer_email=text(obj.get("customer_email"), 320),
+        customer_name=text(obj.get("customer_name"), 200),
+        created_at=instant(obj.get("created")) or instant(obj.get("date")),
+        due_at=instant(obj.get("due_date")),
+        paid_at=instant(transitions.get("paid_at")),
+        closed_reason=text(at(obj, "status_details", "uncollectible", "reason"), 60),
+        seen_at=seen_at,
+    )
+
+
+def invoice_notice(event: Event, kind: NoticeKind) -> list[Notice]:
+    """One notice of an invoice event.
+
+    `amount_minor` is what was paid for `INVOICE_PAID`, else what remains. An upcoming invoice does
+    not exist yet (in old versions it has no id): no snapshot.
+    """
+    obj = event.object
+    invoice = read_invoice(obj, seen_at=event.at)
+    if invoice and kind is NoticeKind.INVOICE_DELETED:
+        invoice = replace(invoice, status=InvoiceStatus.DELETED)
+    paid = invoice.paid_minor if invoice else 0
+    payment, charge = payment_of(obj)
+    return [
+        event.notice(
+            kind,
+            object=ref(obj),
+            customer=ref(obj.get("customer")),
+            invoice=ref(obj),
+            subscription=subscription_of(obj),
+            payment=payment,
+            charge=charge,
+            method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
+            amount_minor=paid if kind is NoticeKind.INVOICE_PAID else remaining_of(obj),
+            currency=currency(obj.get("currency")),
+            decline=_decline(obj) if kind is NoticeKind.INVOICE_FAILED else None,
+            snapshot=None if kind is NoticeKind.INVOICE_UPCOMING else invoice,
+        )
+    ]
+
+
+def status_of(obj: Json) -> InvoiceStatus:
+    """The status. Before 2018-11-08 there was none, only `paid`, `forgiven` and `closed`."""
+    status = obj.get("status")
+    if isinstance(status, str):
+        return STATUSES.get(status, InvoiceStatus.UNKNOWN)
+    flags = (
+        ("paid", InvoiceStatus.PAID),
+        ("forgiven", InvoiceStatus.UNCOLLECTIBLE),
+        ("closed", InvoiceStatus.VOID),
+        ("attempted", InvoiceStatus.OPEN),
+    )
+    told = next((status for flag, status in flags if obj.get(flag) is True), None)
+    if told is not None:
+        return told
+    return InvoiceStatus.DRAFT if "closed" in obj else InvoiceStatus.UNKNOWN
+
+
+def remaining_of(obj: Json) -> int:
+    """What is owed. Old versions do not say it: what was due less what was paid."""
+    remaining = whole(obj.get("amount_remaining"))
+    if remaining is not None:
+        return remaining
+    if obj.get("paid") is True:
+        return 0
+    due, paid = whole(obj.get("amount_due")) or 0, whole(obj.get("amount_paid")) or 0
+    return max(due - paid, 0)
+
+
+def subscription_of(obj: Json) -> str | None:
+    """The subscription an invoice belongs to.
+
+    Since 2025-03-31 under `parent`, before it at the top. Where one of the two stands and is null,
+    the invoice belongs to none, whatever its lines say; the lines are asked only without both.
+    """
+    named = ref(_subscription(obj))
+    if named is not None or "subscription" in obj or "parent" in obj:
+        return named
+    for line in rows(obj.get("lines")):
+        own = line.get("id") if line.get("type") == "subscription" else None
+        old_style = own if isinstance(own, str) and own.startswith("sub_") else None
+        found = first_ref(
+            at(line, "parent", "subscription_item_details", "subscription"),
+            line.get("subscription"),
+            old_style,
+        )
+        if found:
+            return found
+    return None
+
+
+def payment_of(obj: Json) -> tuple[str | None, str | None]:
+    """Payment intent and charge as the invoice shows them: at the top in old versions, in
+    `payments` (only where it was expanded, the newest last) in new ones."""
+    intent, charge = obj.get("payment_intent"), obj.get("charge")
+    for row in rows(obj.get("payments")):
+        intent = at(row, "payment", "payment_intent") or intent
+        charge = at(row, "payment", "charge") or charge
+    return ref(intent), first_ref(charge, at(intent, "latest_charge"))
+
+
+def _subscription(obj: Json) -> object:
+    return at(obj, "parent", "subscription_details", "subscription") or obj.get("subscription")
+
+
+def _amounts(obj: Json) -> tuple[int, int, int]:
+    due = whole(obj.get("amount_due")) or 0
+    off = whole(obj.get("amount_paid_off_stripe")) or 0
+    paid = whole(obj.get("amount_paid"))
+    if paid is None:
+        paid = due if obj.get("paid") is True else 0
+    if obj.get("paid_out_of_band") is True and not off:
+        return due, 0, paid
+    return due, paid, off
+
+
+def _tax(obj: Json) -> int:
+    old = whole(obj.get("tax"))
+    if old is not None:
+        return old
+    parts = (*rows(obj.get("total_taxes")), *rows(obj.get("total_tax_amounts")))
+    return sum(whole(part.get("amount")) or 0 for part in parts)
+
+
+def _label(obj: Json) -> str | None:
+    """What the invoice is for, in the words of its first line."""
+    line = next(rows(obj.get("lines")), {})
+    plan = at(line, "plan", "nickname") or at(line, "plan", "name")
+    return text(line.get("description") or plan or obj.get("description"), 200)
+
+
+def _decline(obj: Json) -> Decline | None:
+    """The refusal, where an expanded charge or payment intent tells it (by itself none does)."""
+    charge = obj.get("charge")
+    if isinstance(charge, dict) and charge.get("status") == "failed":
+        return decline_of_charge(charge)
+    intent = obj.get("payment_intent")
+    for row in rows(obj.get("payments")):
+        intent = at(row, "payment", "payment_intent") or intent
+    return decline_of_intent(intent) if isinstance(intent, dict) else None

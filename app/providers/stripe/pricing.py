@@ -1,0 +1,147 @@
+"""Prices and plans: items of a subscription, its monthly recurring revenue, its plan's name."""
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any
+
+from app.providers.stripe.reading import (
+    LARGEST_AMOUNT,
+    Json,
+    at,
+    currency,
+    instant,
+    ref,
+    rows,
+    table,
+    text,
+    whole,
+)
+
+# Months in one interval; a year has 365 days and 52 weeks (design: finance, MRR).
+MONTHS = {
+    "day": Fraction(12, 365),
+    "week": Fraction(12, 52),
+    "month": Fraction(1),
+    "year": Fraction(12),
+}
+# A discount of these durations belongs to the recurring price; `once` does not.
+LASTING = frozenset({"forever", "repeating"})
+
+
+def items_of(obj: Json) -> tuple[Json, ...]:
+    """The subscription's items as plain facts; old subscriptions have one plan and no list."""
+    listed = list(rows(obj.get("items")))
+    if not listed and isinstance(obj.get("plan"), dict):
+        listed = [{"plan": obj["plan"], "quantity": obj.get("quantity")}]
+    return tuple(_item(item) for item in listed)
+
+
+def mrr_of(obj: Json, items: tuple[Json, ...], *, at_instant: datetime) -> int:
+    """Monthly recurring revenue in minor units, metered and tiered parts left out.
+
+    A week counts 52/12, a day 365/12, a year 1/12 of a month's worth. Lasting discounts of the
+    subscription are taken off where the snapshot shows them in full (since 2025-03-31 an event
+    carries only their ids; those cannot be counted). One rounding at the end, half to even.
+    """
+    monthly = sum((_monthly(item) for item in items), Fraction(0))
+    months = next((m for item in items if (m := _months(item))), Fraction(1))
+    code = currency(obj.get("currency"))
+    for discount in _discounts(obj):
+        ends = instant(discount.get("end"))
+        if ends is None or ends > at_instant:
+            monthly = _less(monthly, _coupon(discount), months=months, code=code)
+    return min(round(monthly), LARGEST_AMOUNT)
+
+
+def plan_name(items: tuple[Json, ...]) -> str | None:
+    """What the first item's price is called: nickname, product, lookup key, else its id."""
+    first = items[0] if items else {}
+    return first.get("name") or first.get("price")
+
+
+def _item(item: Json) -> Json:
+    price, plan = table(item.get("price")), table(item.get("plan"))
+    recurring = table(price.get("recurring")) or plan
+    quantity = whole(item.get("quantity"))
+    product = price.get("product") or plan.get("product")
+    names = (
+        price.get("nickname"),
+        plan.get("nickname"),
+        at(product, "name"),
+        plan.get("name"),
+        price.get("lookup_key"),
+    )
+    return {
+        "id": ref(item),
+        "price": ref(item.get("price")) or ref(item.get("plan")),
+        "product": ref(product),
+        "name": next((name for place in names if (name := text(place, 200))), None),
+        "quantity": quantity,
+        "unit_amount_minor": whole(_first(price.get("unit_amount"), plan.get("amount"))),
+        "unit_amount_decimal": text(
+            _first(price.get("unit_amount_decimal"), plan.get("amount_decimal")), 40
+        ),
+        "interval": text(recurring.get("interval"), 20),
+        "interval_count": whole(recurring.get("interval_count")) or 1,
+        "metered": recurring.get("usage_type") == "metered",
+        "divide_by": whole(at(price, "transform_quantity", "divide_by")) or 1,
+        "round_up": at(price, "transform_quantity", "round") == "up",
+        "period_end": whole(item.get("current_period_end")),
+    }
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _months(item: Json) -> Fraction | None:
+    months = MONTHS.get(item["interval"] or "")
+    return months * item["interval_count"] if months else None
+
+
+def _monthly(item: Json) -> Fraction:
+    months = _months(item)
+    if months is None or item["metered"]:
+        return Fraction(0)
+    quantity = 1 if item["quantity"] is None else item["quantity"]
+    packs, rest = divmod(quantity, item["divide_by"])
+    billed: int = packs + (1 if rest and item["round_up"] else 0)
+    return _unit(item) * billed / months
+
+
+def _unit(item: Json) -> Fraction:
+    """The unit price; one below a cent stands only in the decimal field."""
+    if item["unit_amount_minor"] is not None:
+        return Fraction(item["unit_amount_minor"])
+    try:
+        unit = Decimal(item["unit_amount_decimal"] or "0")
+    except InvalidOperation:
+        return Fraction(0)
+    if not unit.is_finite() or not 0 <= unit <= LARGEST_AMOUNT:
+        return Fraction(0)
+    return Fraction(round(unit, 12))
+
+
+def _discounts(obj: Json) -> list[Json]:
+    """The discounts shown in full: a list since 2023, one object before."""
+    listed = list(rows(obj.get("discounts")))
+    old = obj.get("discount")
+    return listed or ([old] if isinstance(old, dict) else [])
+
+
+def _coupon(discount: Json) -> Json:
+    """The coupon: under `source` since 2025-09-30, directly before."""
+    return table(at(discount, "source", "coupon")) or table(discount.get("coupon"))
+
+
+def _less(monthly: Fraction, coupon: Json, *, months: Fraction, code: str | None) -> Fraction:
+    if coupon.get("duration") not in LASTING:
+        return monthly
+    percent = coupon.get("percent_off")
+    if isinstance(percent, int | float) and not isinstance(percent, bool) and 0 < percent <= 100:
+        return monthly * (100 - Fraction(str(percent))) / 100
+    off = whole(coupon.get("amount_off"))
+    if off and currency(coupon.get("currency")) == code:
+        return max(monthly - Fraction(off) / months, Fraction(0))
+    return monthly
