@@ -13,6 +13,8 @@ from app.domain.merchants import Scope
 from app.services import api_keys
 from app.services.api_keys import Caller
 
+__all__ = ["BEARER", "Caller", "CasesReader", "require"]
+
 SHAPE = re.compile(r"hf_(live|test)_[0-9A-Za-z]{43}")
 BEARER = HTTPBearer(
     scheme_name="ApiKey",

@@ -4,7 +4,6 @@ A raw ASGI endpoint, because every microsecond here is taken from the provider's
 request object, no validation layer, no parsing beyond what finds the event's id and type.
 """
 
-import asyncio
 import re
 
 import structlog
@@ -46,7 +45,6 @@ class Webhooks:
         self._writer = writer
         self._limit = body_limit
         self._accounts = WebhookAccounts(world)
-        self._nudge = Nudge(world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one webhook: 200 only after its event is durable."""
@@ -80,7 +78,7 @@ class Webhooks:
             raise unavailable("The event could not be stored.") from outage
         except SecretUnreadable as lost:
             raise unavailable("The webhook secrets cannot be opened.") from lost
-        self._nudge()
+        await self._world.wake.now()  # best effort: neither raises nor waits
         return event.state.value if new else "known"
 
     async def _sender(
@@ -142,26 +140,6 @@ def mismatch_of(account: ProviderAccount, head: EventHead) -> str | None:
         modes = ("live", "test") if head.live else ("test", "live")
         return "a {} event on a {} account".format(*modes)
     return None
-
-
-class Nudge:
-    """Wakes the workers after commits: one wake-up at a time, nobody waits for it."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._task: asyncio.Task[None] | None = None
-        self._wanted = False
-
-    def __call__(self) -> None:
-        """Ask for a wake-up that begins after this call."""
-        self._wanted = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while self._wanted:
-            self._wanted = False
-            await self._world.wake.now()
 
 
 class WebhookEndpoint:
