@@ -12,7 +12,7 @@ from app.ports.payments import ProviderUnavailable
 from app.ports.store import Conflict, StoreUnavailable
 from app.ports.world import World
 from app.services import actions
-from workers.shift import outcome
+from workers.shift import Claim, outcome
 
 TEMPORARY = (Conflict, StoreUnavailable, ProviderUnavailable)
 # A conflict means that another transaction of the same customer was faster. The next look nearly
@@ -21,9 +21,6 @@ TRIES_AT_CONFLICT = 3
 
 CARRIED = Counter("holdfast_actions_total", "Actions carried out, by how it went", ["result"])
 log = structlog.get_logger("workers")
-
-# An action as a job names it: its id, and the claim that gives the right to carry it out.
-Claim = tuple[str, int]
 
 
 def claims_of(claimed: Iterable[Action]) -> list[Claim]:

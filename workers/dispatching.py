@@ -4,9 +4,9 @@ import asyncio
 from asyncio import Task
 
 from app.services import actions
-from workers.carrying import Carrier, Claim, claims_of
+from workers.carrying import Carrier, claims_of
 from workers.queue import Queue
-from workers.shift import Shift
+from workers.shift import Claim, Shift
 
 
 class Dispatcher:

@@ -7,10 +7,10 @@ from contextlib import aclosing
 
 import structlog
 import uvloop
-from app.wiring import Settings, build_world
 
 from app.services import intake
 from app.wake import listen
+from app.wiring import Settings, build_world
 from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
 from workers.executing import execute

@@ -15,8 +15,7 @@ from arq.connections import ArqRedis, RedisSettings
 from arq.constants import job_key_prefix
 from redis.exceptions import RedisError
 
-from workers.carrying import Claim
-from workers.shift import Pace
+from workers.shift import Claim, Pace
 
 QUEUE = "holdfast:queue"
 # Lost together with everything else in Redis: by its absence we know.

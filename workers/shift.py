@@ -8,6 +8,8 @@ from typing import TypeVar
 from app.ports.world import World
 
 T = TypeVar("T")
+# An action as a job names it: its id, and the claim that gives the right to carry it out.
+Claim = tuple[str, int]
 
 
 class Bell:
