@@ -1,20 +1,17 @@
 """The front door: request ids, body limits, headers every answer carries, one log line each."""
 
-import re
 import time
 from collections.abc import Mapping
 
 import structlog
-import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.bodies import ClientGone, header, read_body
 from app.api.metrics import REQUESTS
-from app.api.problems import Problem, answer
+from app.api.problems import Problem, answer, request_id
 
 log = structlog.stdlib.get_logger(__name__)
 
-GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -39,8 +36,7 @@ class Front:
         if scope["type"] != "http" or scope["path"].startswith("/webhooks/"):
             await self._app(scope, receive, send)
             return
-        scope["request_id"] = _request_id(scope)
-        visit = Visit(scope, send, self._headers)
+        visit = Visit(scope, send, {**self._headers, b"x-request-id": request_id(scope).encode()})
         try:
             await self._app(scope, await self._bounded(scope, receive), visit.send)
         except ClientGone:
@@ -85,7 +81,6 @@ class Visit:
             headers = list(message.get("headers", ()))
             present = {name.lower() for name, _ in headers}
             headers += [pair for pair in self._always.items() if pair[0] not in present]
-            headers.append((b"x-request-id", self._scope["request_id"].encode()))
             message = {**message, "headers": headers}
         await self._send(message)
 
@@ -102,15 +97,8 @@ class Visit:
             method=self._scope["method"],
             status=status,
             ms=round(seconds * 1000, 1),
-            request_id=self._scope["request_id"],
+            request_id=request_id(self._scope),
         )
-
-
-def _request_id(scope: Scope) -> str:
-    given = header(scope, b"x-request-id")
-    if given is not None and GIVEN_ID.fullmatch(given):
-        return given.decode()
-    return uuid_utils.uuid7().hex
 
 
 def _require_json(scope: Scope) -> None:

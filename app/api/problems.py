@@ -4,11 +4,13 @@ A problem's `type` is the relative reference `/problems/<name>`; `GET` on it exp
 No document repeats what the caller sent (it may be a secret) or tells what is inside of us.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import uuid_utils
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +23,7 @@ from app.ports.store import Conflict, Full, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +163,24 @@ def unavailable(detail: str, retry_after_s: float | None = None) -> Problem:
     return Problem("unavailable", detail, headers={"Retry-After": str(wait)})
 
 
+def request_id(scope: Scope) -> str:
+    """The request's id: the caller's `X-Request-Id` if it is a sensible one, else a new one."""
+    if "request_id" not in scope:
+        given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+        sensible = len(given) == 1 and GIVEN_ID.fullmatch(given[0])
+        scope["request_id"] = given[0].decode() if sensible else uuid_utils.uuid7().hex
+    found: str = scope["request_id"]
+    return found
+
+
 def answer(problem: Problem, scope: Scope) -> Response:
-    """The response of a problem."""
+    """The response of a problem, with the headers that must not depend on who sends it."""
     document: dict[str, Any] = {
         "type": f"/problems/{problem.kind.name}",
         "title": problem.kind.title,
         "status": problem.kind.status,
         "detail": problem.detail,
-        "request_id": scope.get("request_id", ""),
+        "request_id": request_id(scope),
     }
     if problem.errors:
         document["errors"] = [{"where": where, "what": what} for where, what in problem.errors]
@@ -175,7 +188,12 @@ def answer(problem: Problem, scope: Scope) -> Response:
         orjson.dumps(document),
         status_code=problem.kind.status,
         media_type=MEDIA_TYPE,
-        headers=problem.headers,
+        headers={
+            "X-Request-Id": request_id(scope),
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+            **problem.headers,
+        },
     )
 
 

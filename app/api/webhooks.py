@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.bodies import ClientGone, header, read_body
 from app.api.metrics import WEBHOOKS
-from app.api.problems import Problem, answer, unavailable
+from app.api.problems import Problem, answer, request_id, unavailable
 from app.api.webhook_accounts import Endpoint, WebhookAccounts
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import InboxEvent, InboxState
@@ -55,6 +55,7 @@ class Webhooks:
             return
         except Problem as problem:
             WEBHOOKS.labels(problem.kind.name).inc()
+            log.info("webhook refused", reason=problem.kind.name, request_id=request_id(scope))
             await answer(problem, scope)(scope, receive, send)
             return
         WEBHOOKS.labels(outcome).inc()

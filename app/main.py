@@ -1,0 +1,63 @@
+"""The api process: one FastAPI app, built from the rooms and wired at its start."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import Lifespan
+
+from app.api import dunning, finance, health, metrics, problems, reference, specification
+from app.api.front import Front
+from app.api.webhooks import PATH as WEBHOOK_PATH
+from app.api.webhooks import WebhookEndpoint, Webhooks
+from app.config import Settings
+from app.pages.links import links_router
+from app.pages.mailbox import mailbox_router
+from app.wiring import build_service, configure_logging
+
+VERSION = "0.1.0"
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The app. Connections open when it starts and close, drained, when it stops.
+
+    `settings` come from the environment where none are given.
+    """
+    known = settings or Settings()
+    configure_logging(level=known.log_level, form=known.log_format)
+    app = FastAPI(
+        title="Holdfast",
+        version=VERSION,
+        lifespan=_lifespan(known),
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(
+        Front, body_limit=known.body_limit, https=known.public_url.startswith("https://")
+    )
+    app.router.routes.insert(0, Route(WEBHOOK_PATH, WebhookEndpoint(), methods=["POST"]))
+    problems.install(app)
+    for room in (dunning, finance, health, metrics, reference):
+        app.include_router(room.router)
+    specification.install(app, WEBHOOK_PATH)
+    return app
+
+
+def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with build_service(settings) as service:
+            app.state.world = service.world
+            app.state.figures = service.figures
+            app.state.webhooks = Webhooks(
+                service.world, service.intake, body_limit=settings.webhook_body_limit
+            )
+            app.include_router(links_router(service.world))
+            if settings.mailbox_dir:
+                app.include_router(mailbox_router(settings.mailbox_dir))
+            yield
+
+    return lifespan

@@ -1,0 +1,30 @@
+"""`python -m app.openapi` writes openapi.yaml: the same bytes for the same routes."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from app.main import create_app
+
+PATH = Path("openapi.yaml")
+
+
+def render() -> str:
+    """The document as YAML. Needs no database; settings do not change it."""
+    text: str = yaml.safe_dump(
+        create_app().openapi(), sort_keys=False, allow_unicode=True, width=100
+    )
+    return text
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Write the document to `openapi.yaml`, or to the file named."""
+    path = Path(arguments[0]) if arguments else PATH
+    path.write_text(render(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

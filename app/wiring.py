@@ -1,0 +1,211 @@
+"""The only place where ports meet adapters, and the only one that asks the machine what time it is.
+
+`build_world` for workers and commands, `build_service` for the api.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from app.config import Environment, Settings
+from app.domain.policies import Policy
+from app.logs import configure_logging
+from app.mail.mailbox import MailboxMailer
+from app.mail.render import TemplateRenderer
+from app.mail.smtp import SmtpMailer
+from app.ports.clock import Clock
+from app.ports.figures import Figures
+from app.ports.mailer import MailDeferred, Mailer
+from app.ports.store import IntakeWriter
+from app.ports.wake import Wake
+from app.ports.world import World
+from app.providers.stripe.client import StripePayments
+from app.providers.stripe.webhooks import StripeWebhooks
+from app.resources import resource
+from app.sealing import AesGcmSealer, KeyedTokens
+from app.services.policies import policy_from
+from app.storage.intake import BatchedIntake
+from app.storage.reports.figures import PostgresFigures
+from app.storage.store import Engine, PostgresStore, create_engine
+from app.wake import RedisWake
+
+__all__ = [
+    "Environment",
+    "NotConfigured",
+    "Service",
+    "Settings",
+    "build_service",
+    "build_world",
+    "clock_of",
+    "configure_logging",
+    "load_settings",
+    "master_keys",
+]
+
+
+class NotConfigured(Exception):
+    """A setting is missing that this process cannot do without; says which."""
+
+
+def load_settings() -> Settings:
+    """The settings of this process, for rooms that may not know where they come from."""
+    return Settings()
+
+
+class SystemClock:
+    """`ports.clock.Clock` of production: the machine's."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return datetime.now(UTC)
+
+
+class FileClock:
+    """`ports.clock.Clock` that is stepped: the instant stands in a small file.
+
+    The demo's driver replaces the file as a whole (rename), so a reader never sees half of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def now(self) -> datetime:
+        """The instant in the file, aware UTC. Raises `OSError` where there is no file."""
+        return datetime.fromisoformat(self._path.read_text().strip()).astimezone(UTC)
+
+
+class NoMailer:
+    """`ports.mailer.Mailer` where no way out is configured: mail waits until there is one."""
+
+    async def send(self, mail: object) -> None:
+        """Nothing leaves. Raises `MailDeferred`."""
+        raise MailDeferred("neither SMTP_URL nor HOLDFAST_MAILBOX_DIR is set")
+
+
+class NoWake:
+    """`ports.wake.Wake` without Redis: workers find the work at their next sweep."""
+
+    async def now(self) -> None:
+        """Nobody is told."""
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The machine's clock, or the stepped one where a file is named."""
+    return FileClock(settings.clock_file) if settings.clock_file else SystemClock()
+
+
+def master_keys(settings: Settings) -> list[str]:
+    """The master keys, first the one that seals.
+
+    Outside production, where none is given, one is made once and kept in the state folder,
+    readable by its owner alone. Whoever loses it must enter the provider secrets anew.
+    """
+    if settings.secret_keys:
+        return [key.get_secret_value() for key in settings.secret_keys]
+    path = settings.state_dir / "secret-keys"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    try:
+        draft.hardlink_to(path)  # fails where another process was first: then its key counts
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return [key for key in path.read_text().strip().split(",") if key]
+
+
+def database_url(settings: Settings) -> str:
+    """The database's URL. Raises `NotConfigured`."""
+    if not settings.database_url:
+        raise NotConfigured("DATABASE_URL is not set (`holdfast up` brings a PostgreSQL along)")
+    return settings.database_url
+
+
+@asynccontextmanager
+async def build_world(settings: Settings) -> AsyncIterator[World]:
+    """The world of one process; closes its connections when the block ends.
+
+    Opens none before it is used: a database or Redis that is down now delays nothing here.
+    Raises `NotConfigured`.
+    """
+    async with AsyncExitStack() as closing:
+        yield _world(settings, _engine(settings, closing), closing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What an api process works with: the world, the webhooks' writer and finance's figures."""
+
+    world: World
+    intake: IntakeWriter
+    figures: Figures
+
+
+@asynccontextmanager
+async def build_service(settings: Settings) -> AsyncIterator[Service]:
+    """Like `build_world`, for the api. When the block ends the writer takes nothing more and
+    drains what waits before the connections close."""
+    async with AsyncExitStack() as closing:
+        engine = _engine(settings, closing)
+        world = _world(settings, engine, closing)
+        intake = BatchedIntake(
+            database_url(settings), queue=settings.intake_queue, batch=settings.intake_batch
+        )
+        await closing.enter_async_context(intake)
+        yield Service(world=world, intake=intake, figures=PostgresFigures(engine))
+
+
+def _engine(settings: Settings, closing: AsyncExitStack) -> Engine:
+    engine = create_engine(database_url(settings), size=settings.database_connections)
+    closing.push_async_callback(engine.dispose)
+    return engine
+
+
+def _world(settings: Settings, engine: Engine, closing: AsyncExitStack) -> World:
+    clock = clock_of(settings)
+    keys = master_keys(settings)
+    sealer = AesGcmSealer(keys)
+    payments = StripePayments(sealer, clock)
+    closing.push_async_callback(payments.close)
+    return World(
+        store=PostgresStore(engine),
+        clock=clock,
+        payments=payments,
+        webhooks=StripeWebhooks(),
+        mailer=_mailer(settings, clock),
+        renderer=TemplateRenderer(resource("email_templates")),
+        sealer=sealer,
+        tokens=KeyedTokens(keys),
+        wake=_wake(settings, closing),
+        policy=default_policy(settings),
+        public_url=settings.public_url,
+    )
+
+
+def _mailer(settings: Settings, clock: Clock) -> Mailer:
+    if settings.mailbox_dir:
+        return MailboxMailer(settings.mailbox_dir, clock=clock)
+    return SmtpMailer(settings.smtp_url, clock=clock) if settings.smtp_url else NoMailer()
+
+
+def _wake(settings: Settings, closing: AsyncExitStack) -> Wake:
+    if not settings.redis_url:
+        return NoWake()
+    wake = RedisWake(settings.redis_url)
+    closing.push_async_callback(wake.close)
+    return wake
+
+
+def default_policy(settings: Settings) -> Policy:
+    """The policy new cases begin with. Raises `InvalidPolicy`, and `OSError` without the file."""
+    path = settings.policy_file or resource("policies") / "default.yaml"
+    return policy_from(yaml.safe_load(path.read_text()))
