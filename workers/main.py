@@ -1,6 +1,8 @@
 """The worker process: loops that look for work, beside arq that carries it."""
 
 import asyncio
+import logging
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -10,7 +12,7 @@ import uvloop
 
 from app.services import intake
 from app.wake import listen
-from app.wiring import Settings, build_world
+from app.wiring import Settings, build_world, configure_logging, load_settings
 from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
 from workers.executing import execute
@@ -59,7 +61,7 @@ async def keep(shift: Shift, name: str, bell: Bell, step: Callable[[], Awaitable
     while not shift.stopping.is_set():
         more = await outcome(step())
         if isinstance(more, Exception):
-            log.error("step_failed", step=name, exc_info=more)
+            log.error("step_failed", worker=name, exc_info=more)
             await shift.stopped(PAUSE_AFTER_ERROR_S)
         elif not more:
             await bell.heard(shift.pace.sweep_s)
@@ -90,11 +92,14 @@ async def run(settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, shift.stop)
-        log.info("worker_started", lease_s=shift.pace.lease_s, sweep_s=shift.pace.sweep_s)
+        log.info("worker_started", pid=os.getpid())
         await work(shift)
-        log.info("worker_stopped")
+        log.info("worker_stopped", pid=os.getpid())
 
 
 def main() -> None:
     """The process `python -m workers`."""
-    uvloop.run(run(Settings()))
+    settings = load_settings()
+    configure_logging(level=settings.log_level, form=settings.log_format)
+    logging.getLogger("arq").setLevel(logging.WARNING)  # it tells each job twice
+    uvloop.run(run(settings))
