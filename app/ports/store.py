@@ -19,6 +19,12 @@ class StoreUnavailable(Exception):
     """The database did not answer or refused. Whether a commit happened is unknown."""
 
 
+class RowRefused(Exception):
+    """A rule of the database forbids what was asked: a foreign key, a check, an append-only
+    table, text it cannot hold, a row of another merchant. Nothing was written, and the same rows
+    will be refused again: a batch is halved until the poisonous row stands alone."""
+
+
 class Transaction(Protocol):
     """Reads and writes of the merchants this transaction was opened for; nobody else's rows
     are visible. Everything becomes durable together when the block of `Store` ends."""
