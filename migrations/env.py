@@ -1,6 +1,7 @@
 """How alembic reaches the database: on the connection that `app.storage.migrate` hands over."""
 
 from alembic import context
+
 from app.storage.registry import TABLES
 from app.storage.tables import METADATA
 

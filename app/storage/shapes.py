@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
 import orjson
@@ -64,20 +63,15 @@ def _shape(name: str, annotation: Any) -> Shape:
     raise TypeError(f"{name}: {annotation} has no column type")
 
 
-@cache
-def shapes_of(kind: type[Any]) -> tuple[Shape, ...]:
-    """The columns of a record type in the order of its fields.
+def shapes_of(kind: type[Any]) -> dict[str, Shape]:
+    """The columns of a record type by name, in the order of its fields.
 
     Raises `TypeError` for an annotation that no column can hold.
     """
-    hints = typing.get_type_hints(kind)
-    return tuple(_shape(field.name, hints[field.name]) for field in fields(kind))
+    if kind not in _READ:
+        hints = typing.get_type_hints(kind)
+        _READ[kind] = {field.name: _shape(field.name, hints[field.name]) for field in fields(kind)}
+    return _READ[kind]
 
 
-@cache
-def shape_of(kind: type[Any], name: str) -> Shape:
-    """One column of a record type. Raises `KeyError` for a field it does not have."""
-    for shape in shapes_of(kind):
-        if shape.name == name:
-            return shape
-    raise KeyError(f"{kind.__name__} has no field {name}")
+_READ: dict[type[Any], dict[str, Shape]] = {}

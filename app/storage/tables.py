@@ -40,7 +40,7 @@ METADATA = MetaData(
 
 def table_of(kind: type[Any], name: str, *more: SchemaItem) -> Table:
     """The table of a record type: its fields, key, uniques, and a CHECK for each enum."""
-    shapes = shapes_of(kind)
+    shapes = list(shapes_of(kind).values())
     items: list[SchemaItem] = [Column(s.name, TYPES[s.sql], nullable=s.optional) for s in shapes]
     items.append(PrimaryKeyConstraint(*kind.KEY, name=f"{name}_key"))
     items += [

@@ -9,12 +9,12 @@ down_revision = None
 
 FOLDER = Path(__file__).resolve().parents[1] / "first"
 FILES = ("merchants", "mirror", "dunning", "messages", "ledgers", "operations", "guards")
-TABLES = """
-merchants provider_accounts api_keys policies assignments
-customers subscriptions invoices payment_methods payments card_budgets
-cases attempts case_events actions messages payment_links link_events
-failures recovery_entries mrr_movements inbox audit_log alerts
-""".split()
+TABLES = (
+    "merchants", "provider_accounts", "api_keys", "policies", "assignments",
+    "customers", "subscriptions", "invoices", "payment_methods", "payments", "card_budgets",
+    "cases", "attempts", "case_events", "actions", "messages", "payment_links", "link_events",
+    "failures", "recovery_entries", "mrr_movements", "inbox", "audit_log", "alerts",
+)  # fmt: skip
 APPEND_ONLY = ("failures", "recovery_entries", "mrr_movements", "audit_log")
 # Rights of the role that claims work and finds out who is asking, before a merchant is known.
 SYSTEM_RIGHTS = {

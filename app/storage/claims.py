@@ -1,0 +1,41 @@
+"""The statements that take work: what is claimed by one is never given to another."""
+
+from app.domain.actions import Action
+from app.domain.operations import InboxEvent
+from app.storage.statements import plan_of
+
+CLAIM_INBOX = f"""
+select {plan_of(InboxEvent).columns} from inbox
+where state = 'pending' order by seq limit $1::bigint for update skip locked
+"""  # noqa: S608 - the columns are those of the record
+
+SETTLE_INBOX = """
+update inbox set state = given.state, reason = given.reason, handled_at = $5::timestamptz
+from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    as given (account_id, event_id, state, reason)
+where inbox.account_id = given.account_id and inbox.event_id = given.event_id
+"""
+
+# A customer's actions run one at a time and in order, so an action waits for any of its customer
+# that is due before it, and for one that is leased. Asked row by row (a scalar subselect cannot
+# be turned into a join), because only as many rows as are claimed need the answer.
+CLAIM_ACTIONS = f"""
+with due as materialized (
+    select action_id from actions as mine
+    where state = 'pending' and due_at <= $2::timestamptz
+        and (leased_until is null or leased_until <= clock_timestamp())
+        and (customer_id is null or (
+            select true from actions as other
+            where other.account_id = mine.account_id and other.customer_id = mine.customer_id
+                and other.state = 'pending' and other.action_id <> mine.action_id
+                and ((other.due_at, other.key) < (mine.due_at, mine.key)
+                    or other.leased_until > clock_timestamp())
+            limit 1
+        ) is null)
+    order by due_at, key limit $1::bigint for update skip locked
+)
+update actions set claims = claims + 1,
+    leased_until = clock_timestamp() + make_interval(secs => $3::double precision)
+from due where actions.action_id = due.action_id
+returning {", ".join(f"actions.{column}" for column in plan_of(Action).columns.split(", "))}
+"""  # noqa: S608 - the columns are those of the record

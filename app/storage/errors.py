@@ -1,0 +1,46 @@
+"""What the database's errors mean to a service: try again, wait, or never."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from sqlalchemy import exc
+
+from app.ports.store import Conflict, RowRefused, StoreUnavailable
+
+# Serialization failure, deadlock, unique violation, lock timeout.
+CONFLICTS = frozenset({"40001", "40P01", "23505", "55P03"})
+FORBIDDEN = "42501"  # insufficient privilege, also by row-level security
+# Data exceptions (text with NUL, numbers out of range) and integrity rules, by class.
+REFUSALS = frozenset({"22", "23"})
+FAULTS = (
+    exc.DBAPIError,
+    exc.TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise `Conflict`, `RowRefused` or `StoreUnavailable` for what the driver raises."""
+    try:
+        yield
+    except FAULTS as fault:
+        raise meaning_of(fault) from fault
+
+
+def meaning_of(fault: BaseException) -> Conflict | RowRefused | StoreUnavailable:
+    """What a driver's error means, in its words, except where they would show a row's contents
+    (P12: no personal data in logs)."""
+    cause = (fault.orig or fault) if isinstance(fault, exc.DBAPIError) else fault
+    state = str(getattr(cause, "sqlstate", None) or "")
+    said = "" if state.startswith("22") else (str(cause).splitlines() or [""])[0]
+    text = f"{type(cause).__name__} {state} {said}".strip()
+    if state in CONFLICTS:
+        return Conflict(text)
+    if state == FORBIDDEN or state[:2] in REFUSALS:
+        return RowRefused(text)
+    return StoreUnavailable(text)

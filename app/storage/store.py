@@ -1,0 +1,172 @@
+"""The store over PostgreSQL: set-wise statements, and the only commit."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.domain.actions import Action
+from app.domain.operations import InboxEvent, InboxState
+from app.domain.records import Key, R, key_of
+from app.ports.store import RowRefused, StoreUnavailable
+from app.storage.addresses import engine_url
+from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, SETTLE_INBOX
+from app.storage.errors import translated
+from app.storage.registry import in_order
+from app.storage.scope import APP, ENTER, SYSTEM, merchants_list
+from app.storage.statements import Question, asks_for_nothing, newest, plan_of
+
+# Figures as of an instant are repeatable from 5 s after it: no ledger line is written later.
+TRANSACTION_LIMIT_S = 4.5
+SETTINGS = {
+    "application_name": "holdfast",
+    "statement_timeout": "4500",  # ms, as the next two
+    "lock_timeout": "3000",
+    "idle_in_transaction_session_timeout": "5000",
+    "jit": "off",  # compiling costs more than any of these short statements
+}
+LOCK = "select pg_advisory_xact_lock(number) from unnest($1::bigint[]) as given (number)"
+
+
+def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
+    """An engine whose connections give up in time. `pool_size` connections, and as many more
+    under load. Dispose of it when the process ends."""
+    return create_async_engine(
+        engine_url(database_url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=TRANSACTION_LIMIT_S,
+        pool_pre_ping=True,
+        connect_args={"server_settings": SETTINGS, "timeout": TRANSACTION_LIMIT_S},
+    )
+
+
+class PostgresStore:
+    """`ports.store.Store`. Any number may stand on one database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def transaction(self, *merchants: str) -> AsyncIterator["PostgresTransaction"]:
+        async with self._open(APP, merchants) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator["PostgresTransaction"]:
+        async with self._open(SYSTEM, ()) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _open(
+        self, role: str, merchants: Collection[str]
+    ) -> AsyncIterator["PostgresTransaction"]:
+        limit = asyncio.timeout(TRANSACTION_LIMIT_S)
+        try:
+            async with limit, AsyncExitStack() as held:
+                with translated():
+                    connection = await held.enter_async_context(self._engine.connect())
+                transaction = PostgresTransaction(connection)
+                await transaction.enter(role, merchants)
+                yield transaction
+                with translated():
+                    await connection.commit()
+        except TimeoutError as late:
+            if limit.expired():
+                raise StoreUnavailable(f"no end within {TRANSACTION_LIMIT_S} s") from late
+            raise
+
+
+class PostgresTransaction:
+    """`ports.store.Transaction` on one connection; made by `PostgresStore` alone."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def enter(self, role: str, merchants: Collection[str]) -> None:
+        """Take a role and the rows of these merchants from here on."""
+        try:
+            await self._ask(ENTER, role, merchants_list(merchants))
+        except RowRefused as unprepared:  # no such role, or not ours to take: not migrated
+            raise StoreUnavailable(str(unprepared)) from unprepared
+
+    async def act_for(self, merchants: Collection[str]) -> None:
+        await self.enter(APP, merchants)
+
+    async def lock(self, account_id: str, keys: Collection[str]) -> None:
+        if keys:
+            await self._ask(LOCK, sorted({lock_number(account_id, key) for key in keys}))
+
+    async def load(self, kind: type[R], keys: Collection[Key]) -> list[R]:
+        if not keys:
+            return []
+        plan = plan_of(kind)
+        return [plan.decode(row) for row in await self._ask(plan.load, *plan.key_arrays(keys))]
+
+    async def find(
+        self,
+        kind: type[R],
+        *,
+        where: Mapping[str, Any],
+        after: Key | None = None,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[R]:
+        if asks_for_nothing(where):
+            return []
+        plan = plan_of(kind)
+        question = Question(plan, where, after, order, limit)
+        return [plan.decode(row) for row in await self._ask(question.sql, *question.bound)]
+
+    async def insert(self, rows: Sequence[R]) -> list[R]:
+        new: set[int] = set()
+        for plan, same in _by_plan(rows):
+            first = {key_of(row): row for row in reversed(same)}
+            given = [row for _, row in sorted(first.items())]
+            for key in await self._ask(plan.insert, *plan.arrays(given)):
+                new.add(id(first[tuple(key)]))
+        return [row for row in rows if id(row) in new]
+
+    async def save(self, rows: Sequence[R]) -> None:
+        for plan, same in _by_plan(rows):
+            await self._ask(plan.save, *plan.arrays(newest(same)))
+
+    async def claim_inbox(self, limit: int) -> list[InboxEvent]:
+        rows = await self._ask(CLAIM_INBOX, limit)
+        return [plan_of(InboxEvent).decode(row) for row in rows]
+
+    async def settle_inbox(
+        self, settled: Sequence[tuple[Key, InboxState, str | None]], *, at: datetime
+    ) -> None:
+        rows = sorted({key: (*key, state, reason) for key, state, reason in settled}.items())
+        if rows:
+            columns = [list(column) for column in zip(*(row for _, row in rows), strict=True)]
+            await self._ask(SETTLE_INBOX, *columns, at)
+
+    async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:
+        rows = await self._ask(CLAIM_ACTIONS, limit, now, float(lease_s))
+        claimed = [plan_of(Action).decode(row) for row in rows]
+        return sorted(claimed, key=lambda action: (action.due_at, action.key))
+
+    async def _ask(self, statement: str, *bound: Any) -> Sequence[Sequence[Any]]:
+        with translated():
+            result = await self._connection.exec_driver_sql(statement, bound)
+            return result.all() if result.returns_rows else ()
+
+
+def lock_number(account_id: str, key: str) -> int:
+    """The advisory lock of a customer (or lone object) of an account: 64 bits, signed."""
+    digest = hashlib.blake2b(f"{account_id}\x1f{key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _by_plan(rows: Sequence[Any]) -> list[tuple[Any, list[Any]]]:
+    """Rows by their type, types in the order that every transaction keeps."""
+    places = {kind: place for place, kind in enumerate(in_order({type(row) for row in rows}))}
+    ordered = sorted(rows, key=lambda row: places[type(row)])
+    return [(plan_of(kind), list(same)) for kind, same in groupby(ordered, key=type)]
