@@ -97,6 +97,12 @@ _ALL = (
         "cut-off, `all` has every cohort, `closed` only invoices that are decided.",
     ),
     Figure(
+        "open_failures",
+        "n_open",
+        "invoices",
+        "How many of the cohort's invoices are not yet decided, as in open amount.",
+    ),
+    Figure(
         "open_amount",
         "open_minor",
         MINOR,
@@ -108,6 +114,12 @@ _ALL = (
         "open_share",
         "share of 1, six decimal places",
         "Open amount divided by failed amount: how much of the cohort can still change.",
+    ),
+    Figure(
+        "excluded_failures",
+        "n_excluded",
+        "invoices",
+        "For how many of the cohort's invoices, by rule, no case was opened.",
     ),
     Figure(
         "excluded_amount",

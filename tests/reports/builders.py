@@ -1,0 +1,88 @@
+"""Rows of a ledger; a test names what matters to it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.domain.dunning import Case, CaseState
+from app.domain.ids import derive_id
+from app.domain.merchants import Merchant, ProviderAccount
+from app.domain.recovery import Cause, EntryKind, Failure, RecoveryEntry
+
+MERCHANT, ACCOUNT = "mer_1", "acc_1"
+JAN_1 = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def day(number: int, hour: int = 12) -> datetime:
+    """Noon of a day of January 2026; later months go on counting."""
+    return JAN_1.replace(hour=hour) + timedelta(days=number - 1)
+
+
+def merchant(merchant_id: str = MERCHANT) -> Merchant:
+    return Merchant(merchant_id=merchant_id, name="Kelp", created_at=JAN_1)
+
+
+def the_account(account_id: str = ACCOUNT, merchant_id: str = MERCHANT) -> ProviderAccount:
+    return ProviderAccount(account_id=account_id, merchant_id=merchant_id, created_at=JAN_1)
+
+
+def entry(
+    minor: int,
+    kind: EntryKind = EntryKind.RECOVERED,
+    *,
+    at: datetime = JAN_1,
+    ref: object = None,
+    **more: Any,
+) -> RecoveryEntry:
+    fields = {
+        "merchant_id": MERCHANT,
+        "account_id": ACCOUNT,
+        "invoice_id": "in_1",
+        "case_id": None,
+        "cause": Cause.HOLDFAST_RETRY,
+        "assisted_by": None,
+        "currency": "usd",
+        "tax_minor": 0,
+        "plan": "basic",
+        "interval": "month",
+        "failed_at": JAN_1,
+        "recorded_at": at,
+    } | more
+    ref = f"{kind}-{fields['invoice_id']}-{at.isoformat()}" if ref is None else str(ref)
+    return RecoveryEntry(
+        entry_id=derive_id("entry", at, fields["account_id"], kind, ref),
+        kind=kind,
+        amount_minor=minor,
+        occurred_at=at,
+        provider_ref=ref,
+        **fields,
+    )
+
+
+def failure(minor: int, *, at: datetime = JAN_1, invoice: str = "in_1", **more: Any) -> Failure:
+    fields = {
+        "merchant_id": MERCHANT,
+        "account_id": ACCOUNT,
+        "version": 1,
+        "customer_id": "cus_1",
+        "subscription_id": "sub_1",
+        "case_id": None,
+        "currency": "usd",
+        "plan": "basic",
+        "interval": "month",
+        "trial_conversion": False,
+        "exclusion": None,
+        "recorded_at": at,
+    } | more
+    return Failure(invoice_id=invoice, amount_minor=minor, failed_at=at, **fields)
+
+
+def case(invoice: str = "in_1", *, state: CaseState = CaseState.ACTIVE, **more: Any) -> Case:
+    fields = {
+        "merchant_id": MERCHANT,
+        "account_id": ACCOUNT,
+        "opened_at": JAN_1,
+        "window_ends_at": JAN_1 + timedelta(days=28),
+        "waits": None,
+    } | more
+    return Case(case_id=f"case_{invoice}", invoice_id=invoice, state=state, **fields)
