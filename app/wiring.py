@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from app.config import Environment, Settings
-from app.domain.policies import Policy
+from app.domain.policies import InvalidPolicy, Policy
 from app.logs import configure_logging
 from app.mail.mailbox import MailboxMailer
 from app.mail.render import TemplateRenderer
@@ -32,7 +32,7 @@ from app.sealing import AesGcmSealer, KeyedTokens
 from app.services.policies import policy_from
 from app.storage.intake import BatchedIntake
 from app.storage.reports.figures import PostgresFigures
-from app.storage.store import Engine, PostgresStore, create_engine
+from app.storage.store import PostgresStore, create_engine
 from app.wake import RedisWake
 
 __all__ = [
@@ -138,7 +138,7 @@ async def build_world(settings: Settings) -> AsyncIterator[World]:
     Raises `NotConfigured`.
     """
     async with AsyncExitStack() as closing:
-        yield _world(settings, _engine(settings, closing), closing)
+        yield _rooms(settings, closing)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,28 +155,23 @@ async def build_service(settings: Settings) -> AsyncIterator[Service]:
     """Like `build_world`, for the api. When the block ends the writer takes nothing more and
     drains what waits before the connections close."""
     async with AsyncExitStack() as closing:
-        engine = _engine(settings, closing)
-        world = _world(settings, engine, closing)
+        world, figures = _rooms(settings, closing)
         intake = BatchedIntake(
             database_url(settings), queue=settings.intake_queue, batch=settings.intake_batch
         )
         await closing.enter_async_context(intake)
-        yield Service(world=world, intake=intake, figures=PostgresFigures(engine))
+        yield Service(world=world, intake=intake, figures=figures)
 
 
-def _engine(settings: Settings, closing: AsyncExitStack) -> Engine:
-    engine = create_engine(database_url(settings), size=settings.database_connections)
-    closing.push_async_callback(engine.dispose)
-    return engine
-
-
-def _world(settings: Settings, engine: Engine, closing: AsyncExitStack) -> World:
+def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]:
     clock = clock_of(settings)
     keys = master_keys(settings)
     sealer = AesGcmSealer(keys)
+    engine = create_engine(database_url(settings), pool_size=settings.database_connections)
+    closing.push_async_callback(engine.dispose)
     payments = StripePayments(sealer, clock)
     closing.push_async_callback(payments.close)
-    return World(
+    world = World(
         store=PostgresStore(engine),
         clock=clock,
         payments=payments,
@@ -189,6 +184,7 @@ def _world(settings: Settings, engine: Engine, closing: AsyncExitStack) -> World
         policy=default_policy(settings),
         public_url=settings.public_url,
     )
+    return world, PostgresFigures(engine)
 
 
 def _mailer(settings: Settings, clock: Clock) -> Mailer:
@@ -208,4 +204,7 @@ def _wake(settings: Settings, closing: AsyncExitStack) -> Wake:
 def default_policy(settings: Settings) -> Policy:
     """The policy new cases begin with. Raises `InvalidPolicy`, and `OSError` without the file."""
     path = settings.policy_file or resource("policies") / "default.yaml"
-    return policy_from(yaml.safe_load(path.read_text()))
+    document = yaml.safe_load(path.read_text())
+    if not isinstance(document, dict):
+        raise InvalidPolicy(f"{path.name}: must be a mapping")
+    return policy_from(document, version=int(document.get("version", 1)))

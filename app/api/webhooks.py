@@ -16,7 +16,7 @@ from app.api.webhook_accounts import Endpoint, WebhookAccounts
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import InboxEvent, InboxState
 from app.ports.secrets import SecretUnreadable
-from app.ports.store import Conflict, Full, IntakeWriter, StoreUnavailable
+from app.ports.store import Conflict, Full, IntakeWriter, RowRefused, StoreUnavailable
 from app.ports.webhooks import BadEvent, BadSignature, EventHead
 from app.ports.world import World
 from app.services import merchants
@@ -73,6 +73,8 @@ class Webhooks:
             new = await self._writer.put(event)
         except BadEvent as odd:
             raise Problem("bad-event", "The body is signed, but it is not an event.") from odd
+        except RowRefused as refused:
+            raise Problem("bad-event", "The event is signed, but cannot be stored.") from refused
         except Full as full:
             raise unavailable("Too many webhooks are waiting.", full.retry_after_s) from full
         except (StoreUnavailable, Conflict) as outage:
