@@ -1,0 +1,130 @@
+"""Due actions: claimed in batches, carried out one by one, never lost."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
+from app.domain.dunning import Case, CaseState
+from app.domain.merchants import ProviderAccount
+from app.domain.records import Book
+from app.domain.terms import note
+from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services import dunning, endings, messages, new_cards, reads
+from app.services.alarms import alert, pause_account
+from app.services.books import write
+
+log = structlog.get_logger()
+AT_MOST_FAULTS = 5
+PAUSED_AGAIN = timedelta(hours=1)
+# Waits after a provider without an answer, by how often it was asked; the last repeats.
+BACKOFF = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
+Handler = Callable[[World, Action], Awaitable[None]]
+
+HANDLERS: dict[ActionKind, Handler] = {
+    ActionKind.ASSESS: dunning.assess,
+    ActionKind.RETRY: dunning.retry,
+    ActionKind.RESOLVE: dunning.resolve,
+    ActionKind.WATCH: dunning.watch,
+    ActionKind.END: endings.end,
+    ActionKind.SEND: messages.send,
+    ActionKind.NEW_CARD: new_cards.try_new_card,
+    ActionKind.READ: reads.read,
+}
+
+
+async def claim(world: World, *, limit: int, lease_s: float = 60.0) -> list[Action]:
+    """Claim due actions of all merchants for `lease_s` seconds of database time.
+
+    A claimed action that is not carried out by then is claimed again, by anybody.
+    """
+    async with world.store.system() as tx:
+        return await tx.claim_actions(limit, now=world.clock.now(), lease_s=lease_s)
+
+
+async def carry_out(world: World, action: Action) -> None:
+    """Carry out one claimed action.
+
+    Safe to run twice or late: a stale claim does nothing, and every handler looks at the state
+    again before it acts. A provider without an answer postpones it, one that refuses our key
+    pauses the account. Raises `Conflict` or `StoreUnavailable` (temporary; the lease runs out and
+    it is claimed again), or whatever else went wrong, for `failed`.
+    """
+    async with world.store.transaction(action.merchant_id) as tx:
+        current = await _current(tx, action)
+        if current is None:
+            return
+        if (reason := await _paused(tx, current)) is not None:
+            await _postpone(tx, current, world.clock.now() + PAUSED_AGAIN, reason)
+            return
+    try:
+        await HANDLERS[current.kind](world, current)
+    except ProviderUnavailable as fault:
+        await _provider_away(world, current, fault)
+    except AccountRefused as fault:
+        await pause_account(world, current.merchant_id, current.account_id, str(fault))
+    except ProviderRefused as fault:
+        await failed(world, current, fault)
+
+
+async def _current(tx: Transaction, action: Action) -> Action | None:
+    """The action as it is, unless it was done, dropped or claimed again meanwhile."""
+    rows = await tx.load(Action, [(action.action_id,)])
+    if not rows or rows[0].state is not ActionState.PENDING or rows[0].claims != action.claims:
+        return None
+    return rows[0]
+
+
+async def _paused(tx: Transaction, action: Action) -> str | None:
+    accounts = await tx.load(ProviderAccount, [(action.account_id,)])
+    return accounts[0].paused_reason if accounts else "the account is gone"
+
+
+async def _postpone(tx: Transaction, action: Action, at: datetime, why: str) -> None:
+    await tx.save([replace(action, due_at=at, leased_until=None, note=why[:500])])
+
+
+async def _provider_away(world: World, action: Action, fault: ProviderUnavailable) -> None:
+    wait = BACKOFF[min(action.claims, len(BACKOFF)) - 1]
+    asked = timedelta(seconds=fault.retry_after_s or 0)
+    async with world.store.transaction(action.merchant_id) as tx:
+        if current := await _current(tx, action):
+            at = world.clock.now() + max(wait, asked)
+            await _postpone(tx, current, at, f"provider: {fault}")
+
+
+async def failed(world: World, action: Action, fault: BaseException) -> None:
+    """An action that went wrong in a way we did not foresee: again later, and after five times
+    parked with its reason, its case with it, for a person to look at."""
+    log.error("action_failed", kind=action.kind, fault=type(fault).__name__)
+    why = f"{type(fault).__name__}: {fault}"[:500]
+    async with world.store.transaction(action.merchant_id) as tx:
+        current = await _current(tx, action)
+        if current is None:
+            return
+        faults = int((current.data or {}).get("faults", 0)) + 1
+        data = {**(current.data or {}), "faults": faults}
+        if faults < AT_MOST_FAULTS:
+            at = world.clock.now() + BACKOFF[faults - 1]
+            await _postpone(tx, replace(current, data=data), at, why)
+            return
+        parked = replace(current, state=ActionState.PARKED, data=data, note=why)
+        book = Book()
+        book.put(parked)
+        await _park_case(tx, book, parked, world)
+        book.add(alert(world.clock.now(), action.merchant_id, "action_parked", action.key, why))
+        await write(tx, book)
+
+
+async def _park_case(tx: Transaction, book: Book, action: Action, world: World) -> None:
+    if action.kind not in CASE_ACTIONS or action.case_id is None:
+        return
+    for case in await tx.load(Case, [(action.case_id,)]):
+        if case.can_become(CaseState.PARKED):
+            reason = f"{action.kind} failed: {action.note}"
+            book.put(case.moved(CaseState.PARKED, at=world.clock.now(), reason=reason))
+            note(book, case, world.clock.now(), "parked", reason)

@@ -1,0 +1,36 @@
+"""Telling a person: alerts, and the pause of an account whose key is refused."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from app.domain.ids import derive_id
+from app.domain.merchants import ProviderAccount
+from app.domain.operations import Alert
+from app.ports.world import World
+
+log = structlog.get_logger()
+
+
+def alert(at: datetime, merchant_id: str, kind: str, subject: str, text: str) -> Alert:
+    """An alert row; the same kind and subject is one alert however often it happens."""
+    return Alert(
+        alert_id=derive_id("alert", at, merchant_id, kind, subject),
+        merchant_id=merchant_id,
+        kind=kind,
+        subject=subject,
+        text=text[:500],
+        at=at,
+    )
+
+
+async def pause_account(world: World, merchant_id: str, account_id: str, reason: str) -> None:
+    """Stop calling a provider that refuses our key; spends no attempt. A person resumes it."""
+    log.error("account_paused", account=account_id)
+    now = world.clock.now()
+    async with world.store.transaction(merchant_id) as tx:
+        for account in await tx.load(ProviderAccount, [(account_id,)]):
+            if account.paused_reason is None:
+                await tx.save([replace(account, paused_at=now, paused_reason=reason[:500])])
+        await tx.insert([alert(now, merchant_id, "account_paused", account_id, reason)])

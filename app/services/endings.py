@@ -1,0 +1,153 @@
+"""The end of a case: only after a final notice, never against a doubt, truthfully recorded."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.domain.actions import Action, ActionKind
+from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
+from app.domain.messages import Message, MessageState
+from app.domain.mirror import Invoice, InvoiceStatus
+from app.domain.movements import ENDING
+from app.domain.openings import case_action
+from app.domain.sequence import FINAL_NOTICE_AHEAD, letters_on, plan_letter
+from app.domain.settlement import take_reading
+from app.domain.terms import note
+from app.ports.payments import InvoiceReading
+from app.ports.world import World
+from app.services.work import Desk, desk
+
+LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt or a held case
+PARKED_AFTER = timedelta(days=7)  # a case the provider works and does not end
+UNDELIVERABLE = frozenset({MessageState.FAILED, MessageState.DROPPED, MessageState.UNKNOWN})
+ENDABLE = frozenset({"past_due", "unpaid"})
+
+
+async def end(world: World, action: Action) -> None:
+    """Carry out the policy's end of a case.
+
+    Safe to repeat: the intent is committed first, the provider's calls carry keys made of the
+    case, and one already ended there is fine.
+    """
+    async with desk(world, action) as at:
+        if at is None or not _may_end(at, action):
+            return
+        account, case = at.terms.account, at.case
+    reading = await world.payments.read_invoice(account, case.invoice_id)
+    async with desk(world, action, reading.method) as at:
+        if at is None or not _still_open(at, action, reading):
+            return
+        at.book.put(replace(at.case, reason=ENDING, next_attempt_at=None))
+        how, close = _what_to_do(at, reading)
+    key = f"{case.case_id}:end"
+    if how != "leave" and case.subscription_id:
+        await world.payments.end_subscription(account, case.subscription_id, how=how, key=key)
+    if close != "leave":
+        await world.payments.close_invoice(account, case.invoice_id, how=close, key=key)
+    async with desk(world, action) as at:
+        if at is not None:
+            _ended(at, action, how, close)
+
+
+def _may_end(at: Desk, action: Action) -> bool:
+    case, now = at.case, at.terms.now
+    if case.state is not CaseState.ACTIVE:
+        at.done(action, f"the case is {case.state}")
+        return False
+    if not case.driven:
+        _leave_to_provider(at, action)
+        return False
+    if case.window_ends_at > now:
+        return _again(at, action, case.window_ends_at, "the window was moved")
+    mine = [a for a in at.book.all(Attempt) if a.case_id == case.case_id]
+    if any(a.state in IN_DOUBT for a in mine) or case.waits is Waits.ON_HOLD:
+        return _again(at, action, now + LATER, "waits for an attempt in doubt or a hold")
+    allowed = _notice_allows(at)
+    if allowed is None or allowed > now:
+        return _again(at, action, allowed or now + LATER, "waits for the final notice")
+    return True
+
+
+def _again(at: Desk, action: Action, due: datetime, why: str) -> bool:
+    if due > at.case.window_ends_at:
+        at.book.put(replace(at.case, window_ends_at=due))
+    at.book.add(case_action(at.case, ActionKind.END, due, nth=due.isoformat()))
+    at.done(action, why)
+    return False
+
+
+def _leave_to_provider(at: Desk, action: Action) -> None:
+    """The provider drives: its end is the end. Without one the case is parked for a person."""
+    case, now = at.case, at.terms.now
+    limit = case.window_ends_at + PARKED_AFTER
+    at.done(action)
+    if now < limit:
+        at.book.add(case_action(case, ActionKind.END, limit, nth="park"))
+        return
+    reason = "the provider has neither collected nor ended it"
+    at.book.put(case.moved(CaseState.PARKED, at=now, reason=reason))
+    note(at.book, case, now, "parked", reason)
+
+
+def _notice_allows(at: Desk) -> datetime | None:
+    """The instant from which the end may be carried out; None while the notice has not left.
+
+    No end before a final notice went out 72 h ago, or its channel is recorded undeliverable.
+    """
+    case = at.case
+    row = next((r for r in at.policy.messages if r.template == "final_notice"), None)
+    if case.silent or row is None:
+        return at.terms.now
+    notice = next(
+        (m for m in at.book.all(Message) if m.case_id == case.case_id and m.step == row.step), None
+    )
+    if notice is None:
+        plan_letter(at.book, case, row, at.terms.now, at.terms)
+        return None
+    if notice.state is MessageState.SENT and notice.sent_at is not None:
+        return notice.sent_at + FINAL_NOTICE_AHEAD
+    return at.terms.now if notice.state in UNDELIVERABLE else None
+
+
+def _still_open(at: Desk, action: Action, reading: InvoiceReading) -> bool:
+    """The last look before the end: a payment in the last minute wins."""
+    take_reading(at.book, at.case, reading.invoice, reading.payments, at.terms)
+    if at.case.state is not CaseState.ACTIVE:
+        at.done(action, f"the case is {at.case.state}")
+        return False
+    return True
+
+
+def _what_to_do(at: Desk, reading: InvoiceReading) -> tuple[str, str]:
+    """The subscription is touched only while it is past due or unpaid and nothing later is paid."""
+    end, case = at.policy.end, at.case
+    how = end.subscription if reading.subscription_status in ENDABLE else "leave"
+    mine = at.book.get(Invoice, case.account_id, case.invoice_id)
+    if how != "leave" and mine is not None and _later_paid(at, case, mine):
+        how = "leave"
+    is_open = reading.invoice.status is InvoiceStatus.OPEN
+    return how, end.invoice if is_open else "leave"
+
+
+def _later_paid(at: Desk, case: Case, mine: Invoice) -> bool:
+    return any(
+        other.subscription_id == case.subscription_id
+        and other.status is InvoiceStatus.PAID
+        and other.created_at is not None
+        and mine.created_at is not None
+        and other.created_at > mine.created_at
+        for other in at.book.all(Invoice)
+    )
+
+
+def _ended(at: Desk, action: Action, how: str, close: str) -> None:
+    at.done(action)
+    if not at.case.can_become(CaseState.EXHAUSTED):
+        return
+    words = f"the window is over: subscription {how}, invoice {close}"
+    case = at.case.moved(CaseState.EXHAUSTED, at=at.terms.now, reason=words)
+    at.book.put(case)
+    note(at.book, case, at.terms.now, "exhausted", words)
+    if case.silent:
+        return
+    for row in letters_on("ended", at.policy):
+        plan_letter(at.book, case, row, at.terms.now, at.terms)

@@ -1,0 +1,97 @@
+"""Draining the inbox: webhooks become notices, notices become state, in one transaction."""
+
+import structlog
+
+from app.domain.absorb import absorb
+from app.domain.merchants import ProviderAccount
+from app.domain.notices import Notice
+from app.domain.operations import InboxEvent, InboxState
+from app.domain.records import Key
+from app.domain.terms import Terms
+from app.ports.store import Conflict, StoreUnavailable, Transaction
+from app.ports.webhooks import BadEvent
+from app.ports.world import World
+from app.services.books import Touched, load_touched, terms_for, write
+
+log = structlog.get_logger()
+Settled = list[tuple[Key, InboxState, str | None]]
+
+
+async def drain(world: World, *, limit: int = 500) -> int:
+    """Work off up to `limit` pending webhooks; returns how many were settled.
+
+    Safe to run anywhere any number of times: rows are claimed inside the transaction that
+    settles them. A batch that fails is halved until the poisonous row stands alone; that one is
+    parked with its reason and the rest goes on. Raises only `StoreUnavailable`.
+    """
+    try:
+        return await _drain_batch(world, limit)
+    except StoreUnavailable:
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever a hostile event provokes must not stop the rest
+        if limit > 1:
+            return await drain(world, limit=limit // 2)
+        if isinstance(fault, Conflict):
+            return 0
+        return await _park_first(world, fault)
+
+
+async def _drain_batch(world: World, limit: int) -> int:
+    async with world.store.system() as tx:
+        events = await tx.claim_inbox(limit)
+        if not events:
+            return 0
+        await tx.act_for(sorted({event.merchant_id for event in events}))
+        ids = sorted({event.account_id for event in events})
+        accounts = await tx.load(ProviderAccount, [(account,) for account in ids])
+        settled: Settled = []
+        for account, terms in (await terms_for(tx, world, accounts)).items():
+            mine = [event for event in events if event.account_id == account]
+            settled += await _absorb_events(tx, world, terms, mine)
+        await tx.settle_inbox(settled, at=world.clock.now())
+        return len(events)
+
+
+async def _absorb_events(
+    tx: Transaction, world: World, terms: Terms, events: list[InboxEvent]
+) -> Settled:
+    settled: Settled = []
+    notices: list[Notice] = []
+    for event in events:
+        key = (event.account_id, event.event_id)
+        try:
+            notices += world.webhooks.translate(event.body or "")
+            settled.append((key, InboxState.HANDLED, None))
+        except BadEvent as fault:
+            settled.append((key, InboxState.PARKED, f"no event: {fault}"[:500]))
+    await absorb_notices(tx, terms, notices)
+    return settled
+
+
+async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -> None:
+    """Load what the notices touch, let each change it, write it back: one set of statements
+    however many there are. Runs inside the caller's transaction."""
+    if not notices:
+        return
+    touched = Touched()
+    for notice in notices:
+        touched.add(notice)
+    book = await load_touched(tx, terms.account.account_id, touched)
+    for notice in notices:
+        absorb(book, notice, terms)
+    await write(tx, book)
+
+
+async def _park_first(world: World, fault: Exception) -> int:
+    """Set the first pending row aside: alone it still fails, so it is the poisonous one."""
+    log.error("inbox_event_parked", fault=type(fault).__name__)
+    async with world.store.system() as tx:
+        events = await tx.claim_inbox(1)
+        if not events:
+            return 0
+        event = events[0]
+        await tx.act_for([event.merchant_id])
+        reason = f"{type(fault).__name__}: {fault}"[:500]
+        key = (event.account_id, event.event_id)
+        await tx.settle_inbox([(key, InboxState.PARKED, reason)], at=world.clock.now())
+        return 1

@@ -1,0 +1,46 @@
+"""A customer's new card: made the default where it counts, then tried on what is open, once."""
+
+from dataclasses import replace
+
+from app.domain.actions import Action, ActionKind, ActionState
+from app.domain.dunning import Case, CaseState, Trigger
+from app.domain.openings import case_action
+from app.domain.records import Book
+from app.ports.world import World
+from app.services.books import Touched, account_terms, load_touched, write
+
+
+async def try_new_card(world: World, action: Action) -> None:
+    """Set the new method on customer and subscriptions, then plan one attempt per open case,
+    oldest first. Safe to repeat: setting a default twice is one default, and the attempts' keys
+    are made of case and method."""
+    data = action.data or {}
+    method, customer = data["method"], action.subject
+    async with world.store.transaction(action.merchant_id) as tx:
+        book = await load_touched(tx, action.account_id, Touched(customers={customer}))
+        account = (await account_terms(tx, world, action.account_id)).account
+        open_cases = _open_cases(book, customer)
+    if open_cases:
+        await world.payments.set_default_method(
+            account,
+            customer=customer,
+            subscriptions=tuple(
+                sorted({c.subscription_id for c in open_cases if c.subscription_id})
+            ),
+            method=method,
+            key=f"{action.action_id}:default",
+        )
+    async with world.store.transaction(action.merchant_id) as tx:
+        book = await load_touched(tx, action.account_id, Touched(customers={customer}))
+        now = world.clock.now()
+        for case in _open_cases(book, customer):
+            attempt = {"trigger": Trigger.NEW_CARD, "method": method, "link": data.get("link")}
+            due = case_action(case, ActionKind.RETRY, now, nth=f"card:{method}", data=attempt)
+            book.add(due)
+        book.put(replace(action, state=ActionState.DONE, leased_until=None))
+        await write(tx, book)
+
+
+def _open_cases(book: Book, customer: str) -> list[Case]:
+    cases = [c for c in book.all(Case) if c.customer_id == customer and c.state is CaseState.ACTIVE]
+    return sorted(cases, key=lambda c: (c.opened_at, c.case_id))

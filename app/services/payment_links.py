@@ -1,0 +1,167 @@
+"""Payment links: what the page shows, and where the button leads. A look changes nothing."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.declines import DeclineKind
+from app.domain.dunning import Case, CaseState
+from app.domain.ids import derive_id
+from app.domain.merchants import ProviderAccount
+from app.domain.messages import LinkEvent, PaymentLink
+from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services.books import account_terms, load_case
+from app.services.messages import reason_key
+
+TOKEN_AT_MOST = 200
+
+
+class LinkDead(Exception):
+    """The link leads nowhere (any more); `status` is the view's: expired, paid, ended, paused."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkView:
+    """What the page may show: no address, no ids. `status` is `open`, `paid`, `ended`,
+    `expired` or `paused`; `needs` is `card`, `authenticate` or `pay`."""
+
+    status: str
+    merchant_name: str
+    language: str
+    time_zone: str
+    amount_minor: int
+    currency: str
+    reason_key: str | None
+    plan: str | None
+    invoice_number: str | None
+    next_retry_at: datetime | None
+    last_day: datetime | None
+    end_action: str | None
+    needs: str
+    paid_at: datetime | None
+
+
+async def look(world: World, token: str) -> LinkView | None:
+    """The view of a token, or None for one that never was. Reads only."""
+    async with world.store.system() as tx:
+        link = await _find(tx, token)
+        if link is None:
+            return None
+        await tx.act_for([link.merchant_id])
+        return await _view(tx, world, link)
+
+
+async def _find(tx: Transaction, token: str) -> PaymentLink | None:
+    if not token or len(token) > TOKEN_AT_MOST:
+        return None
+    hashed = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+    links = await tx.find(PaymentLink, where={"token_hash": hashed, "purpose": "pay"})
+    return links[0] if links else None
+
+
+async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | None:
+    book, case = await load_case(tx, link.case_id)
+    if case is None:
+        return None
+    terms = await account_terms(tx, world, link.account_id)
+    invoice = book.get(Invoice, case.account_id, case.invoice_id)
+    customer = book.get(Customer, case.account_id, case.customer_id)
+    subscription = book.get(Subscription, case.account_id, case.subscription_id)
+    status = _status(case, invoice, link, terms.account, world.clock.now())
+    is_open = status == "open"
+    return LinkView(
+        status=status,
+        merchant_name=terms.merchant.name,
+        language=(customer and customer.language) or terms.merchant.language,
+        time_zone=terms.zone_of(customer).key,
+        amount_minor=case.due_minor if is_open else case.amount_minor,
+        currency=case.currency,
+        reason_key=reason_key(case) if is_open else None,
+        plan=(subscription.plan if subscription else None) or case.plan,
+        invoice_number=invoice.number if invoice else None,
+        next_retry_at=case.next_attempt_at if is_open else None,
+        last_day=case.window_ends_at if is_open and case.driven else None,
+        end_action=terms.policy.end.subscription if is_open and case.driven else None,
+        needs=_needs(case),
+        paid_at=invoice.paid_at if invoice else None,
+    )
+
+
+def _status(
+    case: Case,
+    invoice: Invoice | None,
+    link: PaymentLink,
+    account: ProviderAccount,
+    now: datetime,
+) -> str:
+    paid = invoice is not None and invoice.status is InvoiceStatus.PAID
+    if case.state is CaseState.RECOVERED or paid:
+        return "paid"
+    if link.expires_at <= now or link.revoked_at is not None:
+        return "expired"
+    if case.state not in {CaseState.ACTIVE, CaseState.PARKED}:
+        return "ended"
+    return "paused" if account.paused_reason else "open"
+
+
+def _needs(case: Case) -> str:
+    if case.decline_kind is DeclineKind.CUSTOMER_AUTHENTICATE:
+        return "authenticate"
+    return "card"
+
+
+async def go(world: World, token: str) -> str:
+    """Make the provider's page now and return its URL; records that the customer went there.
+
+    Raises `LinkDead` where there is nothing to pay, the provider's errors where it does not
+    answer. Pressed twice it makes two pages and charges nothing: only the provider's page does.
+    """
+    async with world.store.system() as tx:
+        link = await _find(tx, token)
+        if link is None:
+            raise LinkDead("unknown")
+        await tx.act_for([link.merchant_id])
+        view = await _view(tx, world, link)
+        if view is None or view.status != "open":
+            raise LinkDead(view.status if view else "unknown")
+        account = (await account_terms(tx, world, link.account_id)).account
+        _, case = await load_case(tx, link.case_id)
+    if case is None:
+        raise LinkDead("unknown")
+    page, url = await _page(world, account, case, link, token)
+    async with world.store.transaction(link.merchant_id) as tx:
+        now = world.clock.now()
+        went = LinkEvent(
+            event_id=derive_id("link_event", now, link.link_id, page, url),
+            merchant_id=link.merchant_id,
+            link_id=link.link_id,
+            kind="went_to_provider",
+            at=now,
+            data={"page": page},
+        )
+        await tx.insert([went])
+    return url
+
+
+async def _page(
+    world: World, account: ProviderAccount, case: Case, link: PaymentLink, token: str
+) -> tuple[str, str]:
+    if _needs(case) == "authenticate" or case.customer_id is None:
+        url = await world.payments.invoice_page(account, case.invoice_id)
+        if url is None:
+            raise LinkDead("ended")
+        return "invoice", url
+    url = await world.payments.card_page(
+        account,
+        customer=case.customer_id,
+        return_url=f"{world.public_url}/p/{token}/done",
+        link=link.link_id,
+        currency=case.currency,
+    )
+    return "card", url

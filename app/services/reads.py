@@ -1,0 +1,60 @@
+"""Reading live what an event only pointed at."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from app.domain.actions import Action, ActionState
+from app.domain.mirror import Invoice, Payment
+from app.domain.openings import case_of
+from app.domain.settlement import take_reading
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services.books import Touched, account_terms, load_touched, write
+from app.services.intake import absorb_notices
+
+
+async def read(world: World, action: Action) -> None:
+    """Read the object of a thin event, or the invoice behind a refunded payment, and absorb it.
+
+    Safe to repeat: what is absorbed twice counts once.
+    """
+    data = action.data or {}
+    async with world.store.transaction(action.merchant_id) as tx:
+        account = (await account_terms(tx, world, action.account_id)).account
+    if data.get("type") == "payment":
+        invoice = await world.payments.invoice_of_payment(account, action.subject)
+        async with world.store.transaction(action.merchant_id) as tx:
+            await _join(tx, world, action, invoice)
+        return
+    notices = await world.payments.read_object(
+        account,
+        type=data.get("type", "object"),
+        id=action.subject,
+        event=data.get("event", action.key),
+        at=datetime.fromisoformat(data["at"]) if data.get("at") else world.clock.now(),
+    )
+    async with world.store.transaction(action.merchant_id) as tx:
+        await absorb_notices(tx, await account_terms(tx, world, action.account_id), notices)
+        await tx.save([_done(action)])
+
+
+def _done(action: Action) -> Action:
+    return replace(action, state=ActionState.DONE, leased_until=None)
+
+
+async def _join(tx: Transaction, world: World, action: Action, invoice: str | None) -> None:
+    touched = Touched(payments={action.subject})
+    if invoice is not None:
+        touched.invoices.add(invoice)
+    book = await load_touched(tx, action.account_id, touched)
+    payment = book.get(Payment, action.account_id, action.subject)
+    if payment is not None and invoice is not None:
+        payment = replace(payment, invoice_id=invoice, status="succeeded")
+        book.put(payment)
+        terms = await account_terms(tx, world, action.account_id)
+        row = book.get(Invoice, action.account_id, invoice)
+        case = case_of(book, row) if row else None
+        if row is not None and case is not None:
+            take_reading(book, case, row, [payment], terms)
+    book.put(_done(action))
+    await write(tx, book)

@@ -1,0 +1,73 @@
+"""What the handlers of case actions share: open the case, close the action."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from app.domain.actions import Action, ActionState
+from app.domain.dunning import Case, CaseState
+from app.domain.mirror import PaymentMethod
+from app.domain.policies import Policy
+from app.domain.records import Book
+from app.domain.sequence import letters_on, plan_letter
+from app.domain.terms import Terms
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services.books import account_terms, load_case, write
+
+
+@dataclass(slots=True)
+class Desk:
+    """One case on the desk, inside a transaction: its book, its terms, its newest version."""
+
+    tx: Transaction
+    book: Book
+    terms: Terms
+    case_id: str
+
+    @property
+    def case(self) -> Case:
+        """The case as it is now."""
+        case = self.book.get(Case, self.case_id)
+        if case is None:
+            raise LookupError("a desk is opened for a case that exists")
+        return case
+
+    @property
+    def policy(self) -> Policy:
+        """The policy version the case began with."""
+        return self.terms.policy
+
+    def done(self, action: Action, why: str | None = None) -> None:
+        """Mark the action carried out, or needless where `why` says so."""
+        state = ActionState.DROPPED if why else ActionState.DONE
+        self.book.put(replace(action, state=state, leased_until=None, note=why))
+
+
+@asynccontextmanager
+async def desk(
+    world: World, action: Action, method: PaymentMethod | None = None
+) -> AsyncIterator[Desk | None]:
+    """Open the case of an action, its customer locked; write the book when the block ends.
+
+    Yields None where there is no such case (erased meanwhile).
+    """
+    async with world.store.transaction(action.merchant_id) as tx:
+        book, case = await load_case(tx, action.case_id or action.subject, method)
+        if case is None:
+            await tx.save([replace(action, state=ActionState.DROPPED, note="no such case")])
+            yield None
+            return
+        terms = await account_terms(tx, world, case.account_id)
+        opened = Desk(tx, book, terms, case.case_id)
+        yield opened
+        _say_thanks(opened)
+        await write(tx, book)
+
+
+def _say_thanks(desk: Desk) -> None:
+    """A customer whom we wrote about a failure hears that it is settled; others hear nothing."""
+    case = desk.case
+    if case.state is CaseState.RECOVERED and case.wrote:
+        for row in letters_on("recovered", desk.policy):
+            plan_letter(desk.book, case, row, desk.terms.now, desk.terms)
