@@ -4,7 +4,7 @@ No HTTP and no waiting. Time is `now` in Unix seconds and moves only when the ca
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from app.providers.sandbox import draws
@@ -43,6 +43,12 @@ class Core:
         seed: decides every id and every chance.
         now: Unix seconds; ignored when the records bring their own time.
         records: where everything is kept.
+
+    Attributes:
+        base_url: where the hosted pages are; no slash at the end.
+        request: the API request being served, as events name it.
+        when_paid: called with each invoice that becomes paid.
+        when_charged: called with each charge that succeeds.
     """
 
     def __init__(self, seed: int, now: int, records: Records | None = None) -> None:
@@ -52,6 +58,8 @@ class Core:
         self._now: int = facts.get("now", now)
         self.settings: Thing = {**SETTINGS, **facts.get("settings", {})}
         self.base_url = "http://127.0.0.1"
+        self.when_paid: list[Callable[[Core, Thing], None]] = []
+        self.when_charged: list[Callable[[Core, Thing], None]] = []
         self.request: Thing = {"id": None, "idempotency_key": None}
         self.records.state("seed", self.seed)
         self.records.state("now", self._now)

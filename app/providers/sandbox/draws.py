@@ -22,4 +22,4 @@ def make_id(prefix: str, seed: int, *key: object) -> str:
 
 def draw(seed: int, key: str, purpose: str, n: int = 0) -> float:
     """A number in [0, 1) for the nth time something is decided about one object."""
-    return int(digest(seed, key, purpose, n)[:DRAW_DIGITS], 16) / 16**DRAW_DIGITS
+    return float(int(digest(seed, key, purpose, n)[:DRAW_DIGITS], 16) / 16.0**DRAW_DIGITS)

@@ -83,6 +83,12 @@ def _of(kind: str, where: str, url: str) -> Callable[[Looks, Thing], Thing]:
     return make
 
 
+def _payments(core: Looks, shown: Thing) -> Thing:
+    invoice = core.get(shown["id"]) or {}
+    found = [core.get(ident) or {} for ident in invoice.get(HIDDEN, {}).get("payments", [])]
+    return listed(found[::-1], f"/v1/invoice_payments?invoice={shown['id']}")
+
+
 INCLUDABLE: dict[tuple[str, str], Callable[[Looks, Thing], Thing]] = {
     ("invoice", "payments"): _of("invoice_payment", "invoice", "/v1/invoice_payments?invoice={id}"),
     ("customer", "subscriptions"): _of(
@@ -106,8 +112,10 @@ def _difference(before: Thing, after: Thing) -> Thing:
         new = after.get(name)
         if old == new:
             continue
-        nested = isinstance(old, dict) and isinstance(new, dict)
-        changed[name] = _difference(old, new) if nested else old
+        if isinstance(old, dict) and isinstance(new, dict):
+            changed[name] = _difference(old, new)
+        else:
+            changed[name] = old
     changed.update({name: None for name in after if name not in before})
     return changed
 

@@ -99,10 +99,8 @@ def _invoice_with_links(core: Looks, thing: Thing) -> Thing:
 
 
 def _invoice_intent(core: Looks, ident: str) -> Thing | None:
-    for payment in core.records.of("invoice_payment", None):
-        if payment["invoice"] == ident:
-            return core.get(payment["payment"].get("payment_intent") or "")
-    return None
+    invoice = core.get(ident) or {}
+    return core.get(invoice.get("sandbox", {}).get("intent") or "")
 
 
 def _line_with_links(core: Looks, line: Thing) -> Thing:
@@ -163,7 +161,8 @@ def _charge_with_refunds(core: Looks, thing: Thing) -> Thing:
 
 
 def _intent_with_charges(core: Looks, thing: Thing) -> Thing:
-    found = [c for c in core.records.of("charge") if c["payment_intent"] == thing["id"]]
+    kept = core.get(thing["id"]) or {}
+    found = [core.get(ident) or {} for ident in kept.get("sandbox", {}).get("charges", [])]
     charges = [_with_invoice(core, charge) for charge in found]
     url = f"/v1/charges?payment_intent={thing['id']}"
     return {**_without(thing, "latest_charge"), "charges": _list(charges, url)}
