@@ -1,0 +1,49 @@
+"""Every promise and every incident has tests that exist, or says what will bring them."""
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests.house.sources import ROOT
+
+BOOKS = {
+    book: tomllib.loads((ROOT / "tests" / f"{book}.toml").read_text())
+    for book in ("promises", "incidents")
+}
+ENTRIES = [(book, key) for book, entries in BOOKS.items() for key in entries]
+PARTS = {"the main job", "dunning in full", "cancellation", "finance", "proof by simulation"}
+
+
+def test_no_promise_is_forgotten() -> None:
+    assert list(BOOKS["promises"]) == [f"P{number}" for number in range(1, 15)]
+
+
+@pytest.mark.parametrize(("book", "key"), ENTRIES, ids=[f"{b}-{k}" for b, k in ENTRIES])
+def test_an_entry_is_proved_or_planned(book: str, key: str) -> None:
+    entry = BOOKS[book][key]
+
+    assert entry["title"]
+    assert entry.get("tests") or entry.get("planned")
+    assert set(entry.get("planned", ())) <= PARTS
+
+
+def test_every_named_test_is_collected() -> None:
+    named = {
+        test for entries in BOOKS.values() for entry in entries.values() for test in entry["tests"]
+    }
+    files = sorted({test.partition("::")[0] for test in named})
+    collected = _collected(files) if files else set()
+
+    assert not [file for file in files if not (ROOT / file).is_file()]
+    assert not named - collected
+
+
+def _collected(files: list[str]) -> set[str]:
+    existing = [file for file in files if (ROOT / file).is_file()]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *existing], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
