@@ -38,12 +38,13 @@ def compose(mail: Mail, *, at: datetime) -> bytes:
         MailRefused: an address is not one plain address, or the mail does not read back as meant.
     """
     message = EmailMessage(policy=SMTP)
-    for name, value in _headers(mail, at):
-        message[name] = value
     message.set_content(_body(mail.body.text), cte="quoted-printable")
     message.add_alternative(_body(mail.body.html), subtype="html", cte="quoted-printable")
     message.set_boundary(_boundary(mail))
-    expected = Counter(name.lower() for name in message)
+    headers = _headers(mail, at)
+    for name, value in headers:
+        message[name] = value
+    expected = Counter([*(name.lower() for name, _ in headers), "mime-version", "content-type"])
     try:
         sent = message.as_bytes()
     except (UnicodeError, ValueError) as broken:

@@ -115,4 +115,4 @@ def _kept(name: str, content: bytes) -> KeptMail:
 
 def _part(read: EmailMessage, kind: str) -> str:
     part = read.get_body((kind,))
-    return str(part.get_content()) if part else ""
+    return str(part.get_content()).replace("\r\n", "\n") if part else ""

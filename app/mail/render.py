@@ -145,9 +145,13 @@ def _button(module: Any, facts: dict[str, Any], say: Say) -> str:
 
 
 def _compiled(folder: Path, body: Path) -> str:
-    """HTML with its Jinja still in it. The includes are ours: the compiler's own lose the width."""
+    """HTML with its Jinja still in it.
+
+    The includes are ours, since the compiler's own lose the width; and it is given no fonts, since
+    it would load those it knows from elsewhere and so tell others who opened the letter.
+    """
     source = INCLUDE.sub(
         lambda found: (folder / found[1]).read_text(encoding="utf-8").strip(),
         body.read_text(encoding="utf-8"),
     )
-    return mjml2html(source)
+    return mjml2html(source, fonts={})

@@ -109,7 +109,7 @@ class SmtpMailer:
             start_tls=server.start_tls,
             username=server.user,
             password=server.password,
-            timeout=CONNECT_SECONDS,
+            timeout=min(CONNECT_SECONDS, self._answer_s),
         )
         try:
             await client.connect()
