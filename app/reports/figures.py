@@ -51,14 +51,14 @@ _ALL = (
         "dispute_lost",
         "dispute_lost_minor",
         MINOR,
-        "Recovered cash taken back by a dispute, by the date it was taken; a positive number.",
+        "Recovered cash lost to disputes, by the date the loss was known; a positive number.",
     ),
     Figure(
         "dispute_won",
         "dispute_won_minor",
         MINOR,
-        "Cash that came back because a dispute was decided for the merchant, by the date it "
-        "came back.",
+        "Cash that came back because a dispute once lost was won after all, by the date the win "
+        "was known.",
     ),
     Figure(
         "recovered_net",

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import Case, CaseEvent, CaseState
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.recovery import Cause, EntryKind, Failure, RecoveryEntry
@@ -34,7 +34,7 @@ def entry(
     ref: object = None,
     **more: Any,
 ) -> RecoveryEntry:
-    fields = {
+    fields: dict[str, Any] = {
         "merchant_id": MERCHANT,
         "account_id": ACCOUNT,
         "invoice_id": "in_1",
@@ -60,7 +60,7 @@ def entry(
 
 
 def failure(minor: int, *, at: datetime = JAN_1, invoice: str = "in_1", **more: Any) -> Failure:
-    fields = {
+    fields: dict[str, Any] = {
         "merchant_id": MERCHANT,
         "account_id": ACCOUNT,
         "version": 1,
@@ -77,12 +77,24 @@ def failure(minor: int, *, at: datetime = JAN_1, invoice: str = "in_1", **more: 
     return Failure(invoice_id=invoice, amount_minor=minor, failed_at=at, **fields)
 
 
-def case(invoice: str = "in_1", *, state: CaseState = CaseState.ACTIVE, **more: Any) -> Case:
-    fields = {
-        "merchant_id": MERCHANT,
-        "account_id": ACCOUNT,
-        "opened_at": JAN_1,
-        "window_ends_at": JAN_1 + timedelta(days=28),
-        "waits": None,
-    } | more
-    return Case(case_id=f"case_{invoice}", invoice_id=invoice, state=state, **fields)
+def case(invoice: str = "in_1") -> Case:
+    return Case(
+        case_id=f"case_{invoice}",
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        invoice_id=invoice,
+        opened_at=JAN_1,
+        window_ends_at=JAN_1 + timedelta(days=28),
+    )
+
+
+def moved(state: CaseState, *, at: datetime, invoice: str = "in_1") -> CaseEvent:
+    """The timeline's line about a move of a case."""
+    return CaseEvent(
+        event_id=derive_id("case_event", at, invoice, state),
+        merchant_id=MERCHANT,
+        case_id=f"case_{invoice}",
+        at=at,
+        type=state.value,
+        text="moved",
+    )

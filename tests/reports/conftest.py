@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -17,6 +16,7 @@ from app.reports.formats import JSON, rendered
 from app.storage.addresses import engine_url
 from app.storage.registry import in_order, table_for
 from app.storage.reports.figures import PostgresFigures
+from app.storage.scope import APP, ENTER, merchants_list
 from tests.reports.builders import LATER, MERCHANT, merchant, the_account
 
 ENDPOINTS = {
@@ -24,9 +24,6 @@ ENDPOINTS = {
     "recovery-rate": finance.answer_recovery_rate,
     "recovered-revenue/entries": finance.answer_entries,
 }
-ACT_FOR = text(
-    "select set_config('role', 'holdfast_app', true), set_config('holdfast.merchants', :m, true)"
-)
 
 
 class Ledger:
@@ -41,8 +38,8 @@ class Ledger:
         for row in rows:
             kinds.setdefault(type(row), []).append(row)
         async with self.engine.begin() as connection:
-            merchants = ",".join({row.merchant_id for row in rows})
-            await connection.execute(ACT_FOR, {"m": merchants})
+            merchants = merchants_list({row.merchant_id for row in rows})
+            await connection.exec_driver_sql(ENTER, (APP, merchants))
             for kind in in_order(set(kinds)):
                 values = [asdict(row) for row in kinds[kind]]
                 await connection.execute(table_for(kind).insert(), values)

@@ -1,6 +1,7 @@
 """`as_of`: the same question gives the same answer, whatever is written meanwhile."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.reports.builders import LATER, day, entry, failure
 from tests.reports.conftest import Ledger
 
 pytestmark = pytest.mark.anyio
-YEAR = {"from_": "2026-01-01", "to": "2026-12-31"}
+YEAR: dict[str, Any] = {"from_": "2026-01-01", "to": "2026-12-31"}
 
 
 @pytest.mark.parametrize("endpoint", ["recovered-revenue", "recovery-rate"])
@@ -82,7 +83,7 @@ async def test_pages_of_entries_are_one_snapshot(ledger: Ledger, limit: str) -> 
 
 async def test_the_lines_of_a_span_add_up_to_its_figure(ledger: Ledger) -> None:
     await ledger.holds(*(entry(n, at=day(n), invoice_id=f"in_{n}") for n in range(1, 60)))
-    span = {"from_": "2026-01-05", "to": "2026-02-10"}
+    span: dict[str, Any] = {"from_": "2026-01-05", "to": "2026-02-10"}
 
     told = await ledger.tells("recovered-revenue", **span)
     lines = await ledger.says("recovered-revenue/entries", media_type=NDJSON, **span)

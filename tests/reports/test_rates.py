@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.dunning import CaseState
 from app.domain.recovery import EntryKind
-from tests.reports.builders import JAN_1, case, day, entry, failure
+from tests.reports.builders import JAN_1, case, day, entry, failure, moved
 from tests.reports.conftest import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -109,7 +109,8 @@ async def test_trial_conversions_and_currencies_stand_apart(ledger: Ledger) -> N
 async def test_views_mature_all_and_closed(ledger: Ledger) -> None:
     # given a lost case and an open one of day 1, half of it paid, and an open one of day 20
     await ledger.holds(
-        case("in_1", state=CaseState.EXHAUSTED, closed_at=day(29)),
+        case("in_1"),
+        moved(CaseState.EXHAUSTED, at=day(29)),
         case("in_2"),
         case("in_3"),
         failure(1_000, case_id="case_in_1"),
@@ -178,3 +179,24 @@ async def test_an_earlier_failure_learned_of_later_moves_the_cohort_from_then_on
     assert [(row["period"], row["failed_minor"]) for row in after["rows"]] == [
         ("2026-01-08", 8_000)
     ]
+
+
+async def test_what_was_open_then_stays_open_in_answers_about_then(ledger: Ledger) -> None:
+    # given a case that ended on day 20, was parked on day 25, and got its money on day 40
+    await ledger.holds(
+        case(),
+        failure(100, case_id="case_in_1"),
+        moved(CaseState.EXHAUSTED, at=day(20)),
+        moved(CaseState.PARKED, at=day(25)),
+        moved(CaseState.RECOVERED, at=day(40)),
+        entry(100, at=day(40)),
+    )
+
+    open_on = {
+        number: (await ledger.tells(RATE, as_of=day(number).isoformat(), view="all", **JANUARY))[
+            "totals"
+        ][0]["n_open"]
+        for number in (19, 20, 24, 25, 39, 40)
+    }
+
+    assert open_on == {19: 1, 20: 0, 24: 0, 25: 1, 39: 1, 40: 0}

@@ -3,18 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import asyncpg
-from sqlalchemy import RowMapping, TextClause, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.ports.store import StoreUnavailable
-
-ACT_FOR = text(
-    "select set_config('role', 'holdfast_app', true),"
-    " set_config('holdfast.merchants', :merchant, true),"
-    " set_config('transaction_read_only', 'on', true)"
-)
+from app.ports.store import RowRefused, StoreUnavailable
+from app.storage.errors import translated
+from app.storage.scope import APP, ENTER, merchants_list
 
 
 async def read(
@@ -22,11 +16,13 @@ async def read(
 ) -> Sequence[RowMapping]:
     """Run one reading statement for the merchant in `bound`; row-level security holds.
 
-    Raises `StoreUnavailable` when the database does not answer or takes too long.
+    Raises `StoreUnavailable` when the database does not answer, takes longer than its
+    connections allow, or is not migrated.
     """
     try:
-        async with engine.begin() as connection:
-            await connection.execute(ACT_FOR, {"merchant": bound["merchant"]})
-            return (await connection.execute(statement, bound)).mappings().all()
-    except (DBAPIError, asyncpg.PostgresError, OSError, TimeoutError) as failed:
-        raise StoreUnavailable(str(failed)) from failed
+        with translated():
+            async with engine.begin() as connection:
+                await connection.exec_driver_sql(ENTER, (APP, merchants_list([bound["merchant"]])))
+                return (await connection.execute(statement, bound)).mappings().all()
+    except RowRefused as unprepared:
+        raise StoreUnavailable(str(unprepared)) from unprepared

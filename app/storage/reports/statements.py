@@ -56,6 +56,8 @@ group by 1
 
 # `chosen`: the version of each failure that counts at the cut-off. `settled`: its money by then.
 # `within` counts cash first and what else settled it after, together no more than had failed.
+# Whether a case was open is read from its timeline, where each move stands under the state's
+# name: the case itself only knows its present.
 COHORTS = text("""
 with chosen as (
     select p.day, f.*
@@ -94,11 +96,14 @@ with chosen as (
     select s.*,
         least(s.cash_within, s.amount_minor) as cash_counted,
         least(s.other_within, greatest(s.amount_minor - s.cash_within, 0)) as other_counted,
-        s.owed > 0 and s.case_id is not null and exists (
-            select from cases k
-            where k.case_id = s.case_id and k.merchant_id = s.merchant_id
-                and (k.closed_at is null or k.state = 'parked' or k.closed_at > :as_of)
-        ) as open
+        s.owed > 0 and s.case_id is not null and coalesce((
+            select v.type not in ('recovered', 'exhausted', 'stopped')
+            from case_events v
+            where v.merchant_id = s.merchant_id and v.case_id = s.case_id and v.at <= :as_of
+                and v.type in ('active', 'parked', 'recovered', 'exhausted', 'stopped')
+            order by v.at desc, v.event_id desc
+            limit 1
+        ), true) as open
     from settled s
 )
 select d.day as period, d.currency,
