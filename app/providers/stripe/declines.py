@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from app.domain.declines import Decline, DeclineKind
-from app.providers.stripe.reading import Json, at, rows, table, text
+from app.providers.stripe.reading import Json, at, first_ref, rows, table, text
 
 ROWS: Mapping[DeclineKind, str] = {
     DeclineKind.NEVER: """
@@ -138,6 +138,15 @@ def latest_charge(intent: Json) -> Json:
     """The expanded latest charge: `latest_charge`, in old versions the first of `charges`."""
     expanded = table(intent.get("latest_charge"))
     return expanded or next(rows(intent.get("charges")), {})
+
+
+def charge_of(intent: Json) -> str | None:
+    """The latest charge of an intent, where the version at hand puts it."""
+    return first_ref(
+        intent.get("latest_charge"),
+        latest_charge(intent),
+        at(intent, "last_payment_error", "charge"),
+    )
 
 
 def card_brand(charge: Json) -> str | None:

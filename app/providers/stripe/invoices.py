@@ -6,7 +6,7 @@ from datetime import datetime
 from app.domain.declines import Decline
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.notices import Notice, NoticeKind
-from app.providers.stripe.declines import decline_of_charge, decline_of_intent
+from app.providers.stripe.declines import charge_of, decline_of_charge, decline_of_intent
 from app.providers.stripe.envelope import Event
 from app.providers.stripe.reading import (
     Json,
@@ -154,12 +154,26 @@ def subscription_of(obj: Json) -> str | None:
 
 def payment_of(obj: Json) -> tuple[str | None, str | None]:
     """Payment intent and charge as the invoice shows them: at the top in old versions, in
-    `payments` (only where it was expanded, the newest last) in new ones."""
-    intent, charge = obj.get("payment_intent"), obj.get("charge")
-    for row in rows(obj.get("payments")):
-        intent = at(row, "payment", "payment_intent") or intent
-        charge = at(row, "payment", "charge") or charge
-    return ref(intent), first_ref(charge, at(intent, "latest_charge"))
+    `payments` (only where it was expanded) in new ones."""
+    intent = intent_shown(obj)
+    charge = first_ref(obj.get("charge"), at(payment_row(obj), "payment", "charge"))
+    return ref(intent), charge or (charge_of(intent) if isinstance(intent, dict) else None)
+
+
+def payment_row(obj: Json) -> Json:
+    """The invoice payment that counts among several: the paid one, else the one by default,
+    else the newest."""
+
+    def weight(row: Json) -> tuple[bool, bool, int]:
+        paid, default = row.get("status") == "paid", row.get("is_default") is True
+        return paid, default, whole(row.get("created")) or 0
+
+    return max(rows(obj.get("payments")), key=weight, default={})
+
+
+def intent_shown(obj: Json) -> object:
+    """The payment intent of an invoice, an id or expanded."""
+    return at(payment_row(obj), "payment", "payment_intent") or obj.get("payment_intent")
 
 
 def _subscription(obj: Json) -> object:
@@ -197,7 +211,5 @@ def _decline(obj: Json) -> Decline | None:
     charge = obj.get("charge")
     if isinstance(charge, dict) and charge.get("status") == "failed":
         return decline_of_charge(charge)
-    intent = obj.get("payment_intent")
-    for row in rows(obj.get("payments")):
-        intent = at(row, "payment", "payment_intent") or intent
+    intent = intent_shown(obj)
     return decline_of_intent(intent) if isinstance(intent, dict) else None

@@ -13,6 +13,7 @@ from app.domain.mirror import Dispute, Payment
 from app.domain.notices import Notice, NoticeKind
 from app.providers.stripe.declines import (
     card_brand,
+    charge_of,
     decline_of_charge,
     decline_of_intent,
     latest_charge,
@@ -102,15 +103,6 @@ def intent_status(intent: Json) -> str:
     status = status.replace("requires_source_action", "requires_action")
     waiting = status in {"requires_payment_method", "requires_source"}
     return "failed" if waiting and decline_of_intent(intent) else status
-
-
-def charge_of(intent: Json) -> str | None:
-    """The latest charge of an intent, where the version at hand puts it."""
-    return first_ref(
-        intent.get("latest_charge"),
-        latest_charge(intent),
-        at(intent, "last_payment_error", "charge"),
-    )
 
 
 def plain(decline: Decline) -> dict[str, Any]:

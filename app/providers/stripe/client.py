@@ -1,0 +1,297 @@
+"""Stripe's API as our port for payments."""
+
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Any
+
+import httpx
+from stripe import StripeError, StripeObject
+
+from app.domain.merchants import ProviderAccount
+from app.domain.mirror import Invoice, InvoiceStatus
+from app.domain.notices import Notice
+from app.domain.outcomes import Outcome, PayAnswer
+from app.ports.clock import Clock
+from app.ports.payments import (
+    AccountRefused,
+    InvoiceReading,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from app.ports.secrets import Sealer
+from app.providers.stripe.answers import answer_of_error, answer_of_invoice, owned, reading_of
+from app.providers.stripe.charged import method_shown
+from app.providers.stripe.connection import TIMEOUT, Connections
+from app.providers.stripe.failures import in_our_words
+from app.providers.stripe.invoices import read_invoice
+from app.providers.stripe.live import LIVE, kind_of, notices_of_object
+from app.providers.stripe.methods import LINK_MARK
+from app.providers.stripe.reading import Json, ref, rows, table, text
+
+INTENT = "payments.data.payment.payment_intent"
+READING = [
+    f"{INTENT}.latest_charge",
+    "default_payment_method",
+    "parent.subscription_details.subscription.default_payment_method",
+    "customer.invoice_settings.default_payment_method",
+    "customer.default_source",
+]
+MISSING = "resource_missing"
+ENDED = frozenset({"canceled", "incomplete_expired"})
+OPEN = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNKNOWN})
+
+
+class StripePayments:
+    """`ports.payments.Payments` for Stripe. Belongs to one event loop; `close` at the end.
+
+    Charges are sent once and never repeated by the SDK, so that the doubt of a timeout is ours to
+    resolve; questions and harmless writes are repeated twice under one key.
+    """
+
+    def __init__(self, sealer: Sealer, clock: Clock, *, timeout: httpx.Timeout = TIMEOUT) -> None:
+        self._connections = Connections(sealer, timeout=timeout)
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._connections.close()
+
+    async def read_invoice(self, account: ProviderAccount, invoice: str) -> InvoiceReading:
+        """The live invoice, its payments with their latest charges, and the method to be charged
+        next: the invoice's own, the subscription's, the customer's, in Stripe's order."""
+        client = self._connections.client(account)
+        with in_our_words():
+            obj = await _json(client.v1.invoices.retrieve_async(invoice, {"expand": READING}))
+            method = method_shown(obj)
+            if isinstance(method, str):
+                method = await _json(client.v1.payment_methods.retrieve_async(method))
+        reading = reading_of(obj, account, self._clock.now(), method=method or {})
+        if reading is None:
+            raise ProviderUnavailable("the answer shows no invoice")
+        return reading
+
+    async def pay(
+        self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None
+    ) -> PayAnswer:
+        """Charge an open invoice once, off-session, under `key`. See `answer_of_error`."""
+        try:
+            client = self._connections.client(account)
+        except AccountRefused as refused:
+            return PayAnswer(
+                outcome=Outcome.NOT_EXECUTED, reason=str(refused), account_refused=True
+            )
+        params: Any = {"off_session": True, "expand": [INTENT]}
+        if method:
+            params["payment_method"] = method
+        options: Any = {"idempotency_key": key, "max_network_retries": 0}
+        try:
+            obj = await _json(client.v1.invoices.pay_async(invoice, params, options))
+        except StripeError as error:
+            return answer_of_error(error)
+        return answer_of_invoice(obj, account, self._clock.now())
+
+    async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
+        """Set `auto_advance=false` (Stripe then neither retries nor writes), and read back."""
+        client = self._connections.client(account)
+        with in_our_words():
+            await client.v1.invoices.update_async(invoice, {"auto_advance": False})
+            obj = await _json(client.v1.invoices.retrieve_async(invoice))
+        return self._invoice(obj, account)
+
+    async def set_default_method(
+        self,
+        account: ProviderAccount,
+        *,
+        customer: str,
+        subscriptions: tuple[str, ...],
+        method: str,
+        key: str,
+    ) -> None:
+        """The customer's default first, then each subscription's; one that has ended is left."""
+        client = self._connections.client(account)
+        default: Any = {"invoice_settings": {"default_payment_method": method}}
+        with in_our_words():
+            await client.v1.customers.update_async(customer, default, _under(key, customer))
+        for subscription in subscriptions:
+            params: Any = {"default_payment_method": method}
+            update = client.v1.subscriptions.update_async(
+                subscription, params, _under(key, subscription)
+            )
+            await self._unless_ended(account, subscription, update)
+
+    async def card_page(
+        self,
+        account: ProviderAccount,
+        *,
+        customer: str,
+        return_url: str,
+        link: str,
+        currency: str,
+    ) -> str:
+        """A Checkout in setup mode. `link` travels in the set-up's metadata and comes back with
+        `setup_intent.succeeded`. Every call makes a new page; nothing is charged by it."""
+        client = self._connections.client(account)
+        params: Any = {
+            "mode": "setup",
+            "customer": customer,
+            "currency": currency,
+            "success_url": return_url,
+            "cancel_url": return_url,
+            "metadata": {LINK_MARK: link},
+            "setup_intent_data": {"metadata": {LINK_MARK: link}},
+        }
+        with in_our_words():
+            obj = await _json(client.v1.checkout.sessions.create_async(params))
+        url = text(obj.get("url"), 4096)
+        if url is None:
+            raise ProviderUnavailable("the answer shows no page")
+        return url
+
+    async def invoice_page(self, account: ProviderAccount, invoice: str) -> str | None:
+        """The hosted page of the invoice; a fresh read gives an address that works."""
+        client = self._connections.client(account)
+        with in_our_words():
+            obj = await _json(client.v1.invoices.retrieve_async(invoice))
+        return text(obj.get("hosted_invoice_url"), 4096)
+
+    async def end_subscription(
+        self, account: ProviderAccount, subscription: str, *, how: str, key: str
+    ) -> None:
+        """`cancel_now`, `cancel_at_period_end` or `pause`. One already ended is fine.
+
+        Stripe gives a DELETE no idempotency key; cancelling twice is caught by reading. `pause`
+        is refused for subscriptions in classic mode or under a schedule.
+        """
+        client = self._connections.client(account)
+        ending: Awaitable[StripeObject]
+        match how:
+            case "cancel_now":
+                ending = client.v1.subscriptions.cancel_async(subscription)
+            case "cancel_at_period_end":
+                ending = client.v1.subscriptions.update_async(
+                    subscription, {"cancel_at_period_end": True}, {"idempotency_key": key}
+                )
+            case "pause":
+                ending = client.v1.subscriptions.pause_async(
+                    subscription, {"type": "subscription"}, {"idempotency_key": key}
+                )
+            case _:
+                raise ValueError(f"no way to end a subscription is called {how!r}")
+        fine = ENDED | {"paused"} if how == "pause" else ENDED
+        await self._unless_ended(account, subscription, ending, fine=fine)
+
+    async def close_invoice(
+        self, account: ProviderAccount, invoice: str, *, how: str, key: str
+    ) -> Invoice:
+        """`uncollectible` (may still be paid later) or `void` (final). The invoice after it; one
+        that was closed or paid meanwhile comes back as it is."""
+        client = self._connections.client(account)
+        calls = {
+            "uncollectible": client.v1.invoices.mark_uncollectible_async,
+            "void": client.v1.invoices.void_invoice_async,
+        }
+        if how not in calls:
+            raise ValueError(f"no way to close an invoice is called {how!r}")
+        try:
+            with in_our_words():
+                obj = await _json(calls[how](invoice, None, {"idempotency_key": key}))
+        except ProviderRefused:
+            with in_our_words():
+                obj = await _json(client.v1.invoices.retrieve_async(invoice))
+            if self._invoice(obj, account).status in OPEN:
+                raise
+        return self._invoice(obj, account)
+
+    async def invoice_of_payment(self, account: ProviderAccount, payment: str) -> str | None:
+        """The invoice an intent (or, in old accounts, a charge) settled: by the invoice payments,
+        because since 2025-03-31 neither names it."""
+        client = self._connections.client(account)
+        with in_our_words():
+            if payment.startswith(("ch_", "py_")):
+                charge = await _json(client.v1.charges.retrieve_async(payment))
+                intent = ref(charge.get("payment_intent"))
+                if intent is None:
+                    return ref(charge.get("invoice"))
+                payment = intent
+            asked: Any = {"type": "payment_intent", "payment_intent": payment}
+            obj = await _json(client.v1.invoice_payments.list_async({"payment": asked, "limit": 1}))
+        return ref(next(rows(obj), {}).get("invoice"))
+
+    async def read_object(
+        self,
+        account: ProviderAccount,
+        *,
+        type: str,  # noqa: A002 - the port's word
+        id: str,  # noqa: A002 - the port's word
+        event: str,
+        at: datetime,
+    ) -> list[Notice]:
+        """What an object is now, as notices of `event` at the instant `at`.
+
+        The kind of each follows from the object's state. Its type is told by its id, else by
+        `type`; one that we do not read gives no notice, nor does one that is gone (404).
+        """
+        kind = kind_of(type, id)
+        if kind is None:
+            return []
+        client = self._connections.client(account)
+        try:
+            with in_our_words():
+                obj = await _json(LIVE[kind](client, id))
+        except ProviderRefused as refused:
+            if refused.code == MISSING:
+                return []
+            raise
+        invoice = None
+        if kind in {"payment_intent", "charge"}:
+            payment = ref(obj.get("payment_intent")) or id
+            invoice = await self.invoice_of_payment(account, payment)
+        return notices_of_object(
+            kind, obj, account, event=event, at=at, now=self._clock.now(), invoice=invoice
+        )
+
+    def _invoice(self, obj: Json, account: ProviderAccount) -> Invoice:
+        invoice = read_invoice(obj, seen_at=self._clock.now())
+        if invoice is None:
+            raise ProviderUnavailable("the answer shows no invoice")
+        return owned(invoice, account)
+
+    async def _unless_ended(
+        self,
+        account: ProviderAccount,
+        subscription: str,
+        change: Awaitable[StripeObject],
+        *,
+        fine: frozenset[str] = ENDED,
+    ) -> None:
+        """Change a subscription. A refusal is fine if it is gone or stands as wanted already."""
+        try:
+            with in_our_words():
+                await change
+        except ProviderRefused:
+            status = await self._status_of(account, subscription)
+            if status is not None and status not in fine:
+                raise
+
+    async def _status_of(self, account: ProviderAccount, subscription: str) -> str | None:
+        """The live status; None for one that does not exist (any more)."""
+        client = self._connections.client(account)
+        try:
+            with in_our_words():
+                obj = await _json(client.v1.subscriptions.retrieve_async(subscription))
+        except ProviderRefused as refused:
+            if refused.code == MISSING:
+                return None
+            raise
+        return text(obj.get("status"), 40) or "unknown"
+
+
+async def _json(call: Awaitable[StripeObject]) -> Json:
+    """The JSON of an answer, as it came: the SDK's objects are no dicts and know one version."""
+    answered = await call
+    return table(answered.last_response.data) if answered.last_response else {}
+
+
+def _under(key: str, subject: str) -> Any:
+    """A key of its own for each of several writes that belong together."""
+    return {"idempotency_key": f"{key}:{subject}"[:255]}

@@ -1,0 +1,65 @@
+"""Connections to Stripe: one HTTP client per process, one SDK client per account and key."""
+
+import os
+
+import httpx
+import stripe
+from stripe import HTTPXClient, StripeClient
+
+from app.domain.merchants import ProviderAccount
+from app.ports.payments import AccountRefused
+from app.ports.secrets import Sealer, SecretUnreadable
+
+# The SDK of this release speaks it, our readers know it, and `connect` pins endpoints to it.
+API_VERSION = "2026-10-28.endive"
+# Stripe's own longest time for a charge is not published; third parties say 60 s and more.
+TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=10.0)
+RETRIES = 2
+MOST_CLIENTS = 1000
+
+# The SDK would measure our calls, and would turn notices of Stripe's into Python warnings.
+stripe.enable_telemetry = False
+os.environ.setdefault("STRIPE_SUPPRESS_NOTICES", "true")
+
+
+class Connections:
+    """SDK clients by account, made when first asked for. Belongs to one event loop."""
+
+    def __init__(self, sealer: Sealer, *, timeout: httpx.Timeout = TIMEOUT) -> None:
+        self._sealer = sealer
+        self._http = HTTPXClient(timeout=timeout)
+        self._clients: dict[tuple[str, str | None], StripeClient] = {}
+
+    def client(self, account: ProviderAccount) -> StripeClient:
+        """The client of an account; a new key or address makes a new one.
+
+        Reads and harmless writes are repeated twice by the SDK, all tries under one idempotency
+        key. Raises `AccountRefused` where the key cannot be opened.
+        """
+        cached = (account.api_key_sealed, account.api_base)
+        known = self._clients.get(cached)
+        if known is None:
+            if len(self._clients) >= MOST_CLIENTS:
+                self._clients.clear()
+            known = self._clients[cached] = self._connect(account)
+        return known
+
+    async def close(self) -> None:
+        """Close the connections; the last thing this object does."""
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    def _connect(self, account: ProviderAccount) -> StripeClient:
+        try:
+            key = self._sealer.open(account.api_key_sealed)
+        except SecretUnreadable as lost:
+            raise AccountRefused(f"the account's key cannot be opened: {lost}") from lost
+        if not key:
+            raise AccountRefused("the account has no key")
+        base = account.api_base.rstrip("/") if account.api_base else None
+        return StripeClient(
+            key,
+            http_client=self._http,
+            stripe_version=API_VERSION,
+            max_network_retries=RETRIES,
+            base_addresses={"api": base} if base else None,
+        )

@@ -1,0 +1,188 @@
+"""Objects read live, as the notices their events would have been."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from stripe import StripeClient, StripeObject
+
+from app.domain.merchants import ProviderAccount
+from app.domain.mirror import Dispute, InvoiceStatus
+from app.domain.notices import Notice
+from app.providers.stripe.declines import decline_of_intent
+from app.providers.stripe.envelope import Event
+from app.providers.stripe.invoices import intent_shown, status_of
+from app.providers.stripe.payments import intent_status
+from app.providers.stripe.reading import Json, table, whole
+from app.providers.stripe.translate import notices_of
+
+Call = Callable[[StripeClient, str], Awaitable[StripeObject]]
+
+
+def _expanding(*paths: str) -> Any:
+    return {"expand": list(paths)}
+
+
+LIVE: Mapping[str, Call] = {
+    "invoice": lambda c, key: c.v1.invoices.retrieve_async(
+        key, _expanding("payments.data.payment.payment_intent.latest_charge")
+    ),
+    "subscription": lambda c, key: c.v1.subscriptions.retrieve_async(key),
+    "customer": lambda c, key: c.v1.customers.retrieve_async(key),
+    "charge": lambda c, key: c.v1.charges.retrieve_async(key),
+    "payment_intent": lambda c, key: c.v1.payment_intents.retrieve_async(
+        key, _expanding("latest_charge")
+    ),
+    "payment_method": lambda c, key: c.v1.payment_methods.retrieve_async(key),
+    "dispute": lambda c, key: c.v1.disputes.retrieve_async(key),
+    "refund": lambda c, key: c.v1.refunds.retrieve_async(key, _expanding("charge")),
+    "setup_intent": lambda c, key: c.v1.setup_intents.retrieve_async(key),
+    "checkout.session": lambda c, key: c.v1.checkout.sessions.retrieve_async(
+        key, _expanding("setup_intent")
+    ),
+    "invoice_payment": lambda c, key: c.v1.invoice_payments.retrieve_async(key),
+    "subscription_schedule": lambda c, key: c.v1.subscription_schedules.retrieve_async(key),
+}
+PREFIXES = {
+    "in_": "invoice",
+    "sub_sched_": "subscription_schedule",
+    "sub_": "subscription",
+    "cus_": "customer",
+    "ch_": "charge",
+    "py_": "charge",
+    "pi_": "payment_intent",
+    "pm_": "payment_method",
+    "card_": "payment_method",
+    "dp_": "dispute",
+    "du_": "dispute",
+    "re_": "refund",
+    "pyr_": "refund",
+    "seti_": "setup_intent",
+    "cs_": "checkout.session",
+    "inpay_": "invoice_payment",
+}
+OUR_WORDS = {"payment": "payment_intent", "method": "payment_method"}
+
+INVOICE_TYPES = {
+    InvoiceStatus.PAID: "invoice.paid",
+    InvoiceStatus.VOID: "invoice.voided",
+    InvoiceStatus.UNCOLLECTIBLE: "invoice.marked_uncollectible",
+    InvoiceStatus.DELETED: "invoice.deleted",
+}
+INTENT_TYPES = {
+    "succeeded": "payment_intent.succeeded",
+    "failed": "payment_intent.payment_failed",
+    "requires_action": "payment_intent.requires_action",
+    "canceled": "payment_intent.canceled",
+}
+CHARGE_TYPES = {"succeeded": "charge.succeeded", "failed": "charge.failed"}
+SUBSCRIPTION_TYPES = {
+    "canceled": "customer.subscription.deleted",
+    "paused": "customer.subscription.paused",
+}
+SETUP_TYPES = {"succeeded": "setup_intent.succeeded"}
+CHECKOUT_TYPES = {"complete": "checkout.session.completed"}
+JOIN_TYPES = {"paid": "invoice_payment.paid"}
+CLOSED_DISPUTES = frozenset({"won", "lost", "warning_closed", "prevented"})
+
+
+def kind_of(word: str, key: str) -> str | None:
+    """What an id names: by its prefix, else by the word given with it; None if we read no such."""
+    found = next((kind for prefix, kind in PREFIXES.items() if key.startswith(prefix)), None)
+    named = OUR_WORDS.get(word, word)
+    return found or (named if named in LIVE else None)
+
+
+def notices_of_object(
+    kind: str,
+    obj: Json,
+    account: ProviderAccount,
+    *,
+    event: str,
+    at: datetime,
+    now: datetime,
+    invoice: str | None,
+) -> list[Notice]:
+    """The object's state as notices of `event`; snapshots belong to `account`, seen `now`.
+
+    `invoice` is the one a payment belongs to, which new versions of it do not name.
+    """
+    if kind == "refund":
+        # The refund tells its own amount, its charge what is gone in all.
+        kind, obj = "charge", table(obj.get("charge"))
+    if invoice and kind in {"charge", "payment_intent"}:
+        obj = {**obj, "invoice": invoice}
+    if kind == "payment_intent" and _refunded(obj):
+        kind, obj = "charge", {**table(obj.get("latest_charge")), "invoice": invoice}
+    read = Event(
+        id=event,
+        type=TYPE_OF[kind](obj),
+        at=now,
+        live=None,
+        account=None,
+        api_version=None,
+        object=obj,
+        previous={},
+        data={},
+        related={},
+        thin=False,
+    )
+    return [_dated(notice, account, at) for notice in notices_of(read)]
+
+
+def _dated(notice: Notice, account: ProviderAccount, at: datetime) -> Notice:
+    snapshot = notice.snapshot
+    if snapshot is not None and not isinstance(snapshot, Dispute):
+        snapshot = replace(snapshot, merchant_id=account.merchant_id, account_id=account.account_id)
+    return replace(notice, occurred_at=at, snapshot=snapshot)
+
+
+def _invoice_type(obj: Json) -> str:
+    """An open invoice whose automatic payment was refused has failed; one merely open, or whose
+    payment is under way, has not."""
+    status = status_of(obj)
+    if status is InvoiceStatus.OPEN and whole(obj.get("attempt_count")):
+        return "invoice.payment_failed" if _is_refused(obj) else "invoice.updated"
+    return INVOICE_TYPES.get(status, "invoice.updated")
+
+
+def _is_refused(obj: Json) -> bool:
+    intent = intent_shown(obj)
+    if not isinstance(intent, dict):
+        return obj.get("attempted") is True
+    return decline_of_intent(intent) is not None and intent.get("status") != "processing"
+
+
+def _charge_type(charge: Json) -> str:
+    if whole(charge.get("amount_refunded")):
+        return "charge.refunded"
+    return CHARGE_TYPES.get(str(charge.get("status")), "charge.updated")
+
+
+def _dispute_type(status: str) -> str:
+    return f"charge.dispute.{'closed' if status in CLOSED_DISPUTES else 'updated'}"
+
+
+def _refunded(intent: Json) -> bool:
+    return bool(whole(table(intent.get("latest_charge")).get("amount_refunded")))
+
+
+# The event that would have told this state of an object.
+TYPE_OF: Mapping[str, Callable[[Json], str]] = {
+    "invoice": _invoice_type,
+    "subscription": lambda obj: SUBSCRIPTION_TYPES.get(
+        str(obj.get("status")), "customer.subscription.updated"
+    ),
+    "customer": lambda obj: "customer.deleted" if obj.get("deleted") else "customer.updated",
+    "charge": _charge_type,
+    "payment_intent": lambda obj: INTENT_TYPES.get(intent_status(obj), "payment_intent.processing"),
+    "payment_method": lambda obj: "payment_method.updated",
+    "dispute": lambda obj: _dispute_type(str(obj.get("status"))),
+    "setup_intent": lambda obj: SETUP_TYPES.get(str(obj.get("status")), "setup_intent.created"),
+    "checkout.session": lambda obj: CHECKOUT_TYPES.get(
+        str(obj.get("status")), "checkout.session.expired"
+    ),
+    "invoice_payment": lambda obj: JOIN_TYPES.get(str(obj.get("status")), "invoice_payment.open"),
+    "subscription_schedule": lambda obj: "subscription_schedule.updated",
+}
