@@ -3,11 +3,9 @@
 `holdfast up` and the demo use the same few pieces: `start_engines`, `Child`, `supervise`.
 """
 
-import asyncio
 import contextlib
 import http.client
 import importlib
-import inspect
 import os
 import shutil
 import signal
@@ -124,10 +122,9 @@ def _revive(engines: Engines) -> None:
 
 def migrate(database_url: str) -> None:
     """Bring a database to the newest schema. Repeating it changes nothing."""
-    upgrade = importlib.import_module("app.storage.migrate").upgrade
-    outcome = upgrade(database_url)
-    if inspect.iscoroutine(outcome):
-        asyncio.run(outcome)
+    from app.storage.migrate import upgrade
+
+    upgrade(database_url)
 
 
 def environment_for(engines: Engines, state_dir: Path) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import threading
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -41,7 +43,10 @@ class Server:
 
     def __init__(self, admin_url: str, redis_url: str, worker: str) -> None:
         self._admin_url, self._redis_url, self._worker = admin_url, redis_url, worker
-        self._runner = asyncio.Runner()
+        # a loop in a thread of its own, so that tests within a loop may ask as well
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self._password = hashlib.sha256(admin_url.encode()).hexdigest()
         self._names: list[str] = []
         self._connections: dict[str, asyncpg.Connection[Any]] = {}
@@ -61,7 +66,7 @@ class Server:
         """Remove a database, whoever is connected to it."""
         database = self._database(name)
         if connection := self._connections.pop(database, None):
-            self._runner.run(connection.close())
+            self._wait(connection.close())
         self._as_admin("postgres", f"drop database if exists {database} with (force)")
 
     def template(self) -> str:
@@ -76,7 +81,7 @@ class Server:
             for (table,) in self._as_admin(database, TABLES):
                 if not self._as_admin(database, f"select 1 from {table} limit 1"):
                     self._to_empty.append(table)
-            self._runner.run(self._connections.pop(database).close())
+            self._wait(self._connections.pop(database).close())
             self._template = database
         return self._template
 
@@ -98,16 +103,22 @@ class Server:
         for name in self._names:
             self.drop(name)
         for connection in self._connections.values():
-            self._runner.run(connection.close())
-        self._runner.close()
+            self._wait(connection.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _wait(self, question: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(question, self._loop).result()
 
     def _as_admin(self, database: str, statement: str) -> list[Any]:
         connection = self._connections.get(database)
         if connection is None or connection.is_closed():
             parts = urlsplit(self._admin_url)._replace(path=f"/{database}")
-            connection = self._runner.run(asyncpg.connect(urlunsplit(parts)))
+            connection = self._wait(asyncpg.connect(urlunsplit(parts)))
             self._connections[database] = connection
-        return self._runner.run(connection.fetch(statement))
+        rows: list[Any] = self._wait(connection.fetch(statement))
+        return rows
 
     def _database(self, name: str) -> str:
         return f"holdfast_test_{self._worker}_{name}"
