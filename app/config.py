@@ -19,6 +19,15 @@ class Environment(StrEnum):
     DEMO = "demo"
 
 
+PAGE = """# Settings
+
+Read from the environment by `app/config.py`, and by nothing else. This page is made from it:
+`python -m app.config`. Empty means not set. `holdfast doctor` says what is missing or wrong.
+
+{rows}
+"""
+
+
 def _named(name: str) -> AliasChoices:
     """A setting that goes by the name every hosting platform uses."""
     return AliasChoices(name, f"HOLDFAST_{name}")
@@ -62,7 +71,7 @@ class Settings(BaseSettings):
     at least 32 characters each. The first seals, all open; to rotate, put a new one in front.
     Outside production a file `secret-keys` in the state folder is made and used instead."""
 
-    public_url: str = "http://127.0.0.1:8000"
+    public_url: str = "http://127.0.0.1:8200"
     """Where customers and the provider reach this service: links in mail and the webhook
     endpoint begin with it. Must be `https://` in production."""
 
@@ -90,11 +99,9 @@ class Settings(BaseSettings):
     """Webhooks that may wait in one api process for their commit. More are answered 503 with
     `Retry-After`, and the provider sends them again."""
 
-    intake_batch: int = Field(default=128, ge=1, le=10_000)
-    """Most webhooks written by one INSERT of the intake."""
-
     database_connections: int = Field(default=10, ge=2, le=200)
-    """Most connections of one process to PostgreSQL, beside the two of the webhook intake."""
+    """Connections one process keeps to PostgreSQL; under load as many more, and in an api process
+    the two of the webhook intake."""
 
     lease_s: float = Field(default=60.0, gt=0)
     """Seconds for which a worker holds a claimed action before another may claim it."""
@@ -150,3 +157,19 @@ class Settings(BaseSettings):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+
+def page() -> str:
+    """docs/settings.md: every setting with its default and its meaning."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        shown = alias.choices[0] if isinstance(alias, AliasChoices) else f"HOLDFAST_{name.upper()}"
+        default = field.default if field.default not in (None, ()) else ""
+        meaning = " ".join((field.description or "").split())
+        rows.append(f"| `{shown}` | {f'`{default}`' if default != '' else ''} | {meaning} |")
+    return PAGE.format(rows="\n".join(rows))
+
+
+if __name__ == "__main__":
+    Path("docs/settings.md").write_text(page(), encoding="utf-8")

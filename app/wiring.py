@@ -156,10 +156,9 @@ async def build_service(settings: Settings) -> AsyncIterator[Service]:
     drains what waits before the connections close."""
     async with AsyncExitStack() as closing:
         world, figures = _rooms(settings, closing)
-        intake = BatchedIntake(
-            database_url(settings), queue=settings.intake_queue, batch=settings.intake_batch
-        )
-        await closing.enter_async_context(intake)
+        intake = BatchedIntake(database_url(settings), rows=settings.intake_queue)
+        await intake.start()
+        closing.push_async_callback(intake.close)
         yield Service(world=world, intake=intake, figures=figures)
 
 
