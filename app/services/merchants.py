@@ -70,11 +70,11 @@ async def create_account(
 ) -> ProviderAccount:
     """Connect a provider account; its secrets are sealed before they go anywhere.
 
-    Its id follows from merchant, provider account and instant. Raises `AlreadyThere`.
+    Its id follows from merchant, provider account, mode and instant. Raises `AlreadyThere`.
     """
     now = world.clock.now()
     account = ProviderAccount(
-        account_id=derive_id("account", now, merchant_id, provider_ref, api_base, live),
+        account_id=derive_id("account", now, merchant_id, provider_ref, live),
         merchant_id=merchant_id,
         provider_ref=provider_ref,
         live=live,
