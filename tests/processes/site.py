@@ -90,7 +90,7 @@ class Site:
 
 
 @asynccontextmanager
-async def a_site(database_url: str, redis_url: str, folder: Path, *, lease_s: float = 2.0):
+async def a_site(database_url: str, redis_url: str, folder: Path, *, lease_s: float = 20.0):
     """A site on these servers; its processes end with the test."""
     environment = {
         "DATABASE_URL": database_url,

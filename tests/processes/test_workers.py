@@ -17,12 +17,18 @@ from workers.shift import Shift
 
 pytestmark = pytest.mark.anyio
 
-MANY = [f"pi_{n:03d}" for n in range(120)]
+MANY = [f"pi_{n:03d}" for n in range(60)]
 
 
 @pytest.fixture
 async def site(clean_database, redis_url, tmp_path):
     async with a_site(clean_database, redis_url, tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+async def hasty_site(clean_database, redis_url, tmp_path):
+    async with a_site(clean_database, redis_url, tmp_path, lease_s=2) as site:
         yield site
 
 
@@ -66,7 +72,8 @@ async def test_actions_of_one_customer_run_one_after_the_other_in_order(site):
     assert site.provider.asked == ["pi_first", "pi_second", "pi_third"]
 
 
-async def test_the_work_of_a_killed_worker_is_picked_up(site):
+async def test_the_work_of_a_killed_worker_is_picked_up(hasty_site):
+    site = hasty_site
     killed = site.worker()
     site.provider.open.clear()
     await site.plans("pi_1")
