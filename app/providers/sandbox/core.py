@@ -138,6 +138,10 @@ class Core:
         """Say when actions of an object are due; None takes one back."""
         self.records.schedule(thing, due)
 
+    def play_until(self, instant: int) -> None:
+        """Play what comes due up to an instant. The core alone knows no work; a world does."""
+        self.now = max(self.now, instant)
+
     def emit(self, kind: str, thing: Thing, former: Thing | None = None) -> Thing:
         """Record an event and queue it for every endpoint that listens to its type.
 

@@ -61,17 +61,20 @@ def _create(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
 
 
 def _first_methods(core: Core, customer: Thing, given: Thing) -> None:
+    settings = given.get("invoice_settings") or {}
     if given.get("payment_method"):
-        attach(core, resolve(core, given["payment_method"], key=customer["id"]), customer)
+        method = resolve(core, given["payment_method"], key=customer["id"])
+        attach(core, method, customer)
+        if settings.get("default_payment_method") == given["payment_method"]:
+            settings = {**settings, "default_payment_method": method["id"]}
     if given.get("source"):
         _add_source(core, customer, given["source"])
-    wanted = (given.get("invoice_settings") or {}).get("default_payment_method")
-    if wanted:
-        core.change(customer, invoice_settings=_settings(core, customer, given))
+    if settings:
+        core.change(customer, invoice_settings=_settings(core, customer, settings))
 
 
-def _settings(core: Core, customer: Thing, given: Thing) -> Thing:
-    settings: Thing = {**customer["invoice_settings"], **given["invoice_settings"]}
+def _settings(core: Core, customer: Thing, wishes: Thing) -> Thing:
+    settings: Thing = {**customer["invoice_settings"], **wishes}
     wanted = settings["default_payment_method"]
     if wanted:
         method = core.get(wanted)
@@ -97,7 +100,7 @@ def _update(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     if "metadata" in given:
         fields["metadata"] = merged_labels(customer["metadata"], given["metadata"])
     if "invoice_settings" in given:
-        fields["invoice_settings"] = _settings(core, customer, given)
+        fields["invoice_settings"] = _settings(core, customer, given["invoice_settings"])
     if "default_source" in given:
         fields["default_source"] = given["default_source"]
     if given.get("source"):

@@ -131,6 +131,11 @@ class Records:
         self.counters[name] = self.counters.get(name, 0) + 1
         return self.counters[name]
 
+    def forget_count(self, name: str) -> None:
+        """Begin a count anew."""
+        self.counters[name] = 0
+        self._counted.add(name)
+
     def state(self, name: str, value: Any) -> None:
         """Keep a fact, such as what time it is."""
         self.facts[name] = value

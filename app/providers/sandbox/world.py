@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from app.providers.sandbox import (
     catalogue,
     changes,
+    clocks,
     collection,
     customers,
     cycles,
@@ -17,6 +18,8 @@ from app.providers.sandbox import (
     invoices,
     payment_methods,
     reversals,
+    schedules,
+    sessions,
     subscriptions,
     webhooks,
 )
@@ -27,6 +30,8 @@ from app.providers.sandbox.records import HIDDEN, Records
 from app.providers.sandbox.render import expansion, rendered
 from app.providers.sandbox.routing import Route, Table
 from app.providers.sandbox.shapes import version_date
+
+Done = TypeVar("Done")
 
 KEY_LIVES = 86_400
 """Seconds an idempotency key keeps its answer: the documented least, 24 hours."""
@@ -39,10 +44,20 @@ FAMILIES = (
     invoices,
     intents,
     reversals,
+    schedules,
+    sessions,
     webhooks,
+    clocks,
 )
 
 Job = Callable[[Core, Thing], None]
+
+
+def settle(core: Core, intent: Thing) -> None:
+    """A direct debit's end, for its invoice and for its checkout session."""
+    collection.settle(core, intent)
+    sessions.after_settling(core, intent)
+
 
 JOBS: dict[tuple[str, str], Job] = {
     ("subscription", "cancel"): cycles.cancel,
@@ -54,7 +69,10 @@ JOBS: dict[tuple[str, str], Job] = {
     ("subscription", "upcoming"): cycles.tell_upcoming,
     ("invoice", "collect"): collection.collect,
     ("invoice", "finalize"): cycles.finalize,
-    ("payment_intent", "settle"): collection.settle,
+    ("payment_intent", "settle"): settle,
+    ("subscription_schedule", "begin"): schedules.begin,
+    ("subscription_schedule", "turn"): schedules.turn,
+    ("checkout.session", "expire"): sessions.expire,
 }
 """What is done when an action of an object is due."""
 
@@ -184,6 +202,17 @@ class World(Core):
             }
         )
 
+    def outside(self, do: Callable[[], Done]) -> Done:
+        """Let something happen outside the API; nothing of it stays when it is refused."""
+        try:
+            return do()
+        except ApiError as refusal:
+            if not refusal.keeps:
+                self.records.rollback()
+            raise
+        finally:
+            self.records.commit()
+
     def fail(self, method: str, path: str, params: Thing, key: str | None) -> Answer:
         """A crash at the provider: 500, nothing done, and the key remembers the 500."""
         error = {"type": "api_error", "message": "An error occurred in the sandbox, as asked."}
@@ -209,14 +238,23 @@ class World(Core):
         Returns the events that arose. Webhooks are queued, not sent.
         """
         before = len(self.records.kinds.get("event", {}))
-        while (due := self.records.next_due()) is not None and due[0] <= instant:
-            self.play_instant(due[0])
-        self.now = max(self.now, instant)
+        self.play_until(instant)
         self.records.commit()
         return list(self.all("event"))[before:]
 
     def play_instant(self, instant: int) -> int:
         """Play what is due at this instant and let the clock stand there; returns how much."""
+        played = self._play(instant)
+        self.records.commit()
+        return played
+
+    def play_until(self, instant: int) -> None:
+        """Play everything up to an instant as part of the request being served."""
+        while (due := self.records.next_due()) is not None and due[0] <= instant:
+            self._play(due[0])
+        self.now = max(self.now, instant)
+
+    def _play(self, instant: int) -> int:
         self.now = max(self.now, instant)
         played = 0
         while (due := self.records.next_due()) is not None and due[0] <= instant:
@@ -224,7 +262,6 @@ class World(Core):
             self.schedule(thing, **{due[2]: None})
             JOBS[thing["object"], due[2]](self, thing)
             played += 1
-        self.records.commit()
         return played
 
 

@@ -1,0 +1,79 @@
+"""The sandbox as a web application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.routing import Mount
+
+from app.providers.sandbox.control import control_routes
+from app.providers.sandbox.door import Door
+from app.providers.sandbox.errors import ApiError
+from app.providers.sandbox.house import House, Mode
+from app.providers.sandbox.pages import page_routes
+from app.providers.sandbox.world import World
+
+DEFAULT_START = 1_789_948_800
+"""2026-09-21 00:00 UTC: where a stepped world begins unless told otherwise."""
+
+
+def create_sandbox(
+    *,
+    seed: int = 1,
+    start: int = DEFAULT_START,
+    path: Path | None = None,
+    mode: Mode = "stepped",
+    clock: Callable[[], int] | None = None,
+    base_url: str = "http://127.0.0.1",
+    client: httpx.AsyncClient | None = None,
+) -> FastAPI:
+    """A sandbox: the API under `/v1` and `/v2`, hosted pages, control under `/_sandbox`.
+
+    Args:
+        seed: decides every id and every chance.
+        start: Unix seconds at which a new world begins (in `running` it is the clock's present).
+        path: the file that keeps everything; None keeps it in memory.
+        mode: `stepped` or `running`.
+        clock: Unix seconds; needed in `running` only.
+        base_url: where this application will be reached, for the links it gives out.
+        client: sends the webhooks.
+
+    The application's `state.house` is the `House`.
+    """
+    tells = clock or (lambda: start)
+    begin = tells() if mode == "running" else start
+    world = World(seed, begin, path)
+    world.base_url = base_url.rstrip("/")
+    house = House(world, mode=mode, clock=tells, client=client)
+    app = FastAPI(title="Sandbox", lifespan=_life(house))
+    app.state.house = house
+    app.include_router(control_routes(house))
+    app.include_router(page_routes(house))
+    door = Door(house)
+    app.router.routes.extend([Mount("/v1", app=door), Mount("/v2", app=door)])
+    app.add_exception_handler(ApiError, _refuse)
+    return app
+
+
+def _life(house: House) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        work = asyncio.create_task(house.run()) if house.mode == "running" else None
+        yield
+        if work is not None:
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+        await house.close()
+
+    return life
+
+
+async def _refuse(_: Request, refusal: Exception) -> JSONResponse:
+    if not isinstance(refusal, ApiError):
+        raise refusal
+    return JSONResponse({"error": refusal.error}, status_code=refusal.status)
