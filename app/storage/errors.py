@@ -23,6 +23,25 @@ FAULTS = (
 )
 
 
+class Unbroken:
+    """A transaction that failed once does nothing more, and does not commit: a database rolls a
+    broken transaction back at its COMMIT without a word."""
+
+    def __init__(self) -> None:
+        self._fault: Exception | None = None
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """One thing done in the transaction. Raises the first fault again after there was one."""
+        if self._fault:
+            raise self._fault
+        try:
+            yield
+        except (Conflict, RowRefused, StoreUnavailable) as fault:
+            self._fault = fault
+            raise
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise `Conflict`, `RowRefused` or `StoreUnavailable` for what the driver raises."""

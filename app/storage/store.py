@@ -16,10 +16,10 @@ from app.domain.records import Key, R, key_of
 from app.ports.store import RowRefused, StoreUnavailable
 from app.storage.addresses import engine_url
 from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, SETTLE_INBOX
-from app.storage.errors import translated
+from app.storage.errors import Unbroken, translated
 from app.storage.registry import in_order
 from app.storage.scope import APP, ENTER, SYSTEM, merchants_list
-from app.storage.statements import Question, asks_for_nothing, newest, plan_of
+from app.storage.statements import Plan, Question, asks_for_nothing, newest, plan_of
 
 # Figures as of an instant are repeatable from 5 s after it: no ledger line is written later.
 TRANSACTION_LIMIT_S = 4.5
@@ -74,7 +74,7 @@ class PostgresStore:
                 transaction = PostgresTransaction(connection)
                 await transaction.enter(role, merchants)
                 yield transaction
-                with translated():
+                with transaction.step(), translated():
                     await connection.commit()
         except TimeoutError as late:
             if limit.expired():
@@ -82,14 +82,17 @@ class PostgresStore:
             raise
 
 
-class PostgresTransaction:
+class PostgresTransaction(Unbroken):
     """`ports.store.Transaction` on one connection; made by `PostgresStore` alone."""
 
     def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__()
         self._connection = connection
+        self._role = ""
 
     async def enter(self, role: str, merchants: Collection[str]) -> None:
         """Take a role and the rows of these merchants from here on."""
+        self._role = role
         try:
             await self._ask(ENTER, role, merchants_list(merchants))
         except RowRefused as unprepared:  # no such role, or not ours to take: not migrated
@@ -128,15 +131,16 @@ class PostgresTransaction:
         for plan, same in _by_plan(rows):
             first = {key_of(row): row for row in reversed(same)}
             given = [row for _, row in sorted(first.items())]
-            for key in await self._ask(plan.insert, *plan.arrays(given)):
+            for key in await self._give(plan.insert, plan, given):
                 new.add(id(first[tuple(key)]))
         return [row for row in rows if id(row) in new]
 
     async def save(self, rows: Sequence[R]) -> None:
         for plan, same in _by_plan(rows):
-            await self._ask(plan.save, *plan.arrays(newest(same)))
+            await self._give(plan.save, plan, newest(same))
 
     async def claim_inbox(self, limit: int) -> list[InboxEvent]:
+        self._only_system()
         rows = await self._ask(CLAIM_INBOX, limit)
         return [plan_of(InboxEvent).decode(row) for row in rows]
 
@@ -149,12 +153,22 @@ class PostgresTransaction:
             await self._ask(SETTLE_INBOX, *columns, at)
 
     async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:
+        self._only_system()
         rows = await self._ask(CLAIM_ACTIONS, limit, now, float(lease_s))
         claimed = [plan_of(Action).decode(row) for row in rows]
         return sorted(claimed, key=lambda action: (action.due_at, action.key))
 
+    def _only_system(self) -> None:
+        if self._role != SYSTEM:
+            raise RuntimeError("work is claimed in `Store.system` only")
+
+    async def _give(self, statement: str, plan: Plan[Any], rows: Sequence[Any]) -> Any:
+        with self.step():
+            arrays = plan.arrays(rows)
+        return await self._ask(statement, *arrays)
+
     async def _ask(self, statement: str, *bound: Any) -> Sequence[Sequence[Any]]:
-        with translated():
+        with self.step(), translated():
             result = await self._connection.exec_driver_sql(statement, bound)
             return result.all() if result.returns_rows else ()
 

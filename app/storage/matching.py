@@ -1,0 +1,77 @@
+"""What a `find` means, in Python: equality, comparison, order, keyset position."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.domain.actions import Action, ActionState
+from app.domain.records import Key
+from app.storage.statements import MANY, comparison_of
+
+
+def values_of(row: Any, names: Sequence[str]) -> Key:
+    """The values of these fields."""
+    return tuple(getattr(row, name) for name in names)
+
+
+def matches(row: Any, where: Mapping[str, Any]) -> bool:
+    """Whether a row is among those `find` would give for `where`."""
+    for name, wanted in where.items():
+        field, comparison = comparison_of(name)
+        value = getattr(row, field)
+        if isinstance(wanted, MANY):
+            fits = value in wanted
+        elif comparison == "=" or wanted is None:
+            fits = value == wanted
+        else:
+            fits = value is not None and (
+                value <= wanted if comparison == "<=" else value >= wanted
+            )
+        if not fits:
+            return False
+    return True
+
+
+def sorting(name: str) -> Callable[[Any], tuple[bool, Any]]:
+    """Nulls behind everything, as PostgreSQL sorts them."""
+
+    def value_of(row: Any) -> tuple[bool, Any]:
+        value = getattr(row, name)
+        return (value is None, 0 if value is None else value)
+
+    return value_of
+
+
+def is_beyond(row: Any, order: Sequence[str], after: Key) -> bool:
+    """Whether a row comes after a keyset position; never where a null is compared."""
+    for name, mark in zip(order, after, strict=True):
+        value = getattr(row, name.removeprefix("-"))
+        if value is None or mark is None:
+            return False
+        if value != mark:
+            return bool(value < mark) if name.startswith("-") else bool(value > mark)
+    return False
+
+
+def claimable(actions: Iterable[Action], *, now: datetime, instant: datetime) -> list[Action]:
+    """Due actions in order, as the database's claim chooses them: one a customer, the earliest,
+    and none while another of the customer is leased at `instant`."""
+    pending = [action for action in actions if action.state is ActionState.PENDING]
+    leased = {
+        action.action_id
+        for action in pending
+        if action.leased_until is not None and action.leased_until > instant
+    }
+    closed = {_customer(action) for action in pending if action.action_id in leased}
+    due = []
+    for action in sorted(pending, key=lambda action: (action.due_at, action.key)):
+        customer = _customer(action)
+        if action.due_at <= now and action.action_id not in leased and customer not in closed:
+            due.append(action)
+        closed.add(customer)
+    return due
+
+
+def _customer(action: Action) -> tuple[str, str]:
+    """Whom an action concerns; without a customer it stands alone."""
+    return (action.account_id, action.customer_id or f"\x1f{action.action_id}")

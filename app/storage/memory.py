@@ -1,0 +1,297 @@
+"""The in-memory twin of the store: for tests and the simulation, under the same contract tests.
+
+A transaction writes into an overlay that becomes visible when it ends, all of it or nothing.
+Where PostgreSQL makes the second of two writers wait, the twin lets both go on and gives the one
+that ends second a `Conflict`, which a use case must bear in any case.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from app.domain.actions import Action
+from app.domain.operations import InboxEvent, InboxState
+from app.domain.records import Key, R, key_of
+from app.ports.store import Conflict, RowRefused
+from app.storage.errors import Unbroken
+from app.storage.matching import claimable, is_beyond, matches, sorting, values_of
+from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
+from app.storage.rules import as_stored, require_referred
+from app.storage.scope import merchants_list
+from app.storage.statements import asks_for_nothing, whole_order
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def monotonic_instant() -> datetime:
+    """Monotonic time as an instant: good to compare with itself, as leases are."""
+    return datetime.fromtimestamp(time.monotonic(), UTC)
+
+
+async def breathe(step: str) -> None:
+    """Let other tasks run, as a round trip to a database would."""
+    await asyncio.sleep(0)
+
+
+class MemoryStore:
+    """`ports.store.Store` in one process.
+
+    `lease_clock` is the time of leases (the database's clock elsewhere). `pause` is awaited
+    before each step with its name (`load`, `save`, `commit`, …); a simulation interleaves tasks
+    or raises there.
+    """
+
+    def __init__(
+        self,
+        *,
+        lease_clock: Callable[[], datetime] = monotonic_instant,
+        pause: Callable[[str], Awaitable[None]] = breathe,
+    ) -> None:
+        self.lease_clock, self.pause = lease_clock, pause
+        self.rows: dict[type[Any], dict[Key, Any]] = {kind: {} for kind in TABLES}
+        self.unique: dict[tuple[type[Any], tuple[str, ...]], dict[Key, Key]] = {
+            (kind, names): {} for kind in TABLES for names in kind.UNIQUE
+        }
+        self.held: dict[object, MemoryTransaction] = {}
+
+    @asynccontextmanager
+    async def transaction(self, *merchants: str) -> AsyncIterator["MemoryTransaction"]:
+        async with self._open(MemoryTransaction(self, merchants)) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator["MemoryTransaction"]:
+        async with self._open(MemoryTransaction(self, None)) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _open(self, transaction: "MemoryTransaction") -> AsyncIterator["MemoryTransaction"]:
+        try:
+            await self.pause("begin")
+            yield transaction
+            await self.pause("commit")
+            with transaction.step():
+                transaction.commit()
+        finally:
+            self.held = {what: by for what, by in self.held.items() if by is not transaction}
+            transaction.ended.set()
+
+
+Method = Callable[Concatenate["MemoryTransaction", P], Awaitable[T]]
+
+
+def one_step(method: Method[P, T]) -> Method[P, T]:
+    """Pause first, as a round trip would, and do nothing more in a broken transaction."""
+
+    @wraps(method)
+    async def stepped(self: "MemoryTransaction", /, *args: P.args, **named: P.kwargs) -> T:
+        await self.store.pause(method.__name__)
+        with self.step():
+            return await method(self, *args, **named)
+
+    return stepped
+
+
+class MemoryTransaction(Unbroken):
+    """`ports.store.Transaction`; made by `MemoryStore` alone."""
+
+    def __init__(self, store: MemoryStore, merchants: Collection[str] | None) -> None:
+        super().__init__()
+        self.store = store
+        self._merchants = None if merchants is None else _checked(merchants)
+        self._written: dict[type[Any], dict[Key, Any]] = {}
+        self._added: set[tuple[type[Any], Key]] = set()
+        self.waits_for: MemoryTransaction | None = None
+        self.ended = asyncio.Event()
+
+    @one_step
+    async def act_for(self, merchants: Collection[str]) -> None:
+        self._merchants = _checked(merchants)
+
+    @one_step
+    async def lock(self, account_id: str, keys: Collection[str]) -> None:
+        for name in sorted({(account_id, key) for key in keys}):
+            while (holder := self.store.held.setdefault(name, self)) is not self:
+                self._refuse_deadlock(holder)
+                self.waits_for = holder
+                await holder.ended.wait()
+                self.waits_for = None
+
+    @one_step
+    async def load(self, kind: type[R], keys: Collection[Key]) -> list[R]:
+        self._look(kind)
+        found = (self._current(kind, key) for key in sorted(set(keys)))
+        return [row for row in found if row is not None and self._sees(row)]
+
+    @one_step
+    async def find(
+        self,
+        kind: type[R],
+        *,
+        where: Mapping[str, Any],
+        after: Key | None = None,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[R]:
+        self._look(kind)
+        order = tuple(order) or kind.KEY
+        if asks_for_nothing(where):
+            return []
+        rows = [row for row in self._all(kind) if self._sees(row) and matches(row, where)]
+        for name in reversed(whole_order(order, kind.KEY)):
+            rows.sort(key=sorting(name.removeprefix("-")), reverse=name.startswith("-"))
+        if after is not None:
+            rows = [row for row in rows if is_beyond(row, order, after)]
+        return rows[:limit]
+
+    @one_step
+    async def insert(self, rows: Sequence[R]) -> list[R]:
+        new = []
+        for row in rows:
+            stored = self._permitted(row)
+            if not self._others_like(stored) and self._current(type(row), key_of(row)) is None:
+                self._write(stored)
+                self._added.add((type(row), key_of(row)))
+                new.append(row)
+        return new
+
+    @one_step
+    async def save(self, rows: Sequence[R]) -> None:
+        for row in rows:
+            stored = self._permitted(row)
+            known = self._current(type(row), key_of(row))
+            if type(row) in APPEND_ONLY:
+                raise RowRefused(f"{TABLES[type(row)].name} is append-only")
+            if known is not None and not self._sees(known):
+                raise RowRefused("a row of another merchant has this key")
+            if self._others_like(stored):
+                raise Conflict(f"{TABLES[type(row)].name}: a unique key is taken")
+            self._write(stored)
+
+    @one_step
+    async def claim_inbox(self, limit: int) -> list[InboxEvent]:
+        self._only_system()
+        pending = (row for row in self._all(InboxEvent) if row.state is InboxState.PENDING)
+        return self._take(pending, limit)
+
+    @one_step
+    async def settle_inbox(
+        self, settled: Sequence[tuple[Key, InboxState, str | None]], *, at: datetime
+    ) -> None:
+        for key, state, reason in settled:
+            row = self._current(InboxEvent, key)
+            if row is not None and self._sees(row):
+                self._write(replace(row, state=state, reason=reason, handled_at=at))
+
+    @one_step
+    async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:
+        self._only_system()
+        instant = self.store.lease_clock()
+        due = claimable(self._all(Action), now=now, instant=instant)
+        until = instant + timedelta(seconds=lease_s)
+        claimed = [
+            replace(row, claims=row.claims + 1, leased_until=until)
+            for row in self._take(iter(due), limit)
+        ]
+        for row in claimed:
+            self._write(row)
+        return claimed
+
+    def commit(self) -> None:
+        """Make everything visible at once, or raise and leave nothing."""
+        for kind, rows in self._written.items():
+            for key, row in rows.items():
+                known = self.store.rows[kind].get(key)
+                if (kind, key) in self._added and known is not None:
+                    raise Conflict(f"{TABLES[kind].name}: another transaction was first")
+                if self._taken(row):
+                    raise Conflict(f"{TABLES[kind].name}: a unique key was taken meanwhile")
+                require_referred(row, self._current)
+        for kind, rows in self._written.items():
+            for key, row in rows.items():
+                self._publish(kind, key, row)
+
+    def _publish(self, kind: type[Any], key: Key, row: Any) -> None:
+        known = self.store.rows[kind].get(key)
+        for names in kind.UNIQUE:
+            taken = self.store.unique[kind, names]
+            if known is not None:
+                taken.pop(values_of(known, names), None)
+            if None not in values_of(row, names):
+                taken[values_of(row, names)] = key
+        self.store.rows[kind][key] = row
+
+    def _refuse_deadlock(self, holder: "MemoryTransaction") -> None:
+        behind: MemoryTransaction | None = holder
+        while behind is not None:
+            if behind is self:
+                raise Conflict("a deadlock: two transactions wait for each other")
+            behind = behind.waits_for
+
+    def _look(self, kind: type[Any]) -> None:
+        if self._merchants is None and kind not in SYSTEM_SEES:
+            raise RowRefused(f"the system role may not look into {TABLES[kind].name}")
+
+    def _only_system(self) -> None:
+        if self._merchants is not None:
+            raise RuntimeError("work is claimed in `Store.system` only")
+
+    def _permitted(self, row: Any) -> Any:
+        if self._merchants is None and not isinstance(row, InboxEvent):
+            raise RowRefused(f"the system role may not write {TABLES[type(row)].name}")
+        if not self._sees(row):
+            raise RowRefused("a row of another merchant")
+        return as_stored(row)
+
+    def _sees(self, row: Any) -> bool:
+        return self._merchants is None or row.merchant_id in self._merchants
+
+    def _current(self, kind: type[R], key: Key) -> R | None:
+        known = self.store.rows[kind].get(key)
+        return cast("R | None", self._written.get(kind, {}).get(key, known))
+
+    def _all(self, kind: type[R]) -> list[R]:
+        return list({**self.store.rows[kind], **self._written.get(kind, {})}.values())
+
+    def _write(self, row: Any) -> None:
+        self._written.setdefault(type(row), {})[key_of(row)] = row
+
+    def _take(self, rows: Any, limit: int) -> list[Any]:
+        taken: list[Any] = []
+        for row in rows:
+            if len(taken) == limit:
+                break
+            if self.store.held.setdefault((type(row), key_of(row)), self) is self:
+                taken.append(row)
+        return taken
+
+    def _others_like(self, row: Any) -> bool:
+        """Whether another row, written here or seen by all, has one of the row's unique keys."""
+        kind, key = type(row), key_of(row)
+        mine = self._written.get(kind, {})
+        for names in kind.UNIQUE:
+            values = values_of(row, names)
+            if None in values:
+                continue
+            if any(k != key and values_of(r, names) == values for k, r in mine.items()):
+                return True
+        return self._taken(row)
+
+    def _taken(self, row: Any) -> bool:
+        kind, key = type(row), key_of(row)
+        for names in kind.UNIQUE:
+            owner = self.store.unique[kind, names].get(values_of(row, names), key)
+            if owner != key and owner not in self._written.get(kind, {}):
+                return True
+        return False
+
+
+def _checked(merchants: Collection[str]) -> frozenset[str]:
+    merchants_list(merchants)
+    return frozenset(merchants)

@@ -1,0 +1,87 @@
+"""The database's rules for one row, in Python: the in-memory twin refuses what PostgreSQL does."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from app.domain.actions import Action
+from app.domain.dunning import Attempt
+from app.domain.experiments import Assignment
+from app.domain.merchants import Merchant
+from app.domain.mirror import PaymentMethod
+from app.domain.records import Key
+from app.domain.recovery import EntryKind, RecoveryEntry
+from app.ports.store import RowRefused
+from app.storage.matching import matches, values_of
+from app.storage.registry import TABLES
+from app.storage.shapes import BIGINT, JSON, TEXT, Shape, encode_json, shapes_of
+from app.storage.statements import array_of
+
+KINDS = {table.name: kind for kind, table in TABLES.items()}
+CURRENCY = re.compile(r"[a-z]{3,}")
+BIGINTS = range(-(1 << 63), 1 << 63)
+TAKEN_BACK = frozenset({EntryKind.REFUNDED, EntryKind.DISPUTE_LOST})
+CHECKS: dict[type[Any], Callable[[Any], bool]] = {
+    Merchant: lambda row: (
+        0 <= row.holdout_percent <= 100 and bool(row.merchant_id) and "," not in row.merchant_id
+    ),
+    Assignment: lambda row: 0 <= row.holdout_percent <= 100,
+    PaymentMethod: lambda row: row.last4 is None or len(row.last4) <= 4,
+    Attempt: lambda row: row.number >= 1,
+    Action: lambda row: row.claims >= 0,
+    RecoveryEntry: lambda row: (
+        row.amount_minor <= 0 if row.kind in TAKEN_BACK else row.amount_minor >= 0
+    ),
+}
+
+
+def as_stored(row: Any) -> Any:
+    """The row as it would be read back. Raises `RowRefused` where PostgreSQL would."""
+    shapes = shapes_of(type(row))
+    for shape in shapes.values():
+        array_of(shape, [row])
+        if not _fits(shape, getattr(row, shape.name)):
+            raise RowRefused(f"{TABLES[type(row)].name}.{shape.name} cannot hold this value")
+    if not CHECKS.get(type(row), lambda _: True)(row):
+        raise RowRefused(f"{TABLES[type(row)].name}: a check forbids this row")
+    return replace(row, **{shape.name: _read_back(shape, row) for shape in shapes.values()})
+
+
+def require_referred(row: Any, look: Callable[[type[Any], Key], Any]) -> None:
+    """Raise `RowRefused` unless every row that this one refers to exists; `look` finds by key."""
+    for rule in TABLES[type(row)].foreign_key_constraints:
+        values = values_of(row, rule.column_keys)
+        if None in values:
+            continue
+        kind = KINDS[rule.referred_table.name]
+        wanted = dict(zip((part.column.name for part in rule.elements), values, strict=True))
+        found = look(kind, tuple(wanted[name] for name in kind.KEY))
+        if found is None or not matches(found, wanted):
+            raise RowRefused(f"{rule.name}: there is no such row")
+
+
+def _fits(shape: Shape, value: Any) -> bool:
+    if value is None:
+        return shape.optional
+    if shape.words and value not in list(shape.words):
+        return False
+    if shape.name == "currency" and not CURRENCY.fullmatch(value):
+        return False
+    if shape.sql == JSON:
+        return "\\u0000" not in (encode_json(value) or "").replace("\\\\", "")
+    if shape.sql == BIGINT:
+        return value in BIGINTS
+    return shape.sql != TEXT or _is_text(value)
+
+
+def _is_text(text: str) -> bool:
+    plain = text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return plain and "\x00" not in text
+
+
+def _read_back(shape: Shape, row: Any) -> Any:
+    value = getattr(row, shape.name)
+    if value is None or shape.decode is None:
+        return value
+    return shape.decode(encode_json(value) if shape.sql == JSON else value)
