@@ -1,4 +1,4 @@
-"""What `connect` and `doctor` ask of Stripe: the webhook endpoint, the account, colliding retries."""
+"""What `connect` and `doctor` ask of Stripe: endpoint, account, colliding retries."""
 
 from dataclasses import dataclass
 from typing import Any
