@@ -12,6 +12,7 @@ from app.api.front import Front
 from app.api.webhooks import PATH as WEBHOOK_PATH
 from app.api.webhooks import WebhookEndpoint, Webhooks
 from app.config import Settings
+from app.mail.mailbox import FolderMailbox
 from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
 from app.wiring import build_service, configure_logging
@@ -57,7 +58,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             )
             app.include_router(links_router(service.world))
             if settings.mailbox_dir:
-                app.include_router(mailbox_router(settings.mailbox_dir))
+                app.include_router(mailbox_router(FolderMailbox(settings.mailbox_dir)))
             yield
 
     return lifespan
