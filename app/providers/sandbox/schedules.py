@@ -132,12 +132,18 @@ def _enter(core: Core, schedule: Thing, number: int) -> None:
     current = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     core.change(schedule, current_phase=current)
     core.hide(schedule, phase=number)
-    core.schedule(schedule, turn=phase["end_date"])
+    core.schedule(core.find("subscription", schedule["subscription"]), phase=phase["end_date"])
 
 
 def _begin(core: Core, schedule: Thing) -> None:
-    items = [_item(row) for row in schedule["phases"][0]["items"]]
-    subscription = signups.create(core, {"customer": schedule["customer"], "items": items}, ())
+    customer = core.find("customer", schedule["customer"])
+    given: Thing = {
+        "customer": customer["id"],
+        "items": [_item(row) for row in schedule["phases"][0]["items"]],
+    }
+    if not (customer["default_source"] or customer["invoice_settings"]["default_payment_method"]):
+        given["payment_behavior"] = "default_incomplete"
+    subscription = signups.create(core, given, ())
     _attach(core, schedule, subscription)
 
 
@@ -152,13 +158,15 @@ def begin(core: Core, schedule: Thing) -> None:
     core.emit("subscription_schedule.updated", schedule)
 
 
-def turn(core: Core, schedule: Thing) -> None:
-    """A phase is over: the next begins, or the schedule ends as `end_behavior` says."""
-    core.schedule(schedule, turn=None)
-    following = schedule[HIDDEN].get("phase", 0) + 1
-    subscription = core.get(schedule["subscription"] or "")
-    if subscription is None or subscription["status"] in standing.ENDED:
+def turn(core: Core, subscription: Thing) -> None:
+    """A phase is over: the next begins, or the schedule ends as `end_behavior` says.
+
+    Due on the subscription, as `phase`, so that it comes before that instant's `renew`.
+    """
+    schedule = core.get(subscription["schedule"] or "")
+    if schedule is None or schedule["status"] != "active":
         return
+    following = schedule[HIDDEN].get("phase", 0) + 1
     if following < len(schedule["phases"]):
         _apply_phase(core, subscription, schedule["phases"][following])
         _enter(core, schedule, following)
@@ -188,7 +196,7 @@ def _apply_phase(core: Core, subscription: Thing, phase: Thing) -> None:
 def release(core: Core, schedule: Thing) -> None:
     """The subscription goes on by itself."""
     subscription = core.get(schedule["subscription"] or "")
-    core.schedule(schedule, turn=None, begin=None)
+    core.schedule(schedule, begin=None)
     core.change(
         schedule,
         status="released",
@@ -198,6 +206,7 @@ def release(core: Core, schedule: Thing) -> None:
         current_phase=None,
     )
     if subscription is not None:
+        core.schedule(subscription, phase=None)
         standing.move(core, subscription, schedule=None)
     core.emit("subscription_schedule.released", schedule)
 
@@ -218,7 +227,7 @@ def _release(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
 def _cancel(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     schedule = _running(core, ids[0])
     subscription = core.get(schedule["subscription"] or "")
-    core.schedule(schedule, turn=None, begin=None)
+    core.schedule(schedule, begin=None)
     core.change(schedule, status="canceled", canceled_at=core.now, current_phase=None)
     if subscription is not None and subscription["status"] not in standing.ENDED:
         standing.end(core, subscription, reason="cancellation_requested")
@@ -228,7 +237,7 @@ def _cancel(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
 
 def _update(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     schedule = _running(core, ids[0])
-    fields = {n: given[n] for n in ("end_behavior", "default_settings") if n in given}
+    fields: Thing = {n: given[n] for n in ("end_behavior", "default_settings") if n in given}
     if "metadata" in given:
         fields["metadata"] = merged_labels(schedule["metadata"], given["metadata"])
     if given.get("phases"):

@@ -63,6 +63,7 @@ JOBS: dict[tuple[str, str], Job] = {
     ("subscription", "cancel"): cycles.cancel,
     ("subscription", "drop_pending"): changes.drop_pending,
     ("subscription", "expire"): cycles.expire,
+    ("subscription", "phase"): schedules.turn,
     ("subscription", "renew"): cycles.renew,
     ("subscription", "resume_collection"): cycles.resume_collection,
     ("subscription", "trial_will_end"): cycles.warn_of_trial_end,
@@ -71,7 +72,6 @@ JOBS: dict[tuple[str, str], Job] = {
     ("invoice", "finalize"): cycles.finalize,
     ("payment_intent", "settle"): settle,
     ("subscription_schedule", "begin"): schedules.begin,
-    ("subscription_schedule", "turn"): schedules.turn,
     ("checkout.session", "expire"): sessions.expire,
 }
 """What is done when an action of an object is due."""
