@@ -1,0 +1,172 @@
+"""Finance over HTTP: the whole app on a real database, asked with real keys."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from app.api.finance_schemas import EntriesOut, RecoveredRevenueOut, RecoveryRateOut
+from app.config import Settings
+from app.domain.merchants import Scope
+from app.domain.recovery import Cause
+from app.main import create_app
+from app.ports.world import World
+from app.services.api_keys import create_key
+from tests.reports.builders import (
+    LATER,
+    MERCHANT,
+    day,
+    entry,
+    failure,
+    merchant,
+    the_account,
+)
+from tests.reports.conftest import Ledger
+
+pytestmark = pytest.mark.anyio
+BASE = "/v1/finance"
+ROUTES: dict[str, type[BaseModel]] = {
+    "recovered-revenue": RecoveredRevenueOut,
+    "recovery-rate": RecoveryRateOut,
+    "recovered-revenue/entries": EntriesOut,
+}
+YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
+
+
+@pytest.fixture
+async def app(clean_database: str, tmp_path: Path) -> AsyncIterator[FastAPI]:
+    """The app with its clock standing at `LATER`."""
+    clock = tmp_path / "clock"
+    clock.write_text(LATER.isoformat())
+    app = create_app(Settings(database_url=clean_database, clock_file=clock, state_dir=tmp_path))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+async def a_client(app: FastAPI, *scopes: Scope, merchant_id: str = MERCHANT) -> httpx.AsyncClient:
+    world: World = app.state.world
+    _, secret = await create_key(
+        world, merchant_id=merchant_id, name="books", scopes=scopes, actor="test"
+    )
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app),
+        base_url="http://holdfast.test",
+        headers={"Authorization": f"Bearer {secret}"},
+    )
+
+
+@pytest.fixture
+async def finance(app: FastAPI, ledger: Ledger) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that may read finance, and a ledger with two lines and a failure."""
+    await ledger.holds(
+        failure(500),
+        entry(100, at=day(2), cause=Cause.CUSTOMER_NEW_CARD),
+        entry(200, at=day(3), invoice_id="in_2"),
+    )
+    async with await a_client(app, Scope.FINANCE_READ) as client:
+        yield client
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_an_answer_is_what_the_documentation_says(
+    finance: httpx.AsyncClient, route: str
+) -> None:
+    answer = await finance.get(f"{BASE}/{route}", params=YEAR)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    told = ROUTES[route].model_validate_json(answer.content).model_dump()
+    assert told["rows"]
+    assert told["as_of"] == answer.headers["holdfast-as-of"] == "2026-11-30T23:59:55.000000Z"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_the_same_rows_come_as_json_csv_and_ndjson(
+    finance: httpx.AsyncClient, route: str
+) -> None:
+    told = {
+        accept: await finance.get(f"{BASE}/{route}", params=YEAR, headers={"Accept": accept})
+        for accept in ("application/json", "text/csv", "application/x-ndjson")
+    }
+
+    rows = told["application/json"].json()["rows"]
+    table = list(csv.DictReader(io.StringIO(told["text/csv"].text, newline="")))
+    assert [json.loads(line) for line in told["application/x-ndjson"].text.splitlines()] == rows
+    assert [list(row.values()) for row in table] == [
+        [_as_cell(value) for value in row.values()] for row in rows
+    ]
+    assert told["text/csv"].headers["content-disposition"].startswith("attachment; filename=")
+    assert all(answer.headers["vary"] == "Accept" for answer in told.values())
+
+
+def _as_cell(value: Any) -> str:
+    return "" if value is None else json.dumps(value).strip('"')
+
+
+async def test_pages_lead_to_each_other(finance: httpx.AsyncClient) -> None:
+    words = YEAR | {"limit": "1"}
+    first = (await finance.get(f"{BASE}/recovered-revenue/entries", params=words)).json()
+    words |= {"cursor": first["next_cursor"]}
+
+    second = await finance.get(
+        f"{BASE}/recovered-revenue/entries", params=words, headers={"Accept": "text/csv"}
+    )
+
+    assert first["rows"][0]["amount_minor"] == 100
+    assert "holdfast-next-cursor" not in second.headers
+    assert [row["amount_minor"] for row in csv.DictReader(io.StringIO(second.text))] == ["200"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    ("query", "where"),
+    [
+        ("from=2026-03-01&to=2026-02-01", "query.from"),
+        ("currency=EURO!", "query.currency"),
+        ("as_of=2027-01-01T00:00:00Z", "query.as_of"),
+        ("as_of=2026-01-01T00:00:00", "query.as_of"),
+        ("to=2026-01-01&to=2026-02-01", "query.to"),
+        ("form=2026-01-01", "query.form"),
+    ],
+)
+async def test_a_wrong_parameter_is_a_problem_that_says_where(
+    finance: httpx.AsyncClient, route: str, query: str, where: str
+) -> None:
+    answer = await finance.get(f"{BASE}/{route}?{query}")
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["type"] == "/problems/invalid-parameters"
+    assert [error["where"] for error in problem["errors"]] == [where]
+
+
+async def test_an_unknown_format_is_not_acceptable(finance: httpx.AsyncClient) -> None:
+    answer = await finance.get(f"{BASE}/recovery-rate", headers={"Accept": "image/png"})
+
+    assert answer.status_code == 406
+    assert answer.json()["type"] == "/problems/not-acceptable"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_a_key_needs_the_scope_and_sees_its_own_merchant_only(
+    app: FastAPI, ledger: Ledger, route: str
+) -> None:
+    await ledger.holds(merchant("mer_2"), the_account("acc_2", "mer_2"))
+    await ledger.holds(failure(500), entry(100, at=day(2)))
+
+    async with await a_client(app, Scope.CASES_READ) as client:
+        refused = await client.get(f"{BASE}/{route}")
+    async with await a_client(app, Scope.FINANCE_READ, merchant_id="mer_2") as client:
+        foreign = await client.get(f"{BASE}/{route}", params=YEAR)
+
+    assert refused.status_code == 403
+    assert foreign.status_code == 200
+    assert foreign.json()["rows"] == []
