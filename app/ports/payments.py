@@ -42,6 +42,15 @@ class InvoiceReading:
     subscription_default_method: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPage:
+    """Notices of `count` subscriptions and their customers; `next` asks for what follows."""
+
+    notices: list[Notice]
+    count: int
+    next: str | None
+
+
 class Payments(Protocol):
     """Every method raises `ProviderUnavailable`, `ProviderRefused` or `AccountRefused` unless it
     says otherwise. Snapshots come with the account's ids filled in and `seen_at` = now."""
@@ -113,6 +122,13 @@ class Payments(Protocol):
         """Read what a thin event points to, as notices of that event."""
         ...
 
+    async def list_subscriptions(
+        self, account: ProviderAccount, *, after: str | None, limit: int
+    ) -> SubscriptionPage:
+        """One page of all subscriptions, whatever their status, oldest page last; for backfill.
+        Their notices bear the event `backfill:{subscription}`."""
+        ...
+
 
 __all__ = [
     "AccountRefused",
@@ -122,4 +138,5 @@ __all__ = [
     "Payments",
     "ProviderRefused",
     "ProviderUnavailable",
+    "SubscriptionPage",
 ]

@@ -1,0 +1,184 @@
+"""`holdfast demo`: set up, play, show the figures, stay."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from app.demo.cast import DAYS, Draws, Subscriber, cast
+from app.demo.driver import Driver
+from app.demo.figures import Figures, collect, show
+from app.demo.provider import KEY, Provider, SignedUp
+from app.demo.stage import Stage, set_up
+from app.demo.story import Story
+from app.domain.merchants import CollectionMode, Merchant, ProviderAccount, Scope
+from app.engines import EngineFailure
+from app.mail.mailbox import FolderMailbox
+from app.operations.connect import connect_account
+from app.ports.world import World
+from app.services.api_keys import create_key
+from app.services.backfill import backfill_subscriptions
+from app.services.merchants import create_account, create_merchant
+from app.wiring import build_world, load_settings
+
+OPENING = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
+BEFORE = timedelta(days=366)  # annual plans were signed up a year ago
+TICK = 1.0  # seconds between two writes of the clock once the story is over
+SCOPES = (Scope.CASES_READ, Scope.FINANCE_READ, Scope.OPERATIONS_READ)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The merchant of the story, connected, with a key to its API."""
+
+    merchant: Merchant
+    account: ProviderAccount
+    key: str
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Play the demo. Returns 0, or 1 with a sentence where something does not start."""
+    wishes = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    folder = Path(os.environ.get("HOLDFAST_STATE_DIR", ".holdfast")) / "demo"
+    started = time.monotonic()
+    try:
+        with set_up(folder, seed=wishes.seed, opening=OPENING - BEFORE, curtain=OPENING) as stage:
+            console.print(f"stage set in {time.monotonic() - started:.1f} s", style="dim")
+            asyncio.run(_play(stage, wishes, console, started))
+    except EngineFailure as failure:
+        console.print(str(failure), style="red")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="holdfast demo", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the same seed, the same story")
+    parser.add_argument("--exit", action="store_true", help="stop when the story is over")
+    parser.add_argument("--json", type=Path, help="write the final figures into this file")
+    return parser
+
+
+async def _play(stage: Stage, wishes: argparse.Namespace, console: Console, started: float) -> None:
+    people = cast(wishes.seed, OPENING)
+    end = OPENING + timedelta(days=DAYS)
+    async with build_world(load_settings()) as world, httpx.AsyncClient(timeout=60) as client:
+        provider = Provider(stage.sandbox, client)
+        known = await _sign_up(provider, people)
+        house = await _connect(world, stage)
+        console.print(f"{len(people)} subscribers signed up", style="dim")
+        driver = Driver(
+            world=world,
+            provider=provider,
+            stage=stage,
+            story=Story(console),
+            mailbox=FolderMailbox(stage.mailbox),
+            merchant_id=house.merchant.merchant_id,
+            people={person.key: person for person in people},
+            known=known,
+            draws=Draws(wishes.seed),
+            client=client,
+            now=OPENING,
+        )
+        await driver.play(end)
+        stage.set_clock(end + timedelta(minutes=1))
+        figures = await collect(
+            world, house.merchant.merchant_id, stage.api, house.key, (OPENING, end)
+        )
+        _conclude(console, figures, wishes, time.monotonic() - started)
+        if not wishes.exit:
+            await _stay(console, stage, provider, house, end + timedelta(minutes=1))
+
+
+async def _sign_up(provider: Provider, people: list[Subscriber]) -> dict[str, SignedUp]:
+    """Everybody signs up on their day; then the cards learn how they will behave."""
+    prices = await provider.make_prices()
+    known: dict[str, SignedUp] = {}
+    for person in people:
+        await provider.advance(person.signed_up_at)
+        price = prices[person.plan, person.interval, person.currency]
+        known[person.key] = await provider.sign_up(person, price)
+    await provider.advance(OPENING)
+    for person in people:
+        await provider.cast_fate(person, known[person.key])
+    return known
+
+
+async def _connect(world: World, stage: Stage) -> House:
+    merchant = await create_merchant(
+        world,
+        name="Kelp & Co",
+        actor="demo",
+        time_zone="Europe/Berlin",
+        sender_email="billing@example.com",
+        assignment_key="demo",
+    )
+    account = await create_account(
+        world,
+        merchant_id=merchant.merchant_id,
+        api_key=KEY,
+        actor="demo",
+        live=False,
+        mode=CollectionMode.DRIVE,
+        api_base=stage.sandbox,
+    )
+    account = await connect_account(world, account, actor="demo")
+    await backfill_subscriptions(world, account)
+    _, key = await create_key(
+        world,
+        merchant_id=merchant.merchant_id,
+        name="demo",
+        scopes=SCOPES,
+        actor="demo",
+        live=False,
+    )
+    return House(merchant, account, key)
+
+
+def _conclude(
+    console: Console, figures: Figures, wishes: argparse.Namespace, seconds: float
+) -> None:
+    show(console, figures)
+    console.print(f"five weeks in {seconds:.1f} s", style="dim")
+    if wishes.json:
+        document = figures.as_json(seed=wishes.seed, seconds=seconds)
+        wishes.json.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+async def _stay(
+    console: Console, stage: Stage, provider: Provider, house: House, end: datetime
+) -> None:
+    """Let the clock run on from the story's last instant until somebody stops us."""
+    console.print()
+    for name, where in (
+        ("mailbox", f"{stage.api}/demo/mailbox"),
+        ("api docs", f"{stage.api}/docs"),
+        ("figures", f"{stage.api}/v1/finance/recovered-revenue"),
+        ("sandbox", f"{stage.sandbox}/docs"),
+        ("api key", house.key),
+    ):
+        console.print(f"  {name:<9} {where}", soft_wrap=True)
+    console.print("\nCtrl-C stops it.", style="dim")
+    stopping = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
+    began = time.monotonic()
+    while not stopping.is_set():
+        now = end + timedelta(seconds=time.monotonic() - began)
+        stage.set_clock(now)
+        stage.watch()
+        with suppress(httpx.HTTPError):  # the sandbox may be starting again
+            await provider.advance(now)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), TICK)
