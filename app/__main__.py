@@ -10,7 +10,7 @@ def main() -> None:
     that tell the user what to do are shown without a traceback, and end with 2.
     """
     if sys.argv[1:2] == ["translate"]:
-        from app.providers.stripe.translate_cli import main as translate
+        from app.providers.stripe.translate_cli import run as translate
 
         sys.exit(translate(sys.argv[2:]))
     from app.commands import app

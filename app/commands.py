@@ -133,9 +133,7 @@ _pass_on(
     "sandbox", "A Stripe-shaped provider.", "app.providers.sandbox.__main__", "main", engines=False
 )
 _pass_on("openapi", "Write openapi.yaml.", "app.openapi", "main", engines=False)
-_pass_on(
-    "translate", "Events as notices.", "app.providers.stripe.translate_cli", "main", engines=False
-)
+_pass_on("translate", "Events as notices.", "app.providers.stripe.translate_cli", engines=False)
 
 
 @app.command()

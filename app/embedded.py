@@ -19,7 +19,7 @@ from pathlib import Path
 
 from app.engines import EngineFailure, Engines, start_engines
 from app.engines.homes import StateFolder, open_home
-from app.engines.processes import free_port, is_running, spawn, stop
+from app.engines.processes import free_port, is_running, spawn, stop, wait_until
 
 PAUSES = (0.2, 0.5, 1, 2, 5, 10)  # seconds before the n-th restart of a child that keeps dying
 STEADY = 30.0  # seconds a child must live for its deaths to be forgotten
@@ -232,7 +232,7 @@ def _children(engines: Engines, state_dir: Path, port: int | None, sandbox: bool
         python_child("api", "-m", "app", "api", "--port", str(port), env=known),
         python_child("worker", "-m", "workers", env=known),
     ]
-    print(f"api       {url}/docs\nstate     {state_dir}", flush=True)
+    threading.Thread(target=_announce, args=(url, state_dir), daemon=True).start()
     if sandbox:
         place = free_port(former.get("sandbox", {}).get("port") or SANDBOX_PORT)
         engines.notes.write(sandbox={"port": place, "url": f"http://127.0.0.1:{place}"})
@@ -244,3 +244,8 @@ def _children(engines: Engines, state_dir: Path, port: int | None, sandbox: bool
         )
         print(f"sandbox   http://127.0.0.1:{place}", flush=True)
     return children
+
+
+def _announce(url: str, state_dir: Path) -> None:
+    if wait_until(lambda: answers(url), seconds=60, step=0.1):
+        print(f"ready: {url}/docs (state in {state_dir})", flush=True)

@@ -52,34 +52,34 @@ class Server:
         self._connections: dict[str, asyncpg.Connection[Any]] = {}
         self._to_empty: list[str] = []
         self._template: str | None = None
-        self._as_admin("postgres", MAKE_LOGIN.format(login=LOGIN, password=self._password))
+        self.as_admin("postgres", MAKE_LOGIN.format(login=LOGIN, password=self._password))
 
     def create(self, name: str, *, template: str = "template1") -> str:
         """Make a database anew and return its URL for a login that is no superuser."""
         self.drop(name)
-        database = self._database(name)
-        self._as_admin("postgres", f"create database {database} owner {LOGIN} template {template}")
+        database = self.database(name)
+        self.as_admin("postgres", f"create database {database} owner {LOGIN} template {template}")
         self._names.append(name)
         return self._url(database)
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
-        database = self._database(name)
+        database = self.database(name)
         if connection := self._connections.pop(database, None):
             self._wait(connection.close())
-        self._as_admin("postgres", f"drop database if exists {database} with (force)")
+        self.as_admin("postgres", f"drop database if exists {database} with (force)")
 
     def template(self) -> str:
         """The name of a database that is migrated once and that copies are made from."""
         if self._template is None:
             url = self.create("template")
             # roles belong to the whole server: two processes must not make them at once
-            self._as_admin("postgres", "select pg_advisory_lock(7)")
+            self.as_admin("postgres", "select pg_advisory_lock(7)")
             migrate(url)
-            self._as_admin("postgres", "select pg_advisory_unlock(7)")
-            database = self._database("template")
-            for (table,) in self._as_admin(database, TABLES):
-                if not self._as_admin(database, f"select 1 from {table} limit 1"):
+            self.as_admin("postgres", "select pg_advisory_unlock(7)")
+            database = self.database("template")
+            for (table,) in self.as_admin(database, TABLES):
+                if not self.as_admin(database, f"select 1 from {table} limit 1"):
                     self._to_empty.append(table)
             self._wait(self._connections.pop(database).close())
             self._template = database
@@ -88,7 +88,7 @@ class Server:
     def clean(self, name: str) -> None:
         """Delete all rows that tests have put there."""
         names = ", ".join(f"$t${table}$t$" for table in self._to_empty)
-        self._as_admin(self._database(name), EMPTY_TABLES.format(names=names))
+        self.as_admin(self.database(name), EMPTY_TABLES.format(names=names))
 
     def empty_redis(self) -> str:
         """A database of this test process on the Redis server, flushed."""
@@ -111,7 +111,8 @@ class Server:
     def _wait(self, question: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(question, self._loop).result()
 
-    def _as_admin(self, database: str, statement: str) -> list[Any]:
+    def as_admin(self, database: str, statement: str) -> list[Any]:
+        """Run one statement as a superuser, past row-level security; its rows."""
         connection = self._connections.get(database)
         if connection is None or connection.is_closed():
             parts = urlsplit(self._admin_url)._replace(path=f"/{database}")
@@ -120,7 +121,8 @@ class Server:
         rows: list[Any] = self._wait(connection.fetch(statement))
         return rows
 
-    def _database(self, name: str) -> str:
+    def database(self, name: str) -> str:
+        """What the server calls a database that `create` made."""
         return f"holdfast_test_{self._worker}_{name}"
 
     def _url(self, database: str) -> str:
