@@ -108,9 +108,9 @@ class Driver:
         while True:
             await self._quiet()
             status = await self.provider.deliver()
-            if not status["undelivered"] and not status.get("sent"):
-                if not (await backlog(self.world)).busy:
-                    return
+            sent = status["undelivered"] or status.get("sent")
+            if not sent and not (await backlog(self.world)).busy:
+                return
 
     async def _quiet(self) -> None:
         limit = time.monotonic() + STUCK_AFTER
@@ -181,7 +181,9 @@ class Driver:
             return ""
         return answer.headers["location"]
 
-    def _new_card(self, person: Subscriber, link: str) -> Callable[[], Awaitable[str]]:
+    def new_card(self, person: Subscriber, link: str) -> Callable[[], Awaitable[str]]:
+        """Press our link's button and enter a card on the page it leads to."""
+
         async def act() -> str:
             page = await self._through_link(link)
             if not page:
@@ -192,7 +194,9 @@ class Driver:
 
         return act
 
-    def _authenticate(self, person: Subscriber, link: str) -> Callable[[], Awaitable[str]]:
+    def authenticate(self, person: Subscriber, link: str) -> Callable[[], Awaitable[str]]:
+        """Press our link's button and confirm with the bank on the page it leads to."""
+
         async def act() -> str:
             if not await self._through_link(link):
                 return "opened the payment link, which had nothing left to pay"
@@ -213,8 +217,8 @@ class Driver:
 
 
 REACTIONS: dict[str, Callable[[Driver, Subscriber, str], Callable[[], Awaitable[str]]]] = {
-    "new_card": Driver._new_card,
-    "authenticate": Driver._authenticate,
+    "new_card": Driver.new_card,
+    "authenticate": Driver.authenticate,
 }
 
 

@@ -17,9 +17,11 @@ from app.ports.payments import (
     InvoiceReading,
     ProviderRefused,
     ProviderUnavailable,
+    SubscriptionPage,
 )
 from app.ports.secrets import Sealer
 from app.providers.stripe.answers import answer_of_error, answer_of_invoice, owned, reading_of
+from app.providers.stripe.backfill import page_of
 from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import TIMEOUT, Connections
 from app.providers.stripe.failures import in_our_words
@@ -249,6 +251,18 @@ class StripePayments:
         return notices_of_object(
             kind, obj, account, event=event, at=at, now=self._clock.now(), invoice=invoice
         )
+
+    async def list_subscriptions(
+        self, account: ProviderAccount, *, after: str | None, limit: int
+    ) -> SubscriptionPage:
+        """One page of the account's subscriptions with their customers, newest first."""
+        asked: Any = {"status": "all", "limit": limit, "expand": ["data.customer"]}
+        if after is not None:
+            asked["starting_after"] = after
+        client = self._connections.client(account)
+        with in_our_words():
+            obj = await _json(client.v1.subscriptions.list_async(asked))
+        return page_of(obj, account, self._clock.now())
 
     def _invoice(self, obj: Json, account: ProviderAccount) -> Invoice:
         invoice = read_invoice(obj, seen_at=self._clock.now())
