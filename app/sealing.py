@@ -5,7 +5,10 @@ import binascii
 import hashlib
 import hmac
 import os
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -85,3 +88,20 @@ class KeyedTokens:
         )
         digest = hmac.digest(self._key, counted, hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def kept_keys(path: Path) -> list[str]:
+    """The master keys of a file, comma-separated; one is made where there is no file yet.
+
+    Readable by its owner alone. Several processes may ask at once: one key wins for all. Whoever
+    loses the file must enter the provider secrets anew.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        with suppress(FileExistsError):  # another process was first: its key counts
+            path.hardlink_to(draft)
+        draft.unlink()
+    return [key for key in path.read_text().strip().split(",") if key]

@@ -3,8 +3,6 @@
 `build_world` for workers and commands, `build_service` for the api.
 """
 
-import os
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ from app.ports.world import World
 from app.providers.stripe.client import StripePayments
 from app.providers.stripe.webhooks import StripeWebhooks
 from app.resources import resource
-from app.sealing import AesGcmSealer, KeyedTokens
+from app.sealing import AesGcmSealer, KeyedTokens, kept_keys
 from app.services.policies import policy_from
 from app.storage.intake import BatchedIntake
 from app.storage.reports.figures import PostgresFigures
@@ -101,26 +99,10 @@ def clock_of(settings: Settings) -> Clock:
 
 
 def master_keys(settings: Settings) -> list[str]:
-    """The master keys, first the one that seals.
-
-    Outside production, where none is given, one is made once and kept in the state folder,
-    readable by its owner alone. Whoever loses it must enter the provider secrets anew.
-    """
+    """The master keys, first the one that seals; outside production a generated one."""
     if settings.secret_keys:
         return [key.get_secret_value() for key in settings.secret_keys]
-    path = settings.state_dir / "secret-keys"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32))
-    try:
-        draft.hardlink_to(path)  # fails where another process was first: then its key counts
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return [key for key in path.read_text().strip().split(",") if key]
+    return kept_keys(settings.state_dir / "secret-keys")
 
 
 def database_url(settings: Settings) -> str:

@@ -16,7 +16,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 FRESH_S = 30.0  # a retired secret is accepted at most this much longer
 EAGER_S = 1.0  # after a miss or a bad signature we look again, but not more often than this
-MOST_UNKNOWN = 1_000
+MOST_NOTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class WebhookAccounts:
     def __init__(self, world: World) -> None:
         self._world = world
         self._known: dict[str, Endpoint] = {}
-        self._unknown: dict[str, float] = {}
+        self._asked_at: dict[str, float] = {}  # misses and bad signatures
         self._reading = asyncio.Lock()
 
     async def get(self, account_id: str) -> Endpoint | None:
@@ -46,33 +46,43 @@ class WebhookAccounts:
 
         Raises `StoreUnavailable` and `SecretUnreadable` for one that was never read before.
         """
-        return await self._younger_than(FRESH_S, account_id)
+        known = self._known.get(account_id)
+        if known is not None and time.monotonic() - known.read_at < FRESH_S:
+            return known
+        if known is None and self._asked_lately(account_id):
+            return None
+        return await self._in_turn(account_id, known)
 
     async def again(self, account_id: str) -> Endpoint | None:
         """The endpoint read anew, for when its secrets did not fit: they may have rotated."""
-        return await self._younger_than(EAGER_S, account_id)
-
-    async def _younger_than(self, age_s: float, account_id: str) -> Endpoint | None:
         known = self._known.get(account_id)
-        if known is not None and time.monotonic() - known.read_at < age_s:
+        if self._asked_lately(account_id):
             return known
-        if known is None and self._surely_unknown(account_id):
-            return None
+        self._note(account_id)
+        return await self._in_turn(account_id, known)
+
+    def _asked_lately(self, account_id: str) -> bool:
+        asked_at = self._asked_at.get(account_id)
+        return asked_at is not None and time.monotonic() - asked_at < EAGER_S
+
+    def _note(self, account_id: str) -> None:
+        if len(self._asked_at) >= MOST_NOTED:
+            self._asked_at.clear()
+        self._asked_at[account_id] = time.monotonic()
+
+    async def _in_turn(self, account_id: str, known: Endpoint | None) -> Endpoint | None:
         async with self._reading:
             latest = self._known.get(account_id)
             if latest is not known:
                 return latest  # somebody else read it while we waited
             return await self._read(account_id, known)
 
-    def _surely_unknown(self, account_id: str) -> bool:
-        asked_at = self._unknown.get(account_id)
-        return asked_at is not None and time.monotonic() - asked_at < EAGER_S
-
     async def _read(self, account_id: str, known: Endpoint | None) -> Endpoint | None:
         try:
             account = await merchants.find_account(self._world, account_id)
             if account is None:
-                self._forget(account_id)
+                self._known.pop(account_id, None)
+                self._note(account_id)
                 return None
             opened = tuple(map(self._world.sealer.open, account.webhook_secrets_sealed))
         except (StoreUnavailable, SecretUnreadable) as failure:
@@ -83,9 +93,3 @@ class WebhookAccounts:
         endpoint = Endpoint(account, opened, time.monotonic())
         self._known[account_id] = endpoint
         return endpoint
-
-    def _forget(self, account_id: str) -> None:
-        self._known.pop(account_id, None)
-        if len(self._unknown) >= MOST_UNKNOWN:
-            self._unknown.clear()
-        self._unknown[account_id] = time.monotonic()
