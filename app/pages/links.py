@@ -1,5 +1,7 @@
 """The page behind a letter's link. Looking changes nothing: scanners follow every link."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -7,50 +9,74 @@ from starlette.responses import RedirectResponse, Response
 
 from app.pages.assets import assets_router
 from app.pages.headers import PRIVATE, page
-from app.pages.views import Page, done_page, link_page, unavailable_page, unknown_page
+from app.pages.views import (
+    Page,
+    broken_page,
+    done_page,
+    link_page,
+    unavailable_page,
+    unknown_page,
+)
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from app.ports.store import Conflict, StoreUnavailable
 from app.ports.world import World
 from app.services import payment_links
 from app.words.links import UnsafeLink, safe_link
 
 RETRY_AFTER_SECONDS = 60
 NO_PROVIDER = (ProviderUnavailable, ProviderRefused, AccountRefused, UnsafeLink)
+NO_STORE = (StoreUnavailable, Conflict)
+Told = Callable[..., Page]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Where a customer asks: with the world behind it and the path it stands under."""
+
+    world: World
+    root: str
+
+    async def show(self, token: str, request: Request, told: Told) -> Response:
+        """The page `told` makes of the link, or why there is none. Changes nothing."""
+        accepted = request.headers.get("accept-language", "")
+        try:
+            view = await payment_links.look(self.world, token)
+        except NO_STORE:
+            return _answer(broken_page(accepted, root=self.root))
+        if view is None:
+            return _answer(unknown_page(accepted, root=self.root))
+        return _answer(told(view, token=token, root=self.root))
+
+    async def lead(self, token: str, request: Request) -> Response:
+        """To a page of the provider made now; pressed twice it charges nothing twice."""
+        try:
+            url = safe_link(await payment_links.go(self.world, token))
+        except payment_links.LinkDead:
+            return await self.show(token, request, link_page)
+        except (*NO_PROVIDER, *NO_STORE):
+            return await self.show(token, request, unavailable_page)
+        return RedirectResponse(url, status_code=303, headers=dict(PRIVATE))
 
 
 def links_router(world: World) -> APIRouter:
     """`/p/{token}` (GET looks, POST goes to the provider's page), `/p/{token}/done`, `/assets`."""
     router = APIRouter(include_in_schema=False)
     router.include_router(assets_router())
-    root = urlsplit(world.public_url).path.rstrip("/")
+    counter = Counter(world, urlsplit(world.public_url).path.rstrip("/"))
 
     @router.api_route("/p/{token}", methods=["GET", "HEAD"])
     async def look(token: str, request: Request) -> Response:
-        view = await payment_links.look(world, token)
-        return _answer(link_page(view, token=token, root=root) if view else _nobody(request, root))
+        return await counter.show(token, request, link_page)
 
     @router.api_route("/p/{token}/done", methods=["GET", "HEAD"])
     async def done(token: str, request: Request) -> Response:
-        view = await payment_links.look(world, token)
-        return _answer(done_page(view, token=token, root=root) if view else _nobody(request, root))
+        return await counter.show(token, request, done_page)
 
     @router.post("/p/{token}")
     async def go(token: str, request: Request) -> Response:
-        try:
-            url = safe_link(await payment_links.go(world, token))
-        except payment_links.LinkDead:
-            return await look(token, request)
-        except NO_PROVIDER:
-            view = await payment_links.look(world, token)
-            if view is None:
-                return _answer(_nobody(request, root))
-            return _answer(unavailable_page(view, token=token, root=root))
-        return RedirectResponse(url, status_code=303, headers=dict(PRIVATE))
+        return await counter.lead(token, request)
 
     return router
-
-
-def _nobody(request: Request, root: str) -> Page:
-    return unknown_page(request.headers.get("accept-language", ""), root=root)
 
 
 def _answer(told: Page) -> Response:

@@ -55,10 +55,12 @@ def unavailable_page(view: LinkView, *, token: str, root: str = "") -> Page:
 
 def unknown_page(accept_language: str = "", *, root: str = "") -> Page:
     """No such link; in the language the browser asks for."""
-    language = preferred(accept_language)
-    say = PHRASES.speaker(language, {})
-    facts = {"kind": "unknown", "language": language, "say": say, "merchant": "", "rows": []}
-    return Page(html=fill("link.html.j2", root=root, **facts, token=""), status=404)
+    return _told_anybody("unknown", accept_language, root=root, status=404)
+
+
+def broken_page(accept_language: str = "", *, root: str = "") -> Page:
+    """We cannot look the link up right now, so we do not know whose it is."""
+    return _told_anybody("broken", accept_language, root=root, status=503)
 
 
 def preferred(accept_language: str) -> str:
@@ -70,6 +72,13 @@ def preferred(accept_language: str) -> str:
         if found and weight > best and found[1].lower() in PHRASES.languages:
             best, language = weight, found[1].lower()
     return language
+
+
+def _told_anybody(kind: str, accept_language: str, *, root: str, status: int) -> Page:
+    language = preferred(accept_language)
+    say = PHRASES.speaker(language, {})
+    facts = {"kind": kind, "language": language, "say": say, "merchant": "", "rows": []}
+    return Page(html=fill("link.html.j2", root=root, **facts, token=""), status=status)
 
 
 def _told(kind: str, view: LinkView, *, token: str, root: str, status: int = 200) -> Page:
