@@ -31,7 +31,7 @@ def _change_items(core: Core, subscription: Thing, given: Thing) -> Thing:
     kept = {
         name: subscription[name] for name in ("items", "billing_cycle_anchor", "latest_invoice")
     }
-    restarts = _rhythm(old) != _rhythm(new)
+    restarts = rhythm(old) != rhythm(new)
     if behaviour != "none" and subscription["status"] != "trialing":
         _prorate(core, subscription, old, new, given.get("proration_date"), whole_new=restarts)
     _put_items(core, subscription, new)
@@ -74,7 +74,8 @@ def _changed_item(core: Core, subscription: Thing, item: Thing, wish: Thing) -> 
     return {**item, "quantity": wish.get("quantity", item["quantity"])}
 
 
-def _rhythm(items: list[Thing]) -> tuple[Any, Any]:
+def rhythm(items: list[Thing]) -> tuple[Any, Any]:
+    """How often these items are billed."""
     every = items[0]["price"]["recurring"]
     return every["interval"], every["interval_count"]
 
@@ -120,6 +121,19 @@ def _proration(
             description=f"{word} {item['quantity']} x {product['name']}",
             period={"start": at, "end": item["current_period_end"]},
         )
+
+
+def proration_lines(
+    core: Core, subscription: Thing, old: list[Thing], new: list[Thing], at: int
+) -> list[Thing]:
+    """The lines that prorations would be, without making any."""
+    gone = [(item, -rest_of(item, at)) for item in old]
+    come = [] if rhythm(old) != rhythm(new) else [(item, rest_of(item, at)) for item in new]
+    return [
+        lines.subscription_line(core, subscription, item, amount=amount, discountable=False)
+        for item, amount in (*gone, *come)
+        if amount
+    ]
 
 
 def rest_of(item: Thing, at: int) -> int:

@@ -46,6 +46,7 @@ class Core:
 
     Attributes:
         base_url: where the hosted pages are; no slash at the end.
+        version: the API version the request being served asks for.
         request: the API request being served, as events name it.
         when_paid: called with each invoice that becomes paid.
         when_charged: called with each charge that succeeds.
@@ -58,6 +59,7 @@ class Core:
         self._now: int = facts.get("now", now)
         self.settings: Thing = {**SETTINGS, **facts.get("settings", {})}
         self.base_url = "http://127.0.0.1"
+        self.version = API_VERSION
         self.when_paid: list[Callable[[Core, Thing], None]] = []
         self.when_charged: list[Callable[[Core, Thing], None]] = []
         self.request: Thing = {"id": None, "idempotency_key": None}

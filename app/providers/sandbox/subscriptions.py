@@ -3,7 +3,7 @@
 from app.providers.sandbox import changes, cycles, signups, standing
 from app.providers.sandbox.core import Core
 from app.providers.sandbox.discounts import redeem
-from app.providers.sandbox.errors import Thing, no_such, refused
+from app.providers.sandbox.errors import Thing, no_such, no_such_address, refused
 from app.providers.sandbox.params import (
     anything,
     choice,
@@ -20,7 +20,9 @@ from app.providers.sandbox.params import (
 )
 from app.providers.sandbox.render import page
 from app.providers.sandbox.routing import PAGING, Route
+from app.providers.sandbox.shapes import version_date
 
+PAUSE_SINCE = "2026-09-30"
 LIVING = ("incomplete", "trialing", "active", "past_due", "unpaid", "paused")
 
 
@@ -145,6 +147,8 @@ def _cancel(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
 
 
 def _pause(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
+    if version_date(core.version) < PAUSE_SINCE:
+        raise no_such_address("POST", f"/v1/subscriptions/{ids[0]}/pause")
     subscription = _living(core, ids[0])
     if subscription["schedule"]:
         raise refused("A subscription with an attached schedule cannot be paused.")

@@ -17,6 +17,7 @@ from app.providers.sandbox import (
     intents,
     invoices,
     payment_methods,
+    previews,
     reversals,
     schedules,
     sessions,
@@ -29,7 +30,6 @@ from app.providers.sandbox.params import many, read_fields, text
 from app.providers.sandbox.records import HIDDEN, Records
 from app.providers.sandbox.render import expansion, rendered
 from app.providers.sandbox.routing import Route, Table
-from app.providers.sandbox.shapes import version_date
 
 Done = TypeVar("Done")
 
@@ -41,6 +41,7 @@ FAMILIES = (
     payment_methods,
     catalogue,
     subscriptions,
+    previews,
     invoices,
     intents,
     reversals,
@@ -120,6 +121,7 @@ class World(Core):
         request_id = draws.make_id("req", self.seed, number)
         self.request = {"id": request_id, "idempotency_key": idempotency_key}
         headers = {"request-id": request_id, "stripe-version": api_version}
+        self.version = api_version
         given = dict(params or {})
         try:
             status, body, replayed = self._run(method, path, given, api_version, idempotency_key)
@@ -277,11 +279,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return {str(place): _plain(inner) for place, inner in enumerate(value)}
     return str(value)
-
-
-def at_least(version: str, date: str) -> bool:
-    """Whether a version is of that date or later."""
-    return version_date(version) >= date
 
 
 __all__ = ["HIDDEN", "Answer", "World"]

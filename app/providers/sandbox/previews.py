@@ -1,0 +1,62 @@
+"""Invoices as they would be: nothing of a preview is kept."""
+
+from app.providers.sandbox import changes, cycles, lines
+from app.providers.sandbox.core import Core
+from app.providers.sandbox.errors import Thing, missing_parameter
+from app.providers.sandbox.params import anything, choice, clearable, currency, instant, table, text
+from app.providers.sandbox.routing import Route
+from app.providers.sandbox.subscriptions import COMMON
+
+
+def _preview(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
+    """The next invoice of a subscription, changed as `subscription_details` says."""
+    if not given.get("subscription"):
+        raise missing_parameter("subscription")
+    subscription = core.find("subscription", given["subscription"], "subscription")
+    details = given.get("subscription_details") or {}
+    if not details.get("items"):
+        return cycles.preview(core, subscription)
+    return _changed(core, subscription, details)
+
+
+def _changed(core: Core, subscription: Thing, details: Thing) -> Thing:
+    old = cycles.items_of(subscription)
+    new = changes.wished_items(core, subscription, details["items"])
+    behaviour = details.get("proration_behavior", "create_prorations")
+    at = details.get("proration_date", core.now)
+    made = [] if behaviour == "none" else changes.proration_lines(core, subscription, old, new, at)
+    restarts = changes.rhythm(old) != changes.rhythm(new)
+    ahead: Thing = {**subscription, "items": cycles.item_list(subscription["id"], new)}
+    start = core.now if restarts else cycles.ends_at(subscription)
+    if restarts:
+        ahead = {**ahead, "billing_cycle_anchor": core.now}
+    ahead["items"] = cycles.with_period(ahead, start, cycles.next_end(ahead, start))
+    if restarts or behaviour != "always_invoice":
+        made = [*made, *cycles.period_lines(core, ahead)]
+    waiting = lines.pending_items(core, subscription["customer"], subscription["currency"])
+    rows = [*(lines.item_line(core, item) for item in waiting), *made]
+    return cycles.imagined(core, subscription, rows, start)
+
+
+DETAILS = table(
+    items=COMMON["items"],
+    proration_behavior=COMMON["proration_behavior"],
+    proration_date=instant,
+    billing_cycle_anchor=anything,
+    cancel_at=clearable(instant),
+    cancel_at_period_end=anything,
+    trial_end=instant,
+    resume_at=instant,
+    start_date=instant,
+)
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/invoices/create_preview",
+        _preview,
+        {"customer": text, "subscription": text, "currency": currency}
+        | {"subscription_details": DETAILS, "discounts": anything, "invoice_items": anything}
+        | {"preview_mode": choice("next", "recurring")},
+    ),
+)

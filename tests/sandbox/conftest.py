@@ -1,0 +1,22 @@
+"""A sandbox on a free port, the official SDK pointed at it, and somebody who listens."""
+
+from collections.abc import Iterator
+
+import pytest
+import stripe
+
+from tests.sandbox.stand import Listener, Served, serve
+
+stripe.enable_telemetry = False
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with Listener() as listening:
+        yield listening
