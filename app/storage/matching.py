@@ -14,6 +14,15 @@ def values_of(row: Any, names: Sequence[str]) -> Key:
     return tuple(getattr(row, name) for name in names)
 
 
+def collide(row: Any, other: Any) -> bool:
+    """Whether two rows of a kind, not the same, share a unique key; nulls never do."""
+    if values_of(row, row.KEY) == values_of(other, row.KEY):
+        return False
+    shared = (values_of(row, names) for names in row.UNIQUE)
+    theirs = (values_of(other, names) for names in row.UNIQUE)
+    return any(a == b and None not in a for a, b in zip(shared, theirs, strict=True))
+
+
 def matches(row: Any, where: Mapping[str, Any]) -> bool:
     """Whether a row is among those `find` would give for `where`."""
     for name, wanted in where.items():

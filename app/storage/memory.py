@@ -7,7 +7,15 @@ that ends second a `Conflict`, which a use case must bear in any case.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,11 +27,11 @@ from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, R, key_of
 from app.ports.store import Conflict, RowRefused
 from app.storage.errors import Unbroken
-from app.storage.matching import claimable, is_beyond, matches, sorting, values_of
+from app.storage.matching import claimable, collide, is_beyond, matches, sorting, values_of
 from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
 from app.storage.rules import as_stored, require_referred
 from app.storage.scope import merchants_list
-from app.storage.statements import asks_for_nothing, whole_order
+from app.storage.statements import asks_for_nothing, require_fields, whole_order
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,7 +91,7 @@ class MemoryStore:
             transaction.ended.set()
 
 
-Method = Callable[Concatenate["MemoryTransaction", P], Awaitable[T]]
+Method = Callable[Concatenate["MemoryTransaction", P], Coroutine[Any, Any, T]]
 
 
 def one_step(method: Method[P, T]) -> Method[P, T]:
@@ -141,6 +149,7 @@ class MemoryTransaction(Unbroken):
     ) -> list[R]:
         self._look(kind)
         order = tuple(order) or kind.KEY
+        require_fields(kind, where, order)
         if asks_for_nothing(where):
             return []
         rows = [row for row in self._all(kind) if self._sees(row) and matches(row, where)]
@@ -273,15 +282,8 @@ class MemoryTransaction(Unbroken):
 
     def _others_like(self, row: Any) -> bool:
         """Whether another row, written here or seen by all, has one of the row's unique keys."""
-        kind, key = type(row), key_of(row)
-        mine = self._written.get(kind, {})
-        for names in kind.UNIQUE:
-            values = values_of(row, names)
-            if None in values:
-                continue
-            if any(k != key and values_of(r, names) == values for k, r in mine.items()):
-                return True
-        return self._taken(row)
+        mine = self._written.get(type(row), {})
+        return self._taken(row) or any(collide(row, other) for other in mine.values())
 
     def _taken(self, row: Any) -> bool:
         kind, key = type(row), key_of(row)

@@ -89,8 +89,7 @@ class Question(Generic[R]):
         self.bound: list[Any] = []
         self._plan = plan
         order = tuple(order) or plan.key
-        for name in order:
-            plan.shapes[name.removeprefix("-")]  # an unknown field is a KeyError, not SQL
+        require_fields(plan.kind, where, order)
         rules = [self._rule(name, value) for name, value in where.items()]
         if after is not None:
             rules.append(self._beyond(order, after))
@@ -108,8 +107,6 @@ class Question(Generic[R]):
     def _rule(self, name: str, value: Any) -> str:
         field, comparison = comparison_of(name)
         shape = self._plan.shapes[field]
-        if shape.sql == JSON:
-            raise ValueError(f"{field} is a document and cannot be compared")
         if value is None:
             return f'"{field}" is null'
         if isinstance(value, MANY):
@@ -138,6 +135,15 @@ class Question(Generic[R]):
 def asks_for_nothing(where: Mapping[str, Any]) -> bool:
     """Whether a field must be one of no values."""
     return any(isinstance(value, MANY) and not value for value in where.values())
+
+
+def require_fields(kind: type[Any], where: Iterable[str], order: Iterable[str]) -> None:
+    """Raise `KeyError` for what is no field of the record type, `ValueError` for documents, which
+    cannot be compared: a name never becomes SQL unseen."""
+    fields = [comparison_of(name)[0] for name in where] + [name.removeprefix("-") for name in order]
+    for field in fields:
+        if shapes_of(kind)[field].sql == JSON:
+            raise ValueError(f"{field} is a document and cannot be compared")
 
 
 def comparison_of(name: str) -> tuple[str, str]:

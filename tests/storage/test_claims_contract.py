@@ -1,0 +1,202 @@
+"""How work is claimed, in memory and in PostgreSQL."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.domain.actions import Action, ActionState
+from app.domain.operations import InboxEvent, InboxState
+from app.ports.store import Store
+from tests.storage.builders import NOW, OURS, THEIRS, action, event
+
+pytestmark = pytest.mark.anyio
+
+
+async def given(store: Store, *rows: Action | InboxEvent) -> None:
+    async with store.transaction(OURS, THEIRS) as tx:
+        for row in rows:
+            await tx.insert([row])
+
+
+async def claimed(
+    store: Store, *, limit: int = 10, hours: float = 0, lease: float = 60
+) -> list[str]:
+    """Subjects of what is claimed at an hour, the claim committed."""
+    async with store.system() as tx:
+        now = NOW + timedelta(hours=hours)
+        found = await tx.claim_actions(limit, now=now, lease_s=lease)
+    return [row.subject for row in found]
+
+
+async def test_due_actions_come_earliest_first_and_no_more_than_asked(store: Store) -> None:
+    await given(store, action("c", hours=-1), action("a", hours=-3), action("b", hours=-2))
+
+    first = await claimed(store, limit=2)
+    second = await claimed(store, limit=2)
+
+    assert first == ["a", "b"]
+    assert second == ["c"]
+
+
+async def test_what_is_due_at_one_instant_comes_in_key_order(store: Store) -> None:
+    await given(store, action("b"), action("a"), action("c"))
+
+    assert await claimed(store) == ["a", "b", "c"]
+
+
+async def test_what_is_not_due_or_not_pending_is_left(store: Store) -> None:
+    await given(
+        store,
+        action("later", hours=1),
+        action("done", state=ActionState.DONE),
+        action("parked", state=ActionState.PARKED),
+    )
+
+    assert await claimed(store) == []
+    assert await claimed(store, hours=1) == ["later"]
+
+
+async def test_a_claim_counts_and_carries_its_lease(store: Store) -> None:
+    await given(store, action("a"))
+
+    async with store.system() as tx:
+        found = await tx.claim_actions(1, now=NOW, lease_s=60)
+    async with store.transaction(OURS) as tx:
+        stored = await tx.find(Action, where={})
+
+    assert [row.claims for row in found] == [1]
+    assert stored == found
+    assert found[0].leased_until is not None
+
+
+async def test_a_lease_that_ran_out_is_claimed_again_under_a_new_number(store: Store) -> None:
+    await given(store, action("a"))
+
+    await claimed(store, lease=-1)
+    async with store.system() as tx:
+        again = await tx.claim_actions(1, now=NOW, lease_s=60)
+
+    assert [row.claims for row in again] == [2]
+    assert await claimed(store) == []
+
+
+async def test_a_claim_that_was_not_committed_is_no_claim(store: Store) -> None:
+    await given(store, action("a"))
+
+    async def claim_and_die() -> None:
+        async with store.system() as tx:
+            await tx.claim_actions(1, now=NOW, lease_s=60)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await claim_and_die()
+
+    assert await claimed(store) == ["a"]
+
+
+async def test_two_claimers_share_and_never_double(store: Store) -> None:
+    await given(store, *(action(name) for name in "abcd"))
+
+    async with store.system() as one, store.system() as other:
+        first = await one.claim_actions(3, now=NOW, lease_s=60)
+        second = await other.claim_actions(3, now=NOW, lease_s=60)
+
+    assert [row.subject for row in first] == ["a", "b", "c"]
+    assert [row.subject for row in second] == ["d"]
+
+
+async def test_actions_of_one_customer_come_one_by_one_in_order(store: Store) -> None:
+    await given(
+        store,
+        action("first", hours=-2, customer_id="cus_1"),
+        action("second", hours=-1, customer_id="cus_1"),
+        action("other", customer_id="cus_2"),
+    )
+
+    assert await claimed(store) == ["first", "other"]
+    assert await claimed(store) == []
+
+    async with store.transaction(OURS) as tx:
+        done = await tx.find(Action, where={"subject": "first"})
+        await tx.save([replace(done[0], state=ActionState.DONE)])
+
+    assert await claimed(store) == ["second"]
+
+
+async def test_an_earlier_action_waits_for_a_later_one_that_is_leased(store: Store) -> None:
+    await given(store, action("later", hours=-1, customer_id="cus_1"))
+    await claimed(store)
+
+    await given(store, action("earlier", hours=-2, customer_id="cus_1"))
+
+    assert await claimed(store) == []
+
+
+async def test_a_customer_being_claimed_by_another_is_left_to_it(store: Store) -> None:
+    await given(
+        store,
+        action("first", hours=-2, customer_id="cus_1"),
+        action("second", hours=-1, customer_id="cus_1"),
+    )
+
+    async with store.system() as one, store.system() as other:
+        await one.claim_actions(1, now=NOW, lease_s=60)
+        assert await other.claim_actions(9, now=NOW, lease_s=60) == []
+
+
+async def test_the_same_customer_id_at_another_account_is_somebody_else(store: Store) -> None:
+    await given(
+        store,
+        action("ours", customer_id="cus_1"),
+        action("theirs", of=THEIRS, customer_id="cus_1"),
+    )
+
+    assert await claimed(store) == ["ours", "theirs"]
+
+
+async def test_inbox_rows_come_in_order_of_arrival_and_only_once(store: Store) -> None:
+    await given(store, event("evt_b"), event("evt_a"), event("evt_c", of=THEIRS))
+
+    async with store.system() as one, store.system() as other:
+        first = await one.claim_inbox(2)
+        second = await other.claim_inbox(9)
+
+    assert [row.event_id for row in first] == ["evt_b", "evt_a"]
+    assert [row.event_id for row in second] == ["evt_c"]
+    assert first[0] == event("evt_b")
+
+
+async def test_settled_inbox_rows_are_not_claimed_again_and_keep_their_body(store: Store) -> None:
+    await given(store, event("evt_a", body="kept"), event("evt_b"), event("evt_c"))
+
+    async with store.system() as tx:
+        rows = await tx.claim_inbox(2)
+        await tx.act_for([OURS])
+        await tx.settle_inbox(
+            [
+                ((rows[0].account_id, "evt_a"), InboxState.HANDLED, None),
+                ((rows[0].account_id, "evt_b"), InboxState.PARKED, "why"),
+            ],
+            at=NOW,
+        )
+    async with store.system() as tx:
+        left = await tx.claim_inbox(9)
+    async with store.transaction(OURS) as tx:
+        stored = await tx.find(InboxEvent, where={"handled_at": NOW})
+
+    assert [row.event_id for row in left] == ["evt_c"]
+    assert [(row.state, row.reason, row.body) for row in stored] == [
+        (InboxState.HANDLED, None, "kept"),
+        (InboxState.PARKED, "why", "{}"),
+    ]
+
+
+async def test_work_is_claimed_by_the_system_only(store: Store) -> None:
+    with pytest.raises(RuntimeError):
+        async with store.transaction(OURS) as tx:
+            await tx.claim_inbox(1)
+    async with store.system() as tx:
+        await tx.act_for([OURS])
+        with pytest.raises(RuntimeError):
+            await tx.claim_actions(1, now=NOW, lease_s=1)
