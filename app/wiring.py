@@ -23,6 +23,7 @@ from app.ports.mailer import MailDeferred, Mailer
 from app.ports.store import IntakeWriter
 from app.ports.wake import Wake
 from app.ports.world import World
+from app.providers.stripe.admin import StripeAdmin
 from app.providers.stripe.client import StripePayments
 from app.providers.stripe.webhooks import StripeWebhooks
 from app.resources import resource
@@ -38,6 +39,7 @@ __all__ = [
     "NotConfigured",
     "Service",
     "Settings",
+    "build_admin",
     "build_service",
     "build_world",
     "clock_of",
@@ -142,6 +144,16 @@ async def build_service(settings: Settings) -> AsyncIterator[Service]:
         await intake.start()
         closing.push_async_callback(intake.close)
         yield Service(world=world, intake=intake, figures=figures)
+
+
+@asynccontextmanager
+async def build_admin(world: World) -> AsyncIterator[StripeAdmin]:
+    """What `connect` and `doctor` ask of the provider, beyond the port of daily work."""
+    admin = StripeAdmin(world.sealer)
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
 def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]:

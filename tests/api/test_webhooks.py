@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ async def test_an_event_that_comes_a_hundred_times_at_once_is_stored_once(stage:
     ],
 )
 async def test_what_is_signed_but_not_ours_is_set_aside_with_one_alert(
-    stage: Stage, event: dict[str, object], provider_ref: str | None, reason: str
+    stage: Stage, event: dict[str, Any], provider_ref: str | None, reason: str
 ) -> None:
     merchant = await stage.merchant()
     account = await stage.account(merchant, provider_ref=provider_ref)
@@ -148,7 +149,7 @@ async def test_a_signed_body_that_is_no_event_is_refused_and_nothing_stored(
     ],
 )
 async def test_an_event_with_odd_contents_is_stored_all_the_same(
-    stage: Stage, event: dict[str, object]
+    stage: Stage, event: dict[str, Any]
 ) -> None:
     merchant = await stage.merchant()
     account = await stage.account(merchant)

@@ -1,0 +1,79 @@
+"""The doctor's look at one provider account: secrets, key, endpoint, and whose retries run."""
+
+from collections.abc import AsyncIterator
+
+from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
+from app.operations.connect import webhook_url
+from app.operations.findings import Finding, good, note, wrong
+from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from app.ports.secrets import SecretUnreadable
+from app.ports.world import World
+from app.providers.stripe.admin import StripeAdmin
+
+
+async def account_checks(
+    world: World, admin: StripeAdmin, merchant: Merchant, account: ProviderAccount
+) -> AsyncIterator[Finding]:
+    """The findings of one account; asks the provider four questions and changes nothing."""
+    about = f"{account.account_id} ({merchant.name})"
+    if account.paused_at:
+        again = f"holdfast accounts resume {account.account_id}"
+        yield wrong(about, f"paused: {account.paused_reason}", f"mend that, then `{again}`")
+    try:
+        for sealed in (account.api_key_sealed, *account.webhook_secrets_sealed):
+            world.sealer.open(sealed)
+    except SecretUnreadable as lost:
+        yield wrong(about, str(lost), "put the former master key back into HOLDFAST_SECRET_KEYS")
+        return
+    try:
+        yield await _identity(admin, account, about)
+        yield await _endpoint(world, admin, account, about)
+        yield await _retries(admin, account, about)
+    except AccountRefused as refusal:
+        yield wrong(about, f"the provider refuses the key: {refusal}", "add the account anew")
+    except (ProviderUnavailable, ProviderRefused) as failure:
+        yield wrong(about, f"the provider does not answer: {failure}", "look again later")
+
+
+async def _identity(admin: StripeAdmin, account: ProviderAccount, about: str) -> Finding:
+    seen = await admin.read_account(account)
+    if account.provider_ref not in (None, seen.id):
+        return wrong(
+            about,
+            f"the key belongs to {seen.id}, not to {account.provider_ref}",
+            "add the account anew with the right key",
+        )
+    mode = "live" if account.live else "test"
+    return good(about, f"the key of {seen.id} works, {mode} mode, {account.mode.value}")
+
+
+async def _endpoint(
+    world: World, admin: StripeAdmin, account: ProviderAccount, about: str
+) -> Finding:
+    connect = f"holdfast connect {account.account_id}"
+    url = webhook_url(world, account)
+    ours = [e for e in await admin.list_webhook_endpoints(account) if e.url == url]
+    if not ours:
+        return wrong(about, f"no webhook endpoint sends to {url}", f"`{connect}`")
+    if not account.webhook_secrets_sealed:
+        return wrong(about, "the endpoint's secret is not here", f"`{connect} --again`")
+    for endpoint in ours:
+        if faults := endpoint.faults():
+            return wrong(about, f"{endpoint.id}: {'; '.join(faults)}", f"`{connect} --again`")
+    return good(about, f"{ours[0].id} is pinned and asks for exactly what we read")
+
+
+async def _retries(admin: StripeAdmin, account: ProviderAccount, about: str) -> Finding:
+    """There is no API for the provider's retry settings: its open invoices show them."""
+    seen = await admin.sample_collisions(account)
+    retried = f"{len(seen.scheduled)} of {seen.sampled} open invoices"
+    if account.mode is CollectionMode.DRIVE and seen.scheduled:
+        return wrong(
+            about,
+            f"drive, but the provider will itself retry {retried}, {seen.scheduled[0]} for one",
+            "in the provider's billing settings turn Smart Retries and its failed-payment mails "
+            "off; cases already taken over are safe, later invoices collide",
+        )
+    if account.mode is CollectionMode.OBSERVE and seen.sampled and not seen.scheduled:
+        return note(about, "observe, but the provider retries none of its open invoices")
+    return good(about, f"retries do not collide ({retried} retried by the provider)")

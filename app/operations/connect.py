@@ -1,0 +1,78 @@
+"""`holdfast connect`: makes the provider's webhook endpoint and keeps its secret, sealed."""
+
+import argparse
+from collections.abc import Sequence
+
+from app.domain.merchants import ProviderAccount
+from app.operations.terminal import ACTOR, Refused, chosen_account, with_world
+from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from app.ports.world import World
+from app.providers.stripe.admin import Endpoint, StripeAdmin
+from app.services import merchants
+from app.wiring import build_admin
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command; its exit status."""
+    parser = argparse.ArgumentParser(prog="holdfast connect", description=__doc__)
+    parser.add_argument("account_id", nargs="?", help="not needed where there is only one")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="make a new endpoint although there is one: its secret was lost, or it is outdated",
+    )
+    asked = parser.parse_args(list(arguments))
+    return with_world(lambda world: connect(world, asked.account_id, again=asked.again))
+
+
+async def connect(world: World, account_id: str | None, *, again: bool) -> int:
+    """Make the endpoint unless a good one is there. Raises `Refused` with the way on.
+
+    Killed between the two steps it leaves an endpoint whose secret nobody has: the next run says
+    so, and `again` makes a new one.
+    """
+    account = await chosen_account(world, account_id)
+    url = webhook_url(world, account)
+    async with build_admin(world) as admin:
+        try:
+            if not again and await _is_connected(admin, account, url):
+                print(f"{account.account_id} is connected: {account.webhook_endpoint_ref}")
+                return 0
+            endpoint, secret = await admin.create_webhook_endpoint(account, url)
+        except AccountRefused as refusal:
+            raise Refused(f"the provider refuses the key of this account: {refusal}") from refusal
+        except (ProviderUnavailable, ProviderRefused) as failure:
+            raise Refused(f"the provider made no endpoint: {failure}") from failure
+    await merchants.add_webhook_secret(
+        world, account, secret=secret, actor=ACTOR, endpoint_ref=endpoint
+    )
+    print(f"{endpoint} sends its events to {url}")
+    if account.webhook_endpoint_ref:
+        print(f"Now delete {account.webhook_endpoint_ref} at the provider, then:")
+        print(f"holdfast accounts retire-secrets {account.account_id}")
+    return 0
+
+
+def webhook_url(world: World, account: ProviderAccount) -> str:
+    """Where the provider sends this account's events."""
+    return f"{world.public_url}/webhooks/stripe/{account.account_id}"
+
+
+async def _is_connected(admin: StripeAdmin, account: ProviderAccount, url: str) -> bool:
+    endpoints = await admin.list_webhook_endpoints(account)
+    ours = [endpoint for endpoint in endpoints if endpoint.url == url]
+    if not ours:
+        return False
+    known = [endpoint for endpoint in ours if endpoint.id == account.webhook_endpoint_ref]
+    if not known:
+        raise Refused(
+            f"{_ids(ours)} at the provider sends to our address, but its secret is not here: add "
+            "it with `holdfast accounts secret`, or make another with `holdfast connect --again`"
+        )
+    if faults := known[0].faults():
+        raise Refused(f"{known[0].id}: {'; '.join(faults)}. Run `holdfast connect --again`")
+    return True
+
+
+def _ids(endpoints: Sequence[Endpoint]) -> str:
+    return ", ".join(endpoint.id for endpoint in endpoints)
