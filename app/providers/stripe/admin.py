@@ -6,9 +6,9 @@ from typing import Any
 from app.domain.merchants import ProviderAccount
 from app.ports.payments import ProviderUnavailable
 from app.ports.secrets import Sealer
-from app.providers.stripe.connection import API_VERSION, Connections
+from app.providers.stripe.connection import API_VERSION, Connections, json_of
 from app.providers.stripe.failures import in_our_words
-from app.providers.stripe.reading import Json, at, ref, rows, table, text
+from app.providers.stripe.reading import Json, at, ref, rows, text
 
 # Exactly what we read. Never `*`, and never `invoice.created`: Stripe holds every renewal of the
 # merchant back for up to 72 hours while an endpoint that asked for it does not answer.
@@ -145,8 +145,7 @@ class StripeAdmin:
             "description": "Holdfast",
         }
         with in_our_words():
-            made = await client.v1.webhook_endpoints.create_async(params)
-        obj = _data(made)
+            obj = await json_of(client.v1.webhook_endpoints.create_async(params))
         endpoint, secret = ref(obj), text(obj.get("secret"))
         if endpoint is None or secret is None:
             raise ProviderUnavailable("the answer shows no endpoint or no secret")
@@ -156,14 +155,16 @@ class StripeAdmin:
         """The endpoints of the account, at most 100 (Stripe allows 16)."""
         client = self._connections.client(account)
         with in_our_words():
-            listed = await client.v1.webhook_endpoints.list_async({"limit": MOST_ENDPOINTS})
-        return [_endpoint(obj) for obj in rows(_data(listed))]
+            listed = await json_of(
+                client.v1.webhook_endpoints.list_async({"limit": MOST_ENDPOINTS})
+            )
+        return [_endpoint(obj) for obj in rows(listed)]
 
     async def read_account(self, account: ProviderAccount) -> AccountSeen:
         """The account the key belongs to."""
         client = self._connections.client(account)
         with in_our_words():
-            obj = _data(await client.v1.accounts.retrieve_current_async())
+            obj = await json_of(client.v1.accounts.retrieve_current_async())
         found = ref(obj)
         if found is None:
             raise ProviderUnavailable("the answer shows no account")
@@ -183,7 +184,7 @@ class StripeAdmin:
             "limit": SAMPLE,
         }
         with in_our_words():
-            obj = _data(await client.v1.invoices.list_async(params))
+            obj = await json_of(client.v1.invoices.list_async(params))
         found = [(ref(row), row) for row in rows(obj)]
         return Collisions(
             sampled=len(found),
@@ -201,7 +202,3 @@ def _endpoint(obj: Json) -> Endpoint:
         api_version=text(obj.get("api_version"), 60),
         events=tuple(e for e in events if isinstance(e, str)) if isinstance(events, list) else (),
     )
-
-
-def _data(answered: Any) -> Json:
-    return table(answered.last_response.data) if answered.last_response else {}

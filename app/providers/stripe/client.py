@@ -23,12 +23,12 @@ from app.ports.secrets import Sealer
 from app.providers.stripe.answers import answer_of_error, answer_of_invoice, owned, reading_of
 from app.providers.stripe.backfill import page_of
 from app.providers.stripe.charged import method_shown
-from app.providers.stripe.connection import TIMEOUT, Connections
+from app.providers.stripe.connection import TIMEOUT, Connections, json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
 from app.providers.stripe.live import LIVE, kind_of, notices_of_object
 from app.providers.stripe.methods import LINK_MARK
-from app.providers.stripe.reading import Json, ref, rows, table, text
+from app.providers.stripe.reading import Json, ref, rows, text
 
 INTENT = "payments.data.payment.payment_intent"
 READING = [
@@ -63,10 +63,10 @@ class StripePayments:
         next: the invoice's own, the subscription's, the customer's, in Stripe's order."""
         client = self._connections.client(account)
         with in_our_words():
-            obj = await _json(client.v1.invoices.retrieve_async(invoice, {"expand": READING}))
+            obj = await json_of(client.v1.invoices.retrieve_async(invoice, {"expand": READING}))
             method = method_shown(obj)
             if isinstance(method, str):
-                method = await _json(client.v1.payment_methods.retrieve_async(method))
+                method = await json_of(client.v1.payment_methods.retrieve_async(method))
         reading = reading_of(obj, account, self._clock.now(), method=method or {})
         if reading is None:
             raise ProviderUnavailable("the answer shows no invoice")
@@ -87,7 +87,7 @@ class StripePayments:
             params["payment_method"] = method
         options: Any = {"idempotency_key": key, "max_network_retries": 0}
         try:
-            obj = await _json(client.v1.invoices.pay_async(invoice, params, options))
+            obj = await json_of(client.v1.invoices.pay_async(invoice, params, options))
         except StripeError as error:
             return answer_of_error(error)
         return answer_of_invoice(obj, account, self._clock.now())
@@ -97,7 +97,7 @@ class StripePayments:
         client = self._connections.client(account)
         with in_our_words():
             await client.v1.invoices.update_async(invoice, {"auto_advance": False})
-            obj = await _json(client.v1.invoices.retrieve_async(invoice))
+            obj = await json_of(client.v1.invoices.retrieve_async(invoice))
         return self._invoice(obj, account)
 
     async def set_default_method(
@@ -143,7 +143,7 @@ class StripePayments:
             "setup_intent_data": {"metadata": {LINK_MARK: link}},
         }
         with in_our_words():
-            obj = await _json(client.v1.checkout.sessions.create_async(params))
+            obj = await json_of(client.v1.checkout.sessions.create_async(params))
         url = text(obj.get("url"), 4096)
         if url is None:
             raise ProviderUnavailable("the answer shows no page")
@@ -153,7 +153,7 @@ class StripePayments:
         """The hosted page of the invoice; a fresh read gives an address that works."""
         client = self._connections.client(account)
         with in_our_words():
-            obj = await _json(client.v1.invoices.retrieve_async(invoice))
+            obj = await json_of(client.v1.invoices.retrieve_async(invoice))
         return text(obj.get("hosted_invoice_url"), 4096)
 
     async def end_subscription(
@@ -196,10 +196,10 @@ class StripePayments:
             raise ValueError(f"no way to close an invoice is called {how!r}")
         try:
             with in_our_words():
-                obj = await _json(calls[how](invoice, None, {"idempotency_key": key}))
+                obj = await json_of(calls[how](invoice, None, {"idempotency_key": key}))
         except ProviderRefused:
             with in_our_words():
-                obj = await _json(client.v1.invoices.retrieve_async(invoice))
+                obj = await json_of(client.v1.invoices.retrieve_async(invoice))
             if self._invoice(obj, account).status in OPEN:
                 raise
         return self._invoice(obj, account)
@@ -210,13 +210,15 @@ class StripePayments:
         client = self._connections.client(account)
         with in_our_words():
             if payment.startswith(("ch_", "py_")):
-                charge = await _json(client.v1.charges.retrieve_async(payment))
+                charge = await json_of(client.v1.charges.retrieve_async(payment))
                 intent = ref(charge.get("payment_intent"))
                 if intent is None:
                     return ref(charge.get("invoice"))
                 payment = intent
             asked: Any = {"type": "payment_intent", "payment_intent": payment}
-            obj = await _json(client.v1.invoice_payments.list_async({"payment": asked, "limit": 1}))
+            obj = await json_of(
+                client.v1.invoice_payments.list_async({"payment": asked, "limit": 1})
+            )
         return ref(next(rows(obj), {}).get("invoice"))
 
     async def read_object(
@@ -239,7 +241,7 @@ class StripePayments:
         client = self._connections.client(account)
         try:
             with in_our_words():
-                obj = await _json(LIVE[kind](client, id))
+                obj = await json_of(LIVE[kind](client, id))
         except ProviderRefused as refused:
             if refused.code == MISSING:
                 return []
@@ -261,7 +263,7 @@ class StripePayments:
             asked["starting_after"] = after
         client = self._connections.client(account)
         with in_our_words():
-            obj = await _json(client.v1.subscriptions.list_async(asked))
+            obj = await json_of(client.v1.subscriptions.list_async(asked))
         return page_of(obj, account, self._clock.now())
 
     def _invoice(self, obj: Json, account: ProviderAccount) -> Invoice:
@@ -292,18 +294,12 @@ class StripePayments:
         client = self._connections.client(account)
         try:
             with in_our_words():
-                obj = await _json(client.v1.subscriptions.retrieve_async(subscription))
+                obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
         except ProviderRefused as refused:
             if refused.code == MISSING:
                 return None
             raise
         return text(obj.get("status"), 40) or "unknown"
-
-
-async def _json(call: Awaitable[StripeObject]) -> Json:
-    """The JSON of an answer, as it came: the SDK's objects are no dicts and know one version."""
-    answered = await call
-    return table(answered.last_response.data) if answered.last_response else {}
 
 
 def _under(key: str, subject: str) -> Any:

@@ -1,14 +1,16 @@
 """Connections to Stripe: one HTTP client per process, one SDK client per account and key."""
 
 import os
+from collections.abc import Awaitable, Mapping
 
 import httpx
 import stripe
-from stripe import HTTPXClient, StripeClient
+from stripe import HTTPXClient, StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
 from app.ports.payments import AccountRefused
 from app.ports.secrets import Sealer, SecretUnreadable
+from app.providers.stripe.reading import Json, table
 
 # The SDK of this release speaks it, our readers know it, and `connect` pins endpoints to it.
 API_VERSION = "2026-10-28.endive"
@@ -22,12 +24,32 @@ stripe.enable_telemetry = False
 os.environ.setdefault("STRIPE_SUPPRESS_NOTICES", "true")
 
 
+class Wire(HTTPXClient):
+    """The SDK's HTTP client, but it sends a form as content: httpx deprecates what the SDK does."""
+
+    async def request_async(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        post_data: str | bytes | None = None,
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Send one request. Raises the SDK's `APIConnectionError` where no answer came."""
+        try:
+            answer = await self._client_async.request(
+                method, url, headers=headers, content=post_data, timeout=self._timeout
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._handle_request_error(error)
+        return answer.content, answer.status_code, answer.headers
+
+
 class Connections:
     """SDK clients by account, made when first asked for. Belongs to one event loop."""
 
     def __init__(self, sealer: Sealer, *, timeout: httpx.Timeout = TIMEOUT) -> None:
         self._sealer = sealer
-        self._http = HTTPXClient(timeout=timeout)
+        self._http = Wire(timeout=timeout)
         self._clients: dict[tuple[str, str | None], StripeClient] = {}
 
     def client(self, account: ProviderAccount) -> StripeClient:
@@ -63,3 +85,13 @@ class Connections:
             max_network_retries=RETRIES,
             base_addresses={"api": base} if base else None,
         )
+
+
+async def json_of(call: Awaitable[StripeObject]) -> Json:
+    """The JSON of an answer, as it came: the SDK's objects are no dicts and know one version.
+
+    Empty for an answer that is no object; the SDK hands those out as they are.
+    """
+    answered: object = await call
+    response = answered.last_response if isinstance(answered, StripeObject) else None
+    return table(response.data) if response else {}

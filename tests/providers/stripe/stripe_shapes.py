@@ -27,7 +27,7 @@ def is_new(era: str) -> bool:
     return era >= "2025-03-31"
 
 
-def event(type: str, obj: Json | None = None, *, era: str = ERAS[-1], **more: Any) -> bytes:  # noqa: A002
+def event(type: str, obj: Json | None = None, *, era: str = ERAS[-1], **more: Any) -> bytes:
     """A snapshot event."""
     data: Json = {"object": obj if obj is not None else {}}
     if "previous" in more:
@@ -45,7 +45,7 @@ def event(type: str, obj: Json | None = None, *, era: str = ERAS[-1], **more: An
     return orjson.dumps(body)
 
 
-def thin_event(type: str, related: Json | None, **more: Any) -> bytes:  # noqa: A002
+def thin_event(type: str, related: Json | None, **more: Any) -> bytes:
     """A thin event: no object, only what it points to."""
     return orjson.dumps(
         {
@@ -189,3 +189,8 @@ def intent(era: str = ERAS[-1], **more: Any) -> Json:
     else:
         obj |= {"invoice": "in_1", "charges": {"object": "list", "data": [charge(era)]}}
     return obj | more
+
+
+def card(id: str, **more: Any) -> Json:
+    """A payment method that is a card."""
+    return {"id": id, "object": "payment_method", "type": "card", "card": {"brand": "visa"}} | more

@@ -1,0 +1,192 @@
+"""What we do at Stripe: what goes over the wire, and what a refusal becomes."""
+
+import pytest
+
+from app.domain.mirror import InvoiceStatus
+from app.ports.payments import ProviderRefused
+from tests.providers.stripe.stripe_shapes import charge, invoice, subscription
+from tests.providers.stripe.wire import ACCOUNT, API, answers, form, key, refuses
+
+pytestmark = pytest.mark.anyio
+INVOICE = f"{API}/v1/invoices/in_1"
+SUBSCRIPTION = f"{API}/v1/subscriptions/sub_1"
+
+
+async def test_stripes_own_retries_are_stopped_and_the_invoice_is_read_back(payments, wire):
+    stop = wire.post(INVOICE).mock(return_value=answers(invoice()))
+    stopped = invoice(auto_advance=False, next_payment_attempt=None)
+    wire.get(INVOICE).mock(return_value=answers(stopped))
+
+    after = await payments.stop_provider_retries(ACCOUNT, "in_1")
+
+    assert form(stop) == {"auto_advance": "false"}
+    assert after.next_attempt_at is None
+    assert after.auto_advance is False
+
+
+async def test_a_new_card_is_set_on_customer_and_subscriptions(payments, wire):
+    customer = wire.post(f"{API}/v1/customers/cus_1").mock(return_value=answers({"id": "cus_1"}))
+    one = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+    two = wire.post(f"{API}/v1/subscriptions/sub_2").mock(return_value=answers(subscription()))
+
+    await payments.set_default_method(
+        ACCOUNT, customer="cus_1", subscriptions=("sub_1", "sub_2"), method="pm_2", key="act_1"
+    )
+
+    assert form(customer) == {"invoice_settings[default_payment_method]": "pm_2"}
+    assert form(one) == form(two) == {"default_payment_method": "pm_2"}
+    assert [key(route) for route in (customer, one, two)] == [
+        "act_1:cus_1",
+        "act_1:sub_1",
+        "act_1:sub_2",
+    ]
+
+
+async def test_a_subscription_that_ended_needs_no_card(payments, wire):
+    wire.post(f"{API}/v1/customers/cus_1").mock(return_value=answers({"id": "cus_1"}))
+    wire.post(SUBSCRIPTION).mock(return_value=refuses(404, code="resource_missing"))
+    wire.get(SUBSCRIPTION).mock(return_value=answers(subscription(status="canceled")))
+
+    await payments.set_default_method(
+        ACCOUNT, customer="cus_1", subscriptions=("sub_1",), method="pm_2", key="act_1"
+    )
+
+
+async def test_a_card_that_does_not_exist_is_refused(payments, wire):
+    wire.post(f"{API}/v1/customers/cus_1").mock(return_value=answers({"id": "cus_1"}))
+    wire.post(SUBSCRIPTION).mock(return_value=refuses(404, code="resource_missing"))
+    wire.get(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    with pytest.raises(ProviderRefused):
+        await payments.set_default_method(
+            ACCOUNT, customer="cus_1", subscriptions=("sub_1",), method="pm_2", key="act_1"
+        )
+
+
+async def test_a_card_page_carries_our_link_and_no_charge(payments, wire):
+    page = {"id": "cs_1", "url": "https://checkout.stripe.com/c/1"}
+    route = wire.post(f"{API}/v1/checkout/sessions").mock(return_value=answers(page))
+
+    url = await payments.card_page(
+        ACCOUNT, customer="cus_1", return_url="https://a.example/p", link="lnk_1", currency="eur"
+    )
+
+    assert url == "https://checkout.stripe.com/c/1"
+    assert form(route) == {
+        "mode": "setup",
+        "customer": "cus_1",
+        "currency": "eur",
+        "success_url": "https://a.example/p",
+        "cancel_url": "https://a.example/p",
+        "metadata[holdfast_link]": "lnk_1",
+        "setup_intent_data[metadata][holdfast_link]": "lnk_1",
+    }
+
+
+@pytest.mark.parametrize("url", ["https://invoice.stripe.com/i/1", None])
+async def test_the_page_of_an_invoice_is_read_fresh(payments, wire, url):
+    wire.get(INVOICE).mock(return_value=answers(invoice(hosted_invoice_url=url)))
+
+    assert await payments.invoice_page(ACCOUNT, "in_1") == url
+
+
+async def test_cancelling_now_puts_nothing_into_the_address(payments, wire):
+    route = wire.delete(SUBSCRIPTION).mock(return_value=answers(subscription(status="canceled")))
+
+    await payments.end_subscription(ACCOUNT, "sub_1", how="cancel_now", key="case_1:end")
+
+    assert not route.calls[0].request.url.query
+
+
+@pytest.mark.parametrize(
+    ("how", "path", "sent"),
+    [
+        ("cancel_at_period_end", "", {"cancel_at_period_end": "true"}),
+        ("pause", "/pause", {"type": "subscription"}),
+    ],
+)
+async def test_other_ends_are_posts_under_our_key(payments, wire, how, path, sent):
+    route = wire.post(f"{SUBSCRIPTION}{path}").mock(return_value=answers(subscription()))
+
+    await payments.end_subscription(ACCOUNT, "sub_1", how=how, key="case_1:end")
+
+    assert form(route) == sent
+    assert key(route) == "case_1:end"
+
+
+@pytest.mark.parametrize("found", [answers({"id": "sub_1", "status": "canceled"}), refuses(404)])
+async def test_ending_what_has_ended_is_fine(payments, wire, found):
+    wire.delete(SUBSCRIPTION).mock(return_value=refuses(404, code="resource_missing"))
+    gone = refuses(404, code="resource_missing")
+    wire.get(SUBSCRIPTION).mock(return_value=found if found.status_code == 200 else gone)
+
+    await payments.end_subscription(ACCOUNT, "sub_1", how="cancel_now", key="case_1:end")
+
+
+async def test_a_pause_that_is_refused_is_told(payments, wire):
+    wire.post(f"{SUBSCRIPTION}/pause").mock(return_value=refuses(400, code="billing_mode_invalid"))
+    wire.get(SUBSCRIPTION).mock(return_value=answers(subscription(status="past_due")))
+
+    with pytest.raises(ProviderRefused):
+        await payments.end_subscription(ACCOUNT, "sub_1", how="pause", key="case_1:end")
+
+
+async def test_pausing_what_is_paused_is_fine(payments, wire):
+    wire.post(f"{SUBSCRIPTION}/pause").mock(return_value=refuses(400))
+    wire.get(SUBSCRIPTION).mock(return_value=answers(subscription(status="paused")))
+
+    await payments.end_subscription(ACCOUNT, "sub_1", how="pause", key="case_1:end")
+
+
+@pytest.mark.parametrize(
+    ("how", "path", "status"),
+    [("uncollectible", "mark_uncollectible", "uncollectible"), ("void", "void", "void")],
+)
+async def test_closing_an_invoice(payments, wire, how, path, status):
+    route = wire.post(f"{INVOICE}/{path}").mock(return_value=answers(invoice(status=status)))
+
+    after = await payments.close_invoice(ACCOUNT, "in_1", how=how, key="case_1:end")
+
+    assert after.status == status
+    assert key(route) == "case_1:end"
+
+
+async def test_an_invoice_paid_meanwhile_is_not_closed_but_told(payments, wire):
+    wire.post(f"{INVOICE}/void").mock(return_value=refuses(400, code="invoice_not_editable"))
+    wire.get(INVOICE).mock(return_value=answers(invoice(status="paid")))
+
+    after = await payments.close_invoice(ACCOUNT, "in_1", how="void", key="case_1:end")
+
+    assert after.status is InvoiceStatus.PAID
+
+
+async def test_an_open_invoice_that_cannot_be_closed_is_refused(payments, wire):
+    wire.post(f"{INVOICE}/void").mock(return_value=refuses(400))
+    wire.get(INVOICE).mock(return_value=answers(invoice()))
+
+    with pytest.raises(ProviderRefused):
+        await payments.close_invoice(ACCOUNT, "in_1", how="void", key="case_1:end")
+
+
+async def test_the_invoice_of_a_payment_is_found_by_the_join(payments, wire):
+    route = wire.get(f"{API}/v1/invoice_payments").mock(
+        side_effect=[
+            answers({"data": [{"id": "inpay_1", "invoice": "in_7"}]}),
+            answers({"data": []}),
+        ]
+    )
+
+    found = await payments.invoice_of_payment(ACCOUNT, "pi_1")
+    none = await payments.invoice_of_payment(ACCOUNT, "pi_2")
+
+    asked = route.calls[0].request.url.params
+    assert asked["payment[type]"] == "payment_intent"
+    assert asked["payment[payment_intent]"] == "pi_1"
+    assert (found, none) == ("in_7", None)
+
+
+async def test_the_invoice_of_an_old_charge_stands_on_it(payments, wire):
+    old = charge("2017-08-15")
+    wire.get(f"{API}/v1/charges/ch_1").mock(return_value=answers(old))
+
+    assert await payments.invoice_of_payment(ACCOUNT, "ch_1") == "in_1"

@@ -1,0 +1,94 @@
+"""Objects read live, as the notices their events would have been."""
+
+import pytest
+
+from app.domain.mirror import Invoice, Payment
+from app.domain.notices import NoticeKind
+from tests.providers.stripe.stripe_shapes import card, charge, intent, invoice, subscription
+from tests.providers.stripe.wire import ACCOUNT, API, NOW, answers, refuses
+
+pytestmark = pytest.mark.anyio
+INVOICE = f"{API}/v1/invoices/in_1"
+SUBSCRIPTION = f"{API}/v1/subscriptions/sub_1"
+
+
+async def read_live(payments, kind, of):
+    return await payments.read_object(ACCOUNT, type=kind, id=of, event="evt_7", at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("obj", "kind"),
+    [
+        pytest.param(invoice(status="paid"), NoticeKind.INVOICE_PAID, id="paid"),
+        pytest.param(invoice(status="void"), NoticeKind.INVOICE_VOIDED, id="void"),
+        pytest.param(invoice(status="uncollectible"), "invoice_uncollectible", id="given up"),
+        pytest.param(invoice(), NoticeKind.INVOICE_FAILED, id="refused"),
+        pytest.param(invoice(attempt_count=0), NoticeKind.INVOICE_UPDATED, id="not yet tried"),
+        pytest.param(
+            invoice(
+                payments={
+                    "data": [{"payment": {"payment_intent": intent(last_payment_error=None)}}]
+                }
+            ),
+            NoticeKind.INVOICE_UPDATED,
+            id="under way",
+        ),
+    ],
+)
+async def test_an_invoice_read_live_says_how_it_stands(payments, wire, obj, kind):
+    wire.get(INVOICE).mock(return_value=answers(obj))
+
+    (notice,) = await read_live(payments, "invoice", "in_1")
+
+    assert notice.kind == kind
+    assert (notice.event, notice.occurred_at) == ("evt_7", NOW)
+    assert isinstance(notice.snapshot, Invoice)
+    assert notice.snapshot.account_id == "acc_1"
+
+
+async def test_a_refunded_payment_read_live_names_its_invoice(payments, wire):
+    latest = charge(status="succeeded", amount_refunded=4000)
+    obj = intent(status="succeeded", latest_charge=latest, last_payment_error=None)
+    wire.get(f"{API}/v1/payment_intents/pi_1").mock(return_value=answers(obj))
+    join = answers({"data": [{"id": "inpay_1", "invoice": "in_7"}]})
+    wire.get(f"{API}/v1/invoice_payments").mock(return_value=join)
+
+    (notice,) = await read_live(payments, "payment", "pi_1")
+
+    assert notice.kind is NoticeKind.PAYMENT_REFUNDED
+    assert (notice.invoice, notice.amount_minor) == ("in_7", 4000)
+    assert isinstance(notice.snapshot, Payment)
+    assert (notice.snapshot.invoice_id, notice.snapshot.refunded_minor) == ("in_7", 4000)
+
+
+@pytest.mark.parametrize(
+    ("path", "of", "obj", "kind"),
+    [
+        ("subscriptions", "sub_1", subscription(), NoticeKind.SUBSCRIPTION_CHANGED),
+        ("subscriptions", "sub_1", subscription(status="canceled"), "subscription_ended"),
+        ("customers", "cus_1", {"id": "cus_1"}, NoticeKind.CUSTOMER_CHANGED),
+        ("customers", "cus_1", {"id": "cus_1", "deleted": True}, NoticeKind.CUSTOMER_DELETED),
+        ("payment_methods", "pm_1", card("pm_1"), NoticeKind.METHOD_CHANGED),
+        ("disputes", "dp_1", {"id": "dp_1", "status": "lost"}, NoticeKind.DISPUTE_LOST),
+        ("setup_intents", "seti_1", {"id": "seti_1", "status": "succeeded"}, "card_collected"),
+        ("subscription_schedules", "sub_sched_1", {"id": "sub_sched_1"}, "schedule_changed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_other_objects_read_live(payments, wire, path, of, obj, kind):
+    wire.get(f"{API}/v1/{path}/{of}").mock(return_value=answers(obj))
+
+    (notice,) = await read_live(payments, "object", of)
+
+    assert notice.kind == kind
+    assert notice.object == of
+
+
+async def test_what_is_gone_gives_no_notice(payments, wire):
+    wire.get(INVOICE).mock(return_value=refuses(404, code="resource_missing"))
+
+    assert await read_live(payments, "invoice", "in_1") == []
+
+
+async def test_what_we_do_not_read_is_not_asked_for(payments):
+    assert await read_live(payments, "object", "po_1") == []

@@ -1,0 +1,209 @@
+"""The last look: the invoice as it is, what was tried, what would be charged."""
+
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from tests.providers.stripe.stripe_shapes import card, charge, intent, invoice, subscription
+from tests.providers.stripe.wire import (
+    ACCOUNT,
+    API,
+    NOW,
+    answers,
+    refuses,
+)
+
+pytestmark = pytest.mark.anyio
+INVOICE = f"{API}/v1/invoices/in_1"
+SUBSCRIPTION = f"{API}/v1/subscriptions/sub_1"
+
+
+def expanded(**more):
+    """An invoice as `read_invoice` asks for it."""
+    own = {"default_payment_method": card("pm_1")} | more.pop("subscription", {})
+    sub = subscription(status="past_due", **own)
+    customer = {"id": "cus_1", "invoice_settings": {"default_payment_method": card("pm_customer")}}
+    obj = invoice(customer=customer | more.pop("customer", {}), **more)
+    obj["parent"]["subscription_details"]["subscription"] = sub
+    return obj
+
+
+async def test_a_reading_shows_invoice_payments_and_the_subscription(payments, wire):
+    failed = intent(latest_charge=charge(), payment_method=card("pm_1"))
+    row = {"id": "inpay_1", "status": "open", "payment": {"payment_intent": failed}}
+    route = wire.get(INVOICE).mock(return_value=answers(expanded(payments={"data": [row]})))
+
+    reading = await payments.read_invoice(ACCOUNT, "in_1")
+
+    asked = route.calls[0].request.url.params
+    assert "payments.data.payment.payment_intent.latest_charge" in asked.values()
+    assert reading.invoice.remaining_minor == 9500
+    assert reading.invoice.account_id == "acc_1"
+    assert reading.invoice.seen_at == NOW
+    assert (reading.invoice.subscription_id, reading.invoice.customer_id) == ("sub_1", "cus_1")
+    assert reading.subscription_status == "past_due"
+    (payment,) = reading.payments
+    assert (payment.payment_id, payment.charge_id) == ("pi_1", "ch_1")
+    assert (payment.status, payment.invoice_id) == ("failed", "in_1")
+    assert payment.decline is not None
+    assert payment.decline["kind"] == "insufficient_funds"
+    assert payment.fingerprint == "fp_1"
+
+
+async def test_several_payments_come_newest_first(payments, wire):
+    def row(number):
+        latest = charge(id=f"ch_{number}", created=number)
+        return {"payment": {"payment_intent": intent(id=f"pi_{number}", latest_charge=latest)}}
+
+    obj = expanded(payments={"data": [row(10), row(30), row(20)]})
+    wire.get(INVOICE).mock(return_value=answers(obj))
+
+    reading = await payments.read_invoice(ACCOUNT, "in_1")
+
+    assert [payment.payment_id for payment in reading.payments] == ["pi_30", "pi_20", "pi_10"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"charge": charge("2020-08-27"), "payment_intent": "pi_1"},
+        {"charge": charge("2020-08-27"), "payment_intent": intent("2020-08-27")},
+        {"charge": "ch_1", "payment_intent": intent("2020-08-27")},
+    ],
+    ids=["a charge", "both", "an intent with charges"],
+)
+async def test_an_old_invoice_has_one_payment(payments, wire, more):
+    wire.get(INVOICE).mock(return_value=answers(invoice("2020-08-27", **more)))
+
+    reading = await payments.read_invoice(ACCOUNT, "in_1")
+
+    (payment,) = reading.payments
+    assert (payment.payment_id, payment.charge_id, payment.status) == ("pi_1", "ch_1", "failed")
+
+
+@pytest.mark.parametrize(
+    ("more", "charged"),
+    [
+        pytest.param({"default_payment_method": card("pm_own")}, "pm_own", id="the invoice's"),
+        pytest.param(
+            {"subscription": {"default_payment_method": card("pm_sub")}},
+            "pm_sub",
+            id="the subscription's wins over the customer's",
+        ),
+        pytest.param(
+            {
+                "subscription": {
+                    "default_payment_method": None,
+                    "default_source": {"id": "card_sub", "object": "card", "brand": "Visa"},
+                }
+            },
+            "card_sub",
+            id="the subscription's legacy card too",
+        ),
+        pytest.param(
+            {"subscription": {"default_payment_method": None}}, "pm_customer", id="the customer's"
+        ),
+        pytest.param(
+            {
+                "subscription": {"default_payment_method": None},
+                "customer": {
+                    "invoice_settings": {"default_payment_method": None},
+                    "default_source": {"id": "card_old", "object": "card", "brand": "Visa"},
+                },
+            },
+            "card_old",
+            id="the customer's legacy card",
+        ),
+    ],
+)
+async def test_the_method_to_be_charged_follows_stripes_order(payments, wire, more, charged):
+    wire.get(INVOICE).mock(return_value=answers(expanded(**more)))
+
+    reading = await payments.read_invoice(ACCOUNT, "in_1")
+
+    assert reading.method is not None
+    assert reading.method.method_id == charged
+    assert reading.method.brand == "visa"
+
+
+async def test_a_method_shown_only_by_its_id_is_asked_for(payments, wire):
+    wire.get(INVOICE).mock(return_value=answers(expanded(default_payment_method="pm_7")))
+    wire.get(f"{API}/v1/payment_methods/pm_7").mock(return_value=answers(card("pm_7")))
+
+    reading = await payments.read_invoice(ACCOUNT, "in_1")
+
+    assert reading.method is not None
+    assert reading.method.method_id == "pm_7"
+
+
+async def test_nobody_can_be_charged_without_a_method(payments, wire):
+    nothing = {
+        "subscription": {"default_payment_method": None},
+        "customer": {"invoice_settings": {"default_payment_method": None}},
+    }
+    wire.get(INVOICE).mock(return_value=answers(expanded(**nothing)))
+
+    assert (await payments.read_invoice(ACCOUNT, "in_1")).method is None
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        pytest.param(refuses(401), AccountRefused, id="401"),
+        pytest.param(refuses(403, code="secret_key_required"), AccountRefused, id="403"),
+        pytest.param(refuses(400, code="parameter_unknown"), ProviderRefused, id="400"),
+        pytest.param(refuses(404, code="resource_missing"), ProviderRefused, id="404"),
+        pytest.param(refuses(409), ProviderUnavailable, id="409"),
+        pytest.param(refuses(429, code="rate_limit"), ProviderUnavailable, id="429"),
+        pytest.param(refuses(500), ProviderUnavailable, id="500"),
+        pytest.param(answers([1]), ProviderUnavailable, id="a list"),
+        pytest.param(answers({"object": "invoice"}), ProviderUnavailable, id="no id"),
+        pytest.param(
+            httpx.Response(200, text="<html>", headers={"Stripe-Should-Retry": "false"}),
+            ProviderUnavailable,
+            id="HTML",
+        ),
+    ],
+)
+async def test_an_answer_that_is_no_reading(payments, wire, response, error):
+    wire.get(INVOICE).mock(return_value=response)
+
+    with pytest.raises(error):
+        await payments.read_invoice(ACCOUNT, "in_1")
+
+
+async def test_the_code_and_the_wait_come_along(payments, wire):
+    wire.get(INVOICE).mock(
+        side_effect=[
+            refuses(404, code="resource_missing"),
+            answers({"error": {"code": "rate_limit"}}, 429, Retry_After="12"),
+        ]
+    )
+
+    with pytest.raises(ProviderRefused) as refused:
+        await payments.read_invoice(ACCOUNT, "in_1")
+    with pytest.raises(ProviderUnavailable) as unavailable:
+        await payments.read_invoice(ACCOUNT, "in_1")
+
+    assert refused.value.code == "resource_missing"
+    assert unavailable.value.retry_after_s == 12.0
+
+
+async def test_the_sandbox_is_asked_where_the_account_says(payments, wire):
+    account = replace(ACCOUNT, api_base="http://127.0.0.1:9/")
+    route = wire.get("http://127.0.0.1:9/v1/invoices/in_1").mock(return_value=answers(invoice()))
+
+    await payments.read_invoice(account, "in_1")
+
+    assert route.called
+
+
+async def test_a_new_key_is_used_at_once(payments, wire):
+    route = wire.get(INVOICE).mock(return_value=answers(invoice()))
+    await payments.read_invoice(ACCOUNT, "in_1")
+
+    await payments.read_invoice(replace(ACCOUNT, api_key_sealed="sealed:sk_test_2"), "in_1")
+
+    assert route.calls[1].request.headers["authorization"] == "Bearer sk_test_2"
