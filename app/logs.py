@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -70,6 +70,18 @@ def keep_allowed(
     return kept
 
 
+class StandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at the moment of each line."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        """Fixed by what the class is for."""
+
+
 def configure_logging(*, level: str, form: str = "json") -> None:
     """Send every logger of this process to standard error, one redacted line each.
 
@@ -97,7 +109,7 @@ def configure_logging(*, level: str, form: str = "json") -> None:
             _renderer(form),
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StandardError()
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

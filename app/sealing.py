@@ -60,7 +60,9 @@ class AesGcmSealer:
         if form != FORM or name not in self._keys:
             raise SecretUnreadable("sealed under a master key that is not configured")
         try:
-            raw = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
+            raw = base64.urlsafe_b64decode(text.encode())
+            if base64.urlsafe_b64encode(raw) != text.encode():  # one text for one seal
+                raise SecretUnreadable("the sealed text is damaged")
             plain = self._keys[name].decrypt(
                 raw[:NONCE_BYTES], raw[NONCE_BYTES:], f"{form}.{name}".encode()
             )

@@ -1,0 +1,81 @@
+"""Settings: read from the environment, refused with the setting's name, written down."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.config import Settings, page
+
+KEY = "k" * 32
+PRODUCTION = {
+    "HOLDFAST_ENVIRONMENT": "production",
+    "DATABASE_URL": "postgresql://db/holdfast",
+    "HOLDFAST_SECRET_KEYS": KEY,
+    "HOLDFAST_PUBLIC_URL": "https://pay.example.com/",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"HOLDFAST_{name.upper()}", raising=False)
+    for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_the_page_of_settings_is_true() -> None:
+    assert Path("docs/settings.md").read_text() == page(), "run: python -m app.config"
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_nothing_needs_to_be_set_for_development(environment: pytest.MonkeyPatch) -> None:
+    assert Settings().environment == "development"
+
+
+def test_production_starts_with_what_it_needs(environment: pytest.MonkeyPatch) -> None:
+    for name, value in PRODUCTION.items():
+        environment.setenv(name, value)
+
+    settings = Settings()
+
+    assert [key.get_secret_value() for key in settings.secret_keys] == [KEY]
+    assert settings.public_url == "https://pay.example.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", ""),
+        ("HOLDFAST_SECRET_KEYS", ""),
+        ("HOLDFAST_SECRET_KEYS", "short"),
+        ("HOLDFAST_SECRET_KEYS", f"{KEY},short"),
+        ("HOLDFAST_PUBLIC_URL", "http://pay.example.com"),
+        ("HOLDFAST_PUBLIC_URL", "javascript:alert(1)"),
+        ("HOLDFAST_CLOCK_FILE", "clock"),
+        ("HOLDFAST_MAILBOX_DIR", "mailbox"),
+    ],
+)
+def test_production_does_not_start_without_secrets_or_with_a_demo_inside(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for known, good in PRODUCTION.items():
+        environment.setenv(known, good)
+    environment.setenv(name, value)
+
+    with pytest.raises(ValidationError) as refusal:
+        Settings()
+
+    assert name.removeprefix("HOLDFAST_").lower() in str(refusal.value).lower()
+    assert KEY not in str(refusal.value)
+
+
+def test_settings_do_not_show_their_secrets(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://me:canary@db/x")
+    environment.setenv("HOLDFAST_SECRET_KEYS", "canary" * 6)
+
+    assert "canary" not in repr(Settings())
