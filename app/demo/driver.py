@@ -27,6 +27,7 @@ from app.services.backlog import backlog
 
 HOUR = timedelta(hours=1)
 STUCK_AFTER = 60.0  # seconds without quiet after which a step is a fault worth seeing
+SHORTEST_LOOK, LONGEST_LOOK = 0.005, 0.05  # seconds between two looks at the backlog
 LINK = re.compile(r"https?://[^\s>]+/p/[\w-]+")
 
 
@@ -68,21 +69,26 @@ class Driver:
             if person.fate and person.fate.updater_days:
                 at = person.renews_at + timedelta(days=person.fate.updater_days)
                 self._expect(at, person, self._updater(person))
-        while (at := await self._next()) is not None and at <= until:
-            await self.step(at)
+        following: datetime | None = self.now
+        while following is not None and following <= until:
+            following = await self.step(following)
         await self.step(until)
 
-    async def step(self, at: datetime) -> None:
-        """One instant: acts, the provider's events, the service's work; to a fixed point."""
+    async def step(self, at: datetime) -> datetime | None:
+        """One instant: acts, the provider's events, the service's work; to a fixed point.
+
+        Returns the next instant at which something happens.
+        """
         self.now = at
         self.stage.set_clock(at)
         self.stage.watch()
         lines = [await self._acted(act) for act in self._due_acts()]
         await self.provider.advance(at)
-        await self._settle()
+        following = await self._settle()
         lines += await self._timeline()
         lines += await self._mail()
         self.story.tell(lines)
+        return self._next(following)
 
     def _due_acts(self) -> list[Act]:
         due: list[Act] = []
@@ -93,34 +99,37 @@ class Driver:
     async def _acted(self, act: Act) -> Line:
         return Line(self.now, act.who, 0, "customer", await act.do())
 
-    async def _next(self) -> datetime | None:
+    def _next(self, times: list[datetime | None]) -> datetime | None:
         """The earliest of due actions, sandbox events and customers' acts, rounded up."""
-        status = await self.provider.status()
-        times = [(await backlog(self.world)).next_due_at]
-        if status["next_event_at"]:
-            times.append(datetime.fromisoformat(status["next_event_at"]))
-        if self.acts:
-            times.append(self.acts[0].at)
         found = [at for at in times if at is not None]
-        return max(_whole_hour(min(found)), self.now) if found else None
+        if self.acts:
+            found.append(self.acts[0].at)
+        return max(_whole_hour(min(found)), self.now + HOUR) if found else None
 
-    async def _settle(self) -> None:
+    async def _settle(self) -> list[datetime | None]:
+        """Wait for the fixed point; the instants of the next action and sandbox event."""
         while True:
-            await self._quiet()
+            due = await self._quiet()
             status = await self.provider.deliver()
-            sent = status["undelivered"] or status.get("sent")
-            if not sent and not (await backlog(self.world)).busy:
-                return
+            if status["undelivered"] or status.get("sent"):
+                continue
+            following = status["next_event_at"]
+            return [due, datetime.fromisoformat(following) if following else None]
 
-    async def _quiet(self) -> None:
-        limit = time.monotonic() + STUCK_AFTER
-        if (await backlog(self.world)).busy:
+    async def _quiet(self) -> datetime | None:
+        """Wait until the service has nothing to do now; when its next action is due."""
+        limit, pause = time.monotonic() + STUCK_AFTER, SHORTEST_LOOK
+        state = await backlog(self.world)
+        if state.busy:
             await self.world.wake.now()
-        while (await backlog(self.world)).busy:
+        while state.busy:
             if time.monotonic() > limit:
                 raise Stuck(f"still busy at {self.now:%Y-%m-%d %H:%M} after {STUCK_AFTER:.0f} s")
             self.stage.watch()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_LOOK)
+            state = await backlog(self.world)
+        return state.next_due_at
 
     async def _timeline(self) -> list[Line]:
         async with self.world.store.transaction(self.merchant_id) as tx:
@@ -188,9 +197,10 @@ class Driver:
             page = await self._through_link(link)
             if not page:
                 return "opened the payment link, which had nothing left to pay"
-            answer = await self.client.post(page, data={"card": "visa"})
-            done = answer.status_code < httpx.codes.BAD_REQUEST
-            return "entered a new card through our link" if done else "gave up at the card page"
+            session, customer = page.rpartition("/")[2], self.known[person.key].customer
+            card = {"base": "visa"}
+            await self.provider.act(customer, "new_card", checkout_session=session, card=card)
+            return "entered a new card through our link"
 
         return act
 

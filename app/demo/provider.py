@@ -9,7 +9,6 @@ import httpx
 from app.demo.cast import PLANS, Subscriber, behaviour_of
 
 KEY = "sk_test_demo"
-CARDS = {"visa": "pm_card_visa", "mastercard": "pm_card_mastercard"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +72,15 @@ class Provider:
         return prices
 
     async def sign_up(self, person: Subscriber, price: str) -> SignedUp:
-        """A customer with a card and a paid first period."""
+        """A customer with a card of their own (no two share a fingerprint) and a paid period."""
+        card = await self.control("cards", brand=person.brand, base=person.brand)
         customer = await self.call(
             "customers",
             email=person.email,
             name=f"Subscriber {person.key}",
-            payment_method=CARDS[person.brand],
+            payment_method=card["id"],
             **{
-                "invoice_settings[default_payment_method]": CARDS[person.brand],
+                "invoice_settings[default_payment_method]": card["id"],
                 "preferred_locales[0]": person.language,
                 "metadata[key]": person.key,
             },

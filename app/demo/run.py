@@ -24,7 +24,7 @@ from app.demo.story import Story
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount, Scope
 from app.engines import EngineFailure
 from app.mail.mailbox import FolderMailbox
-from app.operations.connect import connect_account
+from app.operations.connect import connect
 from app.ports.world import World
 from app.services.api_keys import create_key
 from app.services.backfill import backfill_subscriptions
@@ -133,7 +133,7 @@ async def _connect(world: World, stage: Stage) -> House:
         mode=CollectionMode.DRIVE,
         api_base=stage.sandbox,
     )
-    account = await connect_account(world, account, actor="demo")
+    await connect(world, account.account_id, again=False)
     await backfill_subscriptions(world, account)
     _, key = await create_key(
         world,
