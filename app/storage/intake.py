@@ -142,6 +142,8 @@ class Lane:
 
         In key order, so that two lanes with the same events in hand never wait for each other.
         """
+        if self._connection and self._connection.is_closed():
+            self.drop()
         insert = self._insert or await self._connect()
         first = {key_of(event): event for event in reversed(events)}
         rows = [event for _, event in sorted(first.items())]

@@ -39,7 +39,8 @@ do $$
 begin
     begin
         execute format('grant holdfast_app, holdfast_system to %I', current_user);
-    exception when insufficient_privilege then null;
+    exception when insufficient_privilege or unique_violation or internal_error then
+        null;  -- not ours to grant, or being granted by another at this moment
     end;
     perform set_config('role', 'holdfast_app', true);
     perform set_config('role', 'holdfast_system', true);

@@ -47,10 +47,11 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
 
 
 class PostgresStore:
-    """`ports.store.Store`. Any number may stand on one database."""
+    """`ports.store.Store`. Any number may stand on one database. A transaction that is not at
+    its end after `limit_s` is given up with `StoreUnavailable`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, *, limit_s: float = TRANSACTION_LIMIT_S) -> None:
+        self._engine, self._limit_s = engine, limit_s
 
     @asynccontextmanager
     async def transaction(self, *merchants: str) -> AsyncIterator["PostgresTransaction"]:
@@ -66,7 +67,7 @@ class PostgresStore:
     async def _open(
         self, role: str, merchants: Collection[str]
     ) -> AsyncIterator["PostgresTransaction"]:
-        limit = asyncio.timeout(TRANSACTION_LIMIT_S)
+        limit = asyncio.timeout(self._limit_s)
         try:
             async with limit, AsyncExitStack() as held:
                 with translated():
@@ -78,7 +79,7 @@ class PostgresStore:
                     await connection.commit()
         except TimeoutError as late:
             if limit.expired():
-                raise StoreUnavailable(f"no end within {TRANSACTION_LIMIT_S} s") from late
+                raise StoreUnavailable(f"no end within {self._limit_s} s") from late
             raise
 
 

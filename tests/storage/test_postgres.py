@@ -1,0 +1,152 @@
+"""What only a real database does: connections lost, time that runs out, claimers in a race."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.mirror import Customer
+from app.ports.store import Conflict, StoreUnavailable
+from app.storage.store import PostgresStore, create_engine
+from tests.storage.builders import NOW, OURS, account, action, customer, merchant
+
+pytestmark = pytest.mark.anyio
+KILL = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and application_name = 'holdfast'
+"""
+
+
+@pytest.fixture
+async def engine(clean_database: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(clean_database)
+    async with PostgresStore(engine).transaction(OURS) as tx:
+        await tx.insert([merchant()])
+        await tx.insert([account()])
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def outsider(clean_database: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(clean_database)
+    yield connection
+    await connection.close()
+
+
+async def test_a_connection_lost_midway_leaves_nothing_and_the_next_one_works(
+    engine: AsyncEngine, outsider: Any
+) -> None:
+    store = PostgresStore(engine)
+
+    async def lose() -> None:
+        async with store.transaction(OURS) as tx:
+            await tx.save([customer("lost")])
+            await outsider.execute(KILL)
+            await tx.save([customer("never")])
+
+    with pytest.raises(StoreUnavailable):
+        await lose()
+
+    async with store.transaction(OURS) as tx:
+        assert await tx.find(Customer, where={}) == []
+
+
+async def test_a_connection_lost_before_the_commit_is_no_commit(
+    engine: AsyncEngine, outsider: Any
+) -> None:
+    store = PostgresStore(engine)
+
+    async def lose() -> None:
+        async with store.transaction(OURS) as tx:
+            await tx.save([customer("lost")])
+            await outsider.execute(KILL)
+
+    with pytest.raises(StoreUnavailable):
+        await lose()
+
+    async with store.transaction(OURS) as tx:
+        assert await tx.find(Customer, where={}) == []
+
+
+async def test_connections_that_died_in_the_pool_are_replaced_unseen(
+    engine: AsyncEngine, outsider: Any
+) -> None:
+    await outsider.execute(KILL)
+
+    async with PostgresStore(engine).transaction(OURS) as tx:
+        assert await tx.find(Customer, where={}) == []
+
+
+async def test_a_database_that_is_away_is_unavailable() -> None:
+    engine = create_engine("postgresql://nobody@127.0.0.1:1/nowhere")
+
+    with pytest.raises(StoreUnavailable):
+        async with PostgresStore(engine).transaction(OURS):
+            pass
+
+    await engine.dispose()
+
+
+async def test_a_transaction_that_does_not_end_is_ended(engine: AsyncEngine) -> None:
+    never = asyncio.Event()
+
+    async def dawdle() -> None:
+        async with PostgresStore(engine, limit_s=0.05).transaction(OURS) as tx:
+            await tx.save([customer("late")])
+            await never.wait()
+
+    with pytest.raises(StoreUnavailable, match="no end"):
+        await dawdle()
+
+    async with PostgresStore(engine).transaction(OURS) as tx:
+        assert await tx.find(Customer, where={}) == []
+
+
+async def test_a_timeout_of_the_use_case_itself_stays_what_it_is(engine: AsyncEngine) -> None:
+    async def give_up() -> None:
+        async with PostgresStore(engine).transaction(OURS) as tx:
+            await tx.save([customer("late")])
+            raise TimeoutError("of the use case")
+
+    with pytest.raises(TimeoutError, match="of the use case"):
+        await give_up()
+
+
+async def test_claimers_in_a_race_never_double_and_never_split_a_customer(
+    engine: AsyncEngine,
+) -> None:
+    store = PostgresStore(engine)
+    rows = [action(f"{n:03}", hours=-n, customer_id=f"cus_{n % 100}") for n in range(200)]
+    async with store.transaction(OURS) as tx:
+        await tx.insert(rows)
+
+    async def claim() -> list[tuple[str, str | None]]:
+        found: list[tuple[str, str | None]] = []
+        for _ in range(6):
+            async with store.system() as tx:
+                rows = await tx.claim_actions(9, now=NOW, lease_s=60)
+            found += [(row.action_id, row.customer_id) for row in rows]
+        return found
+
+    claimed = [one for mine in await asyncio.gather(*(claim() for _ in range(4))) for one in mine]
+
+    assert len({action_id for action_id, _ in claimed}) == len(claimed) == 100
+    assert len({name for _, name in claimed}) == 100
+
+
+async def test_a_lock_that_is_not_let_go_is_a_conflict(engine: AsyncEngine, outsider: Any) -> None:
+    store = PostgresStore(engine)
+    async with outsider.transaction():
+        await outsider.execute("lock table customers in access exclusive mode")
+
+        async def save() -> None:
+            async with store.transaction(OURS) as tx:
+                await tx._ask("set local lock_timeout = '20ms'")
+                await tx.save([customer()])
+
+        with pytest.raises(Conflict):
+            await save()
