@@ -5,9 +5,15 @@ from collections.abc import Iterator
 import pytest
 import stripe
 
-from tests.sandbox.stand import Listener, Served, serve
+from tests.sandbox.stand import Listener, Served, hang_up, serve
 
 stripe.enable_telemetry = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _connections() -> Iterator[None]:
+    yield
+    hang_up()
 
 
 @pytest.fixture

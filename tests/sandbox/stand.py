@@ -1,6 +1,7 @@
 """What the sandbox's tests stand on: a server in a thread, a listener, short ways to say things."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +23,32 @@ DAY = 86_400
 Thing = dict[str, Any]
 
 
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+OPEN: dict[float, stripe.HTTPXClient] = {}
+
+
+def connections(timeout: float) -> stripe.HTTPXClient:
+    """The SDK's own client, made once per timeout: each costs two TLS contexts."""
+    if timeout not in OPEN:
+        OPEN[timeout] = stripe.HTTPXClient(
+            timeout=timeout, allow_sync_methods=True, verify_ssl_certs=False
+        )
+    return OPEN[timeout]
+
+
+def hang_up() -> None:
+    """Close what `connections` opened."""
+    while OPEN:
+        OPEN.popitem()[1].close()
+
+
 class Served:
     """A running sandbox, as a client sees it."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.key = "sk_test_sandbox_tests"
+        self.http = httpx.Client(base_url=self.url, verify=NO_TLS, timeout=30)
 
     def client(self, *, retries: int = 0, timeout: float = 5) -> stripe.StripeClient:
         """The official SDK, pointed here."""
@@ -35,27 +56,32 @@ class Served:
             self.key,
             max_network_retries=retries,
             base_addresses={"api": self.url},
-            http_client=stripe.HTTPXClient(timeout=timeout, allow_sync_methods=True),
+            http_client=connections(timeout),
         )
 
     def control(self, path: str, given: Thing | None = None) -> Any:
         """POST to the control API."""
-        answer = httpx.post(f"{self.url}/_sandbox/{path}", json=given or {}, timeout=30)
+        answer = self.http.post(f"/_sandbox/{path}", json=given or {})
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def status(self) -> Any:
-        return httpx.get(f"{self.url}/_sandbox/status").json()
+        return self.http.get("/_sandbox/status").json()
+
+    def events(self) -> list[Thing]:
+        """Everything that ever happened, oldest first."""
+        found: list[Thing] = self.http.get("/_sandbox/events?limit=100000").json()["events"]
+        return found
 
     def advance(self, *, days: float) -> Any:
         """Move the clock and play."""
-        now = httpx.get(f"{self.url}/_sandbox/status").json()["now"]
+        now = self.http.get("/_sandbox/status").json()["now"]
         return self.control("advance", {"to": later(now, days)})
 
     def raw(self, method: str, path: str, **given: Any) -> httpx.Response:
         """One API call without the SDK."""
         headers = {"authorization": f"Bearer {self.key}", **given.pop("headers", {})}
-        return httpx.request(method, f"{self.url}{path}", headers=headers, timeout=5, **given)
+        return self.http.request(method, path, headers=headers, **given)
 
 
 def later(now: str, days: float) -> str:
@@ -74,9 +100,11 @@ def serve(path: Path | None = None, *, seed: int = 1) -> Iterator[Served]:
         assert thread.is_alive(), "the sandbox did not start"
     port = server.servers[0].sockets[0].getsockname()[1]
     app.state.house.world.base_url = f"http://127.0.0.1:{port}"
+    served = Served(port)
     try:
-        yield Served(port)
+        yield served
     finally:
+        served.http.close()
         server.should_exit = True
         thread.join()
 

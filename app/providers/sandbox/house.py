@@ -40,7 +40,7 @@ class House:
         self.world = world
         self.mode = mode
         self._clock = clock
-        self._client = client or httpx.AsyncClient(timeout=SEND_TIMEOUT, trust_env=False)
+        self._client = client
         self._one_at_a_time = asyncio.Lock()
 
     def catch_up(self) -> None:
@@ -96,7 +96,8 @@ class House:
 
     async def close(self) -> None:
         """Let go of connections and write what is left."""
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
         self.world.records.close()
 
     async def _send_waiting(self) -> int:
@@ -152,6 +153,8 @@ class House:
             "stripe-signature": webhooks.signature_header(secrets, self.world.now, body),
             "user-agent": "Sandbox/1.0",
         }
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=SEND_TIMEOUT, trust_env=False)
         try:
             answer = await self._client.post(
                 endpoint["url"], content=body.encode(), headers=headers
