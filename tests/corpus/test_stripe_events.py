@@ -34,9 +34,9 @@ def notice(file: str) -> Notice:
     return found
 
 
-def derived(type: str, nth: int = 1, version: str = "2026-10-28.endive") -> str:  # noqa: A002
+def derived(name: str, nth: int = 1, version: str = "2026-10-28.endive") -> str:
     tail = f"__{nth}" if nth > 1 else ""
-    return f"derived__{type}__{version}{tail}.json"
+    return f"derived__{name}__{version}{tail}.json"
 
 
 def test_the_index_names_every_file():
@@ -157,15 +157,15 @@ def test_what_was_settled_elsewhere_is_no_money_of_the_provider():
 
 
 @pytest.mark.parametrize(
-    ("type", "status", "reason"),
+    ("name", "status", "reason"),
     [
         ("invoice.voided", InvoiceStatus.VOID, None),
         ("invoice.marked_uncollectible", InvoiceStatus.UNCOLLECTIBLE, "max_payment_attempts"),
         ("invoice.paid", InvoiceStatus.PAID, None),
     ],
 )
-def test_how_an_invoice_ended(type, status, reason):  # noqa: A002
-    found = invoice_of(derived(type))
+def test_how_an_invoice_ended(name, status, reason):
+    found = invoice_of(derived(name))
 
     assert (found.status, found.closed_reason) == (status, reason)
 

@@ -27,7 +27,7 @@ def is_new(era: str) -> bool:
     return era >= "2025-03-31"
 
 
-def event(type: str, obj: Json | None = None, *, era: str = ERAS[-1], **more: Any) -> bytes:
+def event(name: str, obj: Json | None = None, *, era: str = ERAS[-1], **more: Any) -> bytes:
     """A snapshot event."""
     data: Json = {"object": obj if obj is not None else {}}
     if "previous" in more:
@@ -38,20 +38,20 @@ def event(type: str, obj: Json | None = None, *, era: str = ERAS[-1], **more: An
         "api_version": era,
         "created": AT,
         "livemode": False,
-        "type": type,
+        "type": name,
         "data": data,
         **more,
     }
     return orjson.dumps(body)
 
 
-def thin_event(type: str, related: Json | None, **more: Any) -> bytes:
+def thin_event(name: str, related: Json | None, **more: Any) -> bytes:
     """A thin event: no object, only what it points to."""
     return orjson.dumps(
         {
             "id": "evt_thin",
             "object": "v2.core.event",
-            "type": type,
+            "type": name,
             "livemode": False,
             "created": "2026-10-01T12:00:00.500Z",
             "context": None,
@@ -191,6 +191,6 @@ def intent(era: str = ERAS[-1], **more: Any) -> Json:
     return obj | more
 
 
-def card(id: str, **more: Any) -> Json:
+def card(own: str, **more: Any) -> Json:
     """A payment method that is a card."""
-    return {"id": id, "object": "payment_method", "type": "card", "card": {"brand": "visa"}} | more
+    return {"id": own, "object": "payment_method", "type": "card", "card": {"brand": "visa"}} | more

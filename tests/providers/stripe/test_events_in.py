@@ -107,13 +107,13 @@ NAMES = sorted({name for obj in WHOLE for name in obj} | {"discounts", "payments
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
-    type=st.sampled_from(sorted(READER_OF)),
+    name=st.sampled_from(sorted(READER_OF)),
     whole=st.sampled_from(WHOLE),
     odd=st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=5),
     previous=ANYTHING,
 )
-def test_hostile_objects_are_read_as_far_as_they_go(type, whole, odd, previous):
-    notices = HOOKS.translate(event(type, whole | odd, previous=previous))
+def test_hostile_objects_are_read_as_far_as_they_go(name, whole, odd, previous):
+    notices = HOOKS.translate(event(name, whole | odd, previous=previous))
 
     assert all(isinstance(notice, Notice) for notice in notices)
     for notice in notices:

@@ -13,7 +13,7 @@ NOW = datetime.fromtimestamp(AT, UTC)
 
 
 @pytest.mark.parametrize(
-    ("type", "status", "kind"),
+    ("name", "status", "kind"),
     [
         ("charge.dispute.created", "needs_response", NoticeKind.DISPUTE_OPENED),
         ("charge.dispute.updated", "under_review", NoticeKind.DISPUTE_UPDATED),
@@ -25,10 +25,10 @@ NOW = datetime.fromtimestamp(AT, UTC)
         ("charge.dispute.funds_reinstated", "won", NoticeKind.DISPUTE_FUNDS_REINSTATED),
     ],
 )
-def test_disputes(type, status, kind):
+def test_disputes(name, status, kind):
     obj = {"id": "dp_1", "charge": "ch_1", "amount": 900, "currency": "usd", "status": status}
 
-    notice = read(event(type, obj))
+    notice = read(event(name, obj))
 
     assert notice.kind is kind
     assert (notice.object, notice.charge, notice.payment) == ("dp_1", "ch_1", "ch_1")
@@ -209,7 +209,7 @@ def test_an_unheard_of_event_is_read_as_far_as_it_goes():
 
 
 @pytest.mark.parametrize(
-    ("type", "known"),
+    ("name", "known"),
     [
         ("invoice.paid", True),
         ("coupon.created", True),
@@ -223,5 +223,5 @@ def test_an_unheard_of_event_is_read_as_far_as_it_goes():
         ("", False),
     ],
 )
-def test_types_are_known_or_unheard_of(type, known):
-    assert is_known(type) is known
+def test_types_are_known_or_unheard_of(name, known):
+    assert is_known(name) is known
