@@ -41,7 +41,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.router.routes.insert(0, Route(WEBHOOK_PATH, WebhookEndpoint(), methods=["POST"]))
     problems.install(app)
-    for room in (dunning, finance, health, metrics, reference):
+    for room in (dunning, finance):
+        app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
+    for room in (health, metrics, reference):
         app.include_router(room.router)
     specification.install(app, WEBHOOK_PATH)
     return app

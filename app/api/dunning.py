@@ -8,11 +8,11 @@ from app.api import cursors
 from app.api.auth import CasesReader
 from app.api.case_schemas import CaseFileOut, CaseList, CaseOut, CaseParameters
 from app.api.dependencies import WorldDep
-from app.api.problems import OF_EVERY_CALLER, Problem, problems
+from app.api.problems import Problem, problems
 from app.domain.ids import SHAPE
 from app.services import cases
 
-router = APIRouter(prefix="/v1/cases", tags=["cases"], responses=OF_EVERY_CALLER)
+router = APIRouter(prefix="/v1/cases", tags=["cases"])
 
 
 @router.get("")

@@ -1,0 +1,106 @@
+"""Schemathesis: whatever the document allows or forbids, over a database with things in it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from socket import socket
+
+import httpx
+import pytest
+import schemathesis
+import uvicorn
+import yaml
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+    use_after_free,
+)
+
+from app.openapi import PATH
+from tests.api.stage import a_case, open_stage
+
+SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load(PATH.read_text()))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+    use_after_free,
+]
+BOUNDED = settings(
+    max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+
+
+class Announcing(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the service answers, with a key of a merchant who has cases."""
+
+    url: str
+    headers: dict[str, str]
+    case_id: str
+
+
+@pytest.fixture(scope="module")
+def site(migrated_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The app behind a real server, in a thread and an event loop of its own."""
+    folder = tmp_path_factory.mktemp("schemathesis")
+    ready, stopping = threading.Event(), threading.Event()
+    sites: list[Site] = []
+
+    async def serve() -> None:
+        async with open_stage(migrated_database_url, folder, log_level="warning") as stage:
+            merchant = await stage.merchant()
+            account = await stage.account(merchant)
+            cases = [a_case(account, f"in_{n}", amount_minor=n) for n in range(5)]
+            await stage.holds(merchant, *cases)
+            server = Announcing(uvicorn.Config(stage.app, port=0, lifespan="off", log_config=None))
+            serving = asyncio.create_task(server.serve())
+            await server.listens.wait()
+            port = server.servers[0].sockets[0].getsockname()[1]
+            key = await stage.key(merchant)
+            sites.append(Site(f"http://127.0.0.1:{port}", key, cases[0].case_id))
+            ready.set()
+            await asyncio.to_thread(stopping.wait)
+            server.should_exit = True
+            await serving
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(30)
+    yield sites[0]
+    stopping.set()
+    thread.join()
+
+
+@SCHEMA.parametrize()
+@BOUNDED
+def test_every_answer_is_one_that_the_document_names(case: schemathesis.Case, site: Site) -> None:
+    case.call_and_validate(base_url=site.url, headers=site.headers, checks=CHECKS)
+
+
+def test_a_case_answers_as_the_document_says(site: Site) -> None:
+    response = httpx.get(f"{site.url}/v1/cases/{site.case_id}", headers=site.headers)
+
+    assert response.status_code == 200
+    SCHEMA["/v1/cases/{case_id}"]["GET"].validate_response(response)
