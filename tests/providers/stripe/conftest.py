@@ -1,4 +1,4 @@
-"""The production adapter and the wire in front of it."""
+"""The production adapter, one a file, and the wire in front of it."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,7 +9,7 @@ from app.providers.stripe.client import StripePayments
 from tests.providers.stripe.wire import stripe_payments
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def payments() -> AsyncIterator[StripePayments]:
     async with stripe_payments() as adapter:
         yield adapter

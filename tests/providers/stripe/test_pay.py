@@ -17,22 +17,24 @@ from tests.providers.stripe.wire import (
     form,
     key,
     refuses,
-    stripe_payments,
 )
 
 pytestmark = pytest.mark.anyio
 PAY = f"{API}/v1/invoices/in_1/pay"
 
 
-async def pay(response, **arguments):
-    async with stripe_payments() as payments:
+@pytest.fixture
+def pay(payments):
+    """Pay once; the outcome, and the route that was asked."""
+
+    async def paying(response, **arguments):
+        said = {"return_value" if isinstance(response, httpx.Response) else "side_effect": response}
         with respx.mock:
-            if isinstance(response, httpx.Response):
-                route = respx.post(PAY).mock(return_value=response)
-            else:
-                route = respx.post(PAY).mock(side_effect=response)
+            route = respx.post(PAY).mock(**said)
             answer = await payments.pay(ACCOUNT, "in_1", key="case_1:1", **arguments)
-    return answer, route
+        return answer, route
+
+    return paying
 
 
 def paid(**more):
@@ -47,7 +49,7 @@ def paid(**more):
     return invoice(status="paid", amount_paid=9500, payments={"data": [row]}, **more)
 
 
-async def test_the_request_is_off_session_under_our_key_and_the_pinned_version():
+async def test_the_request_is_off_session_under_our_key_and_the_pinned_version(pay):
     _, route = await pay(answers(paid()), method="pm_2")
 
     request = route.calls[0].request
@@ -62,13 +64,13 @@ async def test_the_request_is_off_session_under_our_key_and_the_pinned_version()
     assert "x-stripe-client-telemetry" not in request.headers
 
 
-async def test_without_a_method_the_provider_chooses():
+async def test_without_a_method_the_provider_chooses(pay):
     _, route = await pay(answers(paid()))
 
     assert "payment_method" not in form(route)
 
 
-async def test_a_paid_invoice_is_approved_and_names_its_charge():
+async def test_a_paid_invoice_is_approved_and_names_its_charge(pay):
     answer, _ = await pay(answers(paid()))
 
     assert answer.outcome is Outcome.APPROVED
@@ -79,7 +81,7 @@ async def test_a_paid_invoice_is_approved_and_names_its_charge():
     assert answer.invoice.seen_at == NOW
 
 
-async def test_an_old_invoice_is_approved_too():
+async def test_an_old_invoice_is_approved_too(pay):
     answer, _ = await pay(answers(invoice("2020-08-27", status="paid", paid=True)))
 
     assert answer.outcome is Outcome.APPROVED
@@ -101,7 +103,7 @@ async def test_an_old_invoice_is_approved_too():
         pytest.param("something_new", None, Outcome.UNKNOWN, id="a status unheard of"),
     ],
 )
-async def test_an_open_invoice_says_by_its_intent_how_it_stands(status, error, outcome):
+async def test_an_open_invoice_says_by_its_intent_how_it_stands(pay, status, error, outcome):
     shown = intent(status=status, last_payment_error=error)
     row = {"id": "inpay_1", "status": "open", "payment": {"payment_intent": shown}}
 
@@ -110,7 +112,7 @@ async def test_an_open_invoice_says_by_its_intent_how_it_stands(status, error, o
     assert answer.outcome is outcome
 
 
-async def test_an_open_invoice_that_shows_no_payment_is_unknown():
+async def test_an_open_invoice_that_shows_no_payment_is_unknown(pay):
     answer, _ = await pay(answers(invoice()))
 
     assert answer.outcome is Outcome.UNKNOWN
@@ -131,7 +133,7 @@ DECLINE = {
 }
 
 
-async def test_a_refusal_tells_its_reason_in_all_its_words():
+async def test_a_refusal_tells_its_reason_in_all_its_words(pay):
     answer, _ = await pay(refuses(402, **DECLINE))
 
     assert answer.outcome is Outcome.DECLINED
@@ -155,7 +157,7 @@ async def test_a_refusal_tells_its_reason_in_all_its_words():
     ],
     ids=lambda error: error.get("decline_code", error["code"]),
 )
-async def test_a_call_for_authentication_asks_the_customer(error):
+async def test_a_call_for_authentication_asks_the_customer(pay, error):
     answer, _ = await pay(refuses(402, **error))
 
     assert answer.outcome is Outcome.ACTION_REQUIRED
@@ -163,7 +165,7 @@ async def test_a_call_for_authentication_asks_the_customer(error):
     assert answer.decline.kind is DeclineKind.CUSTOMER_AUTHENTICATE
 
 
-async def test_a_block_by_radar_shows_in_the_expanded_charge():
+async def test_a_block_by_radar_shows_in_the_expanded_charge(pay):
     blocked = {"id": "ch_9", "status": "failed", "outcome": {"type": "blocked"}}
     error = DECLINE | {"payment_intent": {"id": "pi_9", "latest_charge": blocked}}
 
@@ -192,7 +194,7 @@ async def test_a_block_by_radar_shows_in_the_expanded_charge():
         pytest.param(429, {"code": "rate_limit"}, "rate_limit", id="too fast"),
     ],
 )
-async def test_what_was_refused_unread_was_not_executed(status, error, code):
+async def test_what_was_refused_unread_was_not_executed(pay, status, error, code):
     answer, route = await pay(refuses(status, **error))
 
     assert answer.outcome is Outcome.NOT_EXECUTED
@@ -201,7 +203,7 @@ async def test_what_was_refused_unread_was_not_executed(status, error, code):
     assert route.call_count == 1
 
 
-async def test_the_time_to_wait_is_told():
+async def test_the_time_to_wait_is_told(pay):
     answer, _ = await pay(answers({"error": {"code": "rate_limit"}}, 429, Retry_After="7"))
 
     assert answer.retry_after_s == 7.0
@@ -228,7 +230,7 @@ IN_USE = {"error": {"code": "idempotency_key_in_use"}}
         ),
     ],
 )
-async def test_whatever_may_have_happened_is_unknown_and_sent_only_once(response):
+async def test_whatever_may_have_happened_is_unknown_and_sent_only_once(pay, response):
     answer, route = await pay(response)
 
     assert answer.outcome is Outcome.UNKNOWN
@@ -236,47 +238,44 @@ async def test_whatever_may_have_happened_is_unknown_and_sent_only_once(response
     assert route.call_count == 1
 
 
-async def test_the_same_attempt_repeats_the_same_request():
-    async with stripe_payments() as payments:
-        with respx.mock:
-            route = respx.post(PAY).mock(side_effect=[httpx.ReadTimeout("late"), answers(paid())])
-            first = await payments.pay(ACCOUNT, "in_1", key="case_1:1", method="pm_1")
-            second = await payments.pay(ACCOUNT, "in_1", key="case_1:1", method="pm_1")
+async def test_the_same_attempt_repeats_the_same_request(payments):
+    with respx.mock:
+        route = respx.post(PAY).mock(side_effect=[httpx.ReadTimeout("late"), answers(paid())])
+        first = await payments.pay(ACCOUNT, "in_1", key="case_1:1", method="pm_1")
+        second = await payments.pay(ACCOUNT, "in_1", key="case_1:1", method="pm_1")
 
     assert (first.outcome, second.outcome) == (Outcome.UNKNOWN, Outcome.APPROVED)
     assert key(route, 0) == key(route, 1) == "case_1:1"
     assert form(route, 0) == form(route, 1)
 
 
-async def test_a_key_that_cannot_be_opened_charges_nobody():
+async def test_a_key_that_cannot_be_opened_charges_nobody(payments):
     lost = type(ACCOUNT)(account_id="acc_2", merchant_id="mer_1", api_key_sealed="damaged")
-    async with stripe_payments() as payments:
-        answer = await payments.pay(lost, "in_1", key="case_1:1")
+    answer = await payments.pay(lost, "in_1", key="case_1:1")
 
     assert answer.outcome is Outcome.NOT_EXECUTED
     assert answer.account_refused
 
 
-async def test_no_reason_repeats_what_the_provider_wrote_about_a_person():
+async def test_no_reason_repeats_what_the_provider_wrote_about_a_person(pay):
     answer, _ = await pay(refuses(400, code="x", message="No such customer: ann@example.com"))
 
     assert "ann@example.com" not in repr(answer)
 
 
-async def test_questions_are_asked_again_under_the_same_key(monkeypatch):
+async def test_questions_are_asked_again_under_the_same_key(payments, monkeypatch):
     async def at_once(self, secs):
         return None
 
     monkeypatch.setattr(HTTPXClient, "sleep_async", at_once)
     failed = httpx.Response(503, json={"error": {}})
-    async with stripe_payments() as payments:
-        with respx.mock:
-            route = respx.post(f"{API}/v1/customers/cus_1").mock(
-                side_effect=[httpx.ReadTimeout("late"), failed, answers({"id": "cus_1"})]
-            )
-            await payments.set_default_method(
-                ACCOUNT, customer="cus_1", subscriptions=(), method="pm_2", key="act_1"
-            )
+    with respx.mock:
+        route = respx.post(f"{API}/v1/customers/cus_1").mock(
+            side_effect=[httpx.ReadTimeout("late"), failed, answers({"id": "cus_1"})]
+        )
+        await payments.set_default_method(
+            ACCOUNT, customer="cus_1", subscriptions=(), method="pm_2", key="act_1"
+        )
 
     assert route.call_count == 3
     assert {key(route, call) for call in range(3)} == {"act_1:cus_1"}
