@@ -1,19 +1,18 @@
 """What an answer is: a head known at once, rows as they come, and a tail once all have come."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, cast
 
 from app.ports.figures import Keys, Period
 from app.reports.asking import Question
-from app.reports.periods import Step, cut
+from app.reports.periods import Step, cut, first_day
 
 Row = dict[str, Any]
 
-# Periods asked of the database at a time: bounds memory and the length of a transaction,
-# whatever the span.
-PERIODS_AT_ONCE = {Step.DAY: 31, Step.WEEK: 26}
-PERIODS_AT_ONCE_OTHERWISE = 12
+# Periods asked of the database at a time, about a month: bounds memory and the length of a
+# transaction, whatever the span. Longer periods are asked month by month and added up.
+AT_ONCE = {Step.DAY: 31, Step.WEEK: 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +29,58 @@ class Answer:
     tail: Callable[[], Awaitable[Mapping[str, Any]]]
 
 
+class Sums(Protocol):
+    """What `ports.figures` answers: keys, and counts of them."""
+
+    @property
+    def keys(self) -> Keys: ...
+
+
+S = TypeVar("S", bound=Sums)
+
+
 def blocks(question: Question) -> Iterator[Sequence[Period]]:
-    """The periods of a question in order, some at a time."""
-    size = PERIODS_AT_ONCE.get(question.step, PERIODS_AT_ONCE_OTHERWISE)
+    """The periods of a question in order, about a month at a time. A quarter or a year comes as
+    several periods that bear its name."""
+    step = question.step if question.step in AT_ONCE else Step.MONTH
     block: list[Period] = []
-    for period in cut(question.starts_at, question.ends_at, question.step, question.zone):
-        block.append(period)
-        if len(block) == size:
+    for period in cut(question.starts_at, question.ends_at, step, question.zone):
+        block.append(replace(period, day=first_day(period.day, question.step)))
+        if len(block) == AT_ONCE.get(step, 1):
             yield block
             block = []
     if block:
         yield block
+
+
+async def in_turn(
+    question: Question,
+    ask: Callable[[Sequence[Period]], Awaitable[Sequence[S]]],
+    names: Sequence[str],
+) -> AsyncIterator[S]:
+    """Ask block by block; gives the sums of each key once, in order.
+
+    Args:
+        ask: one reading of the figures port.
+        names: the fields to add up where a period came in several blocks.
+    """
+    held: dict[Keys, S] = {}
+    for block in blocks(question):
+        if held and next(iter(held)).period != block[0].day:
+            for keys in sorted(held, key=in_order):
+                yield held.pop(keys)
+        for sums in await ask(block):
+            held[sums.keys] = _added(held.get(sums.keys), sums, names)
+    for keys in sorted(held, key=in_order):
+        yield held[keys]
+
+
+def _added(former: S | None, sums: S, names: Sequence[str]) -> S:
+    if former is None:
+        return sums
+    more: Any = {name: getattr(former, name) + getattr(sums, name) for name in names}
+    changed: S = replace(cast("Any", sums), **more)
+    return changed
 
 
 def key_cells(keys: Keys, by: Sequence[str]) -> Row:

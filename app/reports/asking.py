@@ -56,7 +56,7 @@ class Question:
 
 def stamp(instant: datetime) -> str:
     """An instant as text, UTC, to the microsecond, so that it can be asked again exactly."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def cut_off(text: str | None, *, now: datetime) -> datetime:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -12,8 +13,7 @@ JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 
 # A cell that begins like this is a formula to a spreadsheet program; an apostrophe before it
 # makes it text. The wide forms count too: some programs fold them.
-FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-LINE_STARTS = ("\t", "\r", "\n")
+FORMULA = re.compile("[\t\r\n]|\\s*[=+@\uff1d\uff0b\uff0d\uff20-]")
 CHUNK = 65_536
 
 
@@ -26,8 +26,7 @@ def safe_cell(value: object) -> object:
     if isinstance(value, int):
         return value
     text = str(value)
-    dangerous = text.startswith(LINE_STARTS) or text.lstrip().startswith(FORMULA_STARTS)
-    return f"'{text}" if dangerous else text
+    return f"'{text}" if FORMULA.match(text) else text
 
 
 async def _json(answer: Answer) -> AsyncIterator[str]:

@@ -1,10 +1,10 @@
 """Recovered revenue by period: what came in, what went out again, and that it adds up."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from app.ports.figures import Figures, RecoveredSums
-from app.reports.answers import Answer, Row, blocks, in_order, key_cells
+from app.ports.figures import Figures, Period, RecoveredSums
+from app.reports.answers import Answer, Row, in_turn, key_cells
 from app.reports.asking import Question
 from app.reports.figures import definitions
 
@@ -27,13 +27,14 @@ def recovered_revenue(question: Question, *, figures: Figures) -> Answer:
     """
     totals: dict[str, Row] = {}
 
+    async def ask(block: Sequence[Period]) -> list[RecoveredSums]:
+        return await figures.recovered(question.excerpt, block, question.by)
+
     async def rows() -> AsyncIterator[Row]:
-        for block in blocks(question):
-            found = await figures.recovered(question.excerpt, block, question.by)
-            for sums in sorted(found, key=lambda sums: in_order(sums.keys)):
-                amounts = _amounts(sums)
-                _add(totals, sums.keys.currency, amounts)
-                yield key_cells(sums.keys, question.by) | amounts
+        async for sums in in_turn(question, ask, AMOUNTS[:-1]):
+            amounts = _amounts(sums)
+            _add(totals, sums.keys.currency, amounts)
+            yield key_cells(sums.keys, question.by) | amounts
 
     async def tail() -> Mapping[str, Any]:
         ledger = await figures.ledger(question.excerpt, question.starts_at, question.ends_at)

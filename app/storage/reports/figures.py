@@ -117,6 +117,8 @@ def _periods(periods: Sequence[Period]) -> dict[str, Any]:
         "days": [period.day for period in periods],
         "starts": [period.starts_at for period in periods],
         "ends": [period.ends_at for period in periods],
+        "starts_at": periods[0].starts_at,
+        "ends_at": periods[-1].ends_at,
     }
 
 

@@ -10,6 +10,10 @@ from app.ports.store import RowRefused, StoreUnavailable
 from app.storage.errors import translated
 from app.storage.scope import APP, ENTER, merchants_list
 
+# A prepared statement is planned for the values at hand: a plan made for any span of time and
+# any filter reads whole tables.
+READING = f"{ENTER}, set_config('plan_cache_mode', 'force_custom_plan', true)"
+
 
 async def read(
     engine: AsyncEngine, statement: TextClause, bound: Mapping[str, Any]
@@ -22,7 +26,9 @@ async def read(
     try:
         with translated():
             async with engine.begin() as connection:
-                await connection.exec_driver_sql(ENTER, (APP, merchants_list([bound["merchant"]])))
+                await connection.exec_driver_sql(
+                    READING, (APP, merchants_list([bound["merchant"]]))
+                )
                 return (await connection.execute(statement, bound)).mappings().all()
     except RowRefused as unprepared:
         raise StoreUnavailable(str(unprepared)) from unprepared

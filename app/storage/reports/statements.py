@@ -1,7 +1,8 @@
 """What the figures ask of PostgreSQL.
 
 The cut-off is a bound instant, never the database's clock. Time zones are not computed here:
-periods come as instants. A key that is not grouped by is null in every row, so that one
+periods come as instants, and their outer edges once more, because
+the planner sees no bounds in arrays. A key that is not grouped by is null in every row, so that one
 statement serves every grouping.
 """
 
@@ -18,6 +19,8 @@ _PERIODS = (
     bindparam("days", type_=ARRAY(Date)),
     bindparam("starts", type_=ARRAY(_INSTANT)),
     bindparam("ends", type_=ARRAY(_INSTANT)),
+    bindparam("starts_at", type_=_INSTANT),
+    bindparam("ends_at", type_=_INSTANT),
 )
 _KEYS = (bindparam("by_plan", type_=Boolean), bindparam("by_interval", type_=Boolean))
 
@@ -40,7 +43,8 @@ select p.day as period, e.currency,
 from unnest(:days, :starts, :ends) as p (day, starts_at, ends_at)
 join recovery_entries e
     on e.merchant_id = :merchant and e.occurred_at >= p.starts_at and e.occurred_at < p.ends_at
-where e.recorded_at <= :as_of and (:currency is null or e.currency = :currency)
+where e.occurred_at >= :starts_at and e.occurred_at < :ends_at and e.recorded_at <= :as_of
+    and (:currency is null or e.currency = :currency)
 group by 1, 2, 3, 4, 5
 """).bindparams(*_EXCERPT, *_PERIODS, *_KEYS, bindparam("by_cause", type_=Boolean))
 
@@ -64,7 +68,8 @@ with chosen as (
     from unnest(:days, :starts, :ends) as p (day, starts_at, ends_at)
     join failures f
         on f.merchant_id = :merchant and f.failed_at >= p.starts_at and f.failed_at < p.ends_at
-    where f.recorded_at <= :as_of and (:currency is null or f.currency = :currency)
+    where f.failed_at >= :starts_at and f.failed_at < :ends_at and f.recorded_at <= :as_of
+        and (:currency is null or f.currency = :currency)
         and (:before is null or f.failed_at < :before)
         and not exists (
             select from failures later
@@ -73,33 +78,30 @@ with chosen as (
                 and later.recorded_at <= :as_of
         )
 ), settled as (
-    select c.*, paid.cash_within, paid.other_within,
-        greatest(c.amount_minor - paid.ever, 0) as owed
+    select c.day, c.account_id, c.invoice_id, c.case_id, c.currency, c.amount_minor, c.plan,
+        c.interval, c.trial_conversion, c.exclusion,
+        coalesce(sum(e.amount_minor) filter (
+            where e.kind = 'recovered' and e.occurred_at <= c.failed_at + :within
+        ), 0) as cash_within,
+        coalesce(sum(e.amount_minor) filter (
+            where e.kind = 'settled_other' and e.occurred_at <= c.failed_at + :within
+        ), 0) as other_within,
+        greatest(c.amount_minor - coalesce(sum(e.amount_minor), 0), 0) as owed
     from chosen c
-    cross join lateral (
-        select
-            coalesce(sum(e.amount_minor) filter (
-                where e.kind = 'recovered' and e.occurred_at <= c.failed_at + :within
-            ), 0) as cash_within,
-            coalesce(sum(e.amount_minor) filter (
-                where e.kind = 'settled_other' and e.occurred_at <= c.failed_at + :within
-            ), 0) as other_within,
-            coalesce(sum(e.amount_minor) filter (
-                where e.kind in ('recovered', 'settled_other')
-            ), 0) as ever
-        from recovery_entries e
-        where e.merchant_id = c.merchant_id and e.account_id = c.account_id
-            and e.invoice_id = c.invoice_id and e.currency = c.currency
-            and e.recorded_at <= :as_of
-    ) paid
-), decided as (
+    left join recovery_entries e
+        on e.merchant_id = :merchant and e.account_id = c.account_id
+        and e.invoice_id = c.invoice_id and e.currency = c.currency
+        and e.kind in ('recovered', 'settled_other') and e.recorded_at <= :as_of
+    group by c.day, c.account_id, c.invoice_id, c.case_id, c.currency, c.amount_minor, c.plan,
+        c.interval, c.trial_conversion, c.exclusion, c.failed_at
+), decided as materialized (
     select s.*,
         least(s.cash_within, s.amount_minor) as cash_counted,
         least(s.other_within, greatest(s.amount_minor - s.cash_within, 0)) as other_counted,
         s.owed > 0 and s.case_id is not null and coalesce((
             select v.type not in ('recovered', 'exhausted', 'stopped')
             from case_events v
-            where v.merchant_id = s.merchant_id and v.case_id = s.case_id and v.at <= :as_of
+            where v.merchant_id = :merchant and v.case_id = s.case_id and v.at <= :as_of
                 and v.type in ('active', 'parked', 'recovered', 'exhausted', 'stopped')
             order by v.at desc, v.event_id desc
             limit 1
