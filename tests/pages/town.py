@@ -59,6 +59,7 @@ class Town:
 
     store: MemoryStore
     provider: Provider
+    app: FastAPI
     browser: httpx.AsyncClient
 
     async def links_followed(self) -> list[LinkEvent]:
@@ -78,7 +79,7 @@ async def a_town(
 ) -> Town:
     """A town in which a link leads to an open case, but for the changes named."""
     store, payments = store or MemoryStore(), provider or Provider()
-    mode = {"mode": CollectionMode.DRIVE}
+    mode: dict[str, Any] = {"mode": CollectionMode.DRIVE}
     rows: list[Any] = [
         Merchant(merchant_id="mer_1", name="Kelpworks", time_zone="Europe/Berlin"),
         ProviderAccount(**WHOSE, **mode, **(account or {})),
@@ -104,7 +105,7 @@ async def a_town(
     app = FastAPI()
     app.include_router(links_router(world))
     browser = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://pay.example")
-    return Town(store, payments, browser)
+    return Town(store, payments, app, browser)
 
 
 def an_invoice() -> Invoice:

@@ -1,0 +1,189 @@
+"""Pages in a real browser: Debian's Chromium, and axe-core where `HOLDFAST_AXE` names its file.
+
+`HOLDFAST_SCREENSHOTS` names a folder for pictures of what was looked at.
+"""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from starlette.responses import HTMLResponse, Response
+
+from app.mail.mailbox import FolderMailbox, MailboxMailer
+from app.pages.headers import page
+from app.pages.mailbox import mailbox_router
+from app.pages.views import Page as Told
+from app.pages.views import (
+    broken_page,
+    done_page,
+    link_page,
+    unavailable_page,
+    unknown_page,
+)
+from tests.mail.letters import HOSTILE, MESSAGES, RENDERER, a_full_letter, a_mail
+from tests.pages.town import NOW, At, Provider, a_town, a_view
+
+CHROMIUM = os.environ.get("HOLDFAST_CHROMIUM", "/usr/bin/chromium")
+NEEDS_AXE = "test_accessibility.py"
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    without_axe = not os.environ.get("HOLDFAST_AXE")
+    return True if collection_path.name == NEEDS_AXE and without_axe else None
+
+
+def all_pages() -> dict[str, Told]:
+    """Every page there is, by a name that says which."""
+    told = {"unknown": unknown_page("de"), "broken": broken_page("en")}
+    for language in ("en", "de"):
+        for status in ("open", "paid", "ended", "expired", "paused"):
+            paid_at = NOW if status == "paid" else None
+            view = a_view(status=status, language=language, paid_at=paid_at)
+            told[f"{status}-{language}"] = link_page(view, token="t")
+        view = a_view(language=language)
+        told[f"done-{language}"] = done_page(view, token="t")
+        told[f"unavailable-{language}"] = unavailable_page(view, token="t")
+    hostile = a_view(
+        language="de",
+        merchant_name=HOSTILE["script"] + LONG,
+        plan=LONG + "x" * 120,
+        amount_minor=1234567891,
+        currency="kwd",
+        needs="authenticate",
+        reason_key="authentication",
+    )
+    return told | {"hostile": link_page(hostile, token="t")}
+
+
+def all_letters() -> dict[str, str]:
+    """Every letter there is as HTML, in both languages, and a hostile one."""
+    letters = {
+        f"{message}-{language}": a_full_letter(template=message, language=language)
+        for message in MESSAGES
+        for language in ("en", "de")
+    }
+    letters["hostile"] = a_full_letter(
+        language="de", merchant_name=HOSTILE["script"], plan=LONG + "x" * 120
+    )
+    return {name: RENDERER.render(letter).html for name, letter in letters.items()}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the pages are served."""
+
+    url: str
+    provider: str
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The real routers on a real port, with a provider's page on another, as in life."""
+    elsewhere = FastAPI()
+
+    @elsewhere.get("/c/1")
+    async def checkout() -> Response:
+        return HTMLResponse("<title>Provider</title><h1>The provider's page</h1>")
+
+    mailbox = tmp_path_factory.mktemp("mailbox")
+    with_provider = _served(elsewhere)
+    provider = next(with_provider)
+    with ThreadPoolExecutor() as aside:  # playwright's own loop runs in this thread
+        app = aside.submit(lambda: asyncio.run(_site(mailbox, f"{provider}/c/1"))).result()
+    served = _served(app)
+    yield Site(next(served), provider)
+    next(served, None)
+    next(with_provider, None)
+
+
+async def _site(mailbox: Path, checkout: str) -> FastAPI:
+    app = (await a_town(provider=Provider(page=checkout))).app
+    pages, letters = all_pages(), all_letters()
+    mailer = MailboxMailer(mailbox, clock=At())
+    for number, language in enumerate(("en", "de") * 3):
+        body = RENDERER.render(a_full_letter(template=MESSAGES[number % 5], language=language))
+        await mailer.send(a_mail(message_id=f"msg_{number}", body=body, language=language))
+    app.include_router(mailbox_router(FolderMailbox(mailbox)))
+
+    @app.get("/look/page/{name}")
+    async def a_page(name: str) -> Response:
+        return page(pages[name].html)
+
+    @app.get("/look/letter/{name}")
+    async def a_whole_letter(name: str) -> Response:
+        return HTMLResponse(letters[name])
+
+    return app
+
+
+def _served(app: FastAPI) -> Iterator[str]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        listening.listen()
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def contexts(chromium: Browser) -> Callable[..., BrowserContext]:
+    """A window's settings, made once for each kind: making one costs more than a page."""
+
+    @cache
+    def context(**options: Any) -> BrowserContext:
+        return chromium.new_context(**options)
+
+    return context
+
+
+@pytest.fixture
+def opened(contexts: Callable[..., BrowserContext], site: Site) -> Iterator[Callable[..., Page]]:
+    """Open a path at a width, light or dark; nothing may be written to the console."""
+    pages: list[Page] = []
+    said: list[str] = []
+
+    def open_it(path: str, *, width: int = 768, scheme: str = "light", **options: Any) -> Page:
+        page = contexts(**options).new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.on("console", lambda message: said.append(f"{message.text} {message.location}"))
+        page.goto(site.url + path)
+        _picture(page, path, width, scheme)
+        return page
+
+    yield open_it
+    for each in pages:
+        each.close()
+    # a letter, unlike a page, names no icon, and the browser looks for one
+    assert [words for words in said if "/favicon.ico" not in words] == []
+
+
+def _picture(page: Page, path: str, width: int, scheme: str) -> None:
+    folder = os.environ.get("HOLDFAST_SCREENSHOTS")
+    if folder:
+        name = f"{path.strip('/').replace('/', '-')}-{width}-{scheme}.png"
+        page.screenshot(path=str(Path(folder) / name), full_page=True)
