@@ -3,11 +3,10 @@
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -15,6 +14,7 @@ import stripe
 import uvicorn
 
 from app.providers.sandbox import acts
+from app.providers.sandbox.house import Mode
 from app.providers.sandbox.server import DEFAULT_START, create_sandbox
 from app.providers.sandbox.world import Answer, World
 
@@ -89,9 +89,9 @@ def later(now: str, days: float) -> str:
 
 
 @contextmanager
-def serve(path: Path | None = None, *, seed: int = 1) -> Iterator[Served]:
-    """Run a stepped sandbox in a thread of its own until the block ends."""
-    app = create_sandbox(seed=seed, path=path)
+def serve(*, mode: Mode = "stepped", clock: Callable[[], int] | None = None) -> Iterator[Served]:
+    """Run a sandbox in a thread of its own until the block ends."""
+    app = create_sandbox(mode=mode, clock=clock)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -115,6 +115,7 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[tuple[Thing, str, bytes]] = []
         self.refusals = 0
+        self._came = threading.Condition()
         listener = self
 
         class Ear(BaseHTTPRequestHandler):
@@ -123,9 +124,7 @@ class Listener:
                 refuse = listener.refusals > 0
                 listener.refusals -= 1 if refuse else 0
                 if not refuse:
-                    listener.heard.append(
-                        (json.loads(body), self.headers["stripe-signature"], body)
-                    )
+                    listener.hear(json.loads(body), self.headers["stripe-signature"], body)
                 self.send_response(500 if refuse else 200)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -143,6 +142,16 @@ class Listener:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def hear(self, event: Thing, signature: str, body: bytes) -> None:
+        with self._came:
+            self.heard.append((event, signature, body))
+            self._came.notify_all()
+
+    def waits_for(self, kind: str) -> bool:
+        """Wait until an event of this kind has come; False if it does not."""
+        with self._came:
+            return self._came.wait_for(lambda: kind in self.types(), timeout=20)
 
     def types(self) -> list[str]:
         return [event["type"] for event, _, _ in self.heard]

@@ -5,7 +5,16 @@ import json
 import pytest
 import stripe
 
-from tests.sandbox.stand import DAY, START, a_subscription, a_world, ask, behaves, default_card
+from tests.sandbox.stand import (
+    DAY,
+    START,
+    a_subscription,
+    a_world,
+    ask,
+    behaves,
+    default_card,
+    serve,
+)
 
 # The SDK hands bodies to httpx in a way httpx is giving up.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -245,3 +254,25 @@ def test_the_requested_version_shapes_the_api_answer():
 
     assert old["payment_intent"]["status"] == "succeeded"
     assert (old["subscription"], old["paid"]) == (subscription["id"], True)
+
+
+def test_a_running_sandbox_keeps_time_and_sends_by_itself(listener):
+    time = {"now": START}
+    with serve(mode="running", clock=lambda: time["now"]) as served:
+        data = {"url": listener.url, "enabled_events[]": "customer.created"}
+        served.raw("POST", "/v1/webhook_endpoints", data=data)
+        time["now"] += 3 * DAY
+
+        served.raw("POST", "/v1/customers", data={"email": "a@x.example"})
+
+        assert listener.waits_for("customer.created")
+        assert listener.heard[0][0]["created"] == START + 3 * DAY
+
+
+def test_what_is_not_a_request_is_refused_in_the_providers_form(served):
+    headers = {"content-type": "application/json"}
+
+    answer = served.raw("POST", "/v2/core/event_destinations", content=b"{", headers=headers)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from app.providers.sandbox import faults
 from app.providers.sandbox.core import API_VERSION
-from app.providers.sandbox.errors import ApiError, Thing, unauthorised
+from app.providers.sandbox.errors import ApiError, Thing, invalid, unauthorised
 from app.providers.sandbox.house import House, as_json
 from app.providers.sandbox.params import parse_form
 from app.providers.sandbox.world import Answer
@@ -142,10 +142,13 @@ def _check_key(header: str) -> None:
 
 def _params(scope: Scope, headers: dict[str, str], body: bytes) -> Thing:
     query = parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
-    if headers.get("content-type", "").startswith("application/json") and body:
-        read: Thing = json.loads(body)
-        return {**parse_form(query), **read}
-    return parse_form([*query, *parse_qsl(body.decode(), keep_blank_values=True)])
+    try:
+        if headers.get("content-type", "").startswith("application/json") and body:
+            read: Thing = json.loads(body)
+            return {**parse_form(query), **read}
+        return parse_form([*query, *parse_qsl(body.decode(), keep_blank_values=True)])
+    except (ValueError, TypeError):
+        raise invalid("The request body could not be read.") from None
 
 
 async def _respond(send: Send, answer: Answer) -> None:

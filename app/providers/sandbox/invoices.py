@@ -307,7 +307,11 @@ ROUTES = (
         _create_item,
         {"customer": text, "amount": whole, "currency": currency, "description": text}
         | {"invoice": text, "subscription": text, "quantity": whole, "metadata": labels}
-        | {"pricing": table(price=text), "unit_amount": whole, "period": anything}
+        | {
+            "pricing": table(price=text),
+            "unit_amount": whole,
+            "period": table(start=whole, end=whole),
+        }
         | {"discountable": flag, "discounts": many(anything)},
         needs=("customer",),
     ),

@@ -1,38 +1,12 @@
 """How a subscription begins: its items, its trial, its first invoice."""
 
-from app.providers.sandbox import catalogue, collection, cycles
+from app.providers.sandbox import blanks, catalogue, collection, cycles
 from app.providers.sandbox.calendar import DAY, add_interval
 from app.providers.sandbox.core import Core
 from app.providers.sandbox.discounts import redeem
 from app.providers.sandbox.errors import ApiError, Thing, invalid, refused
 from app.providers.sandbox.records import HIDDEN
 from app.providers.sandbox.shapes import plan_of
-
-NOTHING = (
-    "application",
-    "application_fee_percent",
-    "billing_cycle_anchor_config",
-    "billing_thresholds",
-    "cancel_at",
-    "canceled_at",
-    "customer_account",
-    "days_until_due",
-    "description",
-    "ended_at",
-    "latest_invoice",
-    "next_pending_invoice_item_invoice",
-    "on_behalf_of",
-    "pause_collection",
-    "pending_invoice_item_interval",
-    "pending_setup_intent",
-    "pending_update",
-    "schedule",
-    "status_details",
-    "test_clock",
-    "transfer_data",
-    "trial_end",
-    "trial_start",
-)
 
 
 def new_item(core: Core, subscription_id: str, given: Thing, start: int, end: int) -> Thing:
@@ -94,54 +68,51 @@ def _free(core: Core, subscription: Thing) -> list[Thing]:
 def _new(core: Core, customer: Thing, given: Thing) -> Thing:
     ident = core.new_id("sub", customer["id"])
     trial_end = _trial_end(core, given)
-    start = given.get("backdate_start_date") or core.now
-    items = [new_item(core, ident, wish, start, 0) for wish in given["items"]]
-    anchor = trial_end or given.get("billing_cycle_anchor") or start
-    every = items[0]["price"]["recurring"]
-    end = (
-        anchor
-        if anchor > start
-        else add_interval(start, every["interval"], every["interval_count"])
-    )
-    while end <= core.now:
-        start, end = end, add_interval(end, every["interval"], every["interval_count"])
-    items = [{**i, "current_period_start": start, "current_period_end": end} for i in items]
-    _check_items(items)
+    items, anchor = _first_items(core, ident, given, trial_end)
     currency = items[0]["price"]["currency"]
     core.change(customer, currency=customer["currency"] or currency)
     wishes = given.get("discounts") or []
-    planned = _planned_end(given, end)
     return core.add(
         {
-            **dict.fromkeys(NOTHING),
+            **blanks.SUBSCRIPTION,
             "id": ident,
-            "object": "subscription",
-            "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
             "billing_cycle_anchor": anchor,
-            "billing_mode": {"type": "flexible", "flexible": {"proration_discounts": "included"}},
-            "cancel_at_period_end": False,
-            "cancellation_details": {"comment": None, "feedback": None, "reason": None},
             "created": core.now,
             "currency": currency,
             "customer": customer["id"],
-            "default_tax_rates": [],
             "discounts": [
                 redeem(core, wish, customer=customer["id"], subscription=ident) for wish in wishes
             ],
-            "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
             "items": cycles.item_list(ident, items),
             "metadata": given.get("metadata") or {},
             "payment_settings": given.get("payment_settings") or {},
             "plan": items[0]["plan"],
             "quantity": items[0]["quantity"],
-            "start_date": start,
+            "start_date": given.get("backdate_start_date") or core.now,
             "status": "trialing" if trial_end else "incomplete",
             "trial_end": trial_end,
             "trial_start": core.now if trial_end else None,
             **_chosen(core, given),
-            **planned,
+            **_planned_end(given, items[0]["current_period_end"]),
         }
     )
+
+
+def _first_items(
+    core: Core, ident: str, given: Thing, trial_end: int | None
+) -> tuple[list[Thing], int]:
+    """The items in their first period, and the anchor the later periods are counted from."""
+    start = given.get("backdate_start_date") or core.now
+    items = [new_item(core, ident, wish, start, 0) for wish in given["items"]]
+    _check_items(items)
+    anchor = trial_end or given.get("billing_cycle_anchor") or start
+    every = items[0]["price"]["recurring"]
+    rhythm = (every["interval"], every["interval_count"])
+    end = anchor if anchor > start else add_interval(start, *rhythm)
+    while end <= core.now:
+        start, end = end, add_interval(end, *rhythm)
+    placed = [{**i, "current_period_start": start, "current_period_end": end} for i in items]
+    return placed, anchor
 
 
 def _chosen(core: Core, given: Thing) -> Thing:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -123,17 +124,38 @@ class World(Core):
         headers = {"request-id": request_id, "stripe-version": api_version}
         self.version = api_version
         given = dict(params or {})
+        with self._whole():
+            return self._answer(method, path, given, idempotency_key, headers)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """All of it or nothing: whatever breaks off half-way is undone."""
+        done = False
         try:
-            status, body, replayed = self._run(method, path, given, api_version, idempotency_key)
+            yield
+            done = True
+        finally:
+            if not done:
+                self.records.rollback()
+            self.request = {"id": None, "idempotency_key": None}
+            self.records.commit()
+
+    def _answer(
+        self, method: str, path: str, given: Thing, key: str | None, headers: dict[str, str]
+    ) -> Answer:
+        try:
+            status, body, replayed = self._run(method, path, given, self.version, key)
         except ApiError as refusal:
             self.records.rollback()
-            status, body, replayed = refusal.status, self._error(refusal, request_id), False
+            status, body, replayed = (
+                refusal.status,
+                self._error(refusal, headers["request-id"]),
+                False,
+            )
         if replayed:
             headers["idempotent-replayed"] = "true"
-        elif idempotency_key is not None and method == "POST":
-            headers["idempotency-key"] = idempotency_key
-        self.request = {"id": None, "idempotency_key": None}
-        self.records.commit()
+        elif key is not None and method == "POST":
+            headers["idempotency-key"] = key
         return Answer(status, body, headers)
 
     def _run(
@@ -206,14 +228,13 @@ class World(Core):
 
     def outside(self, do: Callable[[], Done]) -> Done:
         """Let something happen outside the API; nothing of it stays when it is refused."""
-        try:
-            return do()
-        except ApiError as refusal:
-            if not refusal.keeps:
-                self.records.rollback()
-            raise
-        finally:
-            self.records.commit()
+        with self._whole():
+            try:
+                return do()
+            except ApiError as refusal:
+                if refusal.keeps:
+                    self.records.commit()
+                raise
 
     def fail(self, method: str, path: str, params: Thing, key: str | None) -> Answer:
         """A crash at the provider: 500, nothing done, and the key remembers the 500."""
