@@ -194,8 +194,11 @@ def _method_by_network(book: Book, notice: Notice, terms: Terms) -> None:
 
 
 def _card_collected(book: Book, notice: Notice, terms: Terms) -> None:
+    """A card entered by way of our link is to pay; one collected otherwise is the merchant's
+    business until it becomes a default."""
     _method(book, notice, terms)
-    _new_method(book, notice, notice.customer, notice.method, terms)
+    if notice.link is not None:
+        _new_method(book, notice, notice.customer, notice.method, terms)
 
 
 def _new_method(

@@ -28,6 +28,7 @@ RESEND_WITHIN = timedelta(hours=23)  # the provider keeps idempotency keys for a
 NEVER_HAPPENED_AFTER = timedelta(hours=24)
 PROCESSING_AT_MOST = timedelta(days=14)  # a bank debit answers within days
 AFTER_NOT_EXECUTED = timedelta(hours=1)
+NO_METHOD = "no_payment_method"
 
 
 class Outcome(StrEnum):
@@ -215,6 +216,10 @@ def _not_executed(
 ) -> Case:
     """It certainly did not happen: the attempt spends nothing and is planned anew."""
     case = unspent(book, case, attempt, answer.reason or "refused unread", terms)
+    if answer.code == NO_METHOD:
+        case = with_decline(case, Decline(kind=DeclineKind.NO_PAYMENT_METHOD, code=NO_METHOD))
+        book.put(case)
+        return case
     if answer.code == "already_paid":
         book.add(case_action(case, ActionKind.WATCH, terms.now, nth=f"paid:{attempt.number}"))
         return case

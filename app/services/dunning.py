@@ -12,6 +12,7 @@ from app.domain.network_rules import earliest_within_budget
 from app.domain.openings import case_action
 from app.domain.outcomes import (
     NEVER_HAPPENED_AFTER,
+    NO_METHOD,
     PROCESSING_AT_MOST,
     RESEND_WITHIN,
     begin,
@@ -208,7 +209,7 @@ async def charge(
 
 def _take_answer(at: Desk, attempt: Attempt, answer: PayAnswer) -> None:
     case = take_answer(at.book, at.case, attempt, answer, at.terms)
-    if answer.outcome in {"declined", "action_required"}:
+    if answer.outcome in {"declined", "action_required"} or answer.code == NO_METHOD:
         decide(at.book, case, at.policy, at.terms, None)
 
 
