@@ -1,6 +1,5 @@
 """Changing a running subscription: plans, pauses, schedules, discounts, its planned end."""
 
-
 from tests.sandbox.stand import (
     DAY,
     START,
