@@ -30,7 +30,7 @@ def run() -> dict[str, object]:
             _check(stage, stored, drained)
             rounds.append(
                 Round(
-                    per_second=drained["count"] / drained["seconds"],
+                    per_second=stored / drained["seconds"],
                     p50_ms=drained["p50_ms"],
                     p99_ms=drained["p99_ms"],
                     ceiling_per_second=load["count"] / load["seconds"],
@@ -38,7 +38,7 @@ def run() -> dict[str, object]:
                     ceiling_p99_ms=load["p99_ms"],
                 )
             )
-            print(f"round {number}: {_line(rounds[-1], drained['count'])}", flush=True)
+            print(f"round {number}: {_line(rounds[-1], stored)}", flush=True)
         return summary(rounds, rss=(start, drained["rss_mb"]), database=stage.database)
 
 

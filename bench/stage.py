@@ -40,9 +40,9 @@ class Stage:
     def webhook_path(self) -> str:
         return f"/webhooks/stripe/{self.account_id}"
 
-    def sql(self, statement: str, *values: object) -> list[Any]:
-        """Run one statement as the owner of the tables."""
-        return asyncio.run(_fetch(self.database_url, statement, *values))
+    def sql(self, statement: str, *values: object, merchant: str = "") -> list[Any]:
+        """Run one statement as the owner of the tables, or as the app acts for a merchant."""
+        return asyncio.run(_fetch(self.database_url, statement, *values, merchant=merchant))
 
     def empty_inbox(self) -> None:
         """Rounds must not find each other's rows. The owner may truncate, whatever the rows."""
@@ -90,8 +90,9 @@ async def _seed() -> tuple[str, str]:
     return merchant.merchant_id, account.account_id
 
 
-async def _fetch(url: str, statement: str, *values: object) -> list[Any]:
-    connection = await asyncpg.connect(url)
+async def _fetch(url: str, statement: str, *values: object, merchant: str = "") -> list[Any]:
+    acting = {"role": "holdfast_app", "holdfast.merchants": merchant} if merchant else None
+    connection = await asyncpg.connect(url, server_settings=acting)
     try:
         rows: list[Any] = await connection.fetch(statement, *values)
     finally:

@@ -10,19 +10,18 @@ from contextlib import aclosing
 import structlog
 import uvloop
 
-from app.services import intake
 from app.wake import listen
 from app.wiring import Settings, build_world, configure_logging, load_settings
 from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
 from workers.executing import execute
+from workers.inbox import Inbox
 from workers.queue import Queue
 from workers.shift import Bell, Pace, Shift, outcome
 
 PAUSE_AFTER_ERROR_S = 1.0
 # With a stepped clock nobody waits for real time: the demo's driver waits for us.
 SWEEP_ON_STEPPED_CLOCK_S = 0.25
-INBOX_BATCH = 500
 # Where a Redis is expected when none is named. Without any, the worker does all by itself.
 USUAL_REDIS = "redis://127.0.0.1:6379/0"
 
@@ -34,10 +33,11 @@ async def work(shift: Shift) -> None:
     queue = Queue(shift.redis_url, shift.pace)
     carrier = Carrier(shift.world, at_once=shift.pace.at_once)
     dispatcher = Dispatcher(shift, queue, carrier)
+    inbox = Inbox(shift)
     ears = asyncio.create_task(_hear(shift), name="wake")
     try:
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(keep(shift, "inbox", shift.inbox_bell, lambda: drain(shift)))
+            loops.create_task(keep(shift, "inbox", shift.inbox_bell, inbox.step))
             loops.create_task(keep(shift, "due", shift.due_bell, dispatcher.step))
             loops.create_task(execute(shift, carrier))
         await dispatcher.finish()
@@ -45,14 +45,6 @@ async def work(shift: Shift) -> None:
         ears.cancel()
         await asyncio.gather(ears, return_exceptions=True)
         await queue.close()
-
-
-async def drain(shift: Shift) -> bool:
-    """Absorb one batch of the inbox. True: there may be more."""
-    handled: int = await intake.drain(shift.world, limit=INBOX_BATCH)
-    if handled:
-        shift.due_bell.ring()  # what came in may be due at once
-    return handled > 0
 
 
 async def keep(shift: Shift, name: str, bell: Bell, step: Callable[[], Awaitable[bool]]) -> None:

@@ -24,7 +24,7 @@ async def test_a_wake_up_is_heard(redis_url):
 
         await wake.now()
 
-        assert await anext(heard) is None
+        await anext(heard)  # or the deadline ends the test
     await wake.close()
 
 
@@ -65,12 +65,12 @@ async def test_a_listener_outlives_its_redis(tmp_path: Path):
             valkey.stop()
             engines.revive()
 
-            assert await anext(heard) is None  # connected anew
+            await anext(heard)  # connected anew
 
             wake = RedisWake(engines.redis_url)
             await wake.now()
 
-            assert await anext(heard) is None
+            await anext(heard)
             await wake.close()
     finally:
         engines.stop()
