@@ -264,3 +264,11 @@ def test_a_letter_can_be_read_by_everyone(message, language):
     assert roles <= {"presentation", None}
     assert sum(attrs.get("role") is None for attrs in tables) == 1  # the facts: a table indeed
     assert not [tag for tag, _ in tags if tag in {"script", "img", "link", "iframe", "form"}]
+
+
+@pytest.mark.parametrize("message", ["payment_recovered", "subscription_ended"])
+def test_where_the_page_offers_nothing_the_letter_leads_nowhere(message):
+    written = RENDERER.render(a_full_letter(template=message))
+
+    assert read(written.html).links == set()
+    assert LINK not in written.text
