@@ -1,0 +1,102 @@
+"""`holdfast accounts` and `holdfast keys`, as an operator types them."""
+
+import pytest
+
+from app.operations import accounts, keys
+from tests.operations.conftest import Command
+
+ADD = ("add", "--merchant", "Kelp & Co", "--mode", "drive", "--time-zone", "Europe/Berlin")
+
+
+def test_a_deployment_begins_without_accounts(says: Command) -> None:
+    assert accounts.none_configured()
+
+
+def test_an_account_is_added_with_its_secrets_from_standard_input(says: Command) -> None:
+    status, printed = says(accounts.run, *ADD, typed="sk_live_canary1\nwhsec_canary2\n")
+    _, listed = says(accounts.run, "list")
+
+    assert (status, accounts.none_configured()) == (0, False)
+    assert "webhooks  http://127.0.0.1:8200/webhooks/stripe/acc_" in printed
+    assert "Kelp & Co" in listed
+    assert "stripe live  drive  ready" in listed
+    assert "canary" not in printed + listed
+
+
+def test_a_second_account_of_a_known_merchant_makes_no_second_merchant(says: Command) -> None:
+    _, first = says(accounts.run, *ADD, typed="sk_test_1\n\n")
+    _, second = says(accounts.run, *ADD, typed="sk_test_2\n\n")
+
+    assert first.splitlines()[0] == second.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "told"),
+    [
+        pytest.param(ADD, "", "API key of the provider account is needed", id="no key"),
+        pytest.param(ADD, "pk_live_1\n", "an API key begins with", id="public key"),
+        pytest.param((*ADD[:5], "--time-zone", "Mars"), "sk_test_1\n", "'Mars'", id="no zone"),
+        pytest.param(("pause", "acc_9", "--reason", "x"), "", "no provider account", id="none"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_the_way_on(
+    says: Command, arguments: tuple[str, ...], typed: str, told: str
+) -> None:
+    status, printed = says(accounts.run, *arguments, typed=typed)
+
+    assert status == 2
+    assert told in printed
+
+
+def test_secrets_are_never_arguments(says: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        says(accounts.run, *ADD, "--api-key", "sk_live_1")
+
+
+def test_an_account_is_paused_and_resumed(says: Command) -> None:
+    says(accounts.run, *ADD, typed="sk_test_1\nwhsec_1\n")
+
+    says(accounts.run, "pause", "--reason", "fraud at the bank")
+    _, paused = says(accounts.run, "list")
+    says(accounts.run, "resume")
+    _, resumed = says(accounts.run, "list")
+
+    assert "paused: fraud at the bank" in paused
+    assert "paused" not in resumed
+
+
+def test_without_a_database_the_command_says_so(
+    says: Command, deployment: pytest.MonkeyPatch
+) -> None:
+    deployment.setenv("DATABASE_URL", "postgresql://x:canary@127.0.0.1:1/x")
+
+    status, printed = says(accounts.run, "list")
+
+    assert status == 2
+    assert "the database does not answer" in printed
+    assert "canary" not in printed
+
+
+def test_a_key_is_made_listed_and_revoked(says: Command) -> None:
+    says(accounts.run, *ADD, typed="sk_test_1\n\n")
+
+    making = ("create", "--name", "books", "--scope", "finance:read", "--days", "30")
+    status, made = says(keys.run, *making)
+    key_id, secret = (made.splitlines()[n].split()[1] for n in (0, 1))
+    _, listed = says(keys.run, "list")
+    says(keys.run, "revoke", key_id)
+    _, after = says(keys.run, "list")
+
+    assert status == 0
+    assert secret.startswith("hf_live_")
+    assert "finance:read  valid  never" in listed
+    assert "revoked" in after
+    assert secret not in listed + after
+
+
+def test_an_unknown_key_cannot_be_revoked(says: Command) -> None:
+    says(accounts.run, *ADD, typed="sk_test_1\n\n")
+
+    status, printed = says(keys.run, "revoke", "key_1")
+
+    assert (status, "has no key key_1" in printed) == (2, True)
