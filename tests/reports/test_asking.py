@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reports.asking import WrongParameter
+from app.reports.asking import Question, WrongParameter, cut_off, question
 from app.reports.entries import Cursor, cursor_of
 from app.reports.periods import Step, cut, day_of, first_day, midnight
-from tests.reports.builders import day, entry
+from tests.reports.builders import LATER, day, entry
 from tests.reports.conftest import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -62,10 +62,6 @@ def test_a_day_whose_midnight_is_skipped_begins_when_clocks_jump() -> None:
     assert day_of(found, beirut) == date(2025, 3, 30)
 
 
-BOTH = ("recovered-revenue", "recovery-rate", "recovered-revenue/entries")
-
-
-@pytest.mark.parametrize("endpoint", BOTH)
 @pytest.mark.parametrize(
     ("name", "word"),
     [
@@ -91,14 +87,15 @@ BOTH = ("recovered-revenue", "recovery-rate", "recovered-revenue/entries")
         ("as_of", "now"),
     ],
 )
-async def test_a_wrong_word_is_refused_under_its_name(
-    ledger: Ledger, endpoint: str, name: str, word: str
-) -> None:
-    words = {"from_": "2026-01-01", "to": "2026-03-01", "as_of": "2026-11-01T00:00:00Z"}
-    words["from_" if name == "from" else name] = word
+def test_a_wrong_word_is_refused_under_its_name(name: str, word: str) -> None:
+    words = {"from": "2026-01-01", "to": "2026-03-01", "as_of": "2026-11-01T00:00:00Z", name: word}
+
+    def asked() -> Question:
+        as_of = cut_off(words["as_of"], now=LATER)
+        return question(words, merchant_id="m", zone=ZONES[0], as_of=as_of, keys=frozenset())
 
     with pytest.raises(WrongParameter) as refused:
-        await ledger.tells(endpoint, **words)
+        asked()
 
     assert refused.value.name == name
     assert word == "" or word not in refused.value.detail
@@ -138,14 +135,26 @@ async def test_a_wrong_word_of_one_question_is_refused(
     assert refused.value.name == name
 
 
-async def test_days_may_span_three_years_and_months_twenty(ledger: Ledger) -> None:
-    three = {"from_": "2023-01-01", "to": "2025-12-31"}
-    ten = {"from_": "2016-01-01", "to": "2025-12-31"}
+@pytest.mark.parametrize(
+    ("interval", "since", "fits"),
+    [
+        ("day", "2023-01-01", True),
+        ("day", "2022-01-01", False),
+        ("month", "2006-01-01", True),
+        ("month", "2005-01-01", False),
+    ],
+)
+def test_days_may_span_three_years_and_months_twenty(interval: str, since: str, fits: bool) -> None:
+    words = {"from": since, "to": "2025-12-31", "interval": interval}
 
-    await ledger.tells("recovered-revenue", interval="day", **three)
-    await ledger.tells("recovered-revenue", interval="month", **ten)
-    with pytest.raises(WrongParameter, match="to: the span is longer than 1100 days"):
-        await ledger.tells("recovered-revenue", interval="day", **ten)
+    def asked() -> Question:
+        return question(words, merchant_id="m", zone=ZONES[0], as_of=LATER, keys=frozenset())
+
+    if fits:
+        assert asked().step == interval
+    else:
+        with pytest.raises(WrongParameter, match="to: the span is longer than"):
+            asked()
 
 
 async def test_a_cursor_fits_only_its_own_question(ledger: Ledger) -> None:

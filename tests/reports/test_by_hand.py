@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 ZONES = ("Pacific/Auckland", "America/New_York", "Asia/Kathmandu", "Europe/Berlin")
 CURRENCIES = ("usd", "eur", "jpy")
 PLANS = (None, "basic", "pro")
-SEEDS = range(6)
+SEEDS = range(4)
 NAMES = {
     EntryKind.RECOVERED: "recovered_minor",
     EntryKind.SETTLED_OTHER: "settled_other_minor",
@@ -133,8 +133,16 @@ async def test_recovered_revenue_is_what_the_raw_rows_say(story: Story) -> None:
     assert told["identity"]["holds"]
 
 
-@pytest.mark.parametrize("interval", ["day", "week", "month", "quarter", "year"])
-@pytest.mark.parametrize("by", ["", "cause", "plan", "interval", "currency", "cause,plan,interval"])
+@pytest.mark.parametrize(
+    ("by", "interval"),
+    [
+        ("cause", "day"),
+        ("plan", "week"),
+        ("interval", "month"),
+        ("currency", "quarter"),
+        ("cause,plan,interval", "quarter"),
+    ],
+)
 async def test_every_grouping_adds_up_to_the_ungrouped_totals(
     empty_ledger: Ledger, by: str, interval: str
 ) -> None:
