@@ -17,8 +17,6 @@ from workers.shift import Shift, outcome
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
-# A job waits for half of it on average; each look costs one question to Redis.
-POLL_S = 0.05
 HEARTBEAT_S = 10
 
 log = structlog.get_logger("workers")
@@ -41,7 +39,7 @@ def arq_worker(shift: Shift, carrier: Carrier) -> Worker:
         handle_signals=False,
         max_jobs=pace.jobs,
         queue_read_limit=max(1000, 4 * pace.jobs),
-        poll_delay=POLL_S,
+        poll_delay=pace.poll_s,
         job_timeout=pace.job_timeout_s,
         keep_result=0,
         max_tries=1,

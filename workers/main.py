@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import structlog
 import uvloop
@@ -20,8 +21,6 @@ from workers.queue import Queue
 from workers.shift import Bell, Pace, Shift, outcome
 
 PAUSE_AFTER_ERROR_S = 1.0
-# With a stepped clock nobody waits for real time: the demo's driver waits for us.
-SWEEP_ON_STEPPED_CLOCK_S = 0.25
 # Where a Redis is expected when none is named. Without any, the worker does all by itself.
 USUAL_REDIS = "redis://127.0.0.1:6379/0"
 
@@ -66,13 +65,12 @@ async def _hear(shift: Shift) -> None:
 
 
 def pace_of(settings: Settings) -> Pace:
-    """The pace that the settings ask for."""
-    stepped = settings.clock_file is not None
-    return Pace(
-        lease_s=settings.lease_s,
-        sweep_s=min(settings.sweep_s, SWEEP_ON_STEPPED_CLOCK_S) if stepped else settings.sweep_s,
-        at_once=settings.worker_slots,
-    )
+    """The pace that the settings ask for. With a stepped clock nobody waits for real time: the
+    demo's driver waits for us."""
+    pace = Pace(lease_s=settings.lease_s, sweep_s=settings.sweep_s, at_once=settings.worker_slots)
+    if settings.clock_file is None:
+        return pace
+    return replace(pace, sweep_s=min(pace.sweep_s, 0.25), poll_s=0.01)
 
 
 async def run(settings: Settings) -> None:

@@ -36,12 +36,14 @@ class Pace:
     """How fast and how wide one worker works. Times are seconds of real time.
 
     `lease_s` is how long a claim keeps others away; a job is given three quarters of it, so that
-    it is over before its rows may be claimed again. `jobs` batches of at most `batch` actions run
+    it is over before its rows may be claimed again. A job waits half of `poll_s` for arq on
+    average; each look costs one question to Redis. `jobs` batches of at most `batch` actions run
     at a time; `at_once` customers are worked at a time, over all of them.
     """
 
     lease_s: float = 60.0
     sweep_s: float = 5.0
+    poll_s: float = 0.05
     grace_s: float = 20.0
     batch: int = 50
     jobs: int = 8
