@@ -79,7 +79,9 @@ async def test_a_failed_payment_becomes_a_case_while_redis_is_away(site, redis):
                 await client.post(
                     f"http://127.0.0.1:{port}/webhooks/stripe/{site.account.account_id}",
                     content=body,
-                    headers={"Stripe-Signature": signature(body, secret=SECRET.encode(), at=now)},
+                    headers={
+                        "Stripe-Signature": signature(body, secret=SECRET.encode(), at=now).decode()
+                    },
                 )
             ).status_code
             for body in events
