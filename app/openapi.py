@@ -1,5 +1,6 @@
 """`python -m app.openapi` writes openapi.yaml: the same bytes for the same routes."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,10 @@ def render() -> str:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Write the document to `openapi.yaml`, or to the file named."""
-    path = Path(arguments[0]) if arguments else PATH
-    path.write_text(render(), encoding="utf-8")
+    parser = argparse.ArgumentParser(prog="holdfast openapi", description="Writes openapi.yaml.")
+    parser.add_argument("file", nargs="?", type=Path, default=PATH)
+    file: Path = parser.parse_args(list(arguments)).file
+    file.write_text(render(), encoding="utf-8")
     return 0
 
 

@@ -1,8 +1,12 @@
 """Request bodies, counted while they stream in."""
 
+import asyncio
+
 from starlette.types import Receive, Scope
 
 from app.api.problems import Problem
+
+PATIENCE_S = 15.0  # for a whole body; a mebibyte needs 0.6 Mbit/s
 
 
 class ClientGone(Exception):
@@ -27,11 +31,22 @@ def header(scope: Scope, name: bytes) -> bytes | None:
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The whole body. A length announced over `limit` is refused before a byte is read.
 
-    Raises `Problem` (413) over `limit` bytes and `ClientGone` for half a body.
+    Raises `Problem` (413 over `limit` bytes, 408 for one that trickles in longer than 15 s) and
+    `ClientGone` for half a body.
     """
     announced = header(scope, b"content-length")
     if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
         raise too_large(limit)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await _counted(receive, limit)
+    except TimeoutError as slow:
+        raise Problem(
+            "request-timeout", "The body did not arrive in time.", headers={"Connection": "close"}
+        ) from slow
+
+
+async def _counted(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:

@@ -76,6 +76,7 @@ KINDS = {
             "Not acceptable",
             "The answer does not exist in any form that `Accept` names.",
         ),
+        Kind("request-timeout", 408, "Too slow", "The body did not arrive within 15 seconds."),
         Kind(
             "conflict",
             409,

@@ -59,7 +59,7 @@ WEBHOOK: dict[str, Any] = {
         **{
             str(status): response
             for status, response in problems(
-                "bad-signature", "not-found", "body-too-large", "unavailable"
+                "bad-signature", "not-found", "request-timeout", "body-too-large", "unavailable"
             ).items()
         },
     },
