@@ -19,20 +19,33 @@ where inbox.account_id = given.account_id and inbox.event_id = given.event_id
 # A customer's actions run one at a time and in order, so an action waits for any of its customer
 # that is due before it, and for one that is leased. Asked row by row (a scalar subselect cannot
 # be turned into a join), because only as many rows as are claimed need the answer.
+_IS_FREE = """
+(customer_id is null or (
+    select true from actions as other
+    where other.account_id = mine.account_id and other.customer_id = mine.customer_id
+        and other.state = 'pending' and other.action_id <> mine.action_id
+        and ((other.due_at, other.key) < (mine.due_at, mine.key)
+            or other.leased_until > clock_timestamp())
+    limit 1
+) is null)
+"""
+_FIRST = "order by due_at, key limit $1::bigint"
+# Never claimed and claimed too long ago stand in two indexes: what is being worked on lies in
+# neither's way, however much it is. A subselect lets an index be searched for a changing instant.
+# Of the second kind the longest overdue are looked at, as sorting them all would take too long
+# after an outage.
 CLAIM_ACTIONS = f"""
-with due as materialized (
-    select action_id from actions as mine
-    where state = 'pending' and due_at <= $2::timestamptz
-        and (leased_until is null or leased_until <= clock_timestamp())
-        and (customer_id is null or (
-            select true from actions as other
-            where other.account_id = mine.account_id and other.customer_id = mine.customer_id
-                and other.state = 'pending' and other.action_id <> mine.action_id
-                and ((other.due_at, other.key) < (mine.due_at, mine.key)
-                    or other.leased_until > clock_timestamp())
-            limit 1
-        ) is null)
-    order by due_at, key limit $1::bigint for update skip locked
+with fresh as materialized (
+    select action_id, due_at, key from actions as mine
+    where state = 'pending' and leased_until is null and due_at <= $2::timestamptz and {_IS_FREE}
+    {_FIRST} for update skip locked
+), overdue as materialized (
+    select action_id, due_at, key from actions as mine
+    where state = 'pending' and leased_until <= (select clock_timestamp())
+        and due_at <= $2::timestamptz and {_IS_FREE}
+    order by leased_until limit $1::bigint for update skip locked
+), due as materialized (
+    select action_id from (select * from fresh union all select * from overdue) as found {_FIRST}
 )
 update actions set claims = claims + 1,
     leased_until = clock_timestamp() + make_interval(secs => $3::double precision)

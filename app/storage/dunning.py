@@ -34,7 +34,8 @@ ACTIONS = table_of(
     refers(ACCOUNT, "provider_accounts"),
     refers("case_id", "cases"),
     check("actions_claims_count", "claims >= 0"),
-    index("actions_due", "due_at key", where="state = 'pending'"),
+    index("actions_due", "due_at key", where="state = 'pending' and leased_until is null"),
+    index("actions_leased", "leased_until", where="state = 'pending' and leased_until is not null"),
     # Whether a customer has another action before this one, or one that is leased.
     index(
         "actions_pending_by_customer",

@@ -41,7 +41,6 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=TRANSACTION_LIMIT_S,
-        pool_pre_ping=True,
         connect_args={"server_settings": SETTINGS, "timeout": TRANSACTION_LIMIT_S},
     )
 
@@ -70,17 +69,30 @@ class PostgresStore:
         limit = asyncio.timeout(self._limit_s)
         try:
             async with limit, AsyncExitStack() as held:
-                with translated():
-                    connection = await held.enter_async_context(self._engine.connect())
-                transaction = PostgresTransaction(connection)
-                await transaction.enter(role, merchants)
+                transaction = await self._begin(held, role, merchants)
                 yield transaction
-                with transaction.step(), translated():
-                    await connection.commit()
+                await transaction.commit()
         except TimeoutError as late:
             if limit.expired():
                 raise StoreUnavailable(f"no end within {self._limit_s} s") from late
             raise
+
+    async def _begin(
+        self, held: AsyncExitStack, role: str, merchants: Collection[str]
+    ) -> "PostgresTransaction":
+        """A connection that died in the pool is found out by the first statement, before anything
+        was asked of it: then once more with a fresh one (cheaper than asking each if it lives)."""
+        for again in (True, False):
+            with translated():
+                connection = await held.enter_async_context(self._engine.connect())
+            transaction = PostgresTransaction(connection)
+            try:
+                await transaction.enter(role, merchants)
+                break
+            except StoreUnavailable:
+                if not again or not connection.invalidated:
+                    raise
+        return transaction
 
 
 class PostgresTransaction(Unbroken):
@@ -98,6 +110,11 @@ class PostgresTransaction(Unbroken):
             await self._ask(ENTER, role, merchants_list(merchants))
         except RowRefused as unprepared:  # no such role, or not ours to take: not migrated
             raise StoreUnavailable(str(unprepared)) from unprepared
+
+    async def commit(self) -> None:
+        """End it; called by the store alone. Raises the first fault there was instead."""
+        with self.step(), translated():
+            await self._connection.commit()
 
     async def act_for(self, merchants: Collection[str]) -> None:
         await self.enter(APP, merchants)

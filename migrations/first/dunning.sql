@@ -151,7 +151,10 @@ create table actions (
 create index actions_by_case on actions (case_id, state);
 
 create index actions_due on actions (due_at, key)
-    where state = 'pending';
+    where state = 'pending' and leased_until is null;
+
+create index actions_leased on actions (leased_until)
+    where state = 'pending' and leased_until is not null;
 
 create index actions_pending_by_customer on actions (account_id, customer_id, due_at, key)
     where state = 'pending' and customer_id is not null;
