@@ -22,7 +22,7 @@ from bench.figures import memory_mb, percentile
 from workers.carrying import Carrier, claims_of
 from workers.shift import Pace
 
-SECONDS = 3.0
+SECONDS = 2.5
 LEASE_S = 600.0
 
 
