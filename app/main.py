@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.routing import Route
 from starlette.types import Lifespan
 
 from app.api import dunning, finance, health, metrics, problems, reference, specification
 from app.api.front import Front
 from app.api.webhooks import PATH as WEBHOOK_PATH
-from app.api.webhooks import WebhookEndpoint, Webhooks
+from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
 from app.mail.mailbox import FolderMailbox
 from app.pages.links import links_router
@@ -39,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         Front, body_limit=known.body_limit, https=known.public_url.startswith("https://")
     )
-    app.router.routes.insert(0, Route(WEBHOOK_PATH, WebhookEndpoint(), methods=["POST"]))
+    app.add_middleware(WebhookGate)
     problems.install(app)
     for room in (dunning, finance):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)

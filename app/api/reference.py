@@ -45,7 +45,7 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
     yield ' API</title><meta name="viewport" content="width=device-width,initial-scale=1">'
     yield f"<style>{STYLE}</style></head><body><h1>{info['title']} API</h1>"
     yield f"<p class=dim>Version {info['version']} · <a href=/openapi.json>openapi.json</a></p>"
-    yield from (f"<p>{_prose(part)}</p>" for part in info["description"].split("\n\n"))
+    yield from map(_paragraph, info["description"].split("\n\n"))
     yield "<h2>Routes</h2>"
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -115,8 +115,14 @@ def _code(*words: object) -> str:
     return " ".join(f"<code>{escape(str(word))}</code>" for word in words)
 
 
+def _paragraph(text: str) -> str:
+    if not text.startswith("* "):
+        return f"<p>{_prose(text)}</p>"
+    lines = (_prose(line.removeprefix("* ")) for line in text.splitlines())
+    return "<ul>" + "".join(f"<li>{line}" for line in lines if line) + "</ul>"
+
+
 def _prose(text: str) -> str:
-    """Text with `code` and list lines, nothing else: the document is ours."""
+    """Text with `code` in it, nothing else: the document is ours."""
     parts = escape(text).split("`")
-    marked = "".join(f"<code>{p}</code>" if n % 2 else p for n, p in enumerate(parts))
-    return marked.replace("\n* ", "<br>• ").removeprefix("* ")
+    return "".join(f"<code>{p}</code>" if n % 2 else p for n, p in enumerate(parts))
