@@ -1,13 +1,18 @@
 """A stage for each story, in both collection modes."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.domain.merchants import CollectionMode
+from app.mail.render import TemplateRenderer
+from app.ports.mailer import Renderer
+from app.ports.world import World
+from app.resources import resource
 from tests.sandbox.stand import hang_up
-from tests.stories.stage import Stage, open_stage
+from tests.stories.stage import Stage, open_stage, open_world
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,15 +21,27 @@ def _connections() -> Iterator[None]:
     hang_up()
 
 
+@pytest.fixture(scope="session")
+def renderer() -> Renderer:
+    """The templates, compiled once for all stories."""
+    return TemplateRenderer(resource("email_templates"))
+
+
 @pytest.fixture
-async def stage(clean_database: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def world(clean_database: str, tmp_path: Path, renderer: Renderer) -> AsyncIterator[World]:
+    async with open_world(clean_database, tmp_path) as opened:
+        yield replace(opened, renderer=renderer)
+
+
+@pytest.fixture
+async def stage(world: World, tmp_path: Path) -> AsyncIterator[Stage]:
     """A merchant whose invoices we drive."""
-    async with open_stage(clean_database, tmp_path) as opened:
+    async with open_stage(world, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
-async def watching(clean_database: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def watching(world: World, tmp_path: Path) -> AsyncIterator[Stage]:
     """A merchant whose provider retries; we watch and write."""
-    async with open_stage(clean_database, tmp_path, CollectionMode.OBSERVE) as opened:
+    async with open_stage(world, tmp_path, CollectionMode.OBSERVE) as opened:
         yield opened
