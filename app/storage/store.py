@@ -16,7 +16,7 @@ from app.domain.records import Key, R, key_of
 from app.ports.store import RowRefused, StoreUnavailable
 from app.storage.addresses import engine_url
 from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, SETTLE_INBOX
-from app.storage.errors import Unbroken, translated
+from app.storage.errors import FAULTS, Unbroken, translated
 from app.storage.registry import in_order
 from app.storage.scope import APP, ENTER, SYSTEM, merchants_list
 from app.storage.statements import Plan, Question, asks_for_nothing, newest, plan_of
@@ -101,6 +101,7 @@ class PostgresTransaction(Unbroken):
     def __init__(self, connection: AsyncConnection) -> None:
         super().__init__()
         self._connection = connection
+        self._driver: Any = None
         self._role = ""
 
     async def enter(self, role: str, merchants: Collection[str]) -> None:
@@ -186,9 +187,25 @@ class PostgresTransaction(Unbroken):
         return await self._ask(statement, *arrays)
 
     async def _ask(self, statement: str, *bound: Any) -> Sequence[Sequence[Any]]:
+        """The first statement begins the transaction through SQLAlchemy; the rest go to the driver
+        itself, in the same transaction, which halves what a short statement costs here."""
         with self.step(), translated():
+            if self._driver is not None:
+                return await self._fetch(statement, *bound)
             result = await self._connection.exec_driver_sql(statement, bound)
-            return result.all() if result.returns_rows else ()
+            found = result.all() if result.returns_rows else ()
+            raw = await self._connection.get_raw_connection()
+            self._driver = raw.driver_connection
+            return found
+
+    async def _fetch(self, statement: str, *bound: Any) -> Sequence[Sequence[Any]]:
+        try:
+            rows: Sequence[Sequence[Any]] = await self._driver.fetch(statement, *bound)
+        except FAULTS:
+            if self._driver.is_closed():  # the pool must not take it back
+                await self._connection.invalidate()
+            raise
+        return rows
 
 
 def lock_number(account_id: str, key: str) -> int:
