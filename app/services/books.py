@@ -47,6 +47,10 @@ WRITE_ORDER: tuple[type[Any], ...] = (
 )
 
 
+# What must not be taken as written where somebody else wrote it: no charge without its intent.
+ONCE = frozenset({Case, Attempt})
+
+
 @dataclass(slots=True)
 class Touched:
     """The provider ids that a use case is about."""
@@ -57,9 +61,14 @@ class Touched:
     payments: set[str] = field(default_factory=set)
     charges: set[str] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
+    orphans: set[str] = field(default_factory=set)
 
     def add(self, notice: Notice) -> None:
-        """What one notice touches."""
+        """What one notice touches; `orphans` are invoices and subscriptions named without their
+        customer."""
+        if notice.customer is None:
+            _put(self.orphans, notice.invoice)
+            _put(self.orphans, notice.subscription)
         _put(self.customers, notice.customer)
         _put(self.subscriptions, notice.subscription)
         _put(self.invoices, notice.invoice)
@@ -104,16 +113,20 @@ async def load_touched(tx: Transaction, account: str, touched: Touched) -> Book:
 
 
 async def _find_customers(tx: Transaction, account: str, touched: Touched) -> None:
+    """Learn from the mirrors what the notices left out: the invoice of a payment (it never
+    changes), the customer of an invoice or subscription. What is locked is loaded afresh later."""
     payments = await _by_key(tx, Payment, account, touched.payments)
-    if touched.charges:
-        payments += await _where(tx, Payment, account, "charge_id", touched.charges)
+    payments += await _where(tx, Payment, account, "charge_id", touched.charges)
     for payment in payments:
-        _put(touched.customers, payment.customer_id)
         _put(touched.invoices, payment.invoice_id)
-    for invoice in await _by_key(tx, Invoice, account, touched.invoices):
+        _put(touched.customers, payment.customer_id)
+        if payment.customer_id is None:
+            _put(touched.orphans, payment.invoice_id)
+    for invoice in await _by_key(tx, Invoice, account, touched.orphans & touched.invoices):
         _put(touched.customers, invoice.customer_id)
         _put(touched.subscriptions, invoice.subscription_id)
-    for subscription in await _by_key(tx, Subscription, account, touched.subscriptions):
+    lost = touched.orphans & touched.subscriptions
+    for subscription in await _by_key(tx, Subscription, account, lost):
         _put(touched.customers, subscription.customer_id)
 
 
@@ -169,7 +182,10 @@ async def load_case(
         return Book(), None
     case = found[0]
     touched = Touched(invoices={case.invoice_id})
-    _put(touched.customers, case.customer_id)
+    _put(
+        touched.customers if case.customer_id else touched.orphans,
+        case.customer_id or case.invoice_id,
+    )
     _put(touched.subscriptions, case.subscription_id)
     book = await load_touched(tx, case.account_id, touched)
     who = {"account_id": case.account_id, "customer_id": case.customer_id}
@@ -177,8 +193,6 @@ async def load_case(
     book.know(await tx.find(Message, where=who if case.customer_id else one))
     if case.customer_id:
         book.know(await tx.find(PaymentMethod, where=who))
-    if method is not None:
-        book.put(method)
     await _load_budgets(tx, book, case, method)
     return book, book.get(Case, case_id)
 
@@ -194,13 +208,13 @@ async def _load_budgets(
 
 async def write(tx: Transaction, book: Book) -> None:
     """Save what the book changed, parents first. Raises `Conflict` if a case of this invoice was
-    opened by somebody else meanwhile; the whole use case is then repeated."""
+    opened, or the same attempt begun, by somebody else; the whole use case is then repeated."""
     added, changed = _by_kind(book.added()), _by_kind(book.changed())
     for kind in WRITE_ORDER:
         if rows := added.pop(kind, None):
             new = await tx.insert(rows)
-            if kind is Case and len(new) < len(rows):
-                raise Conflict("a case of this invoice was opened meanwhile")
+            if kind in ONCE and len(new) < len(rows):
+                raise Conflict(f"a {kind.__name__.lower()} like this was begun meanwhile")
         if rows := changed.pop(kind, None):
             await tx.save(rows)
     if added or changed:
