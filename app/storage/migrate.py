@@ -1,6 +1,7 @@
 """Brings a database to the newest shape: the roles of the cluster, then the migrations."""
 
 import asyncio
+import threading
 
 from alembic import command
 from alembic.config import Config
@@ -16,6 +17,9 @@ from app.storage.addresses import engine_url
 # Any number will do as long as it never changes: replicas that start together take turns.
 MIGRATION_LOCK = 4_817_273_605
 LOCK = text(f"select pg_advisory_xact_lock({MIGRATION_LOCK})")
+
+# Alembic keeps what it works on in globals of its modules: threads take turns as well.
+ONE_AT_A_TIME = threading.Lock()
 
 # Roles belong to the whole cluster: another database on it may be making them right now.
 MAKE_ROLES = """
@@ -63,11 +67,12 @@ def upgrade(database_url: str) -> None:
     Everything happens in one transaction: a migration that is killed leaves nothing half made.
     Runs an event loop of its own, so it must not be called from within one.
     """
-    asyncio.run(upgrade_with(create_async_engine(engine_url(database_url), poolclass=NullPool)))
+    engine = create_async_engine(engine_url(database_url), poolclass=NullPool)
+    with ONE_AT_A_TIME:
+        asyncio.run(_upgrade(engine))
 
 
-async def upgrade_with(engine: AsyncEngine) -> None:
-    """`upgrade` within a running loop; disposes of the engine."""
+async def _upgrade(engine: AsyncEngine) -> None:
     try:
         async with engine.begin() as connection:
             await connection.execute(LOCK)

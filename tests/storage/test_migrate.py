@@ -1,7 +1,9 @@
 """Migrating: again, at once, and where it cannot work."""
 
+import os
 import re
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
 
 import anyio
 import pytest
@@ -24,26 +26,36 @@ def missing(url: str) -> list[str]:
     return anyio.run(ask)
 
 
+UPGRADE = "import os; from app.storage.migrate import upgrade; upgrade(os.environ['URL'])"
+
+
+def upgrade_at_once(*urls: str) -> list[int]:
+    """Replicas that start together, each a process: how each of them ended."""
+    replicas = [
+        subprocess.Popen([sys.executable, "-c", UPGRADE], env=os.environ | {"URL": url})
+        for url in urls
+    ]
+    return [replica.wait(timeout=60) for replica in replicas]
+
+
 def test_several_may_migrate_one_database_at_once_and_again(server: Server) -> None:
     url = server.create("at_once")
     before = missing(url)
 
-    with ThreadPoolExecutor(3) as replicas:
-        for done in [replicas.submit(upgrade, url) for _ in range(3)]:
-            done.result()
+    ends = upgrade_at_once(url, url)
     upgrade(engine_url(url))
 
     assert before[0] == "0001"
+    assert ends == [0, 0]
     assert missing(url) == []
 
 
 def test_two_databases_of_one_server_may_be_migrated_at_once(server: Server) -> None:
     urls = [server.create("one"), server.create("another")]
 
-    with ThreadPoolExecutor(2) as replicas:
-        for done in [replicas.submit(upgrade, url) for url in urls]:
-            done.result()
+    ends = upgrade_at_once(*urls)
 
+    assert ends == [0, 0]
     assert [missing(url) for url in urls] == [[], []]
 
 
