@@ -26,7 +26,8 @@ from app.domain.terms import Terms, decline_from, note
 # The control arm of the retry experiment: the policy's number of tries, evenly over its window,
 # blind to the decline's class. Never nothing: a holdout must not cost the merchant the money.
 EVEN = Strategy.FIXED
-AT_MOST_NEW_CARD_ATTEMPTS = 3  # per case and day
+AT_MOST_NEW_CARD_ATTEMPTS = 3  # per case within
+NEW_CARDS_WITHIN = timedelta(days=1)
 DIRECT_DEBITS = frozenset(
     {"us_bank_account", "sepa_debit", "bacs_debit", "au_becs_debit", "acss_debit"}
 )
@@ -37,9 +38,10 @@ def decide(
 ) -> Case:
     """Decide what follows, store the decision with its inputs and reason, plan its action.
 
-    Nothing is planned while an attempt is in doubt: its resolution decides again.
+    Nothing is planned while an attempt is in doubt: its resolution decides again. Nor while the
+    case is on hold: whatever lifts the hold decides.
     """
-    if case.state is not CaseState.ACTIVE:
+    if case.state is not CaseState.ACTIVE or case.waits is Waits.ON_HOLD:
         return case
     attempts = [a for a in book.all(Attempt) if a.case_id == case.case_id]
     if any(a.state in IN_DOUBT for a in attempts):
@@ -110,7 +112,7 @@ def uses_of(
     expiry = f"{method.exp_year}-{method.exp_month:02d}" if method and method.exp_month else None
     mine = [use for use in uses if use.card_key == card_key]
     return tuple(
-        replace(use, never=False) if use.never and expiry and use.expiry != expiry else use
+        replace(use, never=False) if use.expiry and expiry and use.expiry != expiry else use
         for use in mine
     )
 
@@ -155,6 +157,6 @@ def too_many_new_cards(book: Book, case: Case, now: datetime) -> bool:
         for a in book.all(Attempt)
         if a.case_id == case.case_id
         and a.trigger is Trigger.NEW_CARD
-        and a.intent_at > now - timedelta(days=1)
+        and a.intent_at > now - NEW_CARDS_WITHIN
     ]
     return len(recent) >= AT_MOST_NEW_CARD_ATTEMPTS

@@ -10,9 +10,10 @@ from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseState, Trigger
 from app.domain.ids import derive_id
 from app.domain.mirror import Invoice, Payment, PaymentMethod
+from app.domain.mirroring import forward
 from app.domain.openings import case_action
 from app.domain.records import Book
-from app.domain.settlement import take_reading
+from app.domain.settlement import take_reading, uncharged_ref
 from app.domain.terms import Terms, decline_json, note, with_decline
 
 # When an attempt in doubt is looked at again, counted from its intent. Source: the design; the
@@ -125,7 +126,9 @@ def take_answer(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, ter
 Taker = Callable[[Book, Case, Attempt, PayAnswer, Terms], Case]
 
 
-def _as_payment(attempt: Attempt, answer: PayAnswer, status: str, at: datetime) -> Payment | None:
+def _as_payment(
+    case: Case, attempt: Attempt, answer: PayAnswer, status: str, at: datetime
+) -> Payment | None:
     ref = answer.charge_id or answer.payment_id
     if ref is None:
         return None
@@ -133,6 +136,8 @@ def _as_payment(attempt: Attempt, answer: PayAnswer, status: str, at: datetime) 
         merchant_id=attempt.merchant_id,
         account_id=attempt.account_id,
         payment_id=answer.payment_id or ref,
+        customer_id=case.customer_id,
+        invoice_id=case.invoice_id,
         charge_id=answer.charge_id,
         status=status,
         currency=attempt.currency,
@@ -147,19 +152,21 @@ def _as_payment(attempt: Attempt, answer: PayAnswer, status: str, at: datetime) 
 
 
 def _approved(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms: Terms) -> Case:
-    payment = _as_payment(attempt, answer, "succeeded", terms.now)
+    payment = _as_payment(case, attempt, answer, "succeeded", terms.now)
     invoice = answer.invoice or book.get(Invoice, case.account_id, case.invoice_id)
     if payment is None or invoice is None:
         return _read_now(book, case, attempt, terms)
     book.put(invoice)
-    return take_reading(book, case, invoice, [payment], terms)
+    # The join by which a refund or a dispute of this charge finds the invoice, webhooks or not.
+    forward(book, payment, terms)
+    return take_reading(book, case, invoice, [payment], terms, whole=False)
 
 
 def _declined(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms: Terms) -> Case:
-    payment = _as_payment(attempt, answer, "failed", terms.now)
+    payment = _as_payment(case, attempt, answer, "failed", terms.now)
     invoice = answer.invoice or book.get(Invoice, case.account_id, case.invoice_id)
-    if payment is not None and invoice is not None:
-        return take_reading(book, case, invoice, [payment], terms)
+    if payment is not None and payment.charge_id and invoice is not None:
+        return take_reading(book, case, invoice, [payment], terms, whole=False)
     return _refused(book, case, attempt, AttemptState.DECLINED, answer, terms)
 
 
@@ -181,6 +188,7 @@ def _refused(
     if state is AttemptState.ACTION_REQUIRED:
         fallback = DeclineKind.CUSTOMER_AUTHENTICATE
     decline = answer.decline or Decline(kind=fallback)
+    uncharged = uncharged_ref(answer.payment_id, attempt.number) if answer.payment_id else None
     book.put(
         replace(
             attempt,
@@ -188,7 +196,7 @@ def _refused(
             resolved_at=terms.now,
             decline_kind=decline.kind,
             decline=decline_json(decline),
-            provider_ref=answer.charge_id or answer.payment_id,
+            provider_ref=answer.charge_id or uncharged,
         )
     )
     case = replace(with_decline(case, decline), failures=case.failures + 1)
@@ -215,6 +223,8 @@ def _not_executed(
     book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms: Terms
 ) -> Case:
     """It certainly did not happen: the attempt spends nothing and is planned anew."""
+    if attempt.reads:  # of a repeat this is certain, of the first sending nothing is
+        return _unknown(book, case, attempt, answer, terms)
     case = unspent(book, case, attempt, answer.reason or "refused unread", terms)
     if answer.code == NO_METHOD:
         case = with_decline(case, Decline(kind=DeclineKind.NO_PAYMENT_METHOD, code=NO_METHOD))
@@ -223,12 +233,26 @@ def _not_executed(
     if answer.code == "already_paid":
         book.add(case_action(case, ActionKind.WATCH, terms.now, nth=f"paid:{attempt.number}"))
         return case
-    wait = timedelta(seconds=answer.retry_after_s or 0)
-    at = terms.now + max(wait, AFTER_NOT_EXECUTED)
-    if case.state is CaseState.ACTIVE and attempt.trigger is Trigger.HOLDFAST:
+    return _anew(book, case, attempt, timedelta(seconds=answer.retry_after_s or 0), terms)
+
+
+def _anew(book: Book, case: Case, attempt: Attempt, asked: timedelta, terms: Terms) -> Case:
+    """Plan the same try again: in an hour, then later and later, at last once a day."""
+    if case.state is not CaseState.ACTIVE:
+        return case
+    before = sum(
+        a.case_id == case.case_id and a.state is AttemptState.NOT_EXECUTED
+        for a in book.all(Attempt)
+    )
+    at = terms.now + max(asked, min(AFTER_NOT_EXECUTED * 2 ** (before - 1), timedelta(days=1)))
+    if attempt.trigger is Trigger.HOLDFAST:
         case = replace(case, next_attempt_at=at)
-        book.add(case_action(case, ActionKind.RETRY, at, nth=at.isoformat()))
         book.put(case)
+        book.add(case_action(case, ActionKind.RETRY, at, nth=at.isoformat()))
+        return case
+    data = {"trigger": str(attempt.trigger), "method": attempt.method_id, "link": attempt.link_id}
+    nth = f"{attempt.trigger}:again:{attempt.number}"
+    book.add(case_action(case, ActionKind.RETRY, at, nth=nth, data=data))
     return case
 
 

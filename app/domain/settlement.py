@@ -25,10 +25,19 @@ CLOCK_SLACK = timedelta(minutes=2)
 
 
 def take_reading(
-    book: Book, case: Case, invoice: Invoice, payments: Iterable[Payment], terms: Terms
+    book: Book,
+    case: Case,
+    invoice: Invoice,
+    payments: Iterable[Payment],
+    terms: Terms,
+    *,
+    whole: bool = True,
 ) -> Case:
     """Let what is live at the provider change a case. Safe to repeat, in any order.
 
+    `whole` says that these are all payments of the invoice as it is shown: only then is what they
+    do not cover settled otherwise. One payment alone, or a look that was overtaken by a newer
+    report, must not have a payment it does not show entered as settled by other means.
     Returns the case as it is now (also put into the book). Never moves it back; an invoice that
     is paid recovers it whatever its state, because late money counts.
     """
@@ -36,7 +45,8 @@ def take_reading(
     for payment in sorted(payments, key=lambda p: (p.occurred_at or terms.now, p.payment_id)):
         case = _take_payment(book, case, invoice, payment, terms)
     if invoice.status is InvoiceStatus.PAID:
-        case = _settle_rest(book, case, invoice, terms)
+        if whole:
+            case = _settle_rest(book, case, invoice, terms)
         case = recover(book, case, invoice.paid_at or terms.now, case.cause, terms)
     book.put(case)
     return case
@@ -84,8 +94,8 @@ def _attempt_of(
     """The attempt this payment was: known by its charge, else ours in doubt, else another's."""
     ref = payment_ref(payment)
     mine = [a for a in book.all(Attempt) if a.case_id == case.case_id]
-    known = next((a for a in mine if a.provider_ref == ref), None)
-    if known is not None and known.state is state:
+    known = _known(mine, payment)
+    if known is not None and (known.state is state or _was_answered(known, state)):
         return case, known
     attempt = (
         known or _in_doubt(mine, payment) or _by_another(book, mine, case, invoice, payment, terms)
@@ -112,12 +122,37 @@ def _attempt_of(
     return case, attempt
 
 
+def uncharged_ref(payment_id: str, number: int) -> str:
+    """What names an attempt that was refused before there was a charge: several of them stand on
+    one payment, so the payment's own id would not tell them apart."""
+    return f"{payment_id}:{number}"
+
+
+def _known(attempts: list[Attempt], payment: Payment) -> Attempt | None:
+    """The attempt that is recorded as this payment already, by charge or, without one, as the
+    latest of those refused on the same payment."""
+    ref = payment_ref(payment)
+    if exact := next((a for a in attempts if a.provider_ref == ref), None):
+        return exact
+    if payment.charge_id is not None:
+        return None
+    alike = [a for a in attempts if a.provider_ref == uncharged_ref(payment.payment_id, a.number)]
+    return max(alike, key=lambda a: a.number, default=None)
+
+
+def _was_answered(known: Attempt, state: AttemptState) -> bool:
+    """A call for the customer shows in a reading as a refusal, and was counted as our answer."""
+    return state is AttemptState.DECLINED and known.state is AttemptState.ACTION_REQUIRED
+
+
 def _in_doubt(attempts: list[Attempt], payment: Payment) -> Attempt | None:
     at = payment.occurred_at
     for attempt in attempts:
-        if attempt.state in IN_DOUBT and attempt.provider_ref is None:
-            if at is None or at >= attempt.intent_at - CLOCK_SLACK:
-                return attempt
+        if attempt.method_id and payment.method_id and payment.method_id != attempt.method_id:
+            continue  # somebody paid with another card meanwhile
+        doubted = attempt.state in IN_DOUBT and attempt.provider_ref is None
+        if doubted and (at is None or at >= attempt.intent_at - CLOCK_SLACK):
+            return attempt
     return None
 
 

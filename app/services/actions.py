@@ -1,5 +1,6 @@
 """Due actions: claimed in batches, carried out one by one, never lost."""
 
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -67,6 +68,7 @@ async def carry_out(world: World, action: Action) -> None:
         await _provider_away(world, current, fault)
     except AccountRefused as fault:
         await pause_account(world, current.merchant_id, current.account_id, str(fault))
+        await _put_off(world, current, PAUSED_AGAIN, f"provider: {fault}")
     except ProviderRefused as fault:
         await failed(world, current, fault)
 
@@ -91,10 +93,19 @@ async def _postpone(tx: Transaction, action: Action, at: datetime, why: str) -> 
 async def _provider_away(world: World, action: Action, fault: ProviderUnavailable) -> None:
     wait = BACKOFF[min(action.claims, len(BACKOFF)) - 1]
     asked = timedelta(seconds=fault.retry_after_s or 0)
+    await _put_off(world, action, max(wait, asked) + wait * _jitter(action), f"provider: {fault}")
+
+
+def _jitter(action: Action) -> float:
+    """A share of up to a quarter, another for each action and try, so that they do not all come
+    back in the same second."""
+    return zlib.crc32(f"{action.action_id}:{action.claims}".encode()) % 1000 / 4000
+
+
+async def _put_off(world: World, action: Action, wait: timedelta, why: str) -> None:
     async with world.store.transaction(action.merchant_id) as tx:
         if current := await _current(tx, action):
-            at = world.clock.now() + max(wait, asked)
-            await _postpone(tx, current, at, f"provider: {fault}")
+            await _postpone(tx, current, world.clock.now() + wait, why)
 
 
 async def failed(world: World, action: Action, fault: BaseException) -> None:

@@ -1,11 +1,27 @@
 """Working a case: look, decide, charge once, find out what is in doubt."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from app.domain.actions import Action, ActionKind
-from app.domain.decisions import card_key_of, decide, rail_of, too_many_new_cards, uses_of
-from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, CardUse, Case, CaseState, Trigger
+from app.domain.actions import Action, ActionKind, ActionState
+from app.domain.decisions import (
+    NEW_CARDS_WITHIN,
+    card_key_of,
+    decide,
+    rail_of,
+    too_many_new_cards,
+    uses_of,
+)
+from app.domain.dunning import (
+    IN_DOUBT,
+    Attempt,
+    AttemptState,
+    CardUse,
+    Case,
+    CaseState,
+    Trigger,
+    Waits,
+)
 from app.domain.merchants import CollectionMode, ProviderAccount
 from app.domain.mirror import Invoice, InvoiceStatus, PaymentMethod
 from app.domain.network_rules import earliest_within_budget
@@ -24,11 +40,14 @@ from app.domain.terms import note
 from app.ports.payments import InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import alert, pause_account
-from app.services.looks import take
+from app.services.looks import is_under_way, take
 from app.services.work import Desk, desk
 
 WATCH_AT_LEAST = timedelta(days=1)  # a case the provider works is looked at once a day
 AFTER_PROVIDER = timedelta(hours=2)  # and so long after the provider's own next try
+FIRST_SEND_WITHIN = timedelta(seconds=30)  # a process that slept since then leaves it to `resolve`
+AFTER_HOLD = timedelta(days=1)
+AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
 WITH_OWN_METHOD = frozenset({Trigger.NEW_CARD, Trigger.BACKUP_CARD})
 
 
@@ -69,6 +88,8 @@ async def watch(world: World, action: Action) -> None:
             return
         failures = at.case.failures
         take(at, reading)
+        if at.case.driven and at.case.state is CaseState.ACTIVE:
+            _give_back(at, reading)
         if at.case.failures > failures or not at.case.driven:
             _decide(at, reading)
         at.done(action)
@@ -108,7 +129,7 @@ async def retry(world: World, action: Action) -> None:
         account, invoice_id = at.terms.account, at.case.invoice_id
     reading = await world.payments.read_invoice(account, invoice_id)
     attempt = await _intend(world, action, trigger, reading)
-    if attempt is not None:
+    if attempt is not None and world.clock.now() - attempt.intent_at <= FIRST_SEND_WITHIN:
         method = attempt.method_id if trigger in WITH_OWN_METHOD else None
         await charge(world, action, account, invoice_id, attempt, method)
 
@@ -134,45 +155,96 @@ async def _intend(
     it. The method to be charged is the one the provider would take, or the customer's new one."""
     data = action.data or {}
     async with desk(world, action, reading.method) as at:
-        if at is None:
+        if at is None or await _is_taken(at, action):
             return None
         take(at, reading)
+        if _stale_retry(at, action, trigger):
+            return None
         at.done(action)
-        if at.case.state is not CaseState.ACTIVE or reading.invoice.remaining_minor <= 0:
+        method = _method_for(at, trigger, data.get("method"), reading)
+        if reading.invoice.remaining_minor <= 0 or _held_back(at, action, trigger, reading):
             return None
-        if _held_back(at, trigger, reading):
+        if _is_never(at, method):
+            note(at.book, at.case, at.terms.now, "waits", "this card must not be tried again")
             return None
-        method = reading.method
-        if trigger in WITH_OWN_METHOD and method and method.method_id != data.get("method"):
-            known = at.book.get(PaymentMethod, at.case.account_id, data.get("method"))
-            method = known or replace(method, method_id=data["method"], fingerprint=None)
         _, attempt = begin(at.book, at.case, trigger, method, data.get("link"), at.terms)
         return attempt
 
 
-def _held_back(at: Desk, trigger: Trigger, reading: InvoiceReading) -> bool:
+async def _is_taken(at: Desk, action: Action) -> bool:
+    """Whether another worker carried this action out since it was claimed."""
+    rows = await at.tx.load(Action, [(action.action_id,)])
+    return not rows or rows[0].state is not ActionState.PENDING
+
+
+def _method_for(
+    at: Desk, trigger: Trigger, wanted: str | None, reading: InvoiceReading
+) -> PaymentMethod | None:
+    """What is charged: the customer's new method where one is named, else the provider's choice."""
+    chosen = reading.method
+    if trigger not in WITH_OWN_METHOD or not wanted or (chosen and chosen.method_id == wanted):
+        return chosen
     case = at.case
+    return at.book.get(PaymentMethod, case.account_id, wanted) or PaymentMethod(
+        merchant_id=case.merchant_id,
+        account_id=case.account_id,
+        method_id=wanted,
+        customer_id=case.customer_id,
+    )
+
+
+def _is_never(at: Desk, method: PaymentMethod | None) -> bool:
+    uses = uses_of(at.book.all(CardUse), card_key_of(method), method)
+    return any(use.never for use in uses)
+
+
+def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReading) -> bool:
+    case, now = at.case, at.terms.now
     mine = [a for a in at.book.all(Attempt) if a.case_id == case.case_id]
-    if any(a.state in IN_DOUBT for a in mine):
-        note(at.book, case, at.terms.now, "waits", "an earlier attempt is still in doubt")
+    if doubts := [resolve_action(case, a).due_at for a in mine if a.state in IN_DOUBT]:
+        _again_at(at, action, trigger, min(doubts), "an earlier attempt is still in doubt")
         return True
-    if case.driven and reading.invoice.next_attempt_at is not None:
-        _give_back(at, reading)
+    if case.waits is Waits.ON_HOLD:
+        _again_at(at, action, trigger, now + AFTER_HOLD, "the case is on hold")
         return True
-    if trigger is Trigger.NEW_CARD and too_many_new_cards(at.book, case, at.terms.now):
-        note(at.book, case, at.terms.now, "waits", "three new cards were tried within a day")
+    if is_under_way(reading):
+        _again_at(at, action, trigger, now + AFTER_DEBIT, "a payment is under way at the bank")
+        return True
+    if case.driven and trigger is Trigger.HOLDFAST and _give_back(at, reading):
+        return True
+    if trigger is Trigger.NEW_CARD and too_many_new_cards(at.book, case, now):
+        first = min(a.intent_at for a in mine if a.intent_at > now - NEW_CARDS_WITHIN)
+        due = first + NEW_CARDS_WITHIN
+        _again_at(at, action, trigger, due, "three new cards were tried within a day")
         return True
     return trigger is Trigger.HOLDFAST and _over_budget(at, reading)
 
 
-def _give_back(at: Desk, reading: InvoiceReading) -> None:
-    """The provider retries an invoice that we had taken over: two drivers are worse than one."""
+def _again_at(at: Desk, action: Action, trigger: Trigger, due: datetime, why: str) -> None:
+    """What was to be tried is not lost: it waits. Our own next attempt gets a new plan with it;
+    after a doubt of ours that is made once more when the doubt is resolved."""
+    note(at.book, at.case, at.terms.now, "waits", why)
+    due = max(due, at.terms.now) + timedelta(minutes=1)
+    if trigger is Trigger.HOLDFAST:
+        at.book.put(replace(at.case, next_attempt_at=due))
+        at.book.add(case_action(at.case, ActionKind.RETRY, due, nth=due.isoformat()))
+        return
+    nth = f"{trigger}:{(action.data or {}).get('method')}:{due.isoformat()}"
+    at.book.add(case_action(at.case, ActionKind.RETRY, due, nth=nth, data=action.data))
+
+
+def _give_back(at: Desk, reading: InvoiceReading) -> bool:
+    """Whether the provider retries an invoice that we had taken over; then it is left to it: two
+    drivers are worse than one."""
+    if reading.invoice.next_attempt_at is None:
+        return False
     case = replace(at.case, driven=False, next_attempt_at=None)
     at.book.put(case)
     text = "the provider plans retries again; the case is left to it"
     note(at.book, case, at.terms.now, "given_back", text)
     at.book.add(alert(at.terms.now, case.merchant_id, "provider_retries", case.case_id, text))
     _watch_again(at, case, reading.invoice)
+    return True
 
 
 def _over_budget(at: Desk, reading: InvoiceReading) -> bool:
@@ -198,7 +270,7 @@ async def charge(
     """The call itself and its result. A crash in here leaves the attempt `sent`; its `resolve`
     finds out by reading, and repeats the same request under the same key if nothing is there."""
     answer = await world.payments.pay(account, invoice_id, key=attempt.key, method=method)
-    async with desk(world, replace(action, subject=attempt.case_id)) as at:
+    async with desk(world, replace(action, subject=attempt.case_id), after_the_deed=True) as at:
         if at is not None:
             _take_answer(at, attempt, answer)
     if answer.account_refused:
@@ -251,16 +323,25 @@ def _is_resolved(at: Desk, action: Action) -> bool:
 def _still_in_doubt(at: Desk, attempt: Attempt, reading: InvoiceReading) -> Attempt | None:
     """Plan the next look; returns the attempt if its request may be sent again now."""
     age = at.terms.now - attempt.intent_at
+    if is_under_way(reading):
+        attempt = replace(attempt, state=AttemptState.PROCESSING)
     processing = attempt.state is AttemptState.PROCESSING
     limit = PROCESSING_AT_MOST if processing else NEVER_HAPPENED_AFTER
-    if age >= limit:
+    if age >= limit and not is_under_way(reading):
         unspent(at.book, at.case, attempt, "nothing of it at the provider", at.terms)
         decide(at.book, at.case, at.policy, at.terms, reading.method)
         return None
     attempt = replace(attempt, reads=attempt.reads + 1)
     at.book.put(attempt)
     at.book.add(resolve_action(at.case, attempt))
-    is_open = reading.invoice.status is InvoiceStatus.OPEN
-    if processing or not is_open or at.case.state is not CaseState.ACTIVE or age >= RESEND_WITHIN:
+    if processing or age >= RESEND_WITHIN or not _may_repeat(at.case, attempt, reading):
         return None
     return attempt
+
+
+def _may_repeat(case: Case, attempt: Attempt, reading: InvoiceReading) -> bool:
+    """Whether nothing has stopped the case since the request was sent first."""
+    if case.state is not CaseState.ACTIVE or case.waits is Waits.ON_HOLD:
+        return False
+    ours = case.driven or attempt.trigger is not Trigger.HOLDFAST
+    return ours and reading.invoice.status is InvoiceStatus.OPEN

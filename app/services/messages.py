@@ -5,15 +5,22 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action
+from app.domain.decisions import decide
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseState
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant
 from app.domain.messages import Letter, LinkEvent, Mail, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
-from app.domain.sequence import DUNNING_TEMPLATES, send_action, sendable_at
+from app.domain.sequence import (
+    DUNNING_TEMPLATES,
+    FINAL_NOTICE_AHEAD,
+    send_action,
+    sendable_at,
+)
 from app.domain.terms import note
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, TemplateFault
+from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.looks import take
@@ -21,6 +28,7 @@ from app.services.work import Desk, desk
 
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 DEFERRED_AGAIN = timedelta(minutes=15)
+OVERTAKEN = DUNNING_TEMPLATES - {"final_notice"}  # without a final notice no case may end
 
 REASON_KEYS = {
     DeclineKind.NEW_METHOD: "bank_declined",
@@ -60,10 +68,18 @@ async def send(world: World, action: Action) -> None:
         if at is None:
             return
         if reading is not None:
-            take(at, reading)
+            _last_look(at, reading)
         mail_parts = _begin(at, action, world)
     if mail_parts is not None:
         await _leave(world, action, *mail_parts)
+
+
+def _last_look(at: Desk, reading: InvoiceReading) -> None:
+    """A refusal first learned of here is decided about here: nobody else would."""
+    failures = at.case.failures
+    take(at, reading)
+    if at.case.failures > failures:
+        decide(at.book, at.case, at.policy, at.terms, reading.method)
 
 
 def _message(at: Desk, action: Action) -> Message:
@@ -79,8 +95,8 @@ def _may_leave(at: Desk, action: Action) -> bool:
         _settle(at, message, MessageState.UNKNOWN, "interrupted while sending")
         at.done(action)
         return False
-    if message.state is not MessageState.PLANNED or message.due_at != action.due_at:
-        moved = action.note is None and message.state is MessageState.PLANNED
+    if message.state is not MessageState.PLANNED or action.key != send_action(message).key:
+        moved = message.state is MessageState.PLANNED
         at.done(action, "the letter was moved" if moved else f"the letter is {message.state}")
         return False
     if (why := _needless(at, message)) is not None:
@@ -95,7 +111,20 @@ def _needless(at: Desk, message: Message) -> str | None:
         return "no address is known"
     if message.template in DUNNING_TEMPLATES and at.case.state is not CaseState.ACTIVE:
         return f"the case is {at.case.state}"
+    if _is_overtaken(at, message):
+        return "a newer letter is due as well"
     return None
+
+
+def _is_overtaken(at: Desk, message: Message) -> bool:
+    """After an outage the newest letter of a case goes out and the older ones do not."""
+    return message.template in OVERTAKEN and any(
+        other.case_id == message.case_id
+        and other.state is MessageState.PLANNED
+        and other.template in DUNNING_TEMPLATES
+        and message.due_at < other.due_at <= at.terms.now
+        for other in at.book.all(Message)
+    )
 
 
 def _is_time(at: Desk, message: Message, action: Action) -> bool:
@@ -131,14 +160,30 @@ def _begin(at: Desk, action: Action, world: World) -> tuple[Message, Letter, Mer
         at.done(action, why)
         return None
     token = world.tokens.link(message.message_id)
+    _hold_the_end(at, message)
     _add_link(at, message, token)
     at.book.put(replace(message, state=MessageState.SENDING))
     letter = _letter(at, message, f"{world.public_url}/p/{token}")
     return message, letter, at.terms.merchant
 
 
+def _hold_the_end(at: Desk, message: Message) -> None:
+    """A final notice names the last day: none that comes earlier than it allows."""
+    allowed = at.terms.now + FINAL_NOTICE_AHEAD
+    if message.template == "final_notice" and at.case.window_ends_at < allowed:
+        at.book.put(replace(at.case, window_ends_at=allowed))
+
+
+def _link_of(at: Desk, message: Message) -> PaymentLink | None:
+    links = at.book.all(PaymentLink)
+    return next((link for link in links if link.message_id == message.message_id), None)
+
+
 def _add_link(at: Desk, message: Message, token: str) -> None:
+    """The link a letter carries; one whose sending was put off has its link already."""
     case, now = at.case, at.terms.now
+    if _link_of(at, message) is not None:
+        return
     link = PaymentLink(
         link_id=derive_id("link", now, message.message_id),
         token_hash=hashlib.sha256(token.encode()).hexdigest(),
@@ -151,15 +196,20 @@ def _add_link(at: Desk, message: Message, token: str) -> None:
         expires_at=max(now, case.window_ends_at) + LINK_OUTLIVES,
     )
     at.book.add(link)
-    at.book.add(
-        LinkEvent(
-            event_id=derive_id("link_event", now, link.link_id, "sent"),
-            merchant_id=case.merchant_id,
-            link_id=link.link_id,
-            kind="sent",
-            at=now,
+
+
+def _note_sent(at: Desk, message: Message) -> None:
+    now, link = at.terms.now, _link_of(at, message)
+    if link is not None:
+        at.book.add(
+            LinkEvent(
+                event_id=derive_id("link_event", now, link.link_id, "sent"),
+                merchant_id=link.merchant_id,
+                link_id=link.link_id,
+                kind="sent",
+                at=now,
+            )
         )
-    )
 
 
 def _letter(at: Desk, message: Message, link: str) -> Letter:
@@ -178,7 +228,7 @@ def _letter(at: Desk, message: Message, link: str) -> Letter:
         amount_minor=case.recovered_minor or case.amount_minor if paid else case.due_minor,
         currency=case.currency,
         reason_key=reason_key(case),
-        link=None if paid else link,
+        link=None if paid or _nothing_owed(invoice) else link,
         next_retry_at=case.next_attempt_at,
         last_day=case.window_ends_at if case.driven else None,
         end_action=at.policy.end.subscription if case.driven else None,
@@ -218,6 +268,11 @@ async def _leave(
     await _record(world, action, message, state, why, subject)
 
 
+def is_our_fault(message: Message) -> bool:
+    """Whether a letter that failed did so by a template of ours, and not by its address."""
+    return (message.reason or "").startswith(TemplateFault.__name__)
+
+
 async def _record(
     world: World,
     action: Action,
@@ -226,7 +281,7 @@ async def _record(
     why: str | None,
     subject: str | None,
 ) -> None:
-    async with desk(world, action) as at:
+    async with desk(world, action, after_the_deed=True) as at:
         if at is None:
             return
         at.done(action)
@@ -238,8 +293,10 @@ async def _record(
             return
         sent = state is MessageState.SENT
         _settle(at, replace(message, subject=subject, sent_at=now if sent else None), state, why)
+        if sent:
+            _note_sent(at, message)
         if state is not MessageState.FAILED:
             at.book.put(replace(at.case, wrote=True))
-        elif why and why.startswith("TemplateFault"):
+        elif is_our_fault(replace(message, reason=why)):
             text = f"{message.template} in {message.language}: {why}"
             at.book.add(alert(now, message.merchant_id, "template", message.template, text))

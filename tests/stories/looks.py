@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from app.domain.actions import CASE_ACTIONS, Action, ActionState
@@ -165,5 +166,5 @@ class Looks:
             if attempt.trigger is Trigger.HOLDFAST
             and attempt.state is not AttemptState.NOT_EXECUTED
         ]
-        assert all(b - a >= SPACING for a, b in zip(ours, ours[1:], strict=False))
+        assert all(b - a >= SPACING for a, b in pairwise(ours))
         assert len(ours) <= case.attempts_used <= 8

@@ -2,7 +2,7 @@
 sandbox over HTTP, a clock that moves when a story says so."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -27,18 +27,21 @@ from tests.stories.looks import Looks, Person
 
 HOUR = timedelta(hours=1)
 PRICE = 3000
+Event = dict[str, Any]
 PAY = "/v1/invoices/*/pay"
 
 
 @dataclass
 class Stage(Looks):
-    """What stories act on. `hears` off: the provider's webhooks are held back."""
+    """What stories act on. `hears` off: the provider's webhooks are held back; `order`
+    may double and turn round those of one instant."""
 
     clock_file: Path
     fuse: Fuse
     mailer: MoodyMailer
     heard: str | None = None
     hears: bool = True
+    order: Callable[[list[Event]], list[Event]] = list
     prices: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     # people and what they and the provider do
@@ -105,6 +108,18 @@ class Stage(Looks):
         made: dict[str, Any] = answer.json()
         return made
 
+    def subscribes(self, person: Person) -> str:
+        """A second subscription of the same customer, on the same day and card."""
+        params = {"items[0][price]": self._price("month", "usd", 2000)}
+        subscription = self.call("subscriptions", customer=person.customer, **params)
+        return str(subscription["id"])
+
+    async def has(self, **changes: Any) -> None:
+        """The merchant has other settings."""
+        self.merchant = replace(self.merchant, **changes)
+        async with self.world.store.transaction(self.merchant.merchant_id) as tx:
+            await tx.save([self.merchant])
+
     # time
 
     async def fails(self, person: Person) -> Case:
@@ -128,7 +143,7 @@ class Stage(Looks):
     async def plays(self, at: datetime | None = None) -> None:
         """One instant, to a fixed point."""
         self.turns_to(at or self.now)
-        while await self._listens() + await self.works():
+        while await self.listens() + await self.works():
             pass
 
     def turns_to(self, at: datetime) -> None:
@@ -149,22 +164,22 @@ class Stage(Looks):
         """Claim what is due; the lease of whoever dies with it runs out at once."""
         return await actions.claim(self.world, limit=100, lease_s=0.0)
 
-    async def _listens(self) -> int:
+    async def listens(self) -> int:
         """Put the provider's new events into the inbox, as its webhooks would."""
         events = self.missed() if self.hears else []
         if events:
             self.heard = events[-1]["id"]
-            await self.delivers(*events)
+            await self.delivers(*self.order(events))
         return len(events)
 
-    def missed(self) -> list[dict[str, Any]]:
+    def missed(self) -> list[Event]:
         """The provider's events that we have not heard, oldest first."""
         after = {"after": self.heard} if self.heard else {}
         answer = self.sandbox.http.get("/_sandbox/events", params=after).json()
-        found: list[dict[str, Any]] = answer["events"]
+        found: list[Event] = answer["events"]
         return found
 
-    async def delivers(self, *events: dict[str, Any]) -> None:
+    async def delivers(self, *events: Event) -> None:
         """Put events into the inbox; known ones stay as they are."""
         rows = [
             InboxEvent(
@@ -233,7 +248,7 @@ async def open_stage(
         broken = replace(
             world,
             store=BreakingStore(world.store, fuse),
-            payments=cast(Payments, BreakingPayments(world.payments, fuse)),
+            payments=cast("Payments", BreakingPayments(world.payments, fuse)),
             mailer=mailer,
         )
         stage = Stage(

@@ -1,0 +1,157 @@
+"""A charge nobody answered: found out by reading, charged once, never taken for a refusal."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.domain.dunning import AttemptState, CaseState, Trigger
+from tests.stories.cards import EXPIRED, REFUSED, REFUSED_ONCE
+from tests.stories.stage import Stage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("fault", "sent"),
+    [
+        pytest.param("timeout_before", 2, id="it never arrived"),
+        pytest.param("timeout_after", 1, id="it was carried out"),
+        pytest.param("reset", 2, id="the connection broke before"),
+        pytest.param("reset_after", 1, id="the connection broke after"),
+        pytest.param("409", 2, id="the key is in use"),
+        pytest.param("html", 2, id="a gateway answered"),
+    ],
+)
+async def test_a_charge_in_doubt_is_found_out_by_reading(
+    stage: Stage, fault: str, sent: int
+) -> None:
+    # given a retry without an answer, and no webhook either
+    person = await stage.subscriber(REFUSED_ONCE, address=None)
+    case = await stage.fails(person)
+    stage.hears = False
+    stage.fault(fault)
+
+    # when it was sent, and then read a minute later
+    await stage.reaches(case.next_attempt_at)
+    in_doubt = await stage.states(case)
+    await stage.passes(hours=0.1)
+
+    assert in_doubt == [AttemptState.UNKNOWN]
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+    assert await stage.states(case) == [AttemptState.APPROVED]
+    assert stage.fuse.keys() == [f"{case.case_id}:2"] * sent
+    assert len(stage.captures(case)) == 1
+
+
+async def test_an_error_kept_under_its_key_ends_after_a_day_and_gets_a_new_key(
+    stage: Stage,
+) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    stage.fault("500")
+
+    await stage.reaches(case.next_attempt_at, hours=23.9)
+    waiting = await stage.case(person)
+    await stage.passes(days=9)
+
+    assert (waiting.state, waiting.attempts_used) == (CaseState.ACTIVE, 1)
+    assert set(stage.fuse.keys()) == {f"{case.case_id}:2", f"{case.case_id}:3"}
+    assert await stage.states(case) == [AttemptState.NOT_EXECUTED, AttemptState.APPROVED]
+    assert (await stage.case(person)).attempts_used == 1
+
+
+async def test_doubt_is_looked_into_sooner_and_then_later(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    stage.fault("timeout_before", times=100)
+    await stage.reaches(case.next_attempt_at)
+
+    looks = []
+    for minutes in (1, 5, 60, 360, 1440):
+        before = len(stage.fuse.keys("read_invoice"))
+        await stage.reaches(case.next_attempt_at, hours=(minutes - 0.5) / 60)
+        early = len(stage.fuse.keys("read_invoice")) - before
+        await stage.reaches(case.next_attempt_at, hours=minutes / 60)
+        looks.append((early, len(stage.fuse.keys("read_invoice")) - before))
+    stage.mended()
+
+    assert looks == [(0, 1)] * 5
+    assert len(stage.fuse.keys()) == 5  # not a day later: then the key may be forgotten
+    assert await stage.states(case) == [AttemptState.NOT_EXECUTED]
+    assert (await stage.case(person)).attempts_used == 0
+
+
+async def test_told_to_slow_down_nothing_was_charged_and_nothing_is_spent(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    stage.fault("429", retry_after=3000)
+
+    await stage.reaches(case.next_attempt_at)
+    refused = await stage.case(person)
+    await stage.passes(hours=2)
+
+    assert refused.attempts_used == 0
+    assert refused.next_attempt_at is not None
+    assert refused.next_attempt_at - stage.now <= timedelta(0)
+    assert await stage.states(case) == [AttemptState.NOT_EXECUTED, AttemptState.APPROVED]
+
+
+async def test_a_repeat_that_is_refused_unread_leaves_the_first_in_doubt(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    stage.fault("timeout_before")
+    stage.fault("429")
+
+    await stage.reaches(case.next_attempt_at, hours=0.05)
+    still = await stage.states(case)
+    await stage.passes(hours=0.1)
+
+    assert still == [AttemptState.UNKNOWN]
+    assert await stage.states(case) == [AttemptState.APPROVED]
+    assert len(set(stage.fuse.keys())) == 1
+
+
+@pytest.mark.parametrize("fault", ["html", "429"])
+async def test_without_a_last_look_there_is_no_charge(stage: Stage, fault: str) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    stage.fault(fault, "/v1/invoices/*", method="GET", times=3, retry_after=0)
+
+    await stage.reaches(case.next_attempt_at)
+    blind = stage.fuse.keys()
+    await stage.passes(hours=1)
+
+    assert blind == []
+    assert await stage.states(case) == [AttemptState.APPROVED]
+
+
+async def test_a_bank_debit_under_way_is_awaited(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED)
+    case = await stage.fails(person)
+    stage.program(person.method, {"kind": "debit", "days": 5})
+
+    await stage.reaches(case.next_attempt_at, hours=100)
+    under_way = await stage.states(case)
+    await stage.passes(days=3)
+
+    assert under_way == [AttemptState.PROCESSING]
+    assert stage.fuse.keys() == [f"{case.case_id}:2"]
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+
+
+async def test_a_second_new_card_waits_for_the_doubt_about_the_first(stage: Stage) -> None:
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+    stage.fault("500")
+    stage.act(person, "new_card", card={"base": "visa"})
+    await stage.passes(hours=1)
+
+    stage.act(person, "new_card", card={"base": "mastercard"})
+    await stage.passes(hours=20)
+    meanwhile = await stage.states(case, Trigger.NEW_CARD)
+    await stage.passes(days=1)
+
+    states = await stage.states(case, Trigger.NEW_CARD)
+    assert meanwhile == [AttemptState.UNKNOWN]
+    assert states == [AttemptState.NOT_EXECUTED, AttemptState.APPROVED]
+    assert len(stage.captures(case)) == 1
