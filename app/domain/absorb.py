@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.dunning import Case, CaseState, Waits
@@ -15,10 +16,12 @@ from app.domain.mirror import (
     Subscription,
 )
 from app.domain.mirroring import forward
-from app.domain.movements import ENDING, ended_by_us, move_mrr
+from app.domain.movements import ended_by_us, is_ending, move_mrr
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice
 from app.domain.records import Book
+from app.domain.recovery import RecoveryEntry
+from app.domain.sequence import letters_on, plan_letter
 from app.domain.settlement import dispute_closed, payment_ref, recover, take_reading
 from app.domain.terms import Terms, note
 
@@ -70,6 +73,9 @@ def _invoice_seen(book: Book, notice: Notice, terms: Terms) -> None:
         _paid_case(book, case, invoice, terms)
     elif case is not None and case.state is CaseState.ACTIVE:
         book.put(replace(case, due_minor=invoice.remaining_minor))
+        if case.driven and invoice.next_attempt_at is not None:
+            nth = f"retries:{invoice.next_attempt_at.isoformat()}"
+            book.add(case_action(case, ActionKind.WATCH, terms.now, nth=nth))
 
 
 def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
@@ -116,7 +122,7 @@ CLOSED_WORDS = {
 
 def _close(book: Book, case: Case, state: CaseState, reason: str, terms: Terms) -> None:
     """End a case because of a report; an end of our own making is not taken for another's."""
-    if case.state not in {CaseState.ACTIVE, CaseState.PARKED} or case.reason == ENDING:
+    if case.state not in {CaseState.ACTIVE, CaseState.PARKED} or is_ending(case):
         return
     moved = case.moved(state, at=terms.now, reason=reason)
     note(book, moved, terms.now, state, reason)
@@ -147,8 +153,17 @@ def _subscription_ended(book: Book, subscription: Subscription, terms: Terms) ->
             continue
         if involuntary:
             _close(book, case, CaseState.EXHAUSTED, "the provider ended the subscription", terms)
+            _tell_of_the_end(book, case, terms)
         elif terms.policy.after_cancel == "forgive":
             _close(book, case, CaseState.STOPPED, "the customer cancelled", terms)
+
+
+def _tell_of_the_end(book: Book, case: Case, terms: Terms) -> None:
+    now = book.get(Case, case.case_id)
+    if now is None or now.state is not CaseState.EXHAUSTED or now.silent:
+        return
+    for row in letters_on("ended", terms.policy):
+        plan_letter(book, now, row, terms.now, terms)
 
 
 def _customer(book: Book, notice: Notice, terms: Terms) -> None:
@@ -245,16 +260,20 @@ def _refunded(book: Book, notice: Notice, terms: Terms) -> None:
         return
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     if invoice is not None and payment.refunded_minor:
-        take_reading(book, case, invoice, [replace(payment, status="succeeded")], terms)
+        back = replace(payment, status="succeeded")
+        take_reading(book, case, invoice, [back], terms, whole=False)
 
 
 def _case_paid_by(book: Book, payment: Payment) -> Case | None:
-    from_invoice = [
-        c
-        for c in book.all(Case)
-        if c.account_id == payment.account_id and c.invoice_id == payment.invoice_id
-    ]
-    return from_invoice[0] if from_invoice else None
+    """By the invoice where the payment names it, else by the line of the ledger it made."""
+    lines = {
+        entry.invoice_id
+        for entry in book.all(RecoveryEntry)
+        if entry.provider_ref == payment_ref(payment) and entry.account_id == payment.account_id
+    }
+    invoices = {payment.invoice_id} if payment.invoice_id else lines
+    cases = (c for c in book.all(Case) if c.account_id == payment.account_id)
+    return next((c for c in cases if c.invoice_id in invoices), None)
 
 
 def _ask_for_invoice(book: Book, payment: Payment, terms: Terms) -> None:
@@ -291,9 +310,46 @@ def _dispute_of(book: Book, case: Case, dispute: Dispute, notice: Notice, terms:
     if notice.kind in {K.DISPUTE_WON, K.DISPUTE_LOST}:
         won = notice.kind is K.DISPUTE_WON
         dispute_closed(book, case, dispute.id, won, dispute.amount_minor, terms)
+        _let_go(book, case, dispute, won, terms)
+        _after_the_look(book, case, dispute, notice, terms)
+    elif dispute.status in WITHDRAWN:
+        _let_go(book, case, dispute, True, terms)
     elif notice.kind is K.DISPUTE_OPENED and case.state is CaseState.ACTIVE:
         note(book, case, terms.now, "on_hold", "a payment of this invoice is disputed")
         book.put(replace(case, waits=Waits.ON_HOLD, next_attempt_at=None))
+
+
+# An inquiry that never became a dispute.
+WITHDRAWN = frozenset({"warning_closed", "prevented"})
+
+
+def _let_go(book: Book, case: Case, dispute: Dispute, won: bool, terms: Terms) -> None:
+    """The hold of a dispute ends with it: won, the case is assessed anew; lost, it stops."""
+    if not won:
+        _close(book, case, CaseState.STOPPED, "a dispute was lost", terms)
+    elif case.state is CaseState.ACTIVE and case.waits is Waits.ON_HOLD:
+        note(book, case, terms.now, "hold_lifted", "the dispute is over")
+        book.put(replace(case, waits=Waits.RETRYING))
+        book.add(case_action(case, ActionKind.ASSESS, terms.now, nth=f"dispute:{dispute.id}"))
+
+
+def _after_the_look(book: Book, case: Case, dispute: Dispute, notice: Notice, terms: Terms) -> None:
+    """A dispute may end before the money it is about was entered (after an outage all come at
+    once): it is read again once the payment was."""
+    if case.state is not CaseState.RECOVERED or case.recovered_minor:
+        return
+    book.add(
+        action_for(
+            ActionKind.READ,
+            subject=dispute.id,
+            merchant_id=case.merchant_id,
+            account_id=case.account_id,
+            due_at=terms.now + timedelta(minutes=1),
+            customer_id=case.customer_id,
+            nth=f"after:{notice.kind}",
+            data={"type": "dispute", "event": notice.event, "at": notice.occurred_at.isoformat()},
+        )
+    )
 
 
 def _read(book: Book, notice: Notice, terms: Terms) -> None:
@@ -339,6 +395,7 @@ READERS: dict[NoticeKind, Reader] = {
     K.PAYMENT_CANCELLED: _payment_seen,
     K.PAYMENT_REFUNDED: _refunded,
     K.DISPUTE_OPENED: _dispute,
+    K.DISPUTE_UPDATED: _dispute,
     K.DISPUTE_WON: _dispute,
     K.DISPUTE_LOST: _dispute,
     K.SUBSCRIPTION_STARTED: _subscription,

@@ -1,6 +1,6 @@
 """How a subscription's notices move MRR. The first notice of a subscription opens its balance."""
 
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import Case
 from app.domain.ids import derive_id
 from app.domain.mirror import Subscription
 from app.domain.mrr import MovementKind, MrrMovement
@@ -77,17 +77,37 @@ def _end_kind(book: Book, after: Subscription) -> MovementKind:
     return MovementKind.CHURN_VOLUNTARY
 
 
+# Committed before the end is carried out at the provider, so that its own reports of that end,
+# which may overtake our commit, are not taken for a customer leaving.
+ENDING = "ending"
+ENDED = "the window is over"
+LEAVE = "leave"
+
+
+def intended_end(how: str, close: str) -> str:
+    """The reason of a case while its end is carried out: what happens to subscription and
+    invoice (`leave`: nothing)."""
+    return f"{ENDING}: subscription {how}, invoice {close}"
+
+
+def intent_of(case: Case) -> tuple[str, str] | None:
+    """What was intended for subscription and invoice, or None where no end was begun."""
+    words = (case.reason or "").removeprefix(f"{ENDING}: subscription ").split(", invoice ")
+    return (words[0], words[1]) if is_ending(case) and len(words) == 2 else None
+
+
+def is_ending(case: Case) -> bool:
+    """Whether our own end of this case was begun and its outcome is not recorded yet."""
+    return (case.reason or "").startswith(ENDING)
+
+
 def ended_by_us(book: Book, subscription: Subscription) -> bool:
     """Whether a case of ours ended this subscription; then the end is involuntary, although the
     provider says `cancellation_requested` (it was requested, by us)."""
     return any(
         case.subscription_id == subscription.subscription_id
         and case.account_id == subscription.account_id
-        and (case.state is CaseState.EXHAUSTED or case.reason == ENDING)
+        and (case.reason or "").startswith((ENDING, ENDED))
+        and f"subscription {LEAVE}" not in (case.reason or "")
         for case in book.all(Case)
     )
-
-
-# Committed before the end is carried out at the provider, so that its own reports of that end,
-# which may overtake our commit, are not taken for a customer leaving.
-ENDING = "ending"

@@ -7,18 +7,20 @@ from app.domain.actions import Action, ActionKind
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
-from app.domain.movements import ENDING
+from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of
 from app.domain.openings import case_action
-from app.domain.sequence import FINAL_NOTICE_AHEAD, letters_on, plan_letter
-from app.domain.settlement import take_reading
+from app.domain.sequence import FINAL_NOTICE_AHEAD, letters_on, plan_letter, send_action
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
+from app.services.looks import is_under_way, take
+from app.services.messages import is_our_fault
 from app.services.work import Desk, desk
 
 LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt or a held case
 PARKED_AFTER = timedelta(days=7)  # a case the provider works and does not end
-UNDELIVERABLE = frozenset({MessageState.FAILED, MessageState.DROPPED, MessageState.UNKNOWN})
+UNDELIVERABLE = frozenset({MessageState.FAILED, MessageState.DROPPED})
+MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 ENDABLE = frozenset({"past_due", "unpaid"})
 
 
@@ -36,16 +38,20 @@ async def end(world: World, action: Action) -> None:
     async with desk(world, action, reading.method) as at:
         if at is None or not _still_open(at, action, reading):
             return
-        at.book.put(replace(at.case, reason=ENDING, next_attempt_at=None))
-        how, close = _what_to_do(at, reading)
+        how, close = intent_of(at.case) or _what_to_do(at, reading)
+        at.book.put(replace(at.case, reason=intended_end(how, close), next_attempt_at=None))
     key = f"{case.case_id}:end"
-    if how != "leave" and case.subscription_id:
-        await world.payments.end_subscription(account, case.subscription_id, how=how, key=key)
-    if close != "leave":
-        await world.payments.close_invoice(account, case.invoice_id, how=close, key=key)
-    async with desk(world, action) as at:
+    if how != LEAVE and case.subscription_id:
+        await world.payments.end_subscription(
+            account, case.subscription_id, how=how, key=f"{key}:subscription"
+        )
+    if close != LEAVE:
+        await world.payments.close_invoice(
+            account, case.invoice_id, how=close, key=f"{key}:invoice"
+        )
+    async with desk(world, action, after_the_deed=True) as at:
         if at is not None:
-            _ended(at, action, how, close)
+            _ended(at, action)
 
 
 def _may_end(at: Desk, action: Action) -> bool:
@@ -91,7 +97,8 @@ def _leave_to_provider(at: Desk, action: Action) -> None:
 def _notice_allows(at: Desk) -> datetime | None:
     """The instant from which the end may be carried out; None while the notice has not left.
 
-    No end before a final notice went out 72 h ago, or its channel is recorded undeliverable.
+    No end before a final notice went out 72 h ago, or its channel is recorded undeliverable. One
+    that a broken template of ours kept back is tried again.
     """
     case = at.case
     row = next((r for r in at.policy.messages if r.template == "final_notice"), None)
@@ -103,29 +110,36 @@ def _notice_allows(at: Desk) -> datetime | None:
     if notice is None:
         plan_letter(at.book, case, row, at.terms.now, at.terms)
         return None
-    if notice.state is MessageState.SENT and notice.sent_at is not None:
-        return notice.sent_at + FINAL_NOTICE_AHEAD
+    if notice.state in MAY_HAVE_LEFT:
+        return (notice.sent_at or notice.due_at) + FINAL_NOTICE_AHEAD
+    if notice.state is MessageState.FAILED and is_our_fault(notice):
+        again = replace(notice, state=MessageState.PLANNED, due_at=at.terms.now, reason=None)
+        at.book.put(again)
+        at.book.add(send_action(again))
+        return None
     return at.terms.now if notice.state in UNDELIVERABLE else None
 
 
 def _still_open(at: Desk, action: Action, reading: InvoiceReading) -> bool:
     """The last look before the end: a payment in the last minute wins."""
-    take_reading(at.book, at.case, reading.invoice, reading.payments, at.terms)
+    take(at, reading)
     if at.case.state is not CaseState.ACTIVE:
         at.done(action, f"the case is {at.case.state}")
         return False
+    if is_under_way(reading):
+        return _again(at, action, at.terms.now + LATER, "waits for a payment under way")
     return True
 
 
 def _what_to_do(at: Desk, reading: InvoiceReading) -> tuple[str, str]:
     """The subscription is touched only while it is past due or unpaid and nothing later is paid."""
     end, case = at.policy.end, at.case
-    how = end.subscription if reading.subscription_status in ENDABLE else "leave"
+    how = end.subscription if reading.subscription_status in ENDABLE else LEAVE
     mine = at.book.get(Invoice, case.account_id, case.invoice_id)
-    if how != "leave" and mine is not None and _later_paid(at, case, mine):
-        how = "leave"
+    if how != LEAVE and mine is not None and _later_paid(at, case, mine):
+        how = LEAVE
     is_open = reading.invoice.status is InvoiceStatus.OPEN
-    return how, end.invoice if is_open else "leave"
+    return how, end.invoice if is_open else LEAVE
 
 
 def _later_paid(at: Desk, case: Case, mine: Invoice) -> bool:
@@ -139,11 +153,11 @@ def _later_paid(at: Desk, case: Case, mine: Invoice) -> bool:
     )
 
 
-def _ended(at: Desk, action: Action, how: str, close: str) -> None:
+def _ended(at: Desk, action: Action) -> None:
     at.done(action)
     if not at.case.can_become(CaseState.EXHAUSTED):
         return
-    words = f"the window is over: subscription {how}, invoice {close}"
+    words = (at.case.reason or "").replace(ENDING, ENDED, 1)
     case = at.case.moved(CaseState.EXHAUSTED, at=at.terms.now, reason=words)
     at.book.put(case)
     note(at.book, case, at.terms.now, "exhausted", words)
