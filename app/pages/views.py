@@ -95,6 +95,7 @@ def _told(kind: str, view: LinkView, *, token: str, root: str, status: int = 200
 
 ROWS = {
     "open": ("amount", "plan", "invoice", "next_retry", "last_day"),
+    "late": ("amount", "plan", "invoice"),
     "paid": ("amount", "plan", "invoice", "paid_on"),
 }
 

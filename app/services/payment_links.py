@@ -16,6 +16,8 @@ from app.services.books import account_terms, load_case
 from app.services.messages import reason_key
 
 TOKEN_AT_MOST = 200
+OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
+PAYABLE = frozenset({"open", "late"})
 
 
 class LinkDead(Exception):
@@ -28,8 +30,9 @@ class LinkDead(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkView:
-    """What the page may show: no address, no ids. `status` is `open`, `paid`, `ended`,
-    `expired` or `paused`; `needs` is `card`, `authenticate` or `pay`."""
+    """What the page may show: no address, no ids. `status` is `open`, `paid`, `late` (after our
+    end: paying settles the debt only), `ended`, `expired` or `paused`; `needs` is `card`,
+    `authenticate` or `pay`."""
 
     status: str
     merchant_name: str
@@ -80,7 +83,7 @@ async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | 
         merchant_name=terms.merchant.name,
         language=(customer and customer.language) or terms.merchant.language,
         time_zone=terms.zone_of(customer).key,
-        amount_minor=case.due_minor if is_open else case.amount_minor,
+        amount_minor=case.due_minor if status in PAYABLE else case.amount_minor,
         currency=case.currency,
         reason_key=reason_key(case) if is_open else None,
         plan=(subscription.plan if subscription else None) or case.plan,
@@ -105,12 +108,16 @@ def _status(
         return "paid"
     if link.expires_at <= now or link.revoked_at is not None:
         return "expired"
+    if case.state is CaseState.EXHAUSTED and invoice is not None and invoice.status in OWED:
+        return "paused" if account.paused_reason else "late"
     if case.state not in {CaseState.ACTIVE, CaseState.PARKED}:
         return "ended"
     return "paused" if account.paused_reason else "open"
 
 
 def _needs(case: Case) -> str:
+    if case.state is CaseState.EXHAUSTED:
+        return "pay"
     if case.decline_kind is DeclineKind.CUSTOMER_AUTHENTICATE:
         return "authenticate"
     return "card"
@@ -128,7 +135,7 @@ async def go(world: World, token: str) -> str:
             raise LinkDead("unknown")
         await tx.act_for([link.merchant_id])
         view = await _view(tx, world, link)
-        if view is None or view.status != "open":
+        if view is None or view.status not in PAYABLE:
             raise LinkDead(view.status if view else "unknown")
         account = (await account_terms(tx, world, link.account_id)).account
         _, case = await load_case(tx, link.case_id)
@@ -152,7 +159,7 @@ async def go(world: World, token: str) -> str:
 async def _page(
     world: World, account: ProviderAccount, case: Case, link: PaymentLink, token: str
 ) -> tuple[str, str]:
-    if _needs(case) == "authenticate" or case.customer_id is None:
+    if _needs(case) != "card" or case.customer_id is None:
         url = await world.payments.invoice_page(account, case.invoice_id)
         if url is None:
             raise LinkDead("ended")

@@ -48,7 +48,7 @@ def all_pages() -> dict[str, Told]:
     """Every page there is, by a name that says which."""
     told = {"unknown": unknown_page("de"), "broken": broken_page("en")}
     for language in ("en", "de"):
-        for status in ("open", "paid", "ended", "expired", "paused"):
+        for status in ("open", "paid", "late", "ended", "expired", "paused"):
             paid_at = NOW if status == "paid" else None
             view = a_view(status=status, language=language, paid_at=paid_at)
             told[f"{status}-{language}"] = link_page(view, token="t")

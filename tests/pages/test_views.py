@@ -18,7 +18,7 @@ from app.pages.views import (
 from tests.mail.letters import ENDS, HOSTILE, REASONS
 from tests.pages.town import a_view
 
-STATES = ("open", "paid", "ended", "expired", "paused")
+STATES = ("open", "paid", "late", "ended", "expired", "paused")
 LANGUAGES = ("en", "de")
 
 
@@ -58,10 +58,10 @@ def test_an_open_payment_tells_amount_reason_and_what_happens_next():
     assert "still unpaid on Tuesday, December 1, 2026, your subscription will be cancelled" in text
 
 
-def test_only_an_open_payment_has_a_button_that_changes_something():
+def test_only_what_is_owed_has_a_button_that_changes_something():
     forms = {state: "<form" in link_page(a_view(status=state), token="t").html for state in STATES}
 
-    assert forms == {state: state == "open" for state in STATES}
+    assert forms == {state: state in {"open", "late"} for state in STATES}
 
 
 def test_a_closed_payment_threatens_nothing():
@@ -138,3 +138,10 @@ def test_a_service_below_a_path_links_below_it():
 
     assert 'action="/billing/p/t"' in html
     assert 'href="/billing/assets/holdfast.' in html
+
+
+def test_after_our_end_the_page_settles_the_debt_only_and_says_so():
+    told = link_page(a_view(status="late", needs="pay"), token="t")
+
+    assert "settles this invoice only" in told.html
+    assert '<form method="post"' in told.html
