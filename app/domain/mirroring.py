@@ -57,8 +57,16 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
 }
 
 
+# A subscription that ended never comes back; two events of one second may come in any order.
+ENDED = frozenset({"canceled", "incomplete_expired"})
+
+
 def forward(book: Book, snapshot: M, terms: Terms) -> M:
-    """Let a snapshot move our mirror row, if it is newer; the row as it is now."""
+    """Let a snapshot move our mirror row, if it is newer; the row as it is now.
+
+    An older one still tells what the row does not know, so that the order of reports does not
+    matter: the join of a payment to its invoice may come after a later event of the payment.
+    """
     row = replace(
         snapshot, merchant_id=terms.merchant.merchant_id, account_id=terms.account.account_id
     )
@@ -66,9 +74,11 @@ def forward(book: Book, snapshot: M, terms: Terms) -> M:
     if old is None:
         book.put(row)
         return row
-    if _is_older(row, old):
+    if isinstance(old, Customer) and old.erased:
         return old
-    row = _filled(row, old)
+    row = _filled(old, row) if _is_older(row, old) else _filled(row, old)
+    if row == old:
+        return old
     book.put(row)
     return row
 
@@ -78,8 +88,10 @@ def _is_older(row: M, old: M) -> bool:
         rank, was = STATUS_RANK[row.status], STATUS_RANK[old.status]
         if rank != was:
             return rank < was
-    if isinstance(old, Customer) and old.erased:
-        return True
+    if isinstance(row, Subscription) and isinstance(old, Subscription):
+        ends, ended = row.status in ENDED, old.status in ENDED
+        if ends != ended:
+            return ended
     if row.seen_at is None or old.seen_at is None:
         return False
     return row.seen_at < old.seen_at

@@ -55,6 +55,6 @@ async def _join(tx: Transaction, world: World, action: Action, invoice: str | No
         row = book.get(Invoice, action.account_id, invoice)
         case = case_of(book, row) if row else None
         if row is not None and case is not None:
-            take_reading(book, case, row, [payment], terms)
+            take_reading(book, case, row, [payment], terms, whole=False)
     book.put(_done(action))
     await write(tx, book)

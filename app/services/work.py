@@ -46,14 +46,23 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    world: World, action: Action, method: PaymentMethod | None = None
+    world: World,
+    action: Action,
+    method: PaymentMethod | None = None,
+    *,
+    after_the_deed: bool = False,
 ) -> AsyncIterator[Desk | None]:
     """Open the case of an action, its customer locked; write the book when the block ends.
 
-    Yields None where there is no such case (erased meanwhile).
+    Yields None where there is no such case (erased meanwhile), and where the claim stands no
+    more: its lease ran out and somebody else is at it, or is through. What was done outside by
+    then is recorded all the same (`after_the_deed`).
     """
     async with world.store.transaction(action.merchant_id) as tx:
         book, case = await load_case(tx, action.case_id or action.subject, method)
+        if not after_the_deed and not await _stands(tx, action):
+            yield None
+            return
         if case is None:
             await tx.save([replace(action, state=ActionState.DROPPED, note="no such case")])
             yield None
@@ -63,6 +72,11 @@ async def desk(
         yield opened
         _say_thanks(opened)
         await write(tx, book)
+
+
+async def _stands(tx: Transaction, action: Action) -> bool:
+    rows = await tx.load(Action, [(action.action_id,)])
+    return any(r.state is ActionState.PENDING and r.claims == action.claims for r in rows)
 
 
 def _say_thanks(desk: Desk) -> None:
