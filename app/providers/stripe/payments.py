@@ -198,7 +198,7 @@ def refund_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     """One notice of a refund object, which tells its own amount only: what a charge lost in all
     comes with `charge.refunded`. One that failed or was cancelled is read live."""
     refund = event.object
-    taken_back = refund.get("status") in REFUND_TAKEN_BACK
+    taken_back = text(refund.get("status")) in REFUND_TAKEN_BACK
     return [
         event.notice(
             NoticeKind.READ if taken_back else kind,

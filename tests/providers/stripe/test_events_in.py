@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.notices import Notice
@@ -112,6 +112,7 @@ NAMES = sorted({name for obj in WHOLE for name in obj} | {"discounts", "payments
     odd=st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=5),
     previous=ANYTHING,
 )
+@example(name="refund.created", whole=charge(), odd={"status": ["failed"]}, previous=None)
 def test_hostile_objects_are_read_as_far_as_they_go(name, whole, odd, previous):
     notices = HOOKS.translate(event(name, whole | odd, previous=previous))
 
