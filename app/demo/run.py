@@ -27,7 +27,6 @@ from app.mail.mailbox import FolderMailbox
 from app.operations.connect import connect
 from app.ports.world import World
 from app.services.api_keys import create_key
-from app.services.backfill import backfill_subscriptions
 from app.services.merchants import create_account, create_merchant
 from app.wiring import build_world, load_settings
 
@@ -134,7 +133,6 @@ async def _connect(world: World, stage: Stage) -> House:
         api_base=stage.sandbox,
     )
     await connect(world, account.account_id, again=False)
-    await backfill_subscriptions(world, account)
     _, key = await create_key(
         world,
         merchant_id=merchant.merchant_id,

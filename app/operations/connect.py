@@ -9,6 +9,7 @@ from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavaila
 from app.ports.world import World
 from app.providers.stripe.admin import Endpoint, StripeAdmin
 from app.services import merchants
+from app.services.backfill import backfill_subscriptions
 from app.wiring import build_admin
 
 
@@ -37,20 +38,33 @@ async def connect(world: World, account_id: str | None, *, again: bool) -> int:
         try:
             if not again and await _is_connected(admin, account, url):
                 print(f"{account.account_id} is connected: {account.webhook_endpoint_ref}")
+                await _take_in(world, account)
                 return 0
             endpoint, secret = await admin.create_webhook_endpoint(account, url)
         except AccountRefused as refusal:
             raise Refused(f"the provider refuses the key of this account: {refusal}") from refusal
         except (ProviderUnavailable, ProviderRefused) as failure:
             raise Refused(f"the provider made no endpoint: {failure}") from failure
-    await merchants.add_webhook_secret(
+    connected = await merchants.add_webhook_secret(
         world, account, secret=secret, actor=ACTOR, endpoint_ref=endpoint
     )
     print(f"{endpoint} sends its events to {url}")
+    await _take_in(world, connected)
     if account.webhook_endpoint_ref:
         print(f"Now delete {account.webhook_endpoint_ref} at the provider, then:")
         print(f"holdfast accounts retire-secrets {account.account_id}")
     return 0
+
+
+async def _take_in(world: World, account: ProviderAccount) -> None:
+    """Mirror the subscriptions there are, so that MRR begins with an opening balance. Done again
+    by every `connect`; writes to nobody."""
+    try:
+        taken = await backfill_subscriptions(world, account)
+    except (ProviderUnavailable, ProviderRefused, AccountRefused) as failure:
+        print(f"the subscriptions could not all be read ({failure}): run `holdfast connect` again")
+        return
+    print(f"{taken} subscriptions taken in")
 
 
 def webhook_url(world: World, account: ProviderAccount) -> str:
