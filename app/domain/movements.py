@@ -96,6 +96,12 @@ def intent_of(case: Case) -> tuple[str, str] | None:
     return (words[0], words[1]) if is_ending(case) and len(words) == 2 else None
 
 
+def what_became(case: Case, planned: str) -> str:
+    """What the end did to the subscription, else what is planned for it."""
+    left = f"{ENDED}: subscription {LEAVE}"
+    return LEAVE if (case.reason or "").startswith(left) else planned
+
+
 def is_ending(case: Case) -> bool:
     """Whether our own end of this case was begun and its outcome is not recorded yet."""
     return (case.reason or "").startswith(ENDING)

@@ -2,16 +2,16 @@
 
 import hashlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.domain.actions import Action
-from app.domain.decisions import decide
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseState
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant
 from app.domain.messages import Letter, LinkEvent, Mail, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
+from app.domain.movements import what_became
 from app.domain.sequence import (
     DUNNING_TEMPLATES,
     FINAL_NOTICE_AHEAD,
@@ -20,7 +20,6 @@ from app.domain.sequence import (
 )
 from app.domain.terms import note
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, TemplateFault
-from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.looks import take
@@ -29,6 +28,11 @@ from app.services.work import Desk, desk
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 DEFERRED_AGAIN = timedelta(minutes=15)
 OVERTAKEN = DUNNING_TEMPLATES - {"final_notice"}  # without a final notice no case may end
+
+# Letters that say something is owed, and the state of the case in which that is true.
+ONLY_WHILE = dict.fromkeys(DUNNING_TEMPLATES, CaseState.ACTIVE) | {
+    "subscription_ended": CaseState.EXHAUSTED
+}
 
 REASON_KEYS = {
     DeclineKind.NEW_METHOD: "bank_declined",
@@ -62,24 +66,16 @@ async def send(world: World, action: Action) -> None:
         if at is None or not _may_leave(at, action):
             return
         account, case = at.terms.account, at.case
-        dunning = _message(at, action).template in DUNNING_TEMPLATES
-    reading = await world.payments.read_invoice(account, case.invoice_id) if dunning else None
+        claims_debt = _message(at, action).template in ONLY_WHILE
+    reading = await world.payments.read_invoice(account, case.invoice_id) if claims_debt else None
     async with desk(world, action, reading.method if reading else None) as at:
         if at is None:
             return
         if reading is not None:
-            _last_look(at, reading)
+            take(at, reading)
         mail_parts = _begin(at, action, world)
     if mail_parts is not None:
         await _leave(world, action, *mail_parts)
-
-
-def _last_look(at: Desk, reading: InvoiceReading) -> None:
-    """A refusal first learned of here is decided about here: nobody else would."""
-    failures = at.case.failures
-    take(at, reading)
-    if at.case.failures > failures:
-        decide(at.book, at.case, at.policy, at.terms, reading.method)
 
 
 def _message(at: Desk, action: Action) -> Message:
@@ -109,7 +105,7 @@ def _may_leave(at: Desk, action: Action) -> bool:
 def _needless(at: Desk, message: Message) -> str | None:
     if not message.recipient:
         return "no address is known"
-    if message.template in DUNNING_TEMPLATES and at.case.state is not CaseState.ACTIVE:
+    if at.case.state is not ONLY_WHILE.get(message.template, at.case.state):
         return f"the case is {at.case.state}"
     if _is_overtaken(at, message):
         return "a newer letter is due as well"
@@ -229,11 +225,20 @@ def _letter(at: Desk, message: Message, link: str) -> Letter:
         currency=case.currency,
         reason_key=reason_key(case),
         link=None if paid or _nothing_owed(invoice) else link,
-        next_retry_at=case.next_attempt_at,
+        next_retry_at=_still_to_come(case.next_attempt_at, at.terms.now),
         last_day=case.window_ends_at if case.driven else None,
-        end_action=at.policy.end.subscription if case.driven else None,
+        end_action=what_became(case, at.policy.end.subscription) if case.driven else None,
         paid_at=invoice.paid_at if invoice and paid else None,
     )
+
+
+def _still_to_come(at: datetime | None, now: datetime) -> datetime | None:
+    """A retry that an outage put off has no instant that could be told."""
+    return at if at is not None and at > now else None
+
+
+def _nothing_owed(invoice: Invoice | None) -> bool:
+    return invoice is not None and invoice.status in {InvoiceStatus.VOID, InvoiceStatus.DELETED}
 
 
 def _plan_name(at: Desk, case: Case) -> str | None:

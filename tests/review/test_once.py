@@ -1,0 +1,178 @@
+"""An invoice is charged once at a time and counted once, whoever is faster or dies."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from app.domain.actions import ActionKind
+from app.domain.declines import Decline, DeclineKind
+from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
+from app.domain.mirror import Payment
+from app.domain.outcomes import Outcome, PayAnswer
+from app.services import actions
+from tests.domain.builders import a_payment, paid
+from tests.review.stage import Clock, Stage, a_payment_notice, approved, declined, refused_charge
+
+pytestmark = pytest.mark.anyio
+NO_ANSWER = PayAnswer(outcome=Outcome.UNKNOWN, reason="timeout")
+SLOW_DOWN = PayAnswer(outcome=Outcome.NOT_EXECUTED, reason="429", code="lock_timeout")
+
+
+async def to_the_retry(stage: Stage) -> None:
+    case = await stage.case()
+    assert case.next_attempt_at is not None
+    stage.clock.instant = case.next_attempt_at
+
+
+def a_debit(stage: Stage) -> Payment:
+    return a_payment(stage.clock.now(), "processing", charge_id="ch_debit", payment_id="pi_2")
+
+
+async def test_a_claim_taken_over_meanwhile_charges_nothing_more(stage: Stage) -> None:
+    # given a worker that reads so long that its lease runs out, and another that finishes first
+    await to_the_retry(stage)
+    (held,) = await actions.claim(stage.world, limit=10)
+
+    async def another() -> None:
+        stage.clock.instant += timedelta(seconds=61)
+        (again,) = await actions.claim(stage.world, limit=10)
+        stage.bank.answers = [declined("ch_2"), declined("ch_3")]
+        await actions.carry_out(stage.world, again)
+
+    stage.bank.on_read = another
+
+    await actions.carry_out(stage.world, held)
+
+    assert len([call for call in stage.bank.calls if call[0] == "pay"]) == 1
+    assert (await stage.case()).attempts_used == 1
+
+
+async def test_a_reading_overtaken_by_the_payment_enters_no_money_of_its_own(stage: Stage) -> None:
+    # given a customer who pays while the last look of a retry is under way
+    await to_the_retry(stage)
+
+    async def pays() -> None:
+        stage.is_paid()
+        await stage.hears(a_payment_notice(stage.clock.now()))
+
+    stage.bank.on_read = pays
+
+    await stage.works()
+
+    assert stage.bank.calls == []
+    assert [line[:2] for line in await stage.ledger()] == [("recovered", 3000)]
+
+
+async def test_our_refusal_after_somebody_elses_payment_enters_no_money(stage: Stage) -> None:
+    # given a customer who pays while our own charge is on its way and is refused
+    await to_the_retry(stage)
+
+    async def pays() -> None:
+        stage.is_paid()
+        await stage.hears(a_payment_notice(stage.clock.now()))
+
+    stage.bank.on_pay = pays
+    stage.bank.answers = [declined("ch_ours")]
+
+    await stage.works()
+
+    assert (await stage.case()).state is CaseState.RECOVERED
+    assert [line[:2] for line in await stage.ledger()] == [("recovered", 3000)]
+
+
+async def test_a_repeated_request_that_is_refused_unread_leaves_the_first_in_doubt(
+    stage: Stage,
+) -> None:
+    # given a charge without an answer, and a provider too busy when the same request is repeated
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER, SLOW_DOWN]
+    await stage.passes(minutes=2)
+
+    # when the first request was carried out after all
+    stage.is_paid("ch_late")
+    await stage.passes(hours=2)
+
+    (ours,) = [a for a in await stage.attempts() if a.trigger is Trigger.HOLDFAST]
+    assert ours.state is AttemptState.APPROVED
+    assert await stage.ledger() == [("recovered", 3000, "holdfast_retry")]
+
+
+async def test_a_debit_under_way_whose_answer_was_lost_is_not_charged_again(stage: Stage) -> None:
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER] * 5
+
+    async def takes_it() -> None:
+        stage.bank.payments.append(a_debit(stage))
+
+    stage.bank.on_pay = takes_it
+
+    await stage.passes(days=20)
+
+    (ours,) = [a for a in await stage.attempts() if a.trigger is Trigger.HOLDFAST]
+    assert ours.state is AttemptState.PROCESSING
+    assert {call[1] for call in stage.bank.calls} == {"2"}
+
+
+async def test_while_somebody_elses_debit_is_under_way_nothing_is_charged(stage: Stage) -> None:
+    await to_the_retry(stage)
+    stage.bank.payments.append(a_debit(stage))
+
+    await stage.passes(days=2)
+
+    assert stage.bank.calls == []
+    assert await stage.pending(ActionKind.RETRY)
+
+
+async def test_a_call_for_the_customer_is_counted_once_by_answer_and_reading(stage: Stage) -> None:
+    await to_the_retry(stage)
+    wants = declined("ch_auth", decline=Decline(kind=DeclineKind.CUSTOMER_AUTHENTICATE))
+    stage.bank.answers = [replace(wants, outcome=Outcome.ACTION_REQUIRED)]
+    await stage.works()
+    stage.bank.payments.append(refused_charge(stage.clock.now(), "ch_auth"))
+
+    await stage.passes(days=27)
+
+    assert (await stage.case()).failures == 2
+
+
+async def test_two_refusals_without_a_charge_on_one_payment_are_two_attempts(stage: Stage) -> None:
+    await to_the_retry(stage)
+    stage.bank.answers = [declined(None), declined(None), approved(stage.clock.now())]
+    await stage.works()
+    await to_the_retry(stage)
+
+    await stage.works()
+
+    states = [attempt.state for attempt in await stage.attempts()]
+    assert states == [AttemptState.DECLINED] * 3
+    assert (await stage.case()).failures == 3
+
+
+async def test_a_charge_held_up_for_long_after_its_intent_is_not_begun(stage: Stage) -> None:
+    # given a worker that is frozen for 20 minutes as soon as its intent is committed
+    await to_the_retry(stage)
+    sent = stage.store.rows[Attempt]
+
+    class Frozen(Clock):
+        def now(self) -> datetime:
+            frozen = any(a.state is AttemptState.SENT for a in sent.values())
+            return self.instant + timedelta(minutes=20 * frozen)
+
+    world = replace(stage.world, clock=Frozen(stage.clock.instant))
+    (held,) = await actions.claim(stage.world, limit=10)
+
+    await actions.carry_out(world, held)
+
+    assert stage.bank.calls == []
+
+
+async def test_the_amount_left_of_a_paid_case_is_nothing(stage: Stage) -> None:
+    stage.is_paid()
+    stage.bank.invoice = paid(stage.clock.now())
+    await stage.hears(a_payment_notice(stage.clock.now()))
+
+    await stage.works()
+
+    case = await stage.case()
+    assert (case.state, case.due_minor, case.recovered_minor) == (CaseState.RECOVERED, 0, 3000)
