@@ -57,10 +57,8 @@ def failed_invoice(book: Book, invoice: Invoice, at: datetime, amount: int, term
 
 def case_of(book: Book, invoice: Invoice) -> Case | None:
     """The case of an invoice, if it has one."""
-    for case in book.all(Case):
-        if case.account_id == invoice.account_id and case.invoice_id == invoice.invoice_id:
-            return case
-    return None
+    cases = book.all(Case, account_id=invoice.account_id, invoice_id=invoice.invoice_id)
+    return next(cases, None)
 
 
 def _again(book: Book, case: Case, invoice: Invoice, at: datetime, terms: Terms) -> None:
@@ -68,14 +66,14 @@ def _again(book: Book, case: Case, invoice: Invoice, at: datetime, terms: Terms)
     if at < case.opened_at:
         case = replace(case, opened_at=at)
     book.put(replace(case, due_minor=invoice.remaining_minor))
-    if any(_is_near(attempt, case, at) for attempt in book.all(Attempt)):
+    if any(_is_near(attempt, at) for attempt in book.all(Attempt, case_id=case.case_id)):
         return
     book.add(case_action(case, ActionKind.WATCH, terms.now, nth=f"failed:{at.isoformat()}"))
 
 
-def _is_near(attempt: Attempt, case: Case, at: datetime) -> bool:
+def _is_near(attempt: Attempt, at: datetime) -> bool:
     """Whether this report is the echo of an attempt we know: ours comes back as a webhook."""
-    return attempt.case_id == case.case_id and abs(at - attempt.intent_at) <= ECHO
+    return abs(at - attempt.intent_at) <= ECHO
 
 
 def _opened(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Terms) -> Case | None:
@@ -161,11 +159,7 @@ def _count_failure(
     book: Book, invoice: Invoice, case: Case | None, at: datetime, amount: int, terms: Terms
 ) -> None:
     """The cohort row; an earlier first failure learned of later is a new version of it."""
-    known = [
-        row
-        for row in book.all(Failure)
-        if row.account_id == invoice.account_id and row.invoice_id == invoice.invoice_id
-    ]
+    known = book.all(Failure, account_id=invoice.account_id, invoice_id=invoice.invoice_id)
     latest = max(known, key=lambda row: row.version, default=None)
     if latest is not None and latest.failed_at <= at:
         return

@@ -1,9 +1,11 @@
 """What a stored thing is: a frozen dataclass with a key. One shape for rooms and store alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar, Protocol, TypeVar
 
 Key = tuple[Any, ...]
+Fields = Callable[[Any], Key]
 
 
 class Record(Protocol):
@@ -26,7 +28,41 @@ R = TypeVar("R", bound=Record)
 
 def key_of(record: Record) -> Key:
     """The primary key of a record, in the order of its `KEY`."""
-    return tuple(getattr(record, name) for name in record.KEY)
+    kind = type(record)
+    read = _KEYS.get(kind)
+    if read is None:
+        read = _KEYS[kind] = fields_of(kind.KEY)
+    return read(record)
+
+
+def fields_of(names: Sequence[str]) -> Fields:
+    """What reads these fields of a row, always as a tuple."""
+    read = attrgetter(*names)
+    return read if len(names) > 1 else lambda row: (read(row),)
+
+
+_KEYS: dict[type[Any], Fields] = {}
+
+
+class Index:
+    """The keys of rows of one kind by the values of some fields, oldest first."""
+
+    def __init__(self, names: Sequence[str], rows: dict[Key, Any]) -> None:
+        self._values = fields_of(names)
+        self._keys: dict[Key, dict[Key, None]] = {}
+        for key, row in rows.items():
+            self.move(key, None, row)
+
+    def move(self, key: Key, old: Any, row: Any) -> None:
+        """A row is new (`old` is None) or has another version."""
+        values = self._values(row)
+        if old is not None and (was := self._values(old)) != values:
+            del self._keys[was][key]
+        self._keys.setdefault(values, {})[key] = None
+
+    def keys(self, values: Key) -> list[Key]:
+        """The keys of the rows that have these values."""
+        return list(self._keys.get(values, ()))
 
 
 class Book:
@@ -41,26 +77,36 @@ class Book:
         self._rows: dict[type[Any], dict[Key, Any]] = {}
         self._changed: dict[type[Any], dict[Key, Any]] = {}
         self._added: dict[type[Any], dict[Key, Any]] = {}
+        self._indexes: dict[type[Any], dict[tuple[str, ...], Index]] = {}
 
     def know(self, rows: "list[Any]") -> None:
         """Take rows as loaded: known, not changed. A row already changed here is kept."""
         for row in rows:
-            self._rows.setdefault(type(row), {}).setdefault(key_of(row), row)
+            key = key_of(row)
+            if key not in self._rows.get(type(row), {}):
+                self._set(type(row), key, row)
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """The newest version of a row by its key, or None."""
         return self._rows.get(kind, {}).get(key)
 
-    def all(self, kind: type[R]) -> Iterator[R]:
-        """Every known row of a kind, newest versions."""
-        return iter(list(self._rows.get(kind, {}).values()))
+    def all(self, kind: type[R], **where: Any) -> Iterator[R]:
+        """Every known row of a kind, newest versions; with `where` those whose fields have these
+        values, found without a look at the rest."""
+        rows = self._rows.get(kind, {})
+        if not where:
+            return iter(list(rows.values()))
+        names, indexes = tuple(where), self._indexes.setdefault(kind, {})
+        if names not in indexes:
+            indexes[names] = Index(names, rows)
+        return (rows[key] for key in indexes[names].keys(tuple(where.values())))
 
     def put(self, row: Any) -> None:
         """Record a new version of a row (upsert by key)."""
         kind, key = type(row), key_of(row)
         if self._rows.get(kind, {}).get(key) == row:
             return
-        self._rows.setdefault(kind, {})[key] = row
+        self._set(kind, key, row)
         added = self._added.get(kind, {})
         (added if key in added else self._changed.setdefault(kind, {}))[key] = row
 
@@ -69,7 +115,7 @@ class Book:
         kind, key = type(row), key_of(row)
         if key in self._rows.get(kind, {}):
             return
-        self._rows.setdefault(kind, {})[key] = row
+        self._set(kind, key, row)
         self._added.setdefault(kind, {})[key] = row
 
     def changed(self) -> list[Any]:
@@ -79,3 +125,9 @@ class Book:
     def added(self) -> list[Any]:
         """Rows to insert where absent."""
         return [row for rows in self._added.values() for row in rows.values()]
+
+    def _set(self, kind: type[Any], key: Key, row: Any) -> None:
+        rows = self._rows.setdefault(kind, {})
+        for index in self._indexes.get(kind, {}).values():
+            index.move(key, rows.get(key), row)
+        rows[key] = row
