@@ -1,29 +1,26 @@
 """Absorbing notices: state and a report in, new state out. Never raises, whatever the order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 from app.domain.actions import ActionKind, action_for
-from app.domain.dunning import Case, CaseState, Waits
+from app.domain.closings import cases_of, close_case, tell_of_the_end
+from app.domain.dunning import Case, CaseState
 from app.domain.mirror import (
     Customer,
-    Dispute,
     Invoice,
     InvoiceStatus,
-    Payment,
     PaymentMethod,
     Subscription,
 )
 from app.domain.mirroring import forward
-from app.domain.movements import ended_by_us, is_ending, move_mrr
+from app.domain.movements import ended_by_us, move_mrr
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice
 from app.domain.records import Book
-from app.domain.recovery import RecoveryEntry
-from app.domain.sequence import letters_on, plan_letter
-from app.domain.settlement import dispute_closed, payment_ref, recover, take_reading
-from app.domain.terms import Terms, note
+from app.domain.reversals import disputed, payment_seen, refunded
+from app.domain.settlement import recover
+from app.domain.terms import Terms
 
 K = NoticeKind
 Reader = Callable[[Book, Notice, Terms], None]
@@ -108,9 +105,9 @@ def _invoice_closed(book: Book, notice: Notice, terms: Terms) -> None:
     if invoice is None or case is None or invoice.status is InvoiceStatus.PAID:
         return
     if invoice.closed_reason == "max_payment_attempts":
-        _close(book, case, CaseState.EXHAUSTED, "the provider gave the invoice up", terms)
+        close_case(book, case, CaseState.EXHAUSTED, "the provider gave the invoice up", terms)
     else:
-        _close(book, case, CaseState.STOPPED, CLOSED_WORDS[notice.kind], terms)
+        close_case(book, case, CaseState.STOPPED, CLOSED_WORDS[notice.kind], terms)
 
 
 CLOSED_WORDS = {
@@ -118,15 +115,6 @@ CLOSED_WORDS = {
     K.INVOICE_UNCOLLECTIBLE: "the invoice was marked uncollectible",
     K.INVOICE_DELETED: "the invoice was deleted",
 }
-
-
-def _close(book: Book, case: Case, state: CaseState, reason: str, terms: Terms) -> None:
-    """End a case because of a report; an end of our own making is not taken for another's."""
-    if case.state not in {CaseState.ACTIVE, CaseState.PARKED} or is_ending(case):
-        return
-    moved = case.moved(state, at=terms.now, reason=reason)
-    note(book, moved, terms.now, state, reason)
-    book.put(moved)
 
 
 def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
@@ -152,18 +140,12 @@ def _subscription_ended(book: Book, subscription: Subscription, terms: Terms) ->
         if case.subscription_id != subscription.subscription_id:
             continue
         if involuntary:
-            _close(book, case, CaseState.EXHAUSTED, "the provider ended the subscription", terms)
-            _tell_of_the_end(book, case, terms)
+            close_case(
+                book, case, CaseState.EXHAUSTED, "the provider ended the subscription", terms
+            )
+            tell_of_the_end(book, case, terms)
         elif terms.policy.after_cancel == "forgive":
-            _close(book, case, CaseState.STOPPED, "the customer cancelled", terms)
-
-
-def _tell_of_the_end(book: Book, case: Case, terms: Terms) -> None:
-    now = book.get(Case, case.case_id)
-    if now is None or now.state is not CaseState.EXHAUSTED or now.silent:
-        return
-    for row in letters_on("ended", terms.policy):
-        plan_letter(book, now, row, terms.now, terms)
+            close_case(book, case, CaseState.STOPPED, "the customer cancelled", terms)
 
 
 def _customer(book: Book, notice: Notice, terms: Terms) -> None:
@@ -181,12 +163,8 @@ def _customer_deleted(book: Book, notice: Notice, terms: Terms) -> None:
     known = book.get(Customer, terms.account.account_id, notice.customer or notice.object)
     if known is not None:
         book.put(replace(known, deleted=True))
-    for case in _cases_of(book, notice.customer or notice.object):
-        _close(book, case, CaseState.STOPPED, "the customer was deleted", terms)
-
-
-def _cases_of(book: Book, customer: str | None) -> Iterator[Case]:
-    return (c for c in list(book.all(Case)) if customer and c.customer_id == customer)
+    for case in cases_of(book, notice.customer or notice.object):
+        close_case(book, case, CaseState.STOPPED, "the customer was deleted", terms)
 
 
 def _method(book: Book, notice: Notice, terms: Terms) -> None:
@@ -202,7 +180,7 @@ def _method_by_network(book: Book, notice: Notice, terms: Terms) -> None:
         return
     method = forward(book, replace(snapshot, network_updated_at=notice.occurred_at), terms)
     nth = f"updater:{method.method_id}:{notice.occurred_at.isoformat()}"
-    for case in _cases_of(book, method.customer_id):
+    for case in cases_of(book, method.customer_id):
         if case.state is CaseState.ACTIVE and case.driven:
             data: dict[str, str | None] = {"trigger": "account_updater"}
             book.add(case_action(case, ActionKind.RETRY, terms.now, nth=nth, data=data))
@@ -220,7 +198,7 @@ def _new_method(
     book: Book, notice: Notice, customer: str | None, method: str | None, terms: Terms
 ) -> None:
     """A customer has another card: set it where it counts and try what is open, once."""
-    active = [c for c in _cases_of(book, customer) if c.state is CaseState.ACTIVE]
+    active = [c for c in cases_of(book, customer) if c.state is CaseState.ACTIVE]
     if not method or not active or customer is None:
         return
     book.add(
@@ -234,120 +212,6 @@ def _new_method(
             case_id=active[0].case_id,
             nth=method,
             data={"method": method, "link": notice.link},
-        )
-    )
-
-
-def _payment(book: Book, notice: Notice, terms: Terms) -> Payment | None:
-    snapshot = notice.snapshot
-    if not isinstance(snapshot, Payment) or not snapshot.payment_id:
-        return None
-    return forward(book, snapshot, terms)
-
-
-def _payment_seen(book: Book, notice: Notice, terms: Terms) -> None:
-    """Keeps the join from payment to invoice and the reason of a refusal; decides no money."""
-    _payment(book, notice, terms)
-
-
-def _refunded(book: Book, notice: Notice, terms: Terms) -> None:
-    payment = _payment(book, notice, terms)
-    if payment is None:
-        return
-    case = _case_paid_by(book, payment)
-    if case is None:
-        _ask_for_invoice(book, payment, terms)
-        return
-    invoice = book.get(Invoice, case.account_id, case.invoice_id)
-    if invoice is not None and payment.refunded_minor:
-        back = replace(payment, status="succeeded")
-        take_reading(book, case, invoice, [back], terms, whole=False)
-
-
-def _case_paid_by(book: Book, payment: Payment) -> Case | None:
-    """By the invoice where the payment names it, else by the line of the ledger it made."""
-    lines = {
-        entry.invoice_id
-        for entry in book.all(RecoveryEntry)
-        if entry.provider_ref == payment_ref(payment) and entry.account_id == payment.account_id
-    }
-    invoices = {payment.invoice_id} if payment.invoice_id else lines
-    cases = (c for c in book.all(Case) if c.account_id == payment.account_id)
-    return next((c for c in cases if c.invoice_id in invoices), None)
-
-
-def _ask_for_invoice(book: Book, payment: Payment, terms: Terms) -> None:
-    """Money went back, but from which invoice? Since 2025-03-31 a charge does not say: read it.
-    Only for customers who ever had a case; other refunds are no concern of this ledger."""
-    if payment.invoice_id or not any(_cases_of(book, payment.customer_id)):
-        return
-    book.add(
-        action_for(
-            ActionKind.READ,
-            subject=payment.payment_id,
-            merchant_id=terms.merchant.merchant_id,
-            account_id=terms.account.account_id,
-            due_at=terms.now,
-            customer_id=payment.customer_id,
-            nth=f"refund:{payment.refunded_minor}",
-            data={"type": "payment"},
-        )
-    )
-
-
-def _dispute(book: Book, notice: Notice, terms: Terms) -> None:
-    dispute = notice.snapshot
-    if not isinstance(dispute, Dispute):
-        return
-    for payment in list(book.all(Payment)):
-        if payment.payment_id == dispute.payment_id or payment_ref(payment) == dispute.charge_id:
-            case = _case_paid_by(book, payment)
-            if case is not None:
-                _dispute_of(book, case, dispute, notice, terms)
-
-
-def _dispute_of(book: Book, case: Case, dispute: Dispute, notice: Notice, terms: Terms) -> None:
-    if notice.kind in {K.DISPUTE_WON, K.DISPUTE_LOST}:
-        won = notice.kind is K.DISPUTE_WON
-        dispute_closed(book, case, dispute.id, won, dispute.amount_minor, terms)
-        _let_go(book, case, dispute, won, terms)
-        _after_the_look(book, case, dispute, notice, terms)
-    elif dispute.status in WITHDRAWN:
-        _let_go(book, case, dispute, True, terms)
-    elif notice.kind is K.DISPUTE_OPENED and case.state is CaseState.ACTIVE:
-        note(book, case, terms.now, "on_hold", "a payment of this invoice is disputed")
-        book.put(replace(case, waits=Waits.ON_HOLD, next_attempt_at=None))
-
-
-# An inquiry that never became a dispute.
-WITHDRAWN = frozenset({"warning_closed", "prevented"})
-
-
-def _let_go(book: Book, case: Case, dispute: Dispute, won: bool, terms: Terms) -> None:
-    """The hold of a dispute ends with it: won, the case is assessed anew; lost, it stops."""
-    if not won:
-        _close(book, case, CaseState.STOPPED, "a dispute was lost", terms)
-    elif case.state is CaseState.ACTIVE and case.waits is Waits.ON_HOLD:
-        note(book, case, terms.now, "hold_lifted", "the dispute is over")
-        book.put(replace(case, waits=Waits.RETRYING))
-        book.add(case_action(case, ActionKind.ASSESS, terms.now, nth=f"dispute:{dispute.id}"))
-
-
-def _after_the_look(book: Book, case: Case, dispute: Dispute, notice: Notice, terms: Terms) -> None:
-    """A dispute may end before the money it is about was entered (after an outage all come at
-    once): it is read again once the payment was."""
-    if case.state is not CaseState.RECOVERED or case.recovered_minor:
-        return
-    book.add(
-        action_for(
-            ActionKind.READ,
-            subject=dispute.id,
-            merchant_id=case.merchant_id,
-            account_id=case.account_id,
-            due_at=terms.now + timedelta(minutes=1),
-            customer_id=case.customer_id,
-            nth=f"after:{notice.kind}",
-            data={"type": "dispute", "event": notice.event, "at": notice.occurred_at.isoformat()},
         )
     )
 
@@ -389,15 +253,15 @@ READERS: dict[NoticeKind, Reader] = {
     K.INVOICE_VOIDED: _invoice_closed,
     K.INVOICE_UNCOLLECTIBLE: _invoice_closed,
     K.INVOICE_DELETED: _invoice_closed,
-    K.PAYMENT_FAILED: _payment_seen,
-    K.PAYMENT_SUCCEEDED: _payment_seen,
-    K.PAYMENT_ACTION_REQUIRED: _payment_seen,
-    K.PAYMENT_CANCELLED: _payment_seen,
-    K.PAYMENT_REFUNDED: _refunded,
-    K.DISPUTE_OPENED: _dispute,
-    K.DISPUTE_UPDATED: _dispute,
-    K.DISPUTE_WON: _dispute,
-    K.DISPUTE_LOST: _dispute,
+    K.PAYMENT_FAILED: payment_seen,
+    K.PAYMENT_SUCCEEDED: payment_seen,
+    K.PAYMENT_ACTION_REQUIRED: payment_seen,
+    K.PAYMENT_CANCELLED: payment_seen,
+    K.PAYMENT_REFUNDED: refunded,
+    K.DISPUTE_OPENED: disputed,
+    K.DISPUTE_UPDATED: disputed,
+    K.DISPUTE_WON: disputed,
+    K.DISPUTE_LOST: disputed,
     K.SUBSCRIPTION_STARTED: _subscription,
     K.SUBSCRIPTION_CHANGED: _subscription,
     K.SUBSCRIPTION_ENDED: _subscription,
