@@ -68,6 +68,8 @@ def _invoice_seen(book: Book, notice: Notice, terms: Terms) -> None:
     case = case_of(book, invoice)
     if invoice.status is InvoiceStatus.PAID and case is not None:
         _paid_case(book, case, invoice, terms)
+    elif case is not None and invoice.status in CLOSED_BY:
+        _closed(book, case, invoice, CLOSED_BY[invoice.status], terms)
     elif case is not None and case.state is CaseState.ACTIVE:
         book.put(replace(case, due_minor=invoice.remaining_minor))
         if case.driven and invoice.next_attempt_at is not None:
@@ -104,16 +106,25 @@ def _invoice_closed(book: Book, notice: Notice, terms: Terms) -> None:
     case = case_of(book, invoice) if invoice else None
     if invoice is None or case is None or invoice.status is InvoiceStatus.PAID:
         return
+    _closed(book, case, invoice, CLOSED_WORDS[notice.kind], terms)
+
+
+def _closed(book: Book, case: Case, invoice: Invoice, words: str, terms: Terms) -> None:
     if invoice.closed_reason == "max_payment_attempts":
         close_case(book, case, CaseState.EXHAUSTED, "the provider gave the invoice up", terms)
     else:
-        close_case(book, case, CaseState.STOPPED, CLOSED_WORDS[notice.kind], terms)
+        close_case(book, case, CaseState.STOPPED, words, terms)
 
 
 CLOSED_WORDS = {
     K.INVOICE_VOIDED: "the invoice was voided",
     K.INVOICE_UNCOLLECTIBLE: "the invoice was marked uncollectible",
     K.INVOICE_DELETED: "the invoice was deleted",
+}
+CLOSED_BY = {
+    InvoiceStatus.VOID: CLOSED_WORDS[K.INVOICE_VOIDED],
+    InvoiceStatus.UNCOLLECTIBLE: CLOSED_WORDS[K.INVOICE_UNCOLLECTIBLE],
+    InvoiceStatus.DELETED: CLOSED_WORDS[K.INVOICE_DELETED],
 }
 
 

@@ -9,6 +9,7 @@ from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
 from app.ports.world import World
+from app.services.merchants import raise_alert
 
 log = structlog.get_logger()
 
@@ -30,7 +31,8 @@ async def pause_account(world: World, merchant_id: str, account_id: str, reason:
     log.error("account_paused", account=account_id)
     now = world.clock.now()
     async with world.store.transaction(merchant_id) as tx:
+        await tx.lock(account_id, ["provider_account"])
         for account in await tx.load(ProviderAccount, [(account_id,)]):
             if account.paused_reason is None:
                 await tx.save([replace(account, paused_at=now, paused_reason=reason[:500])])
-        await tx.insert([alert(now, merchant_id, "account_paused", account_id, reason)])
+        await raise_alert(tx, alert(now, merchant_id, "account_paused", account_id, reason))

@@ -98,7 +98,8 @@ async def load_touched(tx: Transaction, account: str, touched: Touched) -> Book:
     nothing is known of it, the object's own id is the lock.
     """
     await _find_customers(tx, account, touched)
-    loose = set() if touched.customers else touched.invoices | touched.payments | touched.charges
+    alone = touched.invoices | touched.payments | touched.charges
+    loose = touched.orphans if touched.customers else alone | touched.orphans
     await tx.lock(account, sorted(touched.customers | loose))
     book = Book()
     await _load(tx, book, Customer, account, touched.customers)

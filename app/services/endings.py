@@ -38,6 +38,7 @@ async def end(world: World, action: Action) -> None:
     async with desk(world, action, reading.method) as at:
         if at is None or not _still_open(at, action, reading):
             return
+        at.book.know(await _paid_of(at))
         how, close = intent_of(at.case) or _what_to_do(at, reading)
         at.book.put(replace(at.case, reason=intended_end(how, close), next_attempt_at=None))
     key = f"{case.case_id}:end"
@@ -140,6 +141,12 @@ def _what_to_do(at: Desk, reading: InvoiceReading) -> tuple[str, str]:
         how = LEAVE
     is_open = reading.invoice.status is InvoiceStatus.OPEN
     return how, end.invoice if is_open else LEAVE
+
+
+async def _paid_of(at: Desk) -> list[Invoice]:
+    case = at.case
+    where = {"account_id": case.account_id, "subscription_id": case.subscription_id}
+    return await at.tx.find(Invoice, where=where | {"status": InvoiceStatus.PAID})
 
 
 def _later_paid(at: Desk, case: Case, mine: Invoice) -> bool:

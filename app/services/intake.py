@@ -24,8 +24,9 @@ async def drain(world: World, *, limit: int = 500) -> int:
     settles them. A batch that fails is halved until the poisonous row stands alone; that one is
     parked with its reason and the rest goes on. Raises only `StoreUnavailable`.
     """
+    taken: list[InboxEvent] = []
     try:
-        return await _drain_batch(world, limit)
+        return await _drain_batch(world, limit, taken)
     except StoreUnavailable:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever a hostile event provokes must not stop the rest
@@ -33,12 +34,14 @@ async def drain(world: World, *, limit: int = 500) -> int:
             return await drain(world, limit=limit // 2)
         if isinstance(fault, Conflict):
             return 0
-        return await _park_first(world, fault)
+        return await _park(world, taken, fault)
 
 
-async def _drain_batch(world: World, limit: int) -> int:
+async def _drain_batch(world: World, limit: int, taken: list[InboxEvent]) -> int:
+    """One batch in one transaction; `taken` tells the caller of a failed one what was in it."""
     async with world.store.system() as tx:
         events = await tx.claim_inbox(limit)
+        taken += events
         if not events:
             return 0
         await tx.act_for(sorted({event.merchant_id for event in events}))
@@ -82,16 +85,18 @@ async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -
     await write(tx, book)
 
 
-async def _park_first(world: World, fault: Exception) -> int:
-    """Set the first pending row aside: alone it still fails, so it is the poisonous one."""
-    log.error("inbox_event_parked", fault=type(fault).__name__)
+async def _park(world: World, failed: list[InboxEvent], fault: Exception) -> int:
+    """Set the row aside that failed alone; not another, should a worker have been faster."""
+    if not failed:
+        raise fault
     async with world.store.system() as tx:
         events = await tx.claim_inbox(1)
-        if not events:
+        if not events or events[0].event_id != failed[0].event_id:
             return 0
         event = events[0]
         await tx.act_for([event.merchant_id])
         reason = f"{type(fault).__name__}: {fault}"[:500]
         key = (event.account_id, event.event_id)
         await tx.settle_inbox([(key, InboxState.PARKED, reason)], at=world.clock.now())
-        return 1
+    log.error("inbox_event_parked", fault=type(fault).__name__)
+    return 1
