@@ -56,7 +56,7 @@ class RetryFacts:
     last_own_at: datetime | None = None
     uses: tuple[CardUse, ...] = field(default=())
     rail: str = "card"
-    tz: ZoneInfo = ZoneInfo("UTC")
+    tz: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     now: datetime
 
 

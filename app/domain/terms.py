@@ -30,16 +30,16 @@ class Terms:
 
 
 def note(
-    book: Book, case: Case, at: datetime, type: str, text: str, data: dict[str, Any] | None = None
+    book: Book, case: Case, at: datetime, what: str, text: str, data: dict[str, Any] | None = None
 ) -> None:
     """Write a line of the case's timeline. The same line at the same instant is one line."""
     book.add(
         CaseEvent(
-            event_id=derive_id("case_event", at, case.case_id, type, text),
+            event_id=derive_id("case_event", at, case.case_id, what, text),
             merchant_id=case.merchant_id,
             case_id=case.case_id,
             at=at,
-            type=type,
+            type=what,
             text=text,
             data=data,
         )

@@ -117,7 +117,13 @@ class Payments(Protocol):
         ...
 
     async def read_object(
-        self, account: ProviderAccount, *, type: str, id: str, event: str, at: datetime
+        self,
+        account: ProviderAccount,
+        *,
+        type: str,  # noqa: A002 - the provider's word
+        id: str,  # noqa: A002 - the provider's word
+        event: str,
+        at: datetime,
     ) -> list[Notice]:
         """Read what a thin event points to, as notices of that event."""
         ...

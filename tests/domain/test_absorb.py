@@ -44,7 +44,7 @@ def hear(book: Book, *notices: Notice) -> None:
         absorb(book, one, terms(one.occurred_at))
 
 
-def failed(at=MONDAY, **invoice) -> Notice:  # type: ignore[no-untyped-def]
+def failed(at=MONDAY, **invoice) -> Notice:
     return notice(K.INVOICE_FAILED, at, snapshot=an_invoice(seen_at=at, **invoice))
 
 
@@ -81,7 +81,7 @@ def test_the_same_report_twice_is_one_case_and_one_failure() -> None:
         pytest.param({"remaining_minor": 0}, "zero_amount", id="nothing owed"),
     ],
 )
-def test_what_gets_no_case_is_counted_with_its_reason(invoice: dict, exclusion: str) -> None:  # type: ignore[type-arg]
+def test_what_gets_no_case_is_counted_with_its_reason(invoice: dict, exclusion: str) -> None:
     book = a_book()
 
     hear(book, failed(**invoice))
@@ -177,7 +177,7 @@ def test_money_that_comes_after_the_end_still_recovers() -> None:
     assert only_case(book).state is CaseState.RECOVERED
 
 
-def ended(**more) -> Notice:  # type: ignore[no-untyped-def]
+def ended(**more) -> Notice:
     snapshot = a_subscription(status="canceled", seen_at=on_day(5), **more)
     return notice(K.SUBSCRIPTION_ENDED, on_day(5), snapshot=snapshot, subscription="sub_1")
 
@@ -211,19 +211,19 @@ def test_the_end_the_provider_carried_out_exhausts_the_case() -> None:
     assert [m.kind for m in book.all(MrrMovement)] == [MovementKind.CHURN_INVOLUNTARY]
 
 
-def with_case(**case) -> Book:  # type: ignore[no-untyped-def]
+def with_case(**case) -> Book:
     book = a_book()
     hear(book, failed())
     book.put(replace(only_case(book), **case))
     return book
 
 
-def take(book: Book, invoice: Invoice, *payments, at=MONDAY) -> Case:  # type: ignore[no-untyped-def]
+def take(book: Book, invoice: Invoice, *payments, at=MONDAY) -> Case:
     known = replace(invoice, merchant_id="mer_1", account_id="acc_1")
     return take_reading(book, only_case(book), known, payments, terms(at))
 
 
-def refused(at=MONDAY, kind=DeclineKind.INSUFFICIENT_FUNDS, **more):  # type: ignore[no-untyped-def]
+def refused(at=MONDAY, kind=DeclineKind.INSUFFICIENT_FUNDS, **more):
     decline = decline_json(Decline(kind=kind))
     return a_payment(at, "failed", decline=decline, fingerprint="fp_1", **more)
 

@@ -79,7 +79,7 @@ def test_what_only_the_customer_can_change_is_not_tried_blindly(kind: DeclineKin
         pytest.param(refusal(blocked=True), id="blocked before the network"),
     ],
 )
-def test_a_final_refusal_ends_all_attempts_with_this_card(decline) -> None:  # type: ignore[no-untyped-def]
+def test_a_final_refusal_ends_all_attempts_with_this_card(decline) -> None:
     decided = next_step(POLICY, facts(decline))
 
     assert isinstance(decided, AskCustomer)
