@@ -166,7 +166,7 @@ def _by_another(
 ) -> Attempt:
     number = max((a.number for a in attempts), default=0) + 1
     at = payment.occurred_at or terms.now
-    automatic = not case.driven and invoice.attempt_count > sum(
+    automatic = invoice.attempt_count > sum(
         a.trigger is Trigger.PROVIDER for a in attempts
     )
     link = _link_used(book, case, at)

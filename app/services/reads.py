@@ -21,7 +21,7 @@ async def read(world: World, action: Action) -> None:
     data = action.data or {}
     async with world.store.transaction(action.merchant_id) as tx:
         account = (await account_terms(tx, world, action.account_id)).account
-    if data.get("type") == "payment":
+    if "event" not in data:  # a refund told us of a payment, no event of what to read
         invoice = await world.payments.invoice_of_payment(account, action.subject)
         async with world.store.transaction(action.merchant_id) as tx:
             await _join(tx, world, action, invoice)

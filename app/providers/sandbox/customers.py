@@ -1,6 +1,6 @@
 """Customers, their balance and their legacy cards."""
 
-from app.providers.sandbox import draws
+from app.providers.sandbox import draws, standing
 from app.providers.sandbox.cards import named
 from app.providers.sandbox.core import Core
 from app.providers.sandbox.discounts import redeem
@@ -128,6 +128,9 @@ def _set_discount(core: Core, customer: Thing, coupon: str | None) -> None:
 
 def _delete(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     customer = core.find("customer", ids[0])
+    for subscription in core.all("subscription", customer["id"]):
+        if subscription["status"] not in standing.ENDED:
+            standing.end(core, subscription, reason="cancellation_requested")
     core.emit("customer.deleted", customer)
     core.change(customer, deleted=True)
     return {"id": customer["id"], "object": "customer", "deleted": True}

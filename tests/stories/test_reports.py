@@ -1,0 +1,165 @@
+"""Webhooks late, doubled, in any order, thin, or before our own answer: one truth all the same."""
+
+import random
+
+import pytest
+
+from app.domain.dunning import AttemptState, Case, CaseState, Trigger
+from app.domain.messages import Message
+from app.domain.mirror import Subscription
+from app.domain.recovery import Cause
+from app.services import intake
+from tests.stories.cards import BROKE, EXPIRED, REFUSED_ONCE, REFUSED_TWICE
+from tests.stories.stage import PRICE, Event, Stage
+
+pytestmark = pytest.mark.anyio
+RECOVERED = [("recovered", PRICE, Cause.HOLDFAST_RETRY)]
+
+
+async def test_the_webhook_may_overtake_our_own_answer(stage: Stage) -> None:
+    # given a charge whose webhook is heard before its answer
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    await stage.reaches(case.next_attempt_at, hours=-0.1)
+
+    async def hears() -> None:
+        await stage.listens()
+        await intake.drain(stage.world)
+
+    # when it is made
+    stage.fuse.arm(10, hears)
+    await stage.passes(hours=1)
+
+    assert stage.fuse.armed is None
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+    assert await stage.states(case) == [AttemptState.APPROVED]
+    assert await stage.ledger(case) == RECOVERED
+
+
+async def test_the_refusal_of_our_own_charge_is_counted_once(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_TWICE)
+    case = await stage.fails(person)
+    await stage.reaches(case.next_attempt_at, hours=-0.1)
+
+    async def hears() -> None:
+        await stage.listens()
+        await intake.drain(stage.world)
+
+    stage.fuse.arm(10, hears)
+    await stage.passes(hours=1)
+
+    case = await stage.case(person)
+    assert (case.failures, case.attempts_used) == (2, 1)
+    assert len(await stage.attempts(case)) == 2
+
+
+def doubled_backwards(events: list[Event]) -> list[Event]:
+    return [{**e, "id": f"{e['id']}{n}"} for n in "12" for e in reversed(events)]
+
+
+async def test_webhooks_doubled_and_backwards_end_in_the_same(stage: Stage) -> None:
+    stage.order = doubled_backwards
+    person = await stage.subscriber(REFUSED_TWICE)
+    await stage.fails(person)
+    await stage.passes(days=11)
+
+    case = await stage.case(person)
+    assert case.state is CaseState.RECOVERED
+    assert [a.trigger for a in await stage.attempts(case)] == ["provider", "holdfast", "holdfast"]
+    assert await stage.ledger(case) == RECOVERED
+    assert await stage.movements(person) == [("opening", PRICE)]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_whole_story_heard_late_and_shuffled_is_told_rightly(
+    stage: Stage, seed: int
+) -> None:
+    # given a renewal that the provider itself collected while we heard nothing
+    person = await stage.subscriber(REFUSED_ONCE)
+    stage.hears = False
+    await stage.passes(days=40)
+
+    # when everything comes at once, in another order
+    events = stage.missed()
+    random.Random(seed).shuffle(events)
+    await stage.delivers(*events)
+    await stage.plays()
+
+    case = await stage.case(person)
+    assert case.state is CaseState.RECOVERED
+    assert await stage.ledger(case) == [("recovered", PRICE, Cause.PROVIDER_RETRY)]
+    assert await stage.find(Message, case_id=case.case_id) == []
+
+
+async def test_old_news_moves_nothing_back(stage: Stage) -> None:
+    person = await stage.subscriber(BROKE)
+    first = len(stage.sandbox.events())
+    case = await stage.fails(person)
+    stage.act(person, "cancel_subscription")
+    await stage.plays()
+
+    old = [{**e, "id": f"{e['id']}x"} for e in stage.sandbox.events()[first:-1]]
+    await stage.delivers(*old)
+    await stage.passes(days=30)
+
+    (subscription,) = await stage.find(Subscription, subscription_id=person.subscription)
+    assert subscription.status == "canceled"
+    assert (await stage.case(person)).state is CaseState.STOPPED
+    assert await stage.states(case) == []
+
+
+async def test_thin_events_are_read_live(stage: Stage) -> None:
+    def thin(events: list[Event]) -> list[Event]:
+        return [stage.sandbox.raw("GET", f"/v2/core/events/{e['id']}").json() for e in events]
+
+    stage.order = thin
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    await stage.passes(days=5)
+
+    assert case.amount_minor == PRICE
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+    assert await stage.ledger(case) == RECOVERED
+
+
+async def test_an_invoice_without_a_customer_is_worked_all_the_same(stage: Stage) -> None:
+    def of_accounts_v2(events: list[Event]) -> list[Event]:
+        changed = []
+        for event in events:
+            shown = event["data"]["object"]
+            if shown.get("object") in {"invoice", "charge", "payment_intent"}:
+                event = {**event, "data": {"object": {**shown, "customer": None}}}
+            changed.append(event)
+        return changed
+
+    stage.order = of_accounts_v2
+    person = await stage.subscriber(REFUSED_ONCE)
+    await stage.passes(days=36)
+
+    (case,) = await stage.find(Case, subscription_id=person.subscription)
+    assert case.state is CaseState.RECOVERED
+    assert await stage.states(case) == [AttemptState.APPROVED]
+
+
+async def test_an_event_of_nobody_we_know_stops_nothing(stage: Stage) -> None:
+    person = await stage.subscriber(EXPIRED)
+    odd = {"id": "evt_odd", "object": "event", "type": "invoice.paid", "created": 1, "data": 7}
+    other = {**odd, "id": "evt_other", "type": "charge.refunded", "data": {"object": {"id": "x"}}}
+    await stage.delivers(odd, other)
+
+    case = await stage.fails(person)
+
+    assert [a.trigger for a in await stage.attempts(case)] == [Trigger.PROVIDER]
+
+
+async def test_a_refund_whose_charge_names_no_invoice_finds_its_case(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    await stage.passes(days=5)
+
+    for amount in (500, 700):
+        stage.act(person, "refund", amount=amount)
+        await stage.passes(days=1)
+
+    lines = [(kind, amount) for kind, amount, _ in await stage.ledger(case)]
+    assert lines == [("recovered", PRICE), ("refunded", -500), ("refunded", -700)]
