@@ -41,7 +41,7 @@ from app.ports.payments import InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import alert, pause_account
 from app.services.looks import is_under_way, take
-from app.services.work import Desk, desk
+from app.services.work import Desk, desk, glance
 
 WATCH_AT_LEAST = timedelta(days=1)  # a case the provider works is looked at once a day
 AFTER_PROVIDER = timedelta(hours=2)  # and so long after the provider's own next try
@@ -54,7 +54,7 @@ WITH_OWN_METHOD = frozenset({Trigger.NEW_CARD, Trigger.BACKUP_CARD})
 async def assess(world: World, action: Action) -> None:
     """First look at a new case: take the invoice over where we drive, learn why it failed,
     decide. Taking over is read back: only an invoice without a provider's next try is ours."""
-    async with desk(world, action) as at:
+    async with glance(world, action) as at:
         if at is None or _needless(at, action):
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
@@ -78,7 +78,7 @@ async def assess(world: World, action: Action) -> None:
 async def watch(world: World, action: Action) -> None:
     """Look at what is live and let it count: after a payment or failure by somebody else, and
     once a day while the provider works the case."""
-    async with desk(world, action) as at:
+    async with glance(world, action) as at:
         if at is None:
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
@@ -123,7 +123,7 @@ async def retry(world: World, action: Action) -> None:
     """
     data = action.data or {}
     trigger = Trigger(data.get("trigger") or Trigger.HOLDFAST)
-    async with desk(world, action) as at:
+    async with glance(world, action) as at:
         if at is None or _stale_retry(at, action, trigger):
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
@@ -291,7 +291,7 @@ async def resolve(world: World, action: Action) -> None:
     Nothing found there: the identical request again with the same key, while the provider still
     knows the key. Nothing after a day: it never happened.
     """
-    async with desk(world, action) as at:
+    async with glance(world, action, Attempt) as at:
         if at is None or _is_resolved(at, action):
             return
         account, invoice_id = at.terms.account, at.case.invoice_id

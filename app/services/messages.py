@@ -23,7 +23,7 @@ from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, TemplateFau
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.looks import take
-from app.services.work import Desk, desk
+from app.services.work import Desk, desk, glance
 
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 DEFERRED_AGAIN = timedelta(minutes=15)
@@ -62,7 +62,7 @@ async def send(world: World, action: Action) -> None:
     `sending` is committed before the mail leaves. Found in that state again, the mail may have
     gone: it becomes `unknown`, is shown, and is never sent a second time.
     """
-    async with desk(world, action) as at:
+    async with glance(world, action, Message, Customer) as at:
         if at is None or not _may_leave(at, action):
             return
         account, case = at.terms.account, at.case
