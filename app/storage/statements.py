@@ -42,11 +42,13 @@ class Plan(Generic[R]):
         return self.kind(**dict(zip(self._names, values, strict=True)))
 
     def arrays(self, rows: Sequence[R]) -> list[list[Any]]:
-        """The columns of these rows, as `insert` and `save` bind them.
+        """The columns of these rows, no two of one key, as `insert` and `save` bind them. A column
+        that says the same everywhere travels as one value, or as none where it is null.
 
-        Raises `RowRefused` for values that JSON has no word for and for instants without zone.
+        Raises `RowRefused` for a missing value, for values that JSON has no word for and for
+        instants without zone.
         """
-        return [array_of(shape, rows) for shape in self.shapes.values()]
+        return [_shortened(shape, array_of(shape, rows)) for shape in self.shapes.values()]
 
     def key_arrays(self, keys: Iterable[Key]) -> list[list[Any]]:
         """The parts of these keys, as `load` binds them."""
@@ -54,7 +56,9 @@ class Plan(Generic[R]):
         return [[key[part] for key in wanted] for part in range(len(self.key))]
 
     def _from_arrays(self) -> str:
-        inward = ", ".join(_in(shape) for shape in self.shapes.values())
+        inward = ", ".join(
+            _in(shape, place) for place, shape in enumerate(self.shapes.values(), start=1)
+        )
         names = _list(self._names)
         return (
             f"insert into {self.table} ({names}) select {inward}"  # noqa: S608 - names, no values
@@ -69,9 +73,20 @@ class Plan(Generic[R]):
 
     def _load(self) -> str:
         types = _arrays(self.shapes[name] for name in self.key)
+        given = [f"key_{place}" for place in range(len(self.key))]
+        rules = [f'"{name}" = {part}' for name, part in zip(self.key, given, strict=True)]
         return (
-            f"select {self.columns} from {self.table} where ({_list(self.key)}) in"  # noqa: S608 - names
-            f" (select * from unnest({types})) order by {_list(self.key)}"
+            f"select {self.columns} from unnest({types}) as given ({', '.join(given)})"  # noqa: S608 - names
+            f" {self.one_by_one(rules)} order by {_list(self.key)}"
+        )
+
+    def one_by_one(self, rules: Iterable[str]) -> str:
+        """A join that looks each given value up by itself. Left to choose, the planner reads the
+        whole of a merchant, whose rows it cannot tell from the whole table's; `offset 0` keeps it
+        from choosing."""
+        return (
+            f"cross join lateral (select * from {self.table}"  # noqa: S608 - names
+            f" where {' and '.join(rules)} offset 0) as found"
         )
 
 
@@ -90,15 +105,24 @@ class Question(Generic[R]):
         self._plan = plan
         order = tuple(order) or plan.key
         require_fields(plan.kind, where, order)
-        rules = [self._rule(name, value) for name, value in where.items()]
+        given = None if limit is not None else _first_many(where)
+        rules = [self._rule(name, value) for name, value in where.items() if name != given]
         if after is not None:
             rules.append(self._beyond(order, after))
-        condition = f" where {' and '.join(rules)}" if rules else ""
         count = f" limit {self._bind(limit, 'bigint')}" if limit is not None else ""
         self.sql = (
-            f"select {plan.columns} from {plan.table}{condition}"  # noqa: S608 - names
+            f"select {plan.columns} from {self._source(where, given, rules)}"  # noqa: S608 - names
             f" order by {_ordering(whole_order(order, plan.key))}{count}"
         )
+
+    def _source(self, where: Mapping[str, Any], given: str | None, rules: list[str]) -> str:
+        """Rows that keep the rules; where any of many values will do, looked up one by one."""
+        if given is None:
+            return self._plan.table + (f" where {' and '.join(rules)}" if rules else "")
+        values = list(dict.fromkeys(where[given]))
+        bound = self._bind(values, self._plan.shapes[given].wire + "[]")
+        rules = [f'"{given}" = given.value', *rules]
+        return f"unnest({bound}) as given (value) {self._plan.one_by_one(rules)}"
 
     def _bind(self, value: Any, sql_type: str) -> str:
         self.bound.append(value)
@@ -130,6 +154,10 @@ class Question(Generic[R]):
             sign = "<" if name.startswith("-") else ">"
             cases.append(" and ".join([*same, f"{fields[place]} {sign} {marks[place]}"]))
         return f"({' or '.join(cases)})"
+
+
+def _first_many(where: Mapping[str, Any]) -> str | None:
+    return next((name for name, value in where.items() if isinstance(value, MANY)), None)
 
 
 def asks_for_nothing(where: Mapping[str, Any]) -> bool:
@@ -178,12 +206,24 @@ def array_of(shape: Shape, rows: Sequence[Any]) -> list[Any]:
         raise RowRefused(f"{shape.name}: JSON has no word for this value") from unspeakable
 
 
+def _shortened(shape: Shape, values: list[Any]) -> list[Any]:
+    if shape.optional:
+        return values if values.count(None) < len(values) else []
+    if None in values:
+        raise RowRefused(f"{shape.name}: a value is missing")
+    return values[:1] if values.count(values[0]) == len(values) else values
+
+
 def _arrays(shapes: Iterable[Shape]) -> str:
     return ", ".join(f"${n}::{shape.wire}[]" for n, shape in enumerate(shapes, start=1))
 
 
-def _in(shape: Shape) -> str:
-    return f'"{shape.name}"::jsonb' if shape.sql == JSON else f'"{shape.name}"'
+def _in(shape: Shape, place: int) -> str:
+    """A column as it arrives: the shorter array is filled up with nulls, and where there may be
+    none, one value stands for all."""
+    name = f'"{shape.name}"'
+    value = name if shape.optional else f"coalesce({name}, (${place}::{shape.wire}[])[1])"
+    return f"{value}::jsonb" if shape.sql == JSON else value
 
 
 def _out(shape: Shape) -> str:
