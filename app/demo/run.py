@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import uvloop
 from rich.console import Console
 
 from app.demo.cast import DAYS, Draws, Subscriber, cast
@@ -54,7 +55,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         with set_up(folder, seed=wishes.seed, opening=OPENING - BEFORE, curtain=OPENING) as stage:
             console.print(f"stage set in {time.monotonic() - started:.1f} s", style="dim")
-            asyncio.run(_play(stage, wishes, console, started))
+            uvloop.run(_play(stage, wishes, console, started))
     except EngineFailure as failure:
         console.print(str(failure), style="red")
         return 1

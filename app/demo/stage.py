@@ -55,7 +55,7 @@ def set_up(folder: Path, *, seed: int, opening: datetime, curtain: datetime) -> 
     an engine or a process does not start.
     """
     clean(folder)
-    engines = start_engines(folder)
+    engines = start_engines(folder, durable=False)  # rebuilt on each run: nothing to keep
     children: list[Child] = []
     try:
         migrate(engines.database_url)
