@@ -21,7 +21,7 @@ from app.engines.processes import free_port
 
 API_PORT = 8220
 SANDBOX_PORT = 8230
-START_WITHIN = 30.0
+START_WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
