@@ -306,8 +306,8 @@ async def resolve(world: World, action: Action) -> None:
         if attempt is None or attempt.state not in IN_DOUBT:
             decide(at.book, at.case, at.policy, at.terms, reading.method)
             return
-        again = _still_in_doubt(at, attempt, reading)
-    if again is not None:
+        again, decided_at = _still_in_doubt(at, attempt, reading), at.terms.now
+    if again is not None and world.clock.now() - decided_at <= FIRST_SEND_WITHIN:
         method = again.method_id if again.trigger in WITH_OWN_METHOD else None
         await charge(world, action, account, invoice_id, again, method)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import Case, CaseState, Waits
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant
 from app.domain.messages import Letter, LinkEvent, Mail, Message, MessageState, PaymentLink
@@ -20,12 +20,14 @@ from app.domain.sequence import (
 )
 from app.domain.terms import note
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, TemplateFault
+from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.alarms import alert
-from app.services.looks import take
+from app.services.looks import is_under_way, take
 from app.services.work import Desk, desk, glance
 
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
+HELD_AGAIN = timedelta(days=1)
 DEFERRED_AGAIN = timedelta(minutes=15)
 OVERTAKEN = DUNNING_TEMPLATES - {"final_notice"}  # without a final notice no case may end
 
@@ -73,9 +75,24 @@ async def send(world: World, action: Action) -> None:
             return
         if reading is not None:
             take(at, reading)
+        if reading is not None and _must_wait(at, action, reading):
+            return
         mail_parts = _begin(at, action, world)
     if mail_parts is not None:
         await _leave(world, action, *mail_parts)
+
+
+def _must_wait(at: Desk, action: Action, reading: InvoiceReading) -> bool:
+    """Nobody is urged to pay while a bank debit is on its way or the case is on hold."""
+    held = is_under_way(reading) or at.case.waits is Waits.ON_HOLD
+    message = _message(at, action)
+    if at.case.state is not CaseState.ACTIVE or not held:
+        return False
+    moved = replace(message, due_at=at.terms.now + HELD_AGAIN)
+    at.book.put(moved)
+    at.book.add(send_action(moved))
+    at.done(action, "a payment is under way, or the case is on hold")
+    return True
 
 
 def _message(at: Desk, action: Action) -> Message:
@@ -132,7 +149,7 @@ def _is_time(at: Desk, message: Message, action: Action) -> bool:
         at.done(action, why)
         return False
     if when > at.terms.now:
-        moved = replace(message, due_at=when)
+        moved = replace(message, due_at=when, reason=why)
         at.book.put(moved)
         at.book.add(send_action(moved))
         at.done(action, why)

@@ -295,3 +295,15 @@ async def test_a_letter_names_no_retry_that_lies_in_the_past(stage: Stage) -> No
 
     final = [one for one in stage.post.letters if one.template == "final_notice"]
     assert [one.next_retry_at for one in final] == [None]
+
+
+async def test_nobody_is_urged_to_pay_while_a_debit_is_under_way(stage: Stage) -> None:
+    stage.post.mails.clear()
+    stage.bank.payments.append(
+        a_payment(stage.clock.now(), "processing", charge_id="ch_debit", payment_id="pi_2")
+    )
+
+    await stage.passes(days=30)
+
+    assert stage.post.mails == []
+    assert (await stage.letters())["final"] == "planned"
