@@ -46,13 +46,17 @@ def letters_on(event: str, policy: Policy) -> Iterable[MessageRow]:
 
 
 def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: Terms) -> None:
-    """Plan one letter, or bring the planned one forward to `due`."""
+    """Plan one letter, or bring the planned one forward to `due`.
+
+    One that was due already and only waits for the day or for a pause between letters stays.
+    """
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     customer = book.get(Customer, case.account_id, case.customer_id)
     recipient = (customer and customer.email) or (invoice and invoice.customer_email) or ""
     planned = _planned(book, case, row.step)
     if planned is not None:
-        if planned.state is MessageState.PLANNED and due < planned.due_at:
+        waits_for_its_day = planned.state is MessageState.PLANNED and planned.reason is None
+        if waits_for_its_day and due < planned.due_at:
             book.put(replace(planned, due_at=due))
             book.add(send_action(replace(planned, due_at=due)))
         return

@@ -101,6 +101,11 @@ class Looks:
     async def alerts(self) -> list[str]:
         return sorted(alert.kind for alert in await self.find(Alert))
 
+    async def paused(self) -> str | None:
+        """Why the account is paused, if it is."""
+        (account,) = await self.find(ProviderAccount)
+        return account.paused_reason
+
     async def pending(self, case: Case) -> list[Action]:
         """What keeps an active case going."""
         found = await self.find(Action, case_id=case.case_id, state=ActionState.PENDING)

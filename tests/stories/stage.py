@@ -56,6 +56,7 @@ class Stage(Looks):
         amount: int = PRICE,
         trial_days: int | None = None,
         address: str | None = "",
+        locale: str | None = None,
         **customer: Any,
     ) -> Person:
         """A customer whose first invoice was paid and whose card behaves so from now on.
@@ -67,6 +68,7 @@ class Stage(Looks):
         made = self.call(
             "customers",
             **({"email": email} if email else {}),
+            **({"preferred_locales[0]": locale} if locale else {}),
             payment_method=method,
             **{"invoice_settings[default_payment_method]": method},
             **customer,
@@ -119,6 +121,12 @@ class Stage(Looks):
         self.merchant = replace(self.merchant, **changes)
         async with self.world.store.transaction(self.merchant.merchant_id) as tx:
             await tx.save([self.merchant])
+
+    async def key_is(self, sealed: str) -> None:
+        """The account has another key, as if it was revoked or renewed."""
+        async with self.world.store.transaction(self.merchant.merchant_id) as tx:
+            (account,) = await tx.load(ProviderAccount, [(self.account.account_id,)])
+            await tx.save([replace(account, api_key_sealed=sealed)])
 
     # time
 
