@@ -88,6 +88,8 @@ def _must_wait(at: Desk, action: Action, reading: InvoiceReading) -> bool:
     message = _message(at, action)
     if at.case.state is not CaseState.ACTIVE or not held:
         return False
+    if message.state is not MessageState.PLANNED:
+        return False
     moved = replace(message, due_at=at.terms.now + HELD_AGAIN)
     at.book.put(moved)
     at.book.add(send_action(moved))
