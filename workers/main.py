@@ -1,6 +1,7 @@
 """The worker process: loops that look for work, beside arq that carries it."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -16,7 +17,7 @@ from app.wiring import Settings, build_world, configure_logging, load_settings
 from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
 from workers.executing import execute
-from workers.inbox import Inbox
+from workers.inbox import LANES, Inbox
 from workers.queue import Queue
 from workers.shift import Bell, Pace, Shift, outcome
 
@@ -36,7 +37,8 @@ async def work(shift: Shift) -> None:
     ears = asyncio.create_task(_hear(shift), name="wake")
     try:
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(keep(shift, "inbox", shift.inbox_bell, inbox.step))
+            for _ in range(LANES):
+                loops.create_task(keep(shift, "inbox", shift.inbox_bell, inbox.step))
             loops.create_task(keep(shift, "due", shift.due_bell, dispatcher.step))
             loops.create_task(execute(shift, carrier))
         await dispatcher.finish()
@@ -87,8 +89,16 @@ async def run(settings: Settings) -> None:
         log.info("worker_stopped", pid=os.getpid())
 
 
+def collect_seldom() -> None:
+    """Let Python look for cycles every 50,000 objects instead of every 700: a batch makes many
+    and keeps none, and looking took an eighth of its time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def main() -> None:
     """The process `python -m workers`."""
+    collect_seldom()
     settings = load_settings()
     configure_logging(level=settings.log_level, form=settings.log_format)
     logging.getLogger("arq").setLevel(logging.WARNING)  # it tells each job twice

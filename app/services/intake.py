@@ -1,74 +1,86 @@
 """Draining the inbox: webhooks become notices, notices become state, in one transaction."""
 
+import asyncio
+from contextlib import AsyncExitStack
+
 import structlog
 
 from app.domain.absorb import absorb
 from app.domain.merchants import ProviderAccount
 from app.domain.notices import Notice
 from app.domain.operations import InboxEvent, InboxState
-from app.domain.records import Key
+from app.domain.records import Key, key_of
 from app.domain.terms import Terms
 from app.ports.store import Conflict, StoreUnavailable, Transaction
 from app.ports.webhooks import BadEvent
 from app.ports.world import World
 from app.services.books import Touched, load_touched, terms_for, write
 
+BREATH = 8  # events translated in one go: about a millisecond, for whoever waits meanwhile
+
 log = structlog.get_logger()
 Settled = list[tuple[Key, InboxState, str | None]]
 
 
-async def drain(world: World, *, limit: int = 500) -> int:
+async def drain(world: World, *, limit: int = 500, turn: asyncio.Lock | None = None) -> int:
     """Work off up to `limit` pending webhooks; returns how many were settled.
 
     Safe to run anywhere any number of times: rows are claimed inside the transaction that
     settles them. A batch that fails is halved until the poisonous row stands alone; that one is
     parked with its reason and the rest goes on. Raises only `StoreUnavailable`.
+
+    Several drains of one process share a `turn`: while one waits for the database, the next
+    batch is claimed and translated; it goes on when the turn is free.
     """
+    turn = turn or asyncio.Lock()
     taken: list[InboxEvent] = []
     try:
-        return await _drain_batch(world, limit, taken)
+        return await _drain_batch(world, limit, turn, taken)
     except StoreUnavailable:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever a hostile event provokes must not stop the rest
         if limit > 1:
-            return await drain(world, limit=limit // 2)
+            return await drain(world, limit=limit // 2, turn=turn)
         if isinstance(fault, Conflict):
             return 0
         return await _park(world, taken, fault)
 
 
-async def _drain_batch(world: World, limit: int, taken: list[InboxEvent]) -> int:
+async def _drain_batch(
+    world: World, limit: int, turn: asyncio.Lock, taken: list[InboxEvent]
+) -> int:
     """One batch in one transaction; `taken` tells the caller of a failed one what was in it."""
-    async with world.store.system() as tx:
+    async with AsyncExitStack() as held, world.store.system() as tx:
         events = await tx.claim_inbox(limit)
         taken += events
         if not events:
             return 0
+        settled, notices = await _translated(world, events)
+        # Kept until after the commit: the next batch is often about the same customers.
+        await held.enter_async_context(turn)
         await tx.act_for(sorted({event.merchant_id for event in events}))
-        ids = sorted({event.account_id for event in events})
-        accounts = await tx.load(ProviderAccount, [(account,) for account in ids])
-        settled: Settled = []
+        accounts = await tx.load(ProviderAccount, [(account,) for account in sorted(notices)])
         for account, terms in (await terms_for(tx, world, accounts)).items():
-            mine = [event for event in events if event.account_id == account]
-            settled += await _absorb_events(tx, world, terms, mine)
+            await absorb_notices(tx, terms, notices[account])
         await tx.settle_inbox(settled, at=world.clock.now())
         return len(events)
 
 
-async def _absorb_events(
-    tx: Transaction, world: World, terms: Terms, events: list[InboxEvent]
-) -> Settled:
+async def _translated(
+    world: World, events: list[InboxEvent]
+) -> tuple[Settled, dict[str, list[Notice]]]:
+    """What becomes of each event, and the notices by account."""
     settled: Settled = []
-    notices: list[Notice] = []
-    for event in events:
-        key = (event.account_id, event.event_id)
+    notices: dict[str, list[Notice]] = {event.account_id: [] for event in events}
+    for place, event in enumerate(events):
+        if place % BREATH == 0:
+            await asyncio.sleep(0)
         try:
-            notices += world.webhooks.translate(event.body or "")
-            settled.append((key, InboxState.HANDLED, None))
+            notices[event.account_id] += world.webhooks.translate(event.body or "")
+            settled.append((key_of(event), InboxState.HANDLED, None))
         except BadEvent as fault:
-            settled.append((key, InboxState.PARKED, f"no event: {fault}"[:500]))
-    await absorb_notices(tx, terms, notices)
-    return settled
+            settled.append((key_of(event), InboxState.PARKED, f"no event: {fault}"[:500]))
+    return settled, notices
 
 
 async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -> None:
