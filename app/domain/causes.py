@@ -24,9 +24,9 @@ def cause_of(case: Case, attempt: Attempt, method: PaymentMethod | None) -> Caus
     """
     if method is not None and method.added_at and method.added_at > case.opened_at:
         return Cause.CUSTOMER_NEW_CARD
-    if method is not None and method.network_updated_at:
-        if method.network_updated_at > case.opened_at:
-            return Cause.ACCOUNT_UPDATER
+    updated_at = method.network_updated_at if method is not None else None
+    if updated_at is not None and updated_at > case.opened_at:
+        return Cause.ACCOUNT_UPDATER
     if attempt.trigger is Trigger.CUSTOMER and attempt.link_id:
         if case.decline_kind is DeclineKind.CUSTOMER_AUTHENTICATE:
             return Cause.CUSTOMER_AUTHENTICATED

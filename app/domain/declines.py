@@ -35,7 +35,7 @@ ASKS_CUSTOMER = frozenset(
 # Visa category 1: the issuer will never approve. Read only for Visa: the same digits mean other
 # things at other networks. Source: Visa Core Rules 2026-04-18, Table 7-2, by way of processors'
 # documentation.
-VISA_NEVER = frozenset("04 07 12 14 15 41 43 46 57 R0 R1 R3".split())
+VISA_NEVER = frozenset(["04", "07", "12", "14", "15", "41", "43", "46", "57", "R0", "R1", "R3"])
 
 # Mastercard merchant advice codes. 03 and 21 retried within 30 days cost a fee at once.
 MASTERCARD_NEVER = frozenset({"03", "21"})

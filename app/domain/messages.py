@@ -21,7 +21,8 @@ class MessageState(StrEnum):
 class Message:
     """One message to one recipient. Unique per (case, step, channel, recipient).
 
-    `reason` says why it was dropped, failed or put off. The body is rendered at sending and not kept.
+    `reason` says why it was dropped, failed or put off. The body is rendered at sending and not
+    kept.
     """
 
     KEY: ClassVar = ("message_id",)

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 # Digits after the point as the provider counts them, which is not always what ISO 4217 says:
 # Stripe treats ISK and UGX as two-decimal although they have no minor unit in use.
 # Source: Stripe's currency documentation (zero-decimal and three-decimal lists).
-ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
-THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
+ZERO_DECIMAL = frozenset([
+    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf",
+    "vnd", "vuv", "xaf", "xof", "xpf",
+])  # fmt: skip
+THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
 
 class CurrencyMismatch(ValueError):

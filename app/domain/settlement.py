@@ -166,9 +166,7 @@ def _by_another(
 ) -> Attempt:
     number = max((a.number for a in attempts), default=0) + 1
     at = payment.occurred_at or terms.now
-    automatic = invoice.attempt_count > sum(
-        a.trigger is Trigger.PROVIDER for a in attempts
-    )
+    automatic = invoice.attempt_count > sum(a.trigger is Trigger.PROVIDER for a in attempts)
     link = _link_used(book, case, at)
     return Attempt(
         attempt_id=derive_id("attempt", at, case.case_id, number),
