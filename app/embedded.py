@@ -163,6 +163,9 @@ def borrowed_engines(
     if not (database_url and redis_url) and is_running(int(facts.get("supervisor", 0)) or -1):
         given["DATABASE_URL"] = database_url or facts.get("database_url")
         given["REDIS_URL"] = redis_url or facts.get("redis_url")
+        # what `connect` tells the provider must lead to the api that runs, whatever its port
+        known_as = os.environ.get("HOLDFAST_PUBLIC_URL") or facts.get("api", {}).get("url")
+        given["HOLDFAST_PUBLIC_URL"] = known_as
     if given["DATABASE_URL"]:
         yield {name: value for name, value in given.items() if value}
         return

@@ -12,6 +12,7 @@ import pytest
 
 from app.embedded import Child, borrowed_engines, clean, supervise
 from app.engines import Engines, start_engines
+from app.engines.homes import StateFolder
 from app.engines.processes import is_running, wait_until
 from tests.embedded.holding import Holder, ask
 
@@ -93,6 +94,18 @@ def test_a_command_borrows_the_engines_of_a_running_supervisor(tmp_path: Path) -
     holder.finish()
 
     assert borrowed["DATABASE_URL"] == holder.facts["database_url"]
+
+
+def test_a_command_knows_the_address_of_the_running_service(tmp_path: Path) -> None:
+    notes = StateFolder(tmp_path)
+    notes.claim()
+    notes.write(database_url="postgresql://db/x", api={"url": "http://127.0.0.1:8317"})
+
+    with borrowed_engines(tmp_path, database_url=None, redis_url=None) as known:
+        address = known["HOLDFAST_PUBLIC_URL"]
+    notes.release()
+
+    assert address == "http://127.0.0.1:8317"
 
 
 async def test_a_command_without_a_supervisor_gets_engines_for_its_own_time(tmp_path: Path) -> None:
