@@ -12,6 +12,7 @@ from app.domain.decisions import (
     too_many_new_cards,
     uses_of,
 )
+from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import (
     IN_DOUBT,
     Attempt,
@@ -36,7 +37,7 @@ from app.domain.outcomes import (
     take_answer,
     unspent,
 )
-from app.domain.terms import note
+from app.domain.terms import note, with_decline
 from app.ports.payments import InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import alert, pause_account
@@ -211,6 +212,11 @@ def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReadi
         _again_at(at, action, trigger, now + AFTER_DEBIT, "a payment is under way at the bank")
         return True
     if case.driven and trigger is Trigger.HOLDFAST and _give_back(at, reading):
+        return True
+    if reading.method is None and trigger not in WITH_OWN_METHOD:
+        without = Decline(kind=DeclineKind.NO_PAYMENT_METHOD, code=NO_METHOD)
+        at.book.put(with_decline(case, without))
+        decide(at.book, at.case, at.policy, at.terms, None)
         return True
     if trigger is Trigger.NEW_CARD and too_many_new_cards(at.book, case, now):
         first = min(a.intent_at for a in mine if a.intent_at > now - NEW_CARDS_WITHIN)

@@ -132,12 +132,19 @@ def _needless(at: Desk, message: Message) -> str | None:
 
 
 def _is_overtaken(at: Desk, message: Message) -> bool:
-    """After an outage the newest letter of a case goes out and the older ones do not."""
+    """After an outage the newest letter of a case goes out and the older ones do not. Where they
+    wait for one morning, the later row of the policy is the newer one."""
+    steps = [row.step for row in at.policy.messages]
+
+    def place(one: Message) -> tuple[datetime, int]:
+        return one.due_at, steps.index(one.step) if one.step in steps else -1
+
     return message.template in OVERTAKEN and any(
         other.case_id == message.case_id
         and other.state is MessageState.PLANNED
         and other.template in DUNNING_TEMPLATES
-        and message.due_at < other.due_at <= at.terms.now
+        and place(message) < place(other)
+        and other.due_at <= at.terms.now
         for other in at.book.all(Message)
     )
 

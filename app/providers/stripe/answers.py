@@ -43,6 +43,7 @@ PAYMENT_REQUIRED = 402
 SENTENCES = (
     ("already paid", "already_paid"),
     ("no attached payment source or default payment method", "no_payment_method"),
+    ("no active card or default payment method", "no_payment_method"),
 )
 INTENT_OUTCOMES = {
     "succeeded": Outcome.APPROVED,

@@ -1,0 +1,147 @@
+"""The link in a letter: a look changes nothing, the button leads to a page, the page pays."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.domain.dunning import CaseState, Trigger
+from app.domain.messages import LinkEvent
+from app.domain.recovery import Cause
+from app.ports.payments import ProviderUnavailable
+from app.services import payment_links
+from tests.stories.cards import AUTHENTICATES, EXPIRED
+from tests.stories.looks import Person
+from tests.stories.stage import PRICE, Stage
+
+pytestmark = pytest.mark.anyio
+
+
+async def written_to(stage: Stage, behaviour: dict[str, Any] = EXPIRED) -> tuple[Person, str]:
+    """Somebody who has got a letter with a link, and its token."""
+    person = await stage.subscriber(behaviour)
+    await stage.fails(person)
+    await stage.passes(days=1)
+    return person, await stage.token()
+
+
+async def kinds(stage: Stage) -> list[str]:
+    return sorted(event.kind for event in await stage.find(LinkEvent))
+
+
+async def test_a_look_changes_nothing(stage: Stage) -> None:
+    person, token = await written_to(stage)
+    before = (await stage.case(person), await kinds(stage), len(stage.sandbox.events()))
+
+    views = [await payment_links.look(stage.world, token) for _ in range(3)]
+    await stage.plays()
+
+    assert {(v.status, v.amount_minor, v.needs) for v in views if v} == {("open", PRICE, "card")}
+    assert (await stage.case(person), await kinds(stage), len(stage.sandbox.events())) == before
+
+
+async def test_a_card_entered_through_the_link_pays_at_once(stage: Stage) -> None:
+    # given a customer who followed the link to the provider's page
+    person, token = await written_to(stage)
+    url = await payment_links.go(stage.world, token)
+    session = url.rstrip("/").rpartition("/")[2]
+
+    # when they finish there
+    stage.act(person, "new_card", card={"base": "visa"}, checkout_session=session)
+    await stage.plays()
+
+    case = await stage.case(person)
+    paid = (await stage.attempts(case))[-1]
+    view = await payment_links.look(stage.world, token)
+    assert (case.state, case.cause) == (CaseState.RECOVERED, Cause.CUSTOMER_NEW_CARD)
+    (link,) = {event.link_id for event in await stage.find(LinkEvent)}
+    assert (paid.trigger, paid.link_id) == (Trigger.NEW_CARD, link)
+    assert view is not None
+    assert view.status == "paid"
+    assert "went_to_provider" in await kinds(stage)
+
+
+async def test_the_button_pressed_twice_charges_nothing(stage: Stage) -> None:
+    person, token = await written_to(stage)
+
+    urls = {await payment_links.go(stage.world, token) for _ in range(2)}
+    await stage.plays()
+
+    assert len(urls) == 2
+    assert stage.captures(await stage.case(person)) == []
+
+
+async def test_a_bank_that_wants_to_ask_does_so_on_the_page_of_the_invoice(stage: Stage) -> None:
+    person, token = await written_to(stage, AUTHENTICATES)
+    url = await payment_links.go(stage.world, token)
+    stage.act(person, "authenticate")
+    await stage.plays()
+
+    case = await stage.case(person)
+    assert url == stage.there(f"invoices/{case.invoice_id}")["hosted_invoice_url"]
+    assert (case.state, case.cause) == (CaseState.RECOVERED, Cause.CUSTOMER_AUTHENTICATED)
+    assert (await stage.attempts(case))[-1].link_id is not None
+
+
+async def test_paid_through_the_page_of_the_invoice_the_link_has_its_part(stage: Stage) -> None:
+    person, token = await written_to(stage)
+    await payment_links.go(stage.world, token)
+    stage.program(person.method, {"kind": "approve"})
+    stage.act(person, "pay_hosted_invoice", card=person.method)
+    await stage.plays()
+
+    case = await stage.case(person)
+    assert case.cause == Cause.CUSTOMER_PAID_LINK
+
+
+async def test_a_link_leads_nowhere_once_it_is_paid(stage: Stage) -> None:
+    person, token = await written_to(stage)
+    stage.act(person, "pay_hosted_invoice")
+    await stage.plays()
+
+    with pytest.raises(payment_links.LinkDead) as dead:
+        await payment_links.go(stage.world, token)
+
+    assert dead.value.status == "paid"
+
+
+async def test_a_link_leads_nowhere_after_the_customer_left(stage: Stage) -> None:
+    person, token = await written_to(stage)
+    stage.act(person, "cancel_subscription")
+    await stage.plays()
+
+    with pytest.raises(payment_links.LinkDead) as dead:
+        await payment_links.go(stage.world, token)
+
+    assert dead.value.status == "ended"
+
+
+async def test_a_link_outlives_the_window_by_a_month(stage: Stage) -> None:
+    _, token = await written_to(stage)
+    stage.turns_to(stage.now + timedelta(days=56))
+    late = await payment_links.look(stage.world, token)
+    stage.turns_to(stage.now + timedelta(days=2))
+
+    view = await payment_links.look(stage.world, token)
+
+    assert (late and late.status, view and view.status) == ("open", "expired")
+
+
+async def test_a_token_that_never_was_is_nothing(stage: Stage) -> None:
+    _, token = await written_to(stage)
+
+    odd = ["", "x", token[:-1], f"{token}x", "ü" * 300]
+
+    assert [await payment_links.look(stage.world, one) for one in odd] == [None] * 5
+
+
+async def test_a_provider_without_an_answer_leaves_the_link_alive(stage: Stage) -> None:
+    person, token = await written_to(stage)
+    stage.fuse.away = True
+    with pytest.raises(ProviderUnavailable):
+        await payment_links.go(stage.world, token)
+
+    stage.fuse.away = False
+
+    assert (await payment_links.go(stage.world, token)).startswith("http")
+    assert stage.captures(await stage.case(person)) == []

@@ -1,0 +1,114 @@
+"""A provider that is away or refuses our key: nothing is spent, nothing untrue is written."""
+
+import pytest
+
+from app.domain.actions import Action, ActionState
+from app.domain.dunning import AttemptState, CaseState
+from app.services.merchants import resume_account
+from tests.stories.cards import EXPIRED, REFUSED_ONCE
+from tests.stories.stage import Stage
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_day_and_a_half_without_a_provider_costs_no_attempt(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    await stage.reaches(case.next_attempt_at, hours=-1)
+
+    stage.fuse.away = True
+    await stage.passes(hours=36)
+    meanwhile, mails = await stage.case(person), await stage.mails()
+    stage.fuse.away = False
+    await stage.passes(hours=2)
+
+    assert (meanwhile.state, meanwhile.attempts_used) == (CaseState.ACTIVE, 0)
+    assert mails == []
+    assert await stage.states(case) == [AttemptState.APPROVED]
+    assert await stage.mails() == []
+
+
+async def test_a_provider_away_is_asked_less_and_less_often(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_ONCE, address=None)
+    case = await stage.fails(person)
+    await stage.reaches(case.next_attempt_at, hours=-1)
+
+    stage.fuse.away = True
+    await stage.passes(hours=25)
+    asked = len(stage.fuse.keys("read_invoice"))
+    stage.fuse.away = False
+
+    assert 20 <= asked <= 35
+
+
+async def test_a_letter_kept_back_by_an_outage_goes_out_after_it(stage: Stage) -> None:
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+
+    stage.fuse.away = True
+    await stage.passes(hours=12)
+    before = await stage.letters(case)
+    stage.fuse.away = False
+    await stage.passes(hours=24)
+
+    assert before == []
+    assert await stage.letters(case) == ["failed"]
+
+
+async def test_after_a_long_outage_one_letter_goes_out_the_newest(stage: Stage) -> None:
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+
+    stage.fuse.away = True
+    await stage.passes(days=8)
+    stage.fuse.away = False
+    await stage.passes(days=1)
+
+    assert await stage.letters(case) == ["reminder-2"]
+    assert len(await stage.mails()) == 1
+
+
+async def test_a_case_opened_while_the_provider_is_away_is_taken_over_later(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    stage.fuse.away = True
+    await stage.passes(days=31)
+    opened = await stage.case(person)
+
+    stage.fuse.away = False
+    await stage.passes(days=5)
+
+    assert (opened.state, opened.driven) == (CaseState.ACTIVE, False)
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+
+
+async def test_a_revoked_key_pauses_the_account_and_spends_nothing(stage: Stage) -> None:
+    # given a key that the provider does not take any more
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    good = stage.account.api_key_sealed
+    await stage.key_is(stage.world.sealer.seal("sk_live_revoked"))
+
+    # when a retry comes due, and two days later the key is renewed
+    await stage.reaches(case.next_attempt_at, hours=48)
+    paused, alerts = await stage.paused(), await stage.alerts()
+    spent, mails = (await stage.case(person)).attempts_used, await stage.mails()
+    await stage.key_is(good)
+    await resume_account(stage.world, stage.account, actor="test")
+    await stage.passes(hours=2)
+
+    assert paused is not None
+    assert alerts == ["account_paused"]
+    assert (spent, mails) == (0, [])
+    assert await stage.states(case) == [AttemptState.APPROVED]
+
+
+async def test_no_action_is_lost_while_an_account_is_paused(stage: Stage) -> None:
+    person = await stage.subscriber(EXPIRED)
+    await stage.fails(person)
+    await stage.key_is(stage.world.sealer.seal("sk_live_revoked"))
+
+    await stage.passes(days=10)
+
+    states = {action.state for action in await stage.find(Action)}
+    assert ActionState.PARKED not in states
+    assert (await stage.case(person)).state is CaseState.ACTIVE
