@@ -1,13 +1,14 @@
 """The dunning case: the effort to collect one unpaid invoice. Its states, its attempts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.domain.declines import DeclineKind
 from app.domain.merchants import CollectionMode
+from app.domain.records import changed
 
 
 class CaseState(StrEnum):
@@ -126,7 +127,7 @@ class Case:
         if state not in MOVES[self.state]:
             raise IllegalMove(f"case {self.case_id} is {self.state} and cannot become {state}")
         active = state is CaseState.ACTIVE
-        return replace(
+        return changed(
             self,
             state=state,
             reason=reason,

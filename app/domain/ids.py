@@ -21,6 +21,8 @@ PREFIXES = {
     "audit": "aud",
     "alert": "alr",
 }
+# The digit in which a UUID's two variant bits (10) stand, from a digit of the hash.
+VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 SHAPE = re.compile(r"^[a-z]{3,4}_[0-9a-f]{32}$")
 
 
@@ -37,8 +39,6 @@ def derive_id(what: str, at: datetime, *facts: object) -> str:
         facts: the natural key; joined by a separator no provider id contains.
     """
     millis = int(at.timestamp() * 1000) & ((1 << 48) - 1)
-    digest = hashlib.sha256("\x1f".join([what, *map(str, facts)]).encode()).digest()
-    random = int.from_bytes(digest[:10], "big")
-    value = millis << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62
-    value |= random & ((1 << 62) - 1)
-    return f"{PREFIXES[what]}_{value:032x}"
+    digest = hashlib.sha256("\x1f".join([what, *map(str, facts)]).encode()).hexdigest()
+    tail = f"7{digest[:3]}{VARIANT[digest[4]]}{digest[5:20]}"
+    return f"{PREFIXES[what]}_{millis:012x}{tail}"

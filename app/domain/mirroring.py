@@ -1,6 +1,5 @@
 """Moving mirror rows forward, never back: by status rank first, then by the event's instant."""
 
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from app.domain.mirror import (
@@ -11,7 +10,7 @@ from app.domain.mirror import (
     PaymentMethod,
     Subscription,
 )
-from app.domain.records import Book, key_of
+from app.domain.records import Book, changed, key_of
 from app.domain.terms import Terms
 
 M = TypeVar("M", bound=Customer | Invoice | Payment | PaymentMethod | Subscription)
@@ -67,7 +66,7 @@ def forward(book: Book, snapshot: M, terms: Terms) -> M:
     An older one still tells what the row does not know, so that the order of reports does not
     matter: the join of a payment to its invoice may come after a later event of the payment.
     """
-    row = replace(
+    row = changed(
         snapshot, merchant_id=terms.merchant.merchant_id, account_id=terms.account.account_id
     )
     old = book.get(type(row), *key_of(row))
@@ -106,4 +105,4 @@ def _filled(row: M, old: M) -> M:
     if isinstance(row, Payment) and isinstance(old, Payment):
         kept["refunded_minor"] = max(row.refunded_minor, old.refunded_minor)
         kept["amount_minor"] = row.amount_minor or old.amount_minor
-    return replace(row, **kept) if kept else row
+    return changed(row, **kept) if kept else row

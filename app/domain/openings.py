@@ -1,6 +1,5 @@
 """When a case opens, and when it does not: every first failure is counted either way."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
@@ -9,7 +8,7 @@ from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
 from app.domain.policies import Policy
-from app.domain.records import Book
+from app.domain.records import Book, changed
 from app.domain.recovery import Failure
 from app.domain.terms import Terms, note
 
@@ -64,8 +63,8 @@ def case_of(book: Book, invoice: Invoice) -> Case | None:
 def _again(book: Book, case: Case, invoice: Invoice, at: datetime, terms: Terms) -> None:
     """Another failure of a known case: by us it is known already, by others it must be read."""
     if at < case.opened_at:
-        case = replace(case, opened_at=at)
-    book.put(replace(case, due_minor=invoice.remaining_minor))
+        case = changed(case, opened_at=at)
+    book.put(changed(case, due_minor=invoice.remaining_minor))
     if any(_is_near(attempt, at) for attempt in book.all(Attempt, case_id=case.case_id)):
         return
     book.add(case_action(case, ActionKind.WATCH, terms.now, nth=f"failed:{at.isoformat()}"))
@@ -87,7 +86,7 @@ def _opened(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Term
     text = f"an automatic payment of {case.amount_minor} {case.currency} was refused"
     note(book, case, at, "opened", text, {"policy": case.policy, "mode": case.mode})
     if invoice.status is InvoiceStatus.PAID:
-        case = replace(case, due_minor=0)
+        case = changed(case, due_minor=0)
         book.put(case.moved(CaseState.RECOVERED, at=invoice.paid_at or terms.now, reason="paid"))
         book.add(case_action(case, ActionKind.WATCH, terms.now, nth="paid"))
         return case
@@ -152,7 +151,7 @@ def _assigned(book: Book, case: Case, terms: Terms) -> Case:
             drawn_at=terms.now,
         )
     )
-    return replace(case, arm=arm)
+    return changed(case, arm=arm)
 
 
 def _count_failure(

@@ -14,7 +14,7 @@ from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, CardUse, Case, C
 from app.domain.ids import derive_id
 from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
-from app.domain.records import Book
+from app.domain.records import Book, changed
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.retry import card_expiry
 from app.domain.terms import Terms, decline_from, note, with_decline
@@ -58,7 +58,7 @@ def recover(book: Book, case: Case, at: datetime, cause: str | None, terms: Term
         return case
     was = case.state
     moved = case.moved(CaseState.RECOVERED, at=at, reason="paid")
-    case = replace(moved, due_minor=0, cause=cause or case.cause)
+    case = changed(moved, due_minor=0, cause=cause or case.cause)
     late = f" after it was {was}" if was is not CaseState.ACTIVE else ""
     note(book, case, terms.now, "recovered", f"the invoice is paid{late}", {"cause": case.cause})
     book.put(case)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic
 
-from app.domain.records import Key, R, key_of
+from app.domain.records import Key, R, key_of, maker_of
 from app.ports.store import RowRefused
 from app.storage.registry import table_for
 from app.storage.shapes import INSTANT, JSON, Shape, encode_json, shapes_of
@@ -39,7 +39,7 @@ class Plan(Generic[R]):
         for position, decode in self._decoders:
             if values[position] is not None:
                 values[position] = decode(values[position])
-        return self.kind(**dict(zip(self._names, values, strict=True)))
+        return maker_of(self.kind).make(values)
 
     def arrays(self, rows: Sequence[R]) -> list[list[Any]]:
         """The columns of these rows, no two of one key, as `insert` and `save` bind them. A column
