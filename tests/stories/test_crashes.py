@@ -17,7 +17,7 @@ from tests.stories.stage import Stage
 pytestmark = pytest.mark.anyio
 
 
-async def many(stage: Stage, behaviour: dict[str, Any], n: int = 16, **told: Any) -> list[Case]:
+async def many(stage: Stage, behaviour: dict[str, Any], n: int = 14, **told: Any) -> list[Case]:
     """The cases of `n` people whose renewals fail at one instant."""
     people: list[Person] = [await stage.subscriber(behaviour, **told) for _ in range(n)]
     await stage.fails(people[0])
@@ -40,7 +40,7 @@ async def dies_everywhere(stage: Stage, kind: ActionKind) -> None:
 
 
 async def test_a_charge_is_made_once_wherever_its_process_dies(stage: Stage) -> None:
-    cases = await many(stage, REFUSED_ONCE)
+    cases = await many(stage, REFUSED_ONCE, address=None)
     await stage.reaches(cases[0].next_attempt_at, hours=-0.1)
     assert cases[0].next_attempt_at is not None
     stage.turns_to(cases[0].next_attempt_at)
@@ -55,7 +55,7 @@ async def test_a_charge_is_made_once_wherever_its_process_dies(stage: Stage) -> 
 
 
 async def test_a_refusal_is_counted_once_wherever_its_process_dies(stage: Stage) -> None:
-    cases = await many(stage, REFUSED)
+    cases = await many(stage, REFUSED, address=None)
     await stage.reaches(cases[0].next_attempt_at, hours=-0.1)
     assert cases[0].next_attempt_at is not None
     stage.turns_to(cases[0].next_attempt_at)
@@ -118,7 +118,7 @@ async def test_a_new_card_pays_once_wherever_the_process_dies(stage: Stage) -> N
 
 
 async def test_a_case_ends_once_wherever_the_process_dies(stage: Stage) -> None:
-    cases = await many(stage, EXPIRED, address=None)
+    cases = await many(stage, EXPIRED, 15, address=None)
     await stage.reaches(cases[0].window_ends_at, hours=-0.1)
     stage.turns_to(cases[0].window_ends_at)
 

@@ -50,11 +50,11 @@ async def test_the_end_moves_when_its_notice_left_late(stage: Stage) -> None:
     person = await stage.subscriber(EXPIRED)
     case = await stage.fails(person)
     await stage.reaches(case.window_ends_at, hours=-80)
-    stage.mailer.moods = [MailDeferred("come back") for _ in range(60)]  # for 15 hours
+    stage.mailer.moods = [MailDeferred("come back") for _ in range(20)]  # for five hours
 
-    await stage.reaches(case.window_ends_at, hours=12)
+    await stage.reaches(case.window_ends_at, hours=11)
     still = await stage.case(person)
-    await stage.passes(days=2)
+    await stage.passes(days=1)
 
     closed = (await stage.case(person)).closed_at
     sent_at = (await stage.message(case, "final")).sent_at

@@ -1,7 +1,6 @@
 """Which letter goes out when, in whose words, and which one never does."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -184,17 +183,19 @@ async def test_nobody_gets_more_than_twelve_reminders_in_thirty_days(stage: Stag
     stage.program(person.method, {"kind": "approve"})
     for _ in range(4):
         stage.subscribes(person)
+        await stage.passes(hours=25)  # so that each has a day of its own
     stage.program(person.method, EXPIRED)
 
-    await stage.passes(days=60)
+    await stage.passes(days=52)
 
-    mails = [m.sent_at for m in await stage.find(Message) if m.sent_at and m.step != "final"]
-    kept = sorted(at for at in mails if at < stage.now - timedelta(days=2))
+    letters = await stage.find(Message)
+    sent = [m.sent_at for m in letters if m.sent_at and m.step not in {"final", "ended"}]
     assert len(await stage.cases(person)) == 5
-    assert len(kept) - len(await stage.find(Message, step="ended")) <= 12
+    assert len(sent) == 12
+    assert any(m.reason == "12 letters in 30 days already" for m in letters)
 
 
-@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles", "Asia/Kolkata"])
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
 async def test_letters_and_charges_keep_to_the_local_day(stage: Stage, zone: str) -> None:
     await stage.has(time_zone=zone)
     person = await stage.subscriber(BROKE)
