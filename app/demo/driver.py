@@ -27,7 +27,7 @@ from app.services.backlog import backlog
 
 HOUR = timedelta(hours=1)
 STUCK_AFTER = 60.0  # seconds without quiet after which a step is a fault worth seeing
-SHORTEST_LOOK, LONGEST_LOOK = 0.005, 0.05  # seconds between two looks at the backlog
+SHORTEST_LOOK, LONGEST_LOOK = 0.015, 0.06  # seconds between two looks at the backlog
 LINK = re.compile(r"https?://[^\s>]+/p/[\w-]+")
 
 
