@@ -35,7 +35,11 @@ class Event:
 
     def notice(self, kind: NoticeKind, **fields: Any) -> Notice:
         """A notice of this event."""
-        changed = tuple(name for key in self.previous if (name := text(key, 100)))
+        changed = (
+            tuple(name for key in self.previous if (name := text(key, 100)))
+            if self.previous
+            else ()
+        )
         return Notice(kind=kind, event=self.id, occurred_at=self.at, previous=changed, **fields)
 
 

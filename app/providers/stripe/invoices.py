@@ -83,6 +83,7 @@ def invoice_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     if invoice and kind is NoticeKind.INVOICE_DELETED:
         invoice = replace(invoice, status=InvoiceStatus.DELETED)
     paid = invoice.paid_minor if invoice else 0
+    remaining = invoice.remaining_minor if invoice else remaining_of(obj)
     payment, charge = payment_of(obj)
     return [
         event.notice(
@@ -90,11 +91,11 @@ def invoice_notice(event: Event, kind: NoticeKind) -> list[Notice]:
             object=ref(obj),
             customer=ref(obj.get("customer")),
             invoice=ref(obj),
-            subscription=subscription_of(obj),
+            subscription=invoice.subscription_id if invoice else subscription_of(obj),
             payment=payment,
             charge=charge,
             method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
-            amount_minor=paid if kind is NoticeKind.INVOICE_PAID else remaining_of(obj),
+            amount_minor=paid if kind is NoticeKind.INVOICE_PAID else remaining,
             currency=currency(obj.get("currency")),
             decline=_decline(obj) if kind is NoticeKind.INVOICE_FAILED else None,
             snapshot=None if kind is NoticeKind.INVOICE_UPCOMING else invoice,
@@ -168,7 +169,7 @@ def payment_row(obj: Json) -> Json:
         paid, default = row.get("status") == "paid", row.get("is_default") is True
         return paid, default, whole(row.get("created")) or 0
 
-    return max(rows(obj.get("payments")), key=weight, default={})
+    return max(rows(obj["payments"]), key=weight, default={}) if obj.get("payments") else {}
 
 
 def intent_shown(obj: Json) -> object:

@@ -44,13 +44,13 @@ def mrr_of(obj: Json, items: tuple[Json, ...], *, at_instant: datetime) -> int:
     subscription are taken off where the snapshot shows them in full (since 2025-03-31 an event
     carries only their ids; those cannot be counted). One rounding at the end, half to even.
     """
-    monthly = sum((_monthly(item) for item in items), Fraction(0))
+    monthly = sum(_monthly(item) for item in items)
     months = next((m for item in items if (m := _months(item))), Fraction(1))
     code = currency(obj.get("currency"))
     for discount in _discounts(obj):
         ends = instant(discount.get("end"))
         if ends is None or ends > at_instant:
-            monthly = _less(monthly, _coupon(discount), months=months, code=code)
+            monthly = _less(Fraction(monthly), _coupon(discount), months=months, code=code)
     return min(round(monthly), LARGEST_AMOUNT)
 
 
@@ -97,23 +97,26 @@ def _first(*values: Any) -> Any:
 
 def _months(item: Json) -> Fraction | None:
     months = MONTHS.get(item["interval"] or "")
-    return months * item["interval_count"] if months else None
+    count = item["interval_count"]
+    return months * count if months and count != 1 else months
 
 
-def _monthly(item: Json) -> Fraction:
+def _monthly(item: Json) -> Fraction | int:
+    """What one item brings a month; whole numbers stay such, as fractions cost ten times more."""
     months = _months(item)
     if months is None or item["metered"]:
-        return Fraction(0)
+        return 0
     quantity = 1 if item["quantity"] is None else item["quantity"]
     packs, rest = divmod(quantity, item["divide_by"])
     billed: int = packs + (1 if rest and item["round_up"] else 0)
-    return _unit(item) * billed / months
+    amount = _unit(item) * billed
+    return amount if months == 1 else Fraction(amount) / months
 
 
-def _unit(item: Json) -> Fraction:
+def _unit(item: Json) -> Fraction | int:
     """The unit price; one below a cent stands only in the decimal field."""
     if item["unit_amount_minor"] is not None:
-        return Fraction(item["unit_amount_minor"])
+        return int(item["unit_amount_minor"])
     try:
         unit = Decimal(item["unit_amount_decimal"] or "0")
     except InvalidOperation:

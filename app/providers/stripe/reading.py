@@ -42,26 +42,29 @@ def text(value: object, limit: int = TEXT_LENGTH) -> str | None:
     """Text without control characters (a database refuses NUL, a header a line end)."""
     if not isinstance(value, str):
         return None
-    return (value if _is_plain(value) else CONTROLS.sub(" ", value)).strip()[:limit] or None
+    if not (value.isascii() and value.isprintable()):  # told much faster than by the pattern
+        value = CONTROLS.sub(" ", value)
+    return value.strip()[:limit] or None
 
 
 def ref(value: object) -> str | None:
     """An id, also of an expanded object."""
+    if value is None:
+        return None
     if isinstance(value, dict):
         value = value.get("id")
     if not isinstance(value, str) or not 0 < len(value) <= ID_LENGTH:
         return None
-    return value if _is_plain(value) or not CONTROLS.search(value) else None
-
-
-def _is_plain(value: str) -> bool:
-    """Whether there is certainly no control character: told much faster than by the pattern."""
-    return value.isascii() and value.isprintable()
+    plain = value.isascii() and value.isprintable()
+    return value if plain or not CONTROLS.search(value) else None
 
 
 def first_ref(*values: object) -> str | None:
     """The first of several places that holds an id."""
-    return next((found for value in values if (found := ref(value))), None)
+    for value in values:
+        if found := ref(value):
+            return found
+    return None
 
 
 def whole(value: object) -> int | None:
@@ -79,6 +82,8 @@ def currency(value: object) -> str | None:
 
 def instant(value: object) -> datetime | None:
     """Epoch seconds or RFC 3339 as aware UTC."""
+    if value is None:
+        return None
     if isinstance(value, int) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC) if 0 <= value <= LAST_SECOND else None
     if not isinstance(value, str) or len(value) > 40:
