@@ -186,7 +186,7 @@ def up(
 ) -> None:
     """Run everything on this machine until SIGTERM or SIGINT.
 
-    `sandbox=None` runs the sandbox while no provider account is configured.
+    `sandbox=None` runs the sandbox while no provider account is configured, never in production.
 
     Safe to start again after any death: the database is the truth, and whatever a killed run left
     behind is cleared away first.
@@ -202,11 +202,17 @@ def up(
         migrate(engines.database_url)
         os.environ.update(environment_for(engines, state_dir))
         if sandbox is None:
-            none_yet = importlib.import_module("app.operations.accounts").none_configured
-            sandbox = bool(none_yet())
+            sandbox = _needs_sandbox()
         supervise(_children(engines, state_dir, port, sandbox), stopping, engines=engines)
     finally:
         engines.stop()
+
+
+def _needs_sandbox() -> bool:
+    """While no account is configured there is something to try; in production there is not."""
+    if os.environ.get("HOLDFAST_ENVIRONMENT") == "production":
+        return False
+    return bool(importlib.import_module("app.operations.accounts").none_configured())
 
 
 def clean(state_dir: Path) -> None:

@@ -164,7 +164,7 @@ async def _stay(
         ("mailbox", f"{stage.api}/demo/mailbox"),
         ("api docs", f"{stage.api}/docs"),
         ("figures", f"{stage.api}/v1/finance/recovered-revenue"),
-        ("sandbox", f"{stage.sandbox}/docs"),
+        ("sandbox", f"{stage.sandbox}/_sandbox/status"),
         ("api key", house.key),
     ):
         console.print(f"  {name:<9} {where}", soft_wrap=True)

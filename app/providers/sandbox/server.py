@@ -49,7 +49,8 @@ def create_sandbox(
     world = World(seed, begin, path)
     world.base_url = base_url.rstrip("/")
     house = House(world, mode=mode, clock=tells, client=client)
-    app = FastAPI(title="Sandbox", lifespan=_life(house))
+    # no pages of documentation: FastAPI's load their scripts from elsewhere
+    app = FastAPI(title="Sandbox", lifespan=_life(house), docs_url=None, redoc_url=None)
     app.state.house = house
     app.include_router(control_routes(house))
     app.include_router(page_routes(house))
