@@ -12,7 +12,7 @@ from app.services import actions, intake
 from tests.stories.breaking import Crash
 from tests.stories.cards import EXPIRED, REFUSED, REFUSED_ONCE
 from tests.stories.looks import Person
-from tests.stories.stage import Stage
+from tests.stories.stage import HOUR, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -72,10 +72,8 @@ async def test_a_refusal_is_counted_once_wherever_its_process_dies(stage: Stage)
 async def test_a_case_is_taken_over_wherever_the_process_dies(stage: Stage) -> None:
     for _ in range(12):
         await stage.subscriber(REFUSED)
-    await stage.passes(days=30, hours=0.9)
-    stage.turns_to(stage.now + (stage.now - stage.now.replace(minute=54)))
-    await stage.passes(hours=0.05)
-    stage.turns_to(stage.now.replace(hour=1, minute=0, second=0))
+    await stage.passes(days=30, hours=0.5)
+    stage.turns_to(stage.now + HOUR / 2)
     await stage.listens()
     await intake.drain(stage.world)
 
