@@ -56,13 +56,13 @@ async def _drain_batch(
         if not events:
             return 0
         settled, notices = await _translated(world, events)
+        await tx.act_for(sorted({event.merchant_id for event in events}))
+        await tx.settle_inbox(settled, at=world.clock.now())
         # Kept until after the commit: the next batch is often about the same customers.
         await held.enter_async_context(turn)
-        await tx.act_for(sorted({event.merchant_id for event in events}))
         accounts = await tx.load(ProviderAccount, [(account,) for account in sorted(notices)])
         for account, terms in (await terms_for(tx, world, accounts)).items():
             await absorb_notices(tx, terms, notices[account])
-        await tx.settle_inbox(settled, at=world.clock.now())
         return len(events)
 
 
