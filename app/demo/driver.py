@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 
@@ -83,8 +84,7 @@ class Driver:
         self.stage.set_clock(at)
         self.stage.watch()
         lines = [await self._acted(act) for act in self._due_acts()]
-        await self.provider.advance(at)
-        following = await self._settle()
+        following = await self._settle(await self.provider.advance(at))
         lines += await self._timeline()
         lines += await self._mail()
         self.story.tell(lines)
@@ -106,21 +106,27 @@ class Driver:
             found.append(self.acts[0].at)
         return max(_whole_hour(min(found)), self.now + HOUR) if found else None
 
-    async def _settle(self) -> list[datetime | None]:
-        """Wait for the fixed point; the instants of the next action and sandbox event."""
+    async def _settle(self, status: dict[str, Any]) -> list[datetime | None]:
+        """Wait for the fixed point; the instants of the next action and sandbox event.
+
+        `status` is the provider's as it advanced; a service that had nothing to do since then has
+        made nothing there to be delivered.
+        """
         while True:
-            due = await self._quiet()
-            status = await self.provider.deliver()
-            if status["undelivered"] or status.get("sent"):
+            worked, due = await self._quiet()
+            if worked:
+                status = await self.provider.deliver()
+            if worked and (status["undelivered"] or status.get("sent")):
                 continue
             following = status["next_event_at"]
             return [due, datetime.fromisoformat(following) if following else None]
 
-    async def _quiet(self) -> datetime | None:
-        """Wait until the service has nothing to do now; when its next action is due."""
+    async def _quiet(self) -> tuple[bool, datetime | None]:
+        """Wait until the service has nothing to do now; whether it had, and what is due next."""
         limit, pause = time.monotonic() + STUCK_AFTER, SHORTEST_LOOK
         state = await backlog(self.world)
-        if state.busy:
+        worked = state.busy
+        if worked:
             await self.world.wake.now()
         while state.busy:
             if time.monotonic() > limit:
@@ -129,7 +135,7 @@ class Driver:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_LOOK)
             state = await backlog(self.world)
-        return state.next_due_at
+        return worked, state.next_due_at
 
     async def _timeline(self) -> list[Line]:
         async with self.world.store.transaction(self.merchant_id) as tx:
