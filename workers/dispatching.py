@@ -23,12 +23,15 @@ class Dispatcher:
         """
         for batch in await self._queue.lost():
             self._carry_here(batch)
+        if not (self._queue.held or self._own):
+            self._shift.rest.leaves(self)
         if not self._queue.has_room or len(self._own) >= self._shift.pace.jobs:
             return False  # whatever ends rings the bell
         pace = self._shift.pace
         claimed = await actions.claim(self._shift.world, limit=pace.batch, lease_s=pace.lease_s)
         if claimed:
             batch = claims_of(claimed)
+            self._shift.rest.begins(self)
             if not await self._queue.put(batch):
                 self._carry_here(batch)
         return len(claimed) == pace.batch

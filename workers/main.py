@@ -12,16 +12,18 @@ from dataclasses import replace
 import structlog
 import uvloop
 
-from app.wake import listen
+from app.wake import REST, Bell, RedisWake, listen
 from app.wiring import Settings, build_world, configure_logging, load_settings
 from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
 from workers.executing import execute
 from workers.inbox import LANES, Inbox
 from workers.queue import Queue
-from workers.shift import Bell, Pace, Shift, outcome
+from workers.rest import Rest
+from workers.shift import Pace, Shift, outcome
 
 PAUSE_AFTER_ERROR_S = 1.0
+REST_GATHER_S = 0.001
 # Where a Redis is expected when none is named. Without any, the worker does all by itself.
 USUAL_REDIS = "redis://127.0.0.1:6379/0"
 
@@ -51,12 +53,15 @@ async def work(shift: Shift) -> None:
 async def keep(shift: Shift, name: str, bell: Bell, step: Callable[[], Awaitable[bool]]) -> None:
     """Repeat a step until the shift ends: at once while it says that there is more, else at the
     next ring, and without one at the next sweep. An error is logged and costs a pause."""
+    me = object()
     while not shift.stopping.is_set():
+        shift.rest.begins(me)
         more = await outcome(step())
         if isinstance(more, Exception):
             log.error("step_failed", worker=name, exc_info=more)
             await shift.stopped(PAUSE_AFTER_ERROR_S)
         elif not more:
+            await shift.rest.ends(me)
             await bell.heard(shift.pace.sweep_s)
 
 
@@ -78,14 +83,17 @@ def pace_of(settings: Settings) -> Pace:
 async def run(settings: Settings) -> None:
     """One worker from its start until SIGTERM or SIGINT; then at most the grace is waited."""
     async with build_world(settings) as world:
-        shift = Shift(
-            world=world, redis_url=settings.redis_url or USUAL_REDIS, pace=pace_of(settings)
-        )
+        redis_url = settings.redis_url or USUAL_REDIS
+        stepped = settings.clock_file is not None
+        rest = RedisWake(redis_url, channel=REST, gather_s=REST_GATHER_S) if stepped else None
+        shift = Shift(world=world, redis_url=redis_url, pace=pace_of(settings), rest=Rest(rest))
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, shift.stop)
         log.info("worker_started", pid=os.getpid())
         await work(shift)
+        if rest is not None:
+            await rest.close()
         log.info("worker_stopped", pid=os.getpid())
 
 

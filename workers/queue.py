@@ -52,6 +52,11 @@ class Queue:
         self._silent_until = 0.0
 
     @property
+    def held(self) -> bool:
+        """Whether a batch of ours waits or runs, as far as known."""
+        return bool(self._held)
+
+    @property
     def has_room(self) -> bool:
         """Whether another batch makes sense now: two wait or run for each slot of ours at most."""
         return len(self._held) < 2 * self._pace.jobs

@@ -6,29 +6,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from app.ports.world import World
+from app.wake import Bell
+from workers.rest import Rest
 
 T = TypeVar("T")
 # An action as a job names it: its id, and the claim that gives the right to carry it out.
 Claim = tuple[str, int]
-
-
-class Bell:
-    """Wakes one loop. Rings that nobody waits for are kept as one."""
-
-    def __init__(self) -> None:
-        self._rung = asyncio.Event()
-
-    def ring(self) -> None:
-        self._rung.set()
-
-    async def heard(self, within_s: float) -> None:
-        """Return at the next ring (or one since the last call), at the latest in `within_s`."""
-        try:
-            async with asyncio.timeout(within_s):
-                await self._rung.wait()
-        except TimeoutError:
-            return
-        self._rung.clear()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +39,15 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """One worker process at work, from its start until `stopping` is set."""
+    """One worker process at work, from its start until `stopping` is set.
+
+    `rest` knows who is at work.
+    """
 
     world: World
     redis_url: str
     pace: Pace = Pace()
+    rest: Rest = field(default_factory=Rest)
     inbox_bell: Bell = field(default_factory=Bell)
     due_bell: Bell = field(default_factory=Bell)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -5,10 +5,10 @@ neither has anything to do (a fixed point); only then the clock moves. That is w
 gives the same story, however fast the machine is.
 """
 
-import asyncio
 import heapq
 import re
 import time
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,10 +25,11 @@ from app.domain.money import Money
 from app.ports.mailbox import Mailbox
 from app.ports.world import World
 from app.services.backlog import backlog
+from app.wake import Bell
 
 HOUR = timedelta(hours=1)
 STUCK_AFTER = 60.0  # seconds without quiet after which a step is a fault worth seeing
-SHORTEST_LOOK, LONGEST_LOOK = 0.015, 0.06  # seconds between two looks at the backlog
+LONGEST_LOOK = 0.25  # seconds until the next look at the backlog if nobody tells of rest
 LINK = re.compile(r"https?://[^\s>]+/p/[\w-]+")
 
 
@@ -54,6 +55,7 @@ class Driver:
     stage: Stage
     story: Story
     mailbox: Mailbox
+    rest: Bell
     merchant_id: str
     people: dict[str, Subscriber]
     known: dict[str, SignedUp]
@@ -84,9 +86,10 @@ class Driver:
         self.stage.set_clock(at)
         self.stage.watch()
         lines = [await self._acted(act) for act in self._due_acts()]
-        following = await self._settle(await self.provider.advance(at))
-        lines += await self._timeline()
-        lines += await self._mail()
+        worked, following = await self._settle(await to_thread(self.provider.advance, at))
+        if worked:
+            lines += await self._timeline()
+            lines += await self._mail()
         self.story.tell(lines)
         return self._next(following)
 
@@ -106,24 +109,27 @@ class Driver:
             found.append(self.acts[0].at)
         return max(_whole_hour(min(found)), self.now + HOUR) if found else None
 
-    async def _settle(self, status: dict[str, Any]) -> list[datetime | None]:
-        """Wait for the fixed point; the instants of the next action and sandbox event.
+    async def _settle(self, status: dict[str, Any]) -> tuple[bool, list[datetime | None]]:
+        """Wait for the fixed point; whether the service did anything on the way, and the instants
+        of the next action and sandbox event.
 
         `status` is the provider's as it advanced; a service that had nothing to do since then has
         made nothing there to be delivered.
         """
+        ever = False
         while True:
             worked, due = await self._quiet()
+            ever = ever or worked
             if worked:
-                status = await self.provider.deliver()
+                status = await to_thread(self.provider.deliver)
             if worked and (status["undelivered"] or status.get("sent")):
                 continue
             following = status["next_event_at"]
-            return [due, datetime.fromisoformat(following) if following else None]
+            return ever, [due, datetime.fromisoformat(following) if following else None]
 
     async def _quiet(self) -> tuple[bool, datetime | None]:
         """Wait until the service has nothing to do now; whether it had, and what is due next."""
-        limit, pause = time.monotonic() + STUCK_AFTER, SHORTEST_LOOK
+        limit = time.monotonic() + STUCK_AFTER
         state = await backlog(self.world)
         worked = state.busy
         if worked:
@@ -132,8 +138,7 @@ class Driver:
             if time.monotonic() > limit:
                 raise Stuck(f"still busy at {self.now:%Y-%m-%d %H:%M} after {STUCK_AFTER:.0f} s")
             self.stage.watch()
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_LOOK)
+            await self.rest.heard(LONGEST_LOOK)
             state = await backlog(self.world)
         return worked, state.next_due_at
 
@@ -205,7 +210,9 @@ class Driver:
                 return "opened the payment link, which had nothing left to pay"
             session, customer = page.rpartition("/")[2], self.known[person.key].customer
             card = {"base": "visa"}
-            await self.provider.act(customer, "new_card", checkout_session=session, card=card)
+            await to_thread(
+                self.provider.act, customer, "new_card", checkout_session=session, card=card
+            )
             return "entered a new card through our link"
 
         return act
@@ -216,7 +223,7 @@ class Driver:
         async def act() -> str:
             if not await self._through_link(link):
                 return "opened the payment link, which had nothing left to pay"
-            await self.provider.act(self.known[person.key].customer, "authenticate")
+            await to_thread(self.provider.act, self.known[person.key].customer, "authenticate")
             return "confirmed with the bank (3-D Secure) through our link"
 
         return act
@@ -224,9 +231,8 @@ class Driver:
     def _updater(self, person: Subscriber) -> Callable[[], Awaitable[str]]:
         async def act() -> str:
             known = self.known[person.key]
-            await self.provider.act(
-                known.customer, "update_card_automatically", payment_method=known.method
-            )
+            act, what = self.provider.act, "update_card_automatically"
+            await to_thread(act, known.customer, what, payment_method=known.method)
             return "the card network brought the new expiry date"
 
         return act

@@ -1,14 +1,17 @@
 """The other side of the sandbox: signing up subscribers, moving its clock, playing customers."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPConnection, HTTPException
 from typing import Any
-
-import httpx
+from urllib.parse import urlencode, urlsplit
 
 from app.demo.cast import PLANS, Subscriber, behaviour_of
 
 KEY = "sk_test_demo"
+FORM = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-www-form-urlencoded"}
+PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,47 +23,62 @@ class SignedUp:
     method: str
 
 
+class SandboxRefused(RuntimeError):
+    """The sandbox answered with an error; the text is its answer."""
+
+
 class Provider:
-    """A client of the sandbox: its API as a merchant uses it, its control as the world does."""
+    """A client of the sandbox: its API as a merchant uses it, its control as the world does.
 
-    def __init__(self, base: str, client: httpx.AsyncClient) -> None:
-        self._base = base
-        self._client = client
+    It waits for each answer, over one connection: for one thread at a time. Every call raises
+    `SandboxRefused` where the answer is an error, and `OSError` where there is none.
+    """
 
-    async def call(self, path: str, **params: Any) -> dict[str, Any]:
-        """One POST of the merchant, form-encoded. Raises `httpx.HTTPStatusError`."""
-        headers = {"Authorization": f"Bearer {KEY}"}
-        answer = await self._client.post(f"{self._base}/v1/{path}", data=params, headers=headers)
-        answer.raise_for_status()
-        return dict(answer.json())
+    def __init__(self, base: str) -> None:
+        self._line = HTTPConnection(urlsplit(base).netloc, timeout=PATIENCE_S)
 
-    async def control(self, path: str, **body: Any) -> dict[str, Any]:
-        """One POST of the control API. Raises `httpx.HTTPStatusError`."""
-        answer = await self._client.post(f"{self._base}/_sandbox/{path}", json=body, timeout=120)
-        answer.raise_for_status()
-        return dict(answer.json())
+    def close(self) -> None:
+        """Close the connection; the next call opens it anew."""
+        self._line.close()
 
-    async def advance(self, to: datetime) -> dict[str, Any]:
+    def call(self, path: str, **params: Any) -> dict[str, Any]:
+        """One POST of the merchant, form-encoded."""
+        return self._post(f"/v1/{path}", urlencode(params), FORM)
+
+    def control(self, path: str, **body: Any) -> dict[str, Any]:
+        """One POST of the control API."""
+        return self._post(
+            f"/_sandbox/{path}", json.dumps(body), {"Content-Type": "application/json"}
+        )
+
+    def _post(self, path: str, body: str, headers: dict[str, str]) -> dict[str, Any]:
+        try:
+            self._line.request("POST", path, body.encode(), headers)
+            answer = self._line.getresponse()
+            content = answer.read()
+        except (OSError, HTTPException) as lost:
+            self._line.close()  # a half-read answer would be taken for the next one
+            raise ConnectionError(f"the sandbox did not answer: {lost!r}") from lost
+        if answer.status >= 400:
+            raise SandboxRefused(f"{path}: {answer.status} {content.decode()}")
+        return dict(json.loads(content))
+
+    def advance(self, to: datetime) -> dict[str, Any]:
         """Play everything up to `to`; each webhook's answer is awaited."""
-        return await self.control("advance", to=to.isoformat())
+        return self.control("advance", to=to.isoformat())
 
-    async def deliver(self) -> dict[str, Any]:
+    def deliver(self) -> dict[str, Any]:
         """Send what waits to be sent; returns the status after it."""
-        return await self.control("deliver")
+        return self.control("deliver")
 
-    async def status(self) -> dict[str, Any]:
-        """Now, what is undelivered, when something happens next."""
-        answer = await self._client.get(f"{self._base}/_sandbox/status")
-        return dict(answer.json())
-
-    async def make_prices(self) -> dict[tuple[str, str, str], str]:
+    def make_prices(self) -> dict[tuple[str, str, str], str]:
         """Three plans, monthly and annual, in three currencies: the price's id of each."""
         prices: dict[tuple[str, str, str], str] = {}
         for plan, amounts in PLANS.items():
-            product = await self.call("products", name=plan)
+            product = self.call("products", name=plan)
             for currency, minor in amounts.items():
                 for interval, times in (("month", 1), ("year", 10)):
-                    price = await self.call(
+                    price = self.call(
                         "prices",
                         product=product["id"],
                         currency=currency,
@@ -71,10 +89,10 @@ class Provider:
                     prices[plan, interval, currency] = price["id"]
         return prices
 
-    async def sign_up(self, person: Subscriber, price: str) -> SignedUp:
+    def sign_up(self, person: Subscriber, price: str) -> SignedUp:
         """A customer with a card of their own (no two share a fingerprint) and a paid period."""
-        card = await self.control("cards", brand=person.brand, base=person.brand)
-        customer = await self.call(
+        card = self.control("cards", brand=person.brand, base=person.brand)
+        customer = self.call(
             "customers",
             email=person.email,
             name=f"Subscriber {person.key}",
@@ -85,7 +103,7 @@ class Provider:
                 "metadata[key]": person.key,
             },
         )
-        subscription = await self.call(
+        subscription = self.call(
             "subscriptions",
             customer=customer["id"],
             **{"items[0][price]": price, "metadata[key]": person.key},
@@ -93,11 +111,11 @@ class Provider:
         method = customer["invoice_settings"]["default_payment_method"]
         return SignedUp(customer["id"], subscription["id"], method)
 
-    async def cast_fate(self, person: Subscriber, known: SignedUp) -> None:
+    def cast_fate(self, person: Subscriber, known: SignedUp) -> None:
         """From now on this subscriber's card behaves as fated."""
         if behaviour := behaviour_of(person):
-            await self.control("cards", payment_method=known.method, behaviour=behaviour)
+            self.control("cards", payment_method=known.method, behaviour=behaviour)
 
-    async def act(self, customer: str, what: str, **more: Any) -> dict[str, Any]:
+    def act(self, customer: str, what: str, **more: Any) -> dict[str, Any]:
         """Something a customer or a bank does by itself."""
-        return await self.control(f"customers/{customer}/acts", act=what, **more)
+        return self.control(f"customers/{customer}/acts", act=what, **more)

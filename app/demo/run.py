@@ -29,6 +29,7 @@ from app.operations.connect import connect
 from app.ports.world import World
 from app.services.api_keys import create_key
 from app.services.merchants import create_account, create_merchant
+from app.wake import REST, ringing
 from app.wiring import build_world, load_settings
 
 OPENING = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
@@ -46,16 +47,35 @@ class House:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Troupe:
+    """Everybody by key, and what the provider calls their things."""
+
+    people: dict[str, Subscriber]
+    known: dict[str, SignedUp]
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Play the demo. Returns 0, or 1 with a sentence where something does not start."""
     wishes = _parser().parse_args(arguments)
     console = Console(highlight=False)
     folder = Path(os.environ.get("HOLDFAST_STATE_DIR", ".holdfast")) / "demo"
     started = time.monotonic()
+    people = cast(wishes.seed, OPENING)
+    known: dict[str, SignedUp] = {}
+
+    def prologue(sandbox: str) -> None:
+        known.update(_sign_up(Provider(sandbox), people))
+
+    span = {"opening": OPENING - BEFORE, "curtain": OPENING}
     try:
-        with set_up(folder, seed=wishes.seed, opening=OPENING - BEFORE, curtain=OPENING) as stage:
-            console.print(f"stage set in {time.monotonic() - started:.1f} s", style="dim")
-            uvloop.run(_play(stage, wishes, console, started))
+        with set_up(folder, seed=wishes.seed, prologue=prologue, **span) as stage:
+            passed = time.monotonic() - started
+            console.print(
+                f"stage set, {len(people)} subscribers signed up in {passed:.1f} s", style="dim"
+            )
+            troupe = Troupe({person.key: person for person in people}, known)
+            uvloop.run(_play(stage, troupe, wishes, console, started))
     except EngineFailure as failure:
         console.print(str(failure), style="red")
         return 1
@@ -70,14 +90,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _play(stage: Stage, wishes: argparse.Namespace, console: Console, started: float) -> None:
-    people = cast(wishes.seed, OPENING)
+async def _play(
+    stage: Stage, troupe: Troupe, wishes: argparse.Namespace, console: Console, started: float
+) -> None:
     end = OPENING + timedelta(days=DAYS)
-    async with build_world(load_settings()) as world, httpx.AsyncClient(timeout=60) as client:
-        provider = Provider(stage.sandbox, client)
-        known = await _sign_up(provider, people)
+    settings = load_settings()
+    async with (
+        build_world(settings) as world,
+        httpx.AsyncClient(timeout=60) as client,
+        ringing(settings.redis_url or "", REST) as rest,
+    ):
+        provider = Provider(stage.sandbox)
         house = await _connect(world, stage)
-        console.print(f"{len(people)} subscribers signed up", style="dim")
         driver = Driver(
             world=world,
             provider=provider,
@@ -85,8 +109,9 @@ async def _play(stage: Stage, wishes: argparse.Namespace, console: Console, star
             story=Story(console),
             mailbox=FolderMailbox(stage.mailbox),
             merchant_id=house.merchant.merchant_id,
-            people={person.key: person for person in people},
-            known=known,
+            rest=rest,
+            people=troupe.people,
+            known=troupe.known,
             draws=Draws(wishes.seed),
             client=client,
             now=OPENING,
@@ -101,17 +126,18 @@ async def _play(stage: Stage, wishes: argparse.Namespace, console: Console, star
             await _stay(console, stage, provider, house, end + timedelta(minutes=1))
 
 
-async def _sign_up(provider: Provider, people: list[Subscriber]) -> dict[str, SignedUp]:
+def _sign_up(provider: Provider, people: list[Subscriber]) -> dict[str, SignedUp]:
     """Everybody signs up on their day; then the cards learn how they will behave."""
-    prices = await provider.make_prices()
+    prices = provider.make_prices()
     known: dict[str, SignedUp] = {}
     for person in people:
-        await provider.advance(person.signed_up_at)
+        provider.advance(person.signed_up_at)
         price = prices[person.plan, person.interval, person.currency]
-        known[person.key] = await provider.sign_up(person, price)
-    await provider.advance(OPENING)
+        known[person.key] = provider.sign_up(person, price)
+    provider.advance(OPENING)
     for person in people:
-        await provider.cast_fate(person, known[person.key])
+        provider.cast_fate(person, known[person.key])
+    provider.close()
     return known
 
 
@@ -177,7 +203,7 @@ async def _stay(
         now = end + timedelta(seconds=time.monotonic() - began)
         stage.set_clock(now)
         stage.watch()
-        with suppress(httpx.HTTPError):  # the sandbox may be starting again
-            await provider.advance(now)
+        with suppress(OSError):  # the sandbox may be starting again
+            await asyncio.to_thread(provider.advance, now)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), TICK)

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -48,43 +49,65 @@ class Stage:
 
 
 @contextmanager
-def set_up(folder: Path, *, seed: int, opening: datetime, curtain: datetime) -> Iterator[Stage]:
+def set_up(
+    folder: Path,
+    *,
+    seed: int,
+    opening: datetime,
+    curtain: datetime,
+    prologue: Callable[[str], object],
+) -> Iterator[Stage]:
     """Build the stage anew and start everything; stop it when the block ends.
 
-    `opening` is the sandbox's first instant, `curtain` the clock's. Raises `EngineFailure` where
-    an engine or a process does not start.
+    `opening` is the sandbox's first instant, `curtain` the clock's. `prologue` plays in a thread
+    against the sandbox's base URL while the engines start. Raises `EngineFailure` where an engine
+    or a process does not start, and what `prologue` raises.
     """
     clean(folder)
-    engines = start_engines(folder, durable=False)  # rebuilt on each run: nothing to keep
-    children: list[Child] = []
-    try:
+    folder.mkdir(mode=0o700, parents=True)
+    ports = {"api": free_port(API_PORT), "sandbox": free_port(SANDBOX_PORT)}
+    stage = _stage(folder, ports)
+    sandbox = _sandbox(stage, ports["sandbox"], seed, opening)
+    children = [sandbox]
+    with ExitStack() as ends, ThreadPoolExecutor(1) as theatre:
+        ends.callback(_stop, children)
+        sandbox.start()
+        played = theatre.submit(_after_the_sandbox, stage, prologue)
+        engines = start_engines(folder, durable=False)  # rebuilt on each run: nothing to keep
+        ends.callback(engines.stop)
+        ends.callback(_stop, children)  # before the engines
         migrate(engines.database_url)
-        ports = {"api": free_port(API_PORT), "sandbox": free_port(SANDBOX_PORT)}
-        stage = _stage(folder, ports, children_into=children)
         stage.set_clock(curtain)
         environment = _environment(stage) | environment_for(engines, folder)
         os.environ.update(environment)
-        children += _children(stage, ports, environment, seed, opening)
-        stage = _stage(folder, ports, children_into=children)
-        for child in children:
+        children += _service(stage, ports["api"], environment)
+        for child in children[1:]:
             child.start()
         engines.notes.write(api={"url": stage.api}, sandbox={"url": stage.sandbox})
-        _await(stage)
+        stage = replace(stage, children=tuple(children))
+        _await(stage, f"{stage.api}/healthz")
+        played.result()
         yield stage
-    finally:
-        for child in children:
-            child.stop()
-        engines.stop()
 
 
-def _stage(folder: Path, ports: Mapping[str, int], *, children_into: list[Child]) -> Stage:
+def _stop(children: list[Child]) -> None:
+    for child in children:
+        child.stop()
+
+
+def _after_the_sandbox(stage: Stage, prologue: Callable[[str], object]) -> None:
+    _await(stage, f"{stage.sandbox}/_sandbox/status")
+    prologue(stage.sandbox)
+
+
+def _stage(folder: Path, ports: Mapping[str, int]) -> Stage:
     return Stage(
         folder=folder,
         api=f"http://127.0.0.1:{ports['api']}",
         sandbox=f"http://127.0.0.1:{ports['sandbox']}",
         clock_file=folder / "clock",
         mailbox=folder / "mailbox",
-        children=tuple(children_into),
+        children=(),
     )
 
 
@@ -98,35 +121,31 @@ def _environment(stage: Stage) -> dict[str, str]:
     }
 
 
-def _children(
-    stage: Stage,
-    ports: Mapping[str, int],
-    environment: Mapping[str, str],
-    seed: int,
-    opening: datetime,
-) -> list[Child]:
+def _sandbox(stage: Stage, port: int, seed: int, opening: datetime) -> Child:
+    return python_child(
+        "sandbox",
+        *("-m", "app.providers.sandbox", "--mode", "stepped", "--seed", str(seed)),
+        *("--port", str(port), "--state", str(stage.folder / "sandbox.sqlite3")),
+        *("--start", opening.isoformat()),
+        env={},
+        log=stage.folder / "sandbox.log",
+    )
+
+
+def _service(stage: Stage, port: int, environment: Mapping[str, str]) -> list[Child]:
     def child(name: str, *arguments: str) -> Child:
         return python_child(name, *arguments, env=environment, log=stage.folder / f"{name}.log")
 
-    state = stage.folder / "sandbox.sqlite3"
     return [
-        child(
-            "sandbox",
-            *("-m", "app.providers.sandbox", "--mode", "stepped", "--seed", str(seed)),
-            *("--port", str(ports["sandbox"]), "--state", str(state)),
-            *("--start", opening.isoformat()),
-        ),
-        child("api", "-m", "app", "api", "--port", str(ports["api"])),
+        child("api", "-m", "app", "api", "--port", str(port)),
         child("worker", "-m", "workers"),
     ]
 
 
-def _await(stage: Stage) -> None:
+def _await(stage: Stage, url: str) -> None:
     end = time.monotonic() + START_WITHIN
-    waiting = {f"{stage.sandbox}/_sandbox/status", f"{stage.api}/healthz"}
-    while waiting:
-        waiting = {url for url in waiting if not answers(url)}
+    while not answers(url):
         stage.watch()
-        if waiting and time.monotonic() > end:
-            raise EngineFailure(f"no answer within {START_WITHIN:.0f} s: {', '.join(waiting)}")
+        if time.monotonic() > end:
+            raise EngineFailure(f"no answer within {START_WITHIN:.0f} s: {url}")
         time.sleep(0.05)

@@ -33,6 +33,7 @@ SETTINGS = {
     # and all, before it takes its first rows.
     "random_page_cost": "1.1",
 }
+STATEMENTS = 500  # prepared per connection; the driver's 100 are fewer than a case can ask
 LOCK = "select pg_advisory_xact_lock(number) from unnest($1::bigint[]) as given (number)"
 
 
@@ -44,7 +45,13 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=TRANSACTION_LIMIT_S,
-        connect_args={"server_settings": SETTINGS, "timeout": TRANSACTION_LIMIT_S},
+        # the connection used last has its statements planned; taken in turn, each plans them anew
+        pool_use_lifo=True,
+        connect_args={
+            "server_settings": SETTINGS,
+            "timeout": TRANSACTION_LIMIT_S,
+            "statement_cache_size": STATEMENTS,
+        },
     )
 
 

@@ -1,12 +1,14 @@
 """Hearing that there is work."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from app.wake.bells import Bell
 from app.wake.publishing import CHANNEL, FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 CONNECT_TIMEOUT_S = 1.0
@@ -14,7 +16,7 @@ CONNECT_TIMEOUT_S = 1.0
 SILENCE_S = 5.0
 
 
-async def listen(url: str) -> AsyncGenerator[None, None]:
+async def listen(url: str, channel: str = CHANNEL) -> AsyncGenerator[None, None]:
     """Yield once for each wake-up, and once after each (re)connection, for what was missed.
 
     Lives through any loss of Redis: it comes back after a pause of 0.25 s, doubling to 5 s.
@@ -24,7 +26,7 @@ async def listen(url: str) -> AsyncGenerator[None, None]:
     while True:
         try:
             async with _Line(url) as line:
-                await line.subscribe(CHANNEL)
+                await line.subscribe(channel)
                 pause = FIRST_PAUSE_S
                 while True:
                     if await _heard(line):
@@ -43,6 +45,24 @@ async def _heard(line: PubSub) -> bool:
         if message is None:
             raise TimeoutError("Redis does not answer")
     return message["type"] in ("subscribe", "message")
+
+
+@asynccontextmanager
+async def ringing(url: str, channel: str = CHANNEL) -> AsyncIterator[Bell]:
+    """A bell that rings with every message of a channel, for as long as the block lasts."""
+    bell = Bell()
+
+    async def hear() -> None:
+        async with aclosing(listen(url, channel)) as messages:
+            async for _ in messages:
+                bell.ring()
+
+    ears = asyncio.create_task(hear(), name=channel)
+    try:
+        yield bell
+    finally:
+        ears.cancel()
+        await asyncio.gather(ears, return_exceptions=True)
 
 
 class _Line:

@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 CHANNEL = "holdfast:wake"
+# The other way: a worker has found nothing more to do. Only whoever steps the clock wants to know.
+REST = "holdfast:rest"
 # A wake-up that is not out by then is worth less than the answer it could hold up.
 TIMEOUT_S = 0.5
 # Under load one wake-up stands for all that follow within this time: a worker drains until
@@ -25,7 +27,8 @@ class RedisWake:
     What is not published is found by the workers' sweep.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, channel: str = CHANNEL, gather_s: float = GATHER_S) -> None:
+        self._channel, self._gather_s = channel, gather_s
         self._redis = Redis.from_url(
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, max_connections=1
         )
@@ -57,10 +60,10 @@ class RedisWake:
             self._wanted = False
             try:
                 async with asyncio.timeout(TIMEOUT_S):
-                    await self._redis.publish(CHANNEL, b"1")
+                    await self._redis.publish(self._channel, b"1")
             except (RedisError, OSError, TimeoutError):
                 self._silent_until = monotonic() + self._pause
                 self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
                 return
             self._pause = FIRST_PAUSE_S
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(self._gather_s)

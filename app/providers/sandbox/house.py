@@ -6,14 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
-import httpx
-
 from app.providers.sandbox import faults, webhooks
 from app.providers.sandbox.errors import Thing
+from app.providers.sandbox.messenger import Messenger
 from app.providers.sandbox.world import World
 
 Mode = Literal["stepped", "running"]
-SEND_TIMEOUT = 20.0
 BEAT = 0.5
 AT_ONCE = 16
 
@@ -26,21 +24,13 @@ class House:
         mode: `stepped`, time moves only by `advance` and webhooks go one by one, each awaited; or
             `running`, the clock moves everything and a failed webhook comes again by itself.
         clock: Unix seconds, read in `running` only.
-        client: sends the webhooks.
     """
 
-    def __init__(
-        self,
-        world: World,
-        *,
-        mode: Mode,
-        clock: Callable[[], int],
-        client: httpx.AsyncClient | None = None,
-    ) -> None:
+    def __init__(self, world: World, *, mode: Mode, clock: Callable[[], int]) -> None:
         self.world = world
         self.mode = mode
         self._clock = clock
-        self._client = client
+        self._messenger = Messenger(at_once=AT_ONCE)
         self._one_at_a_time = asyncio.Lock()
 
     def catch_up(self) -> None:
@@ -96,8 +86,7 @@ class House:
 
     async def close(self) -> None:
         """Let go of connections and write what is left."""
-        if self._client is not None:
-            await self._client.aclose()
+        await self._messenger.close()
         self.world.records.close()
 
     async def _send_waiting(self) -> int:
@@ -110,6 +99,8 @@ class House:
                     sent += await self._send(delivery)
             else:
                 sent += await self._send_by_owner(waiting)
+            # once for all of them: killed before it, they come a second time
+            self.world.records.commit()
         return sent
 
     def _shuffled(self, waiting: list[Thing]) -> list[Thing]:
@@ -143,7 +134,6 @@ class House:
             for _ in range(2 if fault["fault"] == "double" else 1):
                 ok = await self._post(endpoint, delivery["body"])
             self.world.delivered(delivery, ok=ok)
-        self.world.records.commit()
         return 0 if fault["fault"] in ("lose", "delay") else 1
 
     async def _post(self, endpoint: Thing, body: str) -> bool:
@@ -153,15 +143,7 @@ class House:
             "stripe-signature": webhooks.signature_header(secrets, self.world.now, body),
             "user-agent": "Sandbox/1.0",
         }
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=SEND_TIMEOUT, trust_env=False)
-        try:
-            answer = await self._client.post(
-                endpoint["url"], content=body.encode(), headers=headers
-            )
-        except httpx.HTTPError:
-            return False
-        return answer.is_success
+        return await self._messenger.post(endpoint["url"], body.encode(), headers)
 
 
 def iso(instant: int) -> str:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
-import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.routing import Mount
@@ -29,7 +28,6 @@ def create_sandbox(
     mode: Mode = "stepped",
     clock: Callable[[], int] | None = None,
     base_url: str = "http://127.0.0.1",
-    client: httpx.AsyncClient | None = None,
 ) -> FastAPI:
     """A sandbox: the API under `/v1` and `/v2`, hosted pages, control under `/_sandbox`.
 
@@ -40,7 +38,6 @@ def create_sandbox(
         mode: `stepped` or `running`.
         clock: Unix seconds; needed in `running` only.
         base_url: where this application will be reached, for the links it gives out.
-        client: sends the webhooks.
 
     The application's `state.house` is the `House`.
     """
@@ -48,7 +45,7 @@ def create_sandbox(
     begin = tells() if mode == "running" else start
     world = World(seed, begin, path)
     world.base_url = base_url.rstrip("/")
-    house = House(world, mode=mode, clock=tells, client=client)
+    house = House(world, mode=mode, clock=tells)
     # no pages of documentation: FastAPI's load their scripts from elsewhere
     app = FastAPI(title="Sandbox", lifespan=_life(house), docs_url=None, redoc_url=None)
     app.state.house = house
