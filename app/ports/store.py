@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -23,6 +24,16 @@ class RowRefused(Exception):
     """A rule of the database forbids what was asked: a foreign key, a check, an append-only
     table, text it cannot hold, a row of another merchant. Nothing was written, and the same rows
     will be refused again: a batch is halved until the poisonous row stands alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One of several questions asked together: the rows of a kind with these primary keys, or,
+    without `keys`, those that `where` describes as in `find`."""
+
+    kind: type[Any]
+    keys: Collection[Key] | None = None
+    where: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Transaction(Protocol):
@@ -55,6 +66,10 @@ class Transaction(Protocol):
         A field name with the suffix `__lte` or `__gte` compares. `order` names fields (a leading
         `-` turns it round); `after` is the keyset position: the values of the `order` fields of
         the last row seen."""
+        ...
+
+    async def ask(self, *questions: Ask) -> list[list[Any]]:
+        """The answers of `load` and `find` to all of these at once, in their order."""
         ...
 
     async def insert(self, rows: Sequence[R]) -> list[R]:

@@ -13,7 +13,7 @@ from app.domain.merchants import ProviderAccount
 from app.domain.records import Book
 from app.domain.terms import note
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
-from app.ports.store import Transaction
+from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services import dunning, endings, messages, new_cards, reads
 from app.services.alarms import alert, pause_account
@@ -56,10 +56,15 @@ async def carry_out(world: World, action: Action) -> None:
     it is claimed again), or whatever else went wrong, for `failed`.
     """
     async with world.store.transaction(action.merchant_id) as tx:
-        current = await _current(tx, action)
+        rows, accounts = await tx.ask(
+            Ask(Action, keys=[(action.action_id,)]),
+            Ask(ProviderAccount, keys=[(action.account_id,)]),
+        )
+        current = _standing(rows, action)
         if current is None:
             return
-        if (reason := await _paused(tx, current)) is not None:
+        reason = accounts[0].paused_reason if accounts else "the account is gone"
+        if reason is not None:
             await _postpone(tx, current, world.clock.now() + PAUSED_AGAIN, reason)
             return
     try:
@@ -75,15 +80,13 @@ async def carry_out(world: World, action: Action) -> None:
 
 async def _current(tx: Transaction, action: Action) -> Action | None:
     """The action as it is, unless it was done, dropped or claimed again meanwhile."""
-    rows = await tx.load(Action, [(action.action_id,)])
+    return _standing(await tx.load(Action, [(action.action_id,)]), action)
+
+
+def _standing(rows: list[Action], action: Action) -> Action | None:
     if not rows or rows[0].state is not ActionState.PENDING or rows[0].claims != action.claims:
         return None
     return rows[0]
-
-
-async def _paused(tx: Transaction, action: Action) -> str | None:
-    accounts = await tx.load(ProviderAccount, [(action.account_id,)])
-    return accounts[0].paused_reason if accounts else "the account is gone"
 
 
 async def _postpone(tx: Transaction, action: Action, at: datetime, why: str) -> None:

@@ -20,7 +20,7 @@ async def backfill_subscriptions(world: World, account: ProviderAccount) -> int:
     while True:
         page = await world.payments.list_subscriptions(account, after=after, limit=PAGE)
         async with world.store.transaction(account.merchant_id) as tx:
-            terms = await account_terms(tx, world, account.account_id)
+            terms = await account_terms(tx, world, account.merchant_id, account.account_id)
             await absorb_notices(tx, terms, page.notices)
         taken += page.count
         if page.next is None:

@@ -1,6 +1,6 @@
 """Loading what a use case touches into a book, and writing the book back. Set-wise."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from app.domain.policies import Policy
 from app.domain.records import Book
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.terms import Terms
-from app.ports.store import Conflict, Transaction
+from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
 
 # Parents before children, so that foreign keys hold.
@@ -97,114 +97,124 @@ async def load_touched(tx: Transaction, account: str, touched: Touched) -> Book:
     A missing customer is found through the mirrors of invoice, subscription and payment; where
     nothing is known of it, the object's own id is the lock.
     """
+    await _lock(tx, account, touched)
+    book = Book()
+    for rows in await tx.ask(*_about(account, touched)):
+        book.know(rows)
+    await _load_cases(tx, book, account, touched, set())
+    return book
+
+
+async def _lock(tx: Transaction, account: str, touched: Touched) -> None:
     await _find_customers(tx, account, touched)
     alone = touched.invoices | touched.payments | touched.charges
     loose = touched.orphans if touched.customers else alone | touched.orphans
     await tx.lock(account, sorted(touched.customers | loose))
-    book = Book()
-    await _load(tx, book, Customer, account, touched.customers)
-    await _load(tx, book, Subscription, account, touched.subscriptions)
-    await _load(tx, book, Invoice, account, touched.invoices)
-    await _load(tx, book, Payment, account, touched.payments)
-    await _load(tx, book, PaymentMethod, account, touched.methods)
-    if touched.charges:
-        book.know(await _where(tx, Payment, account, "charge_id", touched.charges))
-    await _load_cases(tx, book, account, touched)
-    return book
+
+
+def _about(account: str, touched: Touched) -> list[Ask]:
+    """What is known of the named objects, and the cases of the customers and invoices."""
+    return [
+        _by_key(Customer, account, touched.customers),
+        _by_key(Subscription, account, touched.subscriptions),
+        _by_key(Invoice, account, touched.invoices),
+        _by_key(Payment, account, touched.payments),
+        _by_key(PaymentMethod, account, touched.methods),
+        _where(Payment, account, charge_id=touched.charges),
+        _where(Case, account, customer_id=touched.customers),
+        _where(Case, account, invoice_id=touched.invoices),
+        _where(Failure, account, invoice_id=touched.invoices),
+    ]
 
 
 async def _find_customers(tx: Transaction, account: str, touched: Touched) -> None:
     """Learn from the mirrors what the notices left out: the invoice of a payment (it never
     changes), the customer of an invoice or subscription. What is locked is loaded afresh later."""
-    payments = await _by_key(tx, Payment, account, touched.payments)
-    payments += await _where(tx, Payment, account, "charge_id", touched.charges)
+    payments, paid, invoices, subscriptions = await tx.ask(
+        _by_key(Payment, account, touched.payments),
+        _where(Payment, account, charge_id=touched.charges),
+        _by_key(Invoice, account, touched.orphans & touched.invoices),
+        _by_key(Subscription, account, touched.orphans & touched.subscriptions),
+    )
+    nameless = _learn_of_payments(touched, [*payments, *paid])
+    if nameless:
+        invoices += await tx.load(Invoice, [(account, invoice) for invoice in sorted(nameless)])
+    for invoice in invoices:
+        _put(touched.customers, invoice.customer_id)
+        _put(touched.subscriptions, invoice.subscription_id)
+    for subscription in subscriptions:
+        _put(touched.customers, subscription.customer_id)
+
+
+def _learn_of_payments(touched: Touched, payments: list[Payment]) -> set[str]:
+    """Their invoices and customers; returns the invoices of those that name no customer."""
+    nameless: set[str] = set()
     for payment in payments:
         _put(touched.invoices, payment.invoice_id)
         _put(touched.customers, payment.customer_id)
         if payment.customer_id is None:
-            _put(touched.orphans, payment.invoice_id)
-    for invoice in await _by_key(tx, Invoice, account, touched.orphans & touched.invoices):
-        _put(touched.customers, invoice.customer_id)
-        _put(touched.subscriptions, invoice.subscription_id)
-    lost = touched.orphans & touched.subscriptions
-    for subscription in await _by_key(tx, Subscription, account, lost):
-        _put(touched.customers, subscription.customer_id)
+            _put(nameless, payment.invoice_id)
+    touched.orphans |= nameless
+    return nameless
 
 
-async def _by_key(tx: Transaction, kind: type[Any], account: str, ids: Iterable[str]) -> list[Any]:
-    keys = [(account, key) for key in sorted(ids)]
-    return await tx.load(kind, keys) if keys else []
+def _by_key(kind: type[Any], account: str, ids: Iterable[str]) -> Ask:
+    return Ask(kind, keys=[(account, key) for key in sorted(ids)])
 
 
-async def _load(
-    tx: Transaction, book: Book, kind: type[Any], account: str, ids: Iterable[str]
+def _where(kind: type[Any], account: str, **fields: Collection[str]) -> Ask:
+    return Ask(kind, where={"account_id": account, **{n: sorted(v) for n, v in fields.items()}})
+
+
+async def _load_cases(
+    tx: Transaction, book: Book, account: str, touched: Touched, cards: set[str]
 ) -> None:
-    book.know(await _by_key(tx, kind, account, ids))
-
-
-async def _where(
-    tx: Transaction, kind: type[Any], account: str, name: str, values: Collection[str]
-) -> list[Any]:
-    if not values:
-        return []
-    return await tx.find(kind, where={"account_id": account, name: sorted(values)})
-
-
-async def _load_cases(tx: Transaction, book: Book, account: str, touched: Touched) -> None:
-    cases = await _where(tx, Case, account, "customer_id", touched.customers)
-    known = {case.invoice_id for case in cases}
-    cases += await _where(tx, Case, account, "invoice_id", touched.invoices - known)
-    book.know(cases)
-    book.know(await _where(tx, Failure, account, "invoice_id", touched.invoices))
-    if not cases:
-        return
-    ids = sorted(case.case_id for case in cases)
-    book.know(await tx.find(Attempt, where={"account_id": account, "case_id": ids}))
-    book.know(await tx.find(RecoveryEntry, where={"account_id": account, "case_id": ids}))
-    invoices = {case.invoice_id for case in cases} - touched.invoices
-    await _load(tx, book, Invoice, account, invoices)
-    await _load_links(tx, book, account, ids)
-
-
-async def _load_links(tx: Transaction, book: Book, account: str, cases: list[str]) -> None:
-    links = await tx.find(PaymentLink, where={"account_id": account, "case_id": cases})
-    book.know(links)
+    """What belongs to the cases in the book, and what these cards were used for."""
+    cases = list(book.all(Case))
+    ids = {case.case_id for case in cases}
+    for rows in await tx.ask(
+        _where(Attempt, account, case_id=ids),
+        _where(RecoveryEntry, account, case_id=ids),
+        _by_key(Invoice, account, {case.invoice_id for case in cases} - touched.invoices),
+        _where(PaymentLink, account, case_id=ids),
+        _where(CardUse, account, card_key=cards),
+    ):
+        book.know(rows)
+    links = sorted(link.link_id for link in book.all(PaymentLink))
     if links:
-        ids = sorted(link.link_id for link in links)
-        book.know(await tx.find(LinkEvent, where={"link_id": ids}))
+        book.know(await tx.find(LinkEvent, where={"link_id": links}))
 
 
 async def load_case(
-    tx: Transaction, case_id: str, method: PaymentMethod | None = None
-) -> tuple[Book, Case | None]:
-    """Everything about one case: its customer locked, letters, attempts, ledger, budgets."""
+    tx: Transaction, case_id: str, method: PaymentMethod | None = None, also: Sequence[Ask] = ()
+) -> tuple[Book, Case | None, list[list[Any]]]:
+    """Everything about one case: its customer locked, letters, attempts, ledger, budgets (of
+    `method` too); and the answers to what was asked `also`, which wait for the lock as well."""
     found = await tx.load(Case, [(case_id,)])
     if not found:
-        return Book(), None
-    case = found[0]
+        return Book(), None, await tx.ask(*also)
+    case, account = found[0], found[0].account_id
     touched = Touched(invoices={case.invoice_id})
     _put(
         touched.customers if case.customer_id else touched.orphans,
         case.customer_id or case.invoice_id,
     )
     _put(touched.subscriptions, case.subscription_id)
-    book = await load_touched(tx, case.account_id, touched)
-    who = {"account_id": case.account_id, "customer_id": case.customer_id}
-    one = {"account_id": case.account_id, "case_id": case_id}
-    book.know(await tx.find(Message, where=who if case.customer_id else one))
-    if case.customer_id:
-        book.know(await tx.find(PaymentMethod, where=who))
-    await _load_budgets(tx, book, case, method)
-    return book, book.get(Case, case_id)
-
-
-async def _load_budgets(
-    tx: Transaction, book: Book, case: Case, method: PaymentMethod | None
-) -> None:
-    keys = {card_key_of(m) for m in [*book.all(PaymentMethod), method]} - {None}
-    where = {"account_id": case.account_id, "card_key": sorted(k for k in keys if k)}
-    if keys:
-        book.know(await tx.find(CardUse, where=where))
+    who = [case.customer_id] if case.customer_id else []
+    by = {"customer_id": who} if who else {"case_id": [case_id]}
+    await _lock(tx, account, touched)
+    letters, methods, *rest = await tx.ask(
+        _where(Message, account, **by),
+        _where(PaymentMethod, account, customer_id=who),
+        *_about(account, touched),
+        *also,
+    )
+    book, about = Book(), len(rest) - len(also)
+    for rows in (letters, methods, *rest[:about]):
+        book.know(rows)
+    keys = {card_key_of(m) for m in [*book.all(PaymentMethod), method]}
+    await _load_cases(tx, book, account, touched, {key for key in keys if key})
+    return book, book.get(Case, case_id), rest[about:]
 
 
 async def write(tx: Transaction, book: Book) -> None:
@@ -229,12 +239,18 @@ def _by_kind(rows: list[Any]) -> dict[type[Any], list[Any]]:
     return kinds
 
 
-async def terms_for(
-    tx: Transaction, world: World, accounts: Iterable[ProviderAccount]
+def asks_for_terms(merchants: Collection[str], accounts: Collection[str]) -> tuple[Ask, Ask]:
+    """What `terms_from` needs to be told."""
+    return (
+        Ask(ProviderAccount, keys=[(account,) for account in sorted(accounts)]),
+        Ask(Merchant, keys=[(merchant,) for merchant in sorted(merchants)]),
+    )
+
+
+def terms_from(
+    world: World, accounts: list[ProviderAccount], merchants: list[Merchant]
 ) -> dict[str, Terms]:
     """The terms of each account, by account id."""
-    accounts = list(accounts)
-    merchants = await tx.load(Merchant, sorted({(a.merchant_id,) for a in accounts}))
     named = {merchant.merchant_id: merchant for merchant in merchants}
     policy: Policy = world.policy
     return {
@@ -248,7 +264,6 @@ async def terms_for(
     }
 
 
-async def account_terms(tx: Transaction, world: World, account_id: str) -> Terms:
+async def account_terms(tx: Transaction, world: World, merchant: str, account: str) -> Terms:
     """The terms of one account."""
-    accounts = await tx.load(ProviderAccount, [(account_id,)])
-    return (await terms_for(tx, world, accounts))[account_id]
+    return terms_from(world, *await tx.ask(*asks_for_terms([merchant], [account])))[account]

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 import structlog
 
 from app.domain.absorb import absorb
-from app.domain.merchants import ProviderAccount
 from app.domain.notices import Notice
 from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, key_of
@@ -14,7 +13,7 @@ from app.domain.terms import Terms
 from app.ports.store import Conflict, StoreUnavailable, Transaction
 from app.ports.webhooks import BadEvent
 from app.ports.world import World
-from app.services.books import Touched, load_touched, terms_for, write
+from app.services.books import Touched, asks_for_terms, load_touched, terms_from, write
 
 BREATH = 8  # events translated in one go: about a millisecond, for whoever waits meanwhile
 
@@ -60,8 +59,8 @@ async def _drain_batch(
         await tx.settle_inbox(settled, at=world.clock.now())
         # Kept until after the commit: the next batch is often about the same customers.
         await held.enter_async_context(turn)
-        accounts = await tx.load(ProviderAccount, [(account,) for account in sorted(notices)])
-        for account, terms in (await terms_for(tx, world, accounts)).items():
+        asked = asks_for_terms({event.merchant_id for event in events}, notices)
+        for account, terms in terms_from(world, *await tx.ask(*asked)).items():
             await absorb_notices(tx, terms, notices[account])
         return len(events)
 

@@ -18,7 +18,7 @@ async def try_new_card(world: World, action: Action) -> None:
     method, customer = data["method"], action.subject
     async with world.store.transaction(action.merchant_id) as tx:
         book = await load_touched(tx, action.account_id, Touched(customers={customer}))
-        account = (await account_terms(tx, world, action.account_id)).account
+        account = (await account_terms(tx, world, action.merchant_id, action.account_id)).account
         open_cases = _open_cases(book, customer)
     if open_cases:
         await world.payments.set_default_method(

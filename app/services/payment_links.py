@@ -10,9 +10,9 @@ from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
-from app.ports.store import Transaction
+from app.ports.store import Ask, Transaction
 from app.ports.world import World
-from app.services.books import account_terms, load_case
+from app.services.books import asks_for_terms, load_case, terms_from
 from app.services.messages import reason_key
 
 TOKEN_AT_MOST = 200
@@ -69,10 +69,11 @@ async def _find(tx: Transaction, token: str) -> PaymentLink | None:
 
 
 async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | None:
-    book, case = await load_case(tx, link.case_id)
+    asked = asks_for_terms([link.merchant_id], [link.account_id])
+    book, case, also = await load_case(tx, link.case_id, also=asked)
     if case is None:
         return None
-    terms = await account_terms(tx, world, link.account_id)
+    terms = terms_from(world, *also)[link.account_id]
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     customer = book.get(Customer, case.account_id, case.customer_id)
     subscription = book.get(Subscription, case.account_id, case.subscription_id)
@@ -137,8 +138,9 @@ async def go(world: World, token: str) -> str:
         view = await _view(tx, world, link)
         if view is None or view.status not in PAYABLE:
             raise LinkDead(view.status if view else "unknown")
-        account = (await account_terms(tx, world, link.account_id)).account
-        _, case = await load_case(tx, link.case_id)
+        asked = asks_for_terms([link.merchant_id], [link.account_id])
+        accounts, _, cases = await tx.ask(*asked, Ask(Case, keys=[(link.case_id,)]))
+        account, case = accounts[0], cases[0] if cases else None
     if case is None:
         raise LinkDead("unknown")
     page, url = await _page(world, account, case, link, token)

@@ -20,7 +20,7 @@ async def read(world: World, action: Action) -> None:
     """
     data = action.data or {}
     async with world.store.transaction(action.merchant_id) as tx:
-        account = (await account_terms(tx, world, action.account_id)).account
+        account = (await account_terms(tx, world, action.merchant_id, action.account_id)).account
     if "event" not in data:  # a refund told us of a payment, no event of what to read
         invoice = await world.payments.invoice_of_payment(account, action.subject)
         async with world.store.transaction(action.merchant_id) as tx:
@@ -34,7 +34,8 @@ async def read(world: World, action: Action) -> None:
         at=datetime.fromisoformat(data["at"]) if data.get("at") else world.clock.now(),
     )
     async with world.store.transaction(action.merchant_id) as tx:
-        await absorb_notices(tx, await account_terms(tx, world, action.account_id), notices)
+        terms = await account_terms(tx, world, action.merchant_id, action.account_id)
+        await absorb_notices(tx, terms, notices)
         await tx.save([_done(action)])
 
 
@@ -51,7 +52,7 @@ async def _join(tx: Transaction, world: World, action: Action, invoice: str | No
     if payment is not None and invoice is not None:
         payment = replace(payment, invoice_id=invoice, status="succeeded")
         book.put(payment)
-        terms = await account_terms(tx, world, action.account_id)
+        terms = await account_terms(tx, world, action.merchant_id, action.account_id)
         row = book.get(Invoice, action.account_id, invoice)
         case = case_of(book, row) if row else None
         if row is not None and case is not None:

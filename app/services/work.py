@@ -9,12 +9,12 @@ from app.domain.actions import Action, ActionState
 from app.domain.dunning import Case, CaseState
 from app.domain.mirror import PaymentMethod
 from app.domain.policies import Policy
-from app.domain.records import Book, R
+from app.domain.records import Book
 from app.domain.sequence import letters_on, plan_letter
 from app.domain.terms import Terms
-from app.ports.store import Transaction
+from app.ports.store import Ask, Transaction
 from app.ports.world import World
-from app.services.books import account_terms, load_case, write
+from app.services.books import asks_for_terms, load_case, terms_from, write
 
 
 @dataclass(slots=True)
@@ -60,15 +60,16 @@ async def desk(
     then is recorded all the same (`after_the_deed`).
     """
     async with world.store.transaction(action.merchant_id) as tx:
-        book, case = await load_case(tx, action.case_id or action.subject, method)
-        if not after_the_deed and not await _stands(tx, action):
+        subject = action.case_id or action.subject
+        book, case, also = await load_case(tx, subject, method, _about(action))
+        if not after_the_deed and not _stands(also[0], action):
             yield None
             return
         if case is None:
             await tx.save([replace(action, state=ActionState.DROPPED, note="no such case")])
             yield None
             return
-        terms = await account_terms(tx, world, case.account_id)
+        terms = terms_from(world, *also[1:])[case.account_id]
         opened = Desk(tx, book, terms, case.case_id)
         yield opened
         _say_thanks(opened)
@@ -85,32 +86,40 @@ async def glance(world: World, action: Action, *kinds: type[Any]) -> AsyncIterat
     async with world.store.transaction(action.merchant_id) as tx:
         if action.customer_id:
             await tx.lock(action.account_id, [action.customer_id])
-        cases = await tx.load(Case, [(action.case_id or action.subject,)])
-        if not cases or not await _stands(tx, action):
+        cases, *also = await tx.ask(
+            Ask(Case, keys=[(action.case_id or action.subject,)]), *_about(action)
+        )
+        if not cases or not _stands(also[0], action):
             if not cases:
                 await tx.save([replace(action, state=ActionState.DROPPED, note="no such case")])
             yield None
             return
         book = Book()
         book.know(cases)
-        for kind in kinds:
-            book.know(await _rows_about(tx, cases[0], kind))
-        yield Desk(tx, book, await account_terms(tx, world, action.account_id), cases[0].case_id)
+        for rows in await tx.ask(*(_rows_about(cases[0], kind) for kind in kinds)):
+            book.know(rows)
+        terms = terms_from(world, *also[1:])[action.account_id]
+        yield Desk(tx, book, terms, cases[0].case_id)
         await write(tx, book)
 
 
-async def _rows_about(tx: Transaction, case: Case, kind: type[R]) -> list[R]:
+def _about(action: Action) -> list[Ask]:
+    """The action as it is now, and the terms of its account."""
+    terms = asks_for_terms([action.merchant_id], [action.account_id])
+    return [Ask(Action, keys=[(action.action_id,)]), *terms]
+
+
+def _rows_about(case: Case, kind: type[Any]) -> Ask:
     """The customer's rows; those of the case alone where it has no customer or they name none."""
     where: dict[str, Any] = {"account_id": case.account_id}
     if case.customer_id and "customer_id" in kind.__annotations__:
-        return await tx.find(kind, where=where | {"customer_id": case.customer_id})
+        return Ask(kind, where=where | {"customer_id": case.customer_id})
     if "case_id" not in kind.__annotations__:
-        return []
-    return await tx.find(kind, where=where | {"case_id": case.case_id})
+        return Ask(kind, keys=[])
+    return Ask(kind, where=where | {"case_id": case.case_id})
 
 
-async def _stands(tx: Transaction, action: Action) -> bool:
-    rows = await tx.load(Action, [(action.action_id,)])
+def _stands(rows: list[Action], action: Action) -> bool:
     return any(r.state is ActionState.PENDING and r.claims == action.claims for r in rows)
 
 

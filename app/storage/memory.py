@@ -25,7 +25,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from app.domain.actions import Action
 from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, R, key_of
-from app.ports.store import Conflict, RowRefused
+from app.ports.store import Ask, Conflict, RowRefused
 from app.storage.errors import Unbroken
 from app.storage.matching import claimable, collide, is_beyond, matches, sorting, values_of
 from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
@@ -133,9 +133,7 @@ class MemoryTransaction(Unbroken):
 
     @one_step
     async def load(self, kind: type[R], keys: Collection[Key]) -> list[R]:
-        self._look(kind)
-        found = (self._current(kind, key) for key in sorted(set(keys)))
-        return [row for row in found if row is not None and self._sees(row)]
+        return self._kept(kind, keys)
 
     @one_step
     async def find(
@@ -158,6 +156,13 @@ class MemoryTransaction(Unbroken):
         if after is not None:
             rows = [row for row in rows if is_beyond(row, order, after)]
         return rows[:limit]
+
+    @one_step
+    async def ask(self, *questions: Ask) -> list[list[Any]]:
+        return [
+            self._kept(ask.kind, ask.keys) if ask.keys is not None else self._like(ask)
+            for ask in questions
+        ]
 
     @one_step
     async def insert(self, rows: Sequence[R]) -> list[R]:
@@ -211,6 +216,20 @@ class MemoryTransaction(Unbroken):
         for row in claimed:
             self._write(row)
         return claimed
+
+    def _kept(self, kind: type[R], keys: Collection[Key]) -> list[R]:
+        self._look(kind)
+        found = (self._current(kind, key) for key in sorted(set(keys)))
+        return [row for row in found if row is not None and self._sees(row)]
+
+    def _like(self, ask: Ask) -> list[Any]:
+        self._look(ask.kind)
+        require_fields(ask.kind, ask.where, ask.kind.KEY)
+        if asks_for_nothing(ask.where):
+            return []
+        return sorted(
+            (r for r in self._all(ask.kind) if self._sees(r) and matches(r, ask.where)), key=key_of
+        )
 
     def commit(self) -> None:
         """Make everything visible at once, or raise and leave nothing."""

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from app.domain.actions import Action
 from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, R, key_of
-from app.ports.store import RowRefused, StoreUnavailable
+from app.ports.store import Ask, RowRefused, StoreUnavailable
 from app.storage.addresses import engine_url
+from app.storage.asking import Asked
 from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, SETTLE_INBOX
 from app.storage.errors import FAULTS, Unbroken, translated
 from app.storage.registry import in_order
@@ -154,6 +155,12 @@ class PostgresTransaction(Unbroken):
         plan = plan_of(kind)
         question = Question(plan, where, after, order, limit)
         return [plan.decode(row) for row in await self._ask(question.sql, *question.bound)]
+
+    async def ask(self, *questions: Ask) -> list[list[Any]]:
+        asked = Asked(questions)
+        if not asked.sql:
+            return [[] for _ in questions]
+        return asked.answers((await self._ask(asked.sql, *asked.bound))[0])
 
     async def insert(self, rows: Sequence[R]) -> list[R]:
         new: set[int] = set()

@@ -7,8 +7,8 @@ import pytest
 from app.domain.actions import Action
 from app.domain.dunning import Case
 from app.domain.mirror import Customer
-from app.ports.store import Store
-from tests.storage.builders import NOW, OURS, action, case, customer
+from app.ports.store import Ask, Store
+from tests.storage.builders import NOW, OURS, THEIRS, account_of, action, case, customer
 
 pytestmark = pytest.mark.anyio
 
@@ -83,3 +83,32 @@ async def test_a_field_that_does_not_exist_is_an_error_and_never_sql(store: Stor
             await tx.find(Case, where={}, order=["1; drop table cases"])
         with pytest.raises(ValueError, match="document"):
             await tx.find(Case, where={"decline": {}})
+
+
+async def test_questions_asked_together_have_the_answers_of_each(store: Store) -> None:
+    mine, theirs = account_of(OURS), account_of(THEIRS)
+    async with store.transaction(OURS, THEIRS) as tx:
+        await tx.insert([customer("c1"), customer("c2", name="é")])
+        await tx.insert([action("1", data={"n": [1]})])
+        await tx.insert([customer("c3", of=THEIRS)])
+    async with store.transaction(OURS) as tx:
+        asks = (
+            Ask(Customer, keys=[(mine, "c2"), (theirs, "c3"), (mine, "nobody")]),
+            Ask(Case, where={"customer_id": []}),
+            Ask(Action, where={"subject": ["1"], "account_id": mine}),
+            Ask(Customer, keys=[]),
+            Ask(Customer, where={"account_id": mine}),
+        )
+
+        answers = await tx.ask(*asks)
+        alone = [
+            await tx.load(ask.kind, ask.keys)
+            if ask.keys is not None
+            else await tx.find(ask.kind, where=ask.where)
+            for ask in asks
+        ]
+        nothing = await tx.ask(*asks[1:2])
+
+    assert answers == alone
+    assert [len(rows) for rows in answers] == [1, 0, 1, 0, 2]
+    assert nothing == [[]]
