@@ -2,11 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -19,7 +19,7 @@ from app.storage.asking import Asked
 from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, SETTLE_INBOX
 from app.storage.errors import FAULTS, Unbroken, translated
 from app.storage.registry import in_order
-from app.storage.scope import APP, ENTER, SYSTEM, merchants_list
+from app.storage.scope import APP, SYSTEM, entering
 from app.storage.statements import Plan, Question, asks_for_nothing, newest, plan_of
 
 # Figures as of an instant are repeatable from 5 s after it: no ledger line is written later.
@@ -34,8 +34,12 @@ SETTINGS = {
     # and all, before it takes its first rows.
     "random_page_cost": "1.1",
 }
+UNDO_S = 1.0  # a database that does not answer to a rollback is left alone
+UNDO_S = 1.0  # a database that does not answer to a rollback is left alone
 STATEMENTS = 500  # prepared per connection; the driver's 100 are fewer than a case can ask
 LOCK = "select pg_advisory_xact_lock(number) from unnest($1::bigint[]) as given (number)"
+
+T = TypeVar("T")
 
 
 def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
@@ -96,9 +100,11 @@ class PostgresStore:
         for again in (True, False):
             with translated():
                 connection = await held.enter_async_context(self._engine.connect())
-            transaction = PostgresTransaction(connection)
+                raw = await connection.get_raw_connection()
+            transaction = PostgresTransaction(connection, raw.driver_connection)
+            held.push_async_callback(transaction.leave)
             try:
-                await transaction.enter(role, merchants)
+                await transaction.begin(role, merchants)
                 break
             except StoreUnavailable:
                 if not again or not connection.invalidated:
@@ -107,29 +113,51 @@ class PostgresStore:
 
 
 class PostgresTransaction(Unbroken):
-    """`ports.store.Transaction` on one connection; made by `PostgresStore` alone."""
+    """`ports.store.Transaction` on one connection of the pool; made by `PostgresStore` alone.
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    It talks to the driver itself: what SQLAlchemy adds to a statement costs more than the short
+    statements here. The pool, its limits and its reconnecting stay SQLAlchemy's.
+    """
+
+    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
         super().__init__()
-        self._connection = connection
-        self._driver: Any = None
-        self._role = ""
+        self._connection, self._driver = connection, driver
+        self._role, self._begun = "", False
 
-    async def enter(self, role: str, merchants: Collection[str]) -> None:
-        """Take a role and the rows of these merchants from here on."""
-        self._role = role
+    async def begin(self, role: str, merchants: Collection[str]) -> None:
+        """Begin, with a role and the rows of these merchants."""
+        self._role, self._begun = role, True
         try:
-            await self._ask(ENTER, role, merchants_list(merchants))
+            with self.step(), translated():
+                await self._do(f"begin; {entering(role, merchants)}")
         except RowRefused as unprepared:  # no such role, or not ours to take: not migrated
             raise StoreUnavailable(str(unprepared)) from unprepared
 
     async def commit(self) -> None:
         """End it; called by the store alone. Raises the first fault there was instead."""
         with self.step(), translated():
-            await self._connection.commit()
+            said = await self._do("commit")
+        self._begun = False
+        if said != "COMMIT":
+            raise StoreUnavailable(f"the database answered {said} to a commit")
+
+    async def leave(self) -> None:
+        """Undo what was not committed, whoever cancelled it; a connection that cannot do even
+        that is given up."""
+        if self._begun:
+            await asyncio.shield(asyncio.ensure_future(self._undo()))
+
+    async def _undo(self) -> None:
+        try:
+            async with asyncio.timeout(UNDO_S):
+                await self._driver.execute("rollback")
+        except (*FAULTS, TimeoutError):
+            await self._connection.invalidate()
 
     async def act_for(self, merchants: Collection[str]) -> None:
-        await self.enter(APP, merchants)
+        self._role = APP
+        with self.step(), translated():
+            await self._do(entering(APP, merchants))
 
     async def lock(self, account_id: str, keys: Collection[str]) -> None:
         if keys:
@@ -204,25 +232,24 @@ class PostgresTransaction(Unbroken):
         return await self._ask(statement, *arrays)
 
     async def _ask(self, statement: str, *bound: Any) -> Sequence[Sequence[Any]]:
-        """The first statement begins the transaction through SQLAlchemy; the rest go to the driver
-        itself, in the same transaction, which halves what a short statement costs here."""
         with self.step(), translated():
-            if self._driver is not None:
-                return await self._fetch(statement, *bound)
-            result = await self._connection.exec_driver_sql(statement, bound)
-            found = result.all() if result.returns_rows else ()
-            raw = await self._connection.get_raw_connection()
-            self._driver = raw.driver_connection
-            return found
+            rows: Sequence[Sequence[Any]] = await self._living(
+                self._driver.fetch(statement, *bound)
+            )
+            return rows
 
-    async def _fetch(self, statement: str, *bound: Any) -> Sequence[Sequence[Any]]:
+    async def _do(self, statements: str) -> str:
+        said: str = await self._living(self._driver.execute(statements))
+        return said
+
+    async def _living(self, answer: Awaitable[T]) -> T:
         try:
-            rows: Sequence[Sequence[Any]] = await self._driver.fetch(statement, *bound)
+            return await answer
         except FAULTS:
             if self._driver.is_closed():  # the pool must not take it back
+                self._begun = False
                 await self._connection.invalidate()
             raise
-        return rows
 
 
 def lock_number(account_id: str, key: str) -> int:
