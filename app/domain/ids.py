@@ -20,6 +20,10 @@ PREFIXES = {
     "policy": "pol",
     "audit": "aud",
     "alert": "alr",
+    "event": "evt",
+    "endpoint": "end",
+    "delivery": "dlv",
+    "try": "try",
 }
 # The digit in which a UUID's two variant bits (10) stand, from a digit of the hash.
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}

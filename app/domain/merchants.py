@@ -21,6 +21,8 @@ class Scope(StrEnum):
     FINANCE_READ = "finance:read"
     OPERATIONS_READ = "operations:read"
     CONFIG_WRITE = "config:write"
+    EVENTS_READ = "events:read"
+    EVENTS_WRITE = "events:write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

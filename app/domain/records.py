@@ -121,6 +121,7 @@ class Book:
     def __init__(self) -> None:
         self._rows: dict[type[Any], dict[Key, Any]] = {}
         self._changed: dict[type[Any], dict[Key, Any]] = {}
+        self._before: dict[type[Any], dict[Key, Any]] = {}
         self._added: dict[type[Any], dict[Key, Any]] = {}
         self._indexes: dict[type[Any], dict[tuple[str, ...], Index]] = {}
 
@@ -149,11 +150,16 @@ class Book:
     def put(self, row: Any) -> None:
         """Record a new version of a row (upsert by key)."""
         kind, key = type(row), key_of(row)
-        if self._rows.get(kind, {}).get(key) == row:
+        known = self._rows.get(kind, {}).get(key)
+        if known == row:
             return
         self._set(kind, key, row)
         added = self._added.get(kind, {})
-        (added if key in added else self._changed.setdefault(kind, {}))[key] = row
+        if key in added:
+            added[key] = row
+            return
+        self._before.setdefault(kind, {}).setdefault(key, known)
+        self._changed.setdefault(kind, {})[key] = row
 
     def add(self, row: Any) -> None:
         """Record a row that is written once; one already known under its key stays as it is."""
@@ -166,6 +172,10 @@ class Book:
     def changed(self) -> list[Any]:
         """Rows to upsert."""
         return [row for rows in self._changed.values() for row in rows.values()]
+
+    def before(self, row: Any) -> Any:
+        """The version of a changed row that was known at first; None where none was."""
+        return self._before.get(type(row), {}).get(key_of(row))
 
     def added(self) -> list[Any]:
         """Rows to insert where absent."""

@@ -8,7 +8,15 @@ from app.domain.ids import derive_id
 from app.domain.operations import AuditEntry
 from app.domain.records import Record
 
-HIDDEN = frozenset({"api_key_sealed", "webhook_secrets_sealed", "secret_hash", "assignment_key"})
+HIDDEN = frozenset(
+    {
+        "api_key_sealed",
+        "webhook_secrets_sealed",
+        "secrets_sealed",
+        "secret_hash",
+        "assignment_key",
+    }
+)
 
 
 def audit(

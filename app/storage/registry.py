@@ -6,6 +6,13 @@ from sqlalchemy import Table
 
 from app.domain.actions import Action
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
+from app.domain.events import (
+    DeliveryTry,
+    EventDelivery,
+    EventEndpoint,
+    EventSubject,
+    OutgoingEvent,
+)
 from app.domain.experiments import Assignment
 from app.domain.merchants import ApiKey, Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
@@ -14,7 +21,7 @@ from app.domain.mrr import MrrMovement
 from app.domain.operations import Alert, AuditEntry, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
-from app.storage import dunning, ledgers, merchants, messages, mirror, operations
+from app.storage import dunning, events, ledgers, merchants, messages, mirror, operations
 
 TABLES: dict[type[Any], Table] = {
     Merchant: merchants.MERCHANTS,
@@ -41,6 +48,11 @@ TABLES: dict[type[Any], Table] = {
     MrrMovement: ledgers.MRR_MOVEMENTS,
     AuditEntry: operations.AUDIT_LOG,
     Alert: operations.ALERTS,
+    EventEndpoint: events.EVENT_ENDPOINTS,
+    EventSubject: events.EVENT_SUBJECTS,
+    OutgoingEvent: events.OUTGOING_EVENTS,
+    EventDelivery: events.EVENT_DELIVERIES,
+    DeliveryTry: events.DELIVERY_TRIES,
 }
 # Never updated, never deleted: triggers and missing rights hold it.
 APPEND_ONLY: frozenset[type[Any]] = frozenset({Failure, RecoveryEntry, MrrMovement, AuditEntry})

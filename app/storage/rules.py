@@ -7,6 +7,7 @@ from typing import Any
 
 from app.domain.actions import Action
 from app.domain.dunning import Attempt
+from app.domain.events import OutgoingEvent
 from app.domain.experiments import Assignment
 from app.domain.merchants import Merchant
 from app.domain.mirror import PaymentMethod
@@ -30,6 +31,7 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     PaymentMethod: lambda row: row.last4 is None or len(row.last4) <= 4,
     Attempt: lambda row: row.number >= 1,
     Action: lambda row: row.claims >= 0,
+    OutgoingEvent: lambda row: row.sequence >= 1,
     RecoveryEntry: lambda row: (
         row.amount_minor <= 0 if row.kind in TAKEN_BACK else row.amount_minor >= 0
     ),
