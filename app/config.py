@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     """Mail goes into this folder instead of to a server, and `/demo/mailbox` shows it. For the
     demo and for tests only; refused in production."""
 
+    events_to_localhost: bool = False
+    """Event endpoints may also be on this machine, over http. For the demo and for tests only;
+    refused in production."""
+
     policy_file: Path | None = None
     """The policy document new cases begin with. Without it the shipped `policies/default.yaml`."""
 
@@ -151,6 +155,7 @@ class Settings(BaseSettings):
                 (self.public_url.startswith("http://"), "HOLDFAST_PUBLIC_URL must be https"),
                 (self.clock_file is not None, "HOLDFAST_CLOCK_FILE is not for production"),
                 (self.mailbox_dir is not None, "HOLDFAST_MAILBOX_DIR is not for production"),
+                (self.events_to_localhost, "HOLDFAST_EVENTS_TO_LOCALHOST is not for production"),
             )
             if wrong
         ]

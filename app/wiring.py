@@ -19,6 +19,7 @@ from app.logs import configure_logging
 from app.mail.mailbox import MailboxMailer
 from app.mail.render import TemplateRenderer
 from app.mail.smtp import SmtpMailer
+from app.outgoing.sender import GuardedSender
 from app.ports.clock import Clock
 from app.ports.figures import Figures
 from app.ports.mailer import MailDeferred, Mailer
@@ -182,6 +183,8 @@ def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]
     closing.push_async_callback(engine.dispose)
     payments = StripePayments(sealer, clock)
     closing.push_async_callback(payments.close)
+    outgoing = GuardedSender(local=settings.events_to_localhost)
+    closing.push_async_callback(outgoing.close)
     world = World(
         store=PostgresStore(engine),
         clock=clock,
@@ -189,6 +192,7 @@ def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]
         webhooks=StripeWebhooks(),
         mailer=_mailer(settings, clock),
         renderer=LazyRenderer(),
+        outgoing=outgoing,
         sealer=sealer,
         tokens=KeyedTokens(keys),
         wake=_wake(settings, closing),

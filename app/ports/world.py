@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.domain.policies import Policy
 from app.ports.clock import Clock
 from app.ports.mailer import Mailer, Renderer
+from app.ports.outgoing import Outgoing
 from app.ports.payments import Payments
 from app.ports.secrets import Sealer, Tokens
 from app.ports.store import Store
@@ -22,6 +23,7 @@ class World:
     webhooks: Webhooks
     mailer: Mailer
     renderer: Renderer
+    outgoing: Outgoing
     sealer: Sealer
     tokens: Tokens
     wake: Wake

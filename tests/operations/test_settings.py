@@ -58,6 +58,7 @@ def test_production_starts_with_what_it_needs(environment: pytest.MonkeyPatch) -
         ("HOLDFAST_PUBLIC_URL", "javascript:alert(1)"),
         ("HOLDFAST_CLOCK_FILE", "clock"),
         ("HOLDFAST_MAILBOX_DIR", "mailbox"),
+        ("HOLDFAST_EVENTS_TO_LOCALHOST", "true"),
     ],
 )
 def test_production_does_not_start_without_secrets_or_with_a_demo_inside(

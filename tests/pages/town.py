@@ -92,7 +92,8 @@ async def a_town(
         for row in rows:
             await tx.save([row])
     unused = cast(
-        "Any", dict.fromkeys(("webhooks", "mailer", "renderer", "sealer", "tokens", "wake"))
+        "Any",
+        dict.fromkeys(("webhooks", "mailer", "renderer", "sealer", "tokens", "wake", "outgoing")),
     )
     world = World(
         store=store,

@@ -239,7 +239,7 @@ async def open_stage(policy: Policy = POLICY) -> Stage:
     clock, post = Clock(), Post()
     store = MemoryStore(lease_clock=clock.now)
     bank = Bank(clock, an_invoice(), [refused_charge(MONDAY, "ch_first")])
-    unused = cast("Any", dict.fromkeys(("webhooks", "sealer", "wake")))
+    unused = cast("Any", dict.fromkeys(("webhooks", "sealer", "wake", "outgoing")))
     world = World(
         store=store,
         clock=clock,
