@@ -15,7 +15,7 @@ from app.domain.terms import note
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
-from app.services import dunning, endings, messages, new_cards, reads
+from app.services import dunning, endings, event_deliveries, messages, new_cards, reads
 from app.services.alarms import alert, pause_account
 from app.services.books import write
 
@@ -24,6 +24,8 @@ AT_MOST_FAULTS = 5
 PAUSED_AGAIN = timedelta(hours=1)
 # Waits after a provider without an answer, by how often it was asked; the last repeats.
 BACKOFF = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
+# What concerns no provider goes on while an account is paused: of the pause itself is told too.
+NEVER_PAUSED = frozenset({ActionKind.DELIVER_EVENT})
 Handler = Callable[[World, Action], Awaitable[None]]
 
 HANDLERS: dict[ActionKind, Handler] = {
@@ -35,6 +37,7 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.SEND: messages.send,
     ActionKind.NEW_CARD: new_cards.try_new_card,
     ActionKind.READ: reads.read,
+    ActionKind.DELIVER_EVENT: event_deliveries.deliver,
 }
 
 
@@ -64,7 +67,7 @@ async def carry_out(world: World, action: Action) -> None:
         if current is None:
             return
         reason = accounts[0].paused_reason if accounts else "the account is gone"
-        if reason is not None:
+        if reason is not None and current.kind not in NEVER_PAUSED:
             await _postpone(tx, current, world.clock.now() + PAUSED_AGAIN, reason)
             return
     try:
@@ -131,13 +134,14 @@ async def failed(world: World, action: Action, fault: BaseException) -> None:
         book.put(parked)
         await _park_case(tx, book, parked, world)
         book.add(alert(world.clock.now(), action.merchant_id, "action_parked", action.key, why))
-        await write(tx, book)
+        await write(tx, book, at=world.clock.now())
 
 
 async def _park_case(tx: Transaction, book: Book, action: Action, world: World) -> None:
     if action.kind not in CASE_ACTIONS or action.case_id is None:
         return
     for case in await tx.load(Case, [(action.case_id,)]):
+        book.know([case])
         if case.can_become(CaseState.PARKED):
             reason = f"{action.kind} failed: {action.note}"
             book.put(case.moved(CaseState.PARKED, at=world.clock.now(), reason=reason))

@@ -5,10 +5,13 @@ from datetime import datetime
 
 import structlog
 
+from app.domain.events_telling import Move
 from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
+from app.domain.records import Book
 from app.ports.world import World
+from app.services.events import tell_of
 from app.services.merchants import raise_alert
 
 log = structlog.get_logger()
@@ -34,5 +37,7 @@ async def pause_account(world: World, merchant_id: str, account_id: str, reason:
         await tx.lock(account_id, ["provider_account"])
         for account in await tx.load(ProviderAccount, [(account_id,)]):
             if account.paused_reason is None:
-                await tx.save([replace(account, paused_at=now, paused_reason=reason[:500])])
+                paused = replace(account, paused_at=now, paused_reason=reason[:500])
+                await tx.save([paused])
+                await tell_of(tx, [Move(account, paused)], Book(), at=now)
         await raise_alert(tx, alert(now, merchant_id, "account_paused", account_id, reason))

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from app.domain.actions import Action
 from app.domain.decisions import card_key_of
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
+from app.domain.events_telling import Move
 from app.domain.experiments import Assignment
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
@@ -20,6 +22,7 @@ from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.terms import Terms
 from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
+from app.services.events import tell_of
 
 # Parents before children, so that foreign keys hold.
 WRITE_ORDER: tuple[type[Any], ...] = (
@@ -217,19 +220,24 @@ async def load_case(
     return book, book.get(Case, case_id), rest[about:]
 
 
-async def write(tx: Transaction, book: Book) -> None:
-    """Save what the book changed, parents first. Raises `Conflict` if a case of this invoice was
-    opened, or the same attempt begun, by somebody else; the whole use case is then repeated."""
+async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
+    """Save what the book changed, parents first, and tell the merchant's endpoints of it `at`
+    this business instant. Raises `Conflict` if a case of this invoice was opened, or the same
+    attempt begun, by somebody else; the whole use case is then repeated."""
     added, changed = _by_kind(book.added()), _by_kind(book.changed())
+    moves: list[Move] = []
     for kind in WRITE_ORDER:
         if rows := added.pop(kind, None):
             new = await tx.insert(rows)
             if kind in ONCE and len(new) < len(rows):
                 raise Conflict(f"a {kind.__name__.lower()} like this was begun meanwhile")
+            moves += [Move(None, row, new=True) for row in new]
         if rows := changed.pop(kind, None):
             await tx.save(rows)
+            moves += [Move(book.before(row), row) for row in rows]
     if added or changed:
         raise LookupError(f"no place in WRITE_ORDER for {[*added, *changed]}")
+    await tell_of(tx, moves, book, at=at)
 
 
 def _by_kind(rows: list[Any]) -> dict[type[Any], list[Any]]:

@@ -93,7 +93,7 @@ async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -
     book = await load_touched(tx, terms.account.account_id, touched)
     for notice in notices:
         absorb(book, notice, terms)
-    await write(tx, book)
+    await write(tx, book, at=terms.now)
 
 
 async def _park(world: World, failed: list[InboxEvent], fault: Exception) -> int:

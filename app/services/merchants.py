@@ -4,12 +4,15 @@ import secrets
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from app.domain.events_telling import Move
 from app.domain.ids import derive_id
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.domain.operations import Alert
+from app.domain.records import Book
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.audit import audit
+from app.services.events import tell_of
 
 WEBHOOK_SECRETS_KEPT = 3  # the newest and two former: more than one rotation is never under way
 
@@ -190,6 +193,7 @@ async def _change(
                 actor=actor, action=action, subject=subject, at=now, before=rows[0], after=after
             )
             await tx.insert([line])
+            await tell_of(tx, [Move(rows[0], after)], Book(), at=now)
     return after
 
 

@@ -38,7 +38,7 @@ async def try_new_card(world: World, action: Action) -> None:
             due = case_action(case, ActionKind.RETRY, now, nth=f"card:{method}", data=attempt)
             book.add(due)
         book.put(replace(action, state=ActionState.DONE, leased_until=None))
-        await write(tx, book)
+        await write(tx, book, at=now)
 
 
 def _open_cases(book: Book, customer: str) -> list[Case]:

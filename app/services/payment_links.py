@@ -10,9 +10,10 @@ from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
+from app.domain.records import Book
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
-from app.services.books import asks_for_terms, load_case, terms_from
+from app.services.books import asks_for_terms, load_case, terms_from, write
 from app.services.messages import reason_key
 
 TOKEN_AT_MOST = 200
@@ -145,7 +146,11 @@ async def go(world: World, token: str) -> str:
         raise LinkDead("unknown")
     page, url = await _page(world, account, case, link, token)
     async with world.store.transaction(link.merchant_id) as tx:
+        await tx.lock(case.account_id, [case.customer_id or case.invoice_id])
         now = world.clock.now()
+        book = Book()
+        book.know([link])
+        book.know([case])
         went = LinkEvent(
             event_id=derive_id("link_event", now, link.link_id, page, url),
             merchant_id=link.merchant_id,
@@ -154,7 +159,8 @@ async def go(world: World, token: str) -> str:
             at=now,
             data={"page": page},
         )
-        await tx.insert([went])
+        book.add(went)
+        await write(tx, book, at=now)
     return url
 
 

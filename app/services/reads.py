@@ -58,4 +58,4 @@ async def _join(tx: Transaction, world: World, action: Action, invoice: str | No
         if row is not None and case is not None:
             take_reading(book, case, row, [payment], terms, whole=False)
     book.put(_done(action))
-    await write(tx, book)
+    await write(tx, book, at=world.clock.now())

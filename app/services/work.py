@@ -73,7 +73,7 @@ async def desk(
         opened = Desk(tx, book, terms, case.case_id)
         yield opened
         _say_thanks(opened)
-        await write(tx, book)
+        await write(tx, book, at=terms.now)
 
 
 @asynccontextmanager
@@ -100,7 +100,7 @@ async def glance(world: World, action: Action, *kinds: type[Any]) -> AsyncIterat
             book.know(rows)
         terms = terms_from(world, *also[1:])[action.account_id]
         yield Desk(tx, book, terms, cases[0].case_id)
-        await write(tx, book)
+        await write(tx, book, at=terms.now)
 
 
 def _about(action: Action) -> list[Ask]:

@@ -11,8 +11,11 @@ from app.mail.render import TemplateRenderer
 from app.ports.mailer import Renderer
 from app.ports.world import World
 from app.resources import resource
+from app.services import event_endpoints
+from tests.outgoing.receiver import open_receiver
 from tests.sandbox.stand import hang_up
 from tests.stories.stage import Stage, open_stage, open_world
+from tests.stories.told import Told
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,6 +41,21 @@ async def stage(world: World, tmp_path: Path) -> AsyncIterator[Stage]:
     """A merchant whose invoices we drive."""
     async with open_stage(world, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+async def told(stage: Stage) -> AsyncIterator[Told]:
+    """The same merchant, with an endpoint that gets every event."""
+    async with open_receiver() as receiver:
+        endpoint, secret = await event_endpoints.create(
+            stage.world,
+            stage.merchant.merchant_id,
+            url=receiver.url,
+            description="",
+            types=(),
+            actor="test",
+        )
+        yield Told(stage, receiver, endpoint.endpoint_id, secret)
 
 
 @pytest.fixture

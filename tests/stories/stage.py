@@ -239,6 +239,7 @@ async def open_world(database_url: str, folder: Path) -> AsyncIterator[World]:
         mailbox_dir=folder / "mailbox",
         state_dir=folder,
         public_url="https://pay.kelp.example",
+        events_to_localhost=True,
     )
     async with build_world(settings) as world:
         yield world
