@@ -6,7 +6,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from app.api import dunning, finance, health, metrics, problems, reference, specification
+from app.api import (
+    dunning,
+    event_endpoints,
+    events,
+    finance,
+    health,
+    metrics,
+    problems,
+    reference,
+    specification,
+)
 from app.api.front import Front
 from app.api.webhooks import PATH as WEBHOOK_PATH
 from app.api.webhooks import WebhookGate, Webhooks
@@ -40,7 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(WebhookGate)
     problems.install(app)
-    for room in (dunning, finance):
+    for room in (dunning, events, event_endpoints, finance):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     for room in (health, metrics, reference):
         app.include_router(room.router)

@@ -211,6 +211,9 @@ def problems(*names: str) -> dict[int | str, dict[str, Any]]:
 
 
 OF_EVERY_CALLER = problems("unauthenticated", "forbidden", "invalid-parameters", "unavailable")
+OF_EVERY_BODY = problems(
+    "malformed-request", "request-timeout", "body-too-large", "unsupported-media-type"
+)
 
 
 def of_validation(error: RequestValidationError) -> Problem:
