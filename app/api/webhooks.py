@@ -15,7 +15,7 @@ from app.api.metrics import WEBHOOKS
 from app.api.problems import Problem, answer, request_id, unavailable
 from app.api.webhook_accounts import Endpoint, WebhookAccounts
 from app.domain.merchants import ProviderAccount
-from app.domain.operations import InboxEvent, InboxState
+from app.domain.operations import InboxEvent, InboxState, share_of
 from app.ports.secrets import SecretUnreadable
 from app.ports.store import Conflict, Full, IntakeWriter, RowRefused, StoreUnavailable
 from app.ports.webhooks import BadEvent, BadSignature, EventHead
@@ -124,6 +124,7 @@ class Webhooks:
             reason=mismatch,
             created_at=head.created_at,
             received_at=self._world.clock.now(),
+            share=share_of(account.account_id, head.customer),
         )
 
     async def _report(self, event: InboxEvent) -> None:

@@ -1,9 +1,14 @@
 """What operators see: audit lines, alerts, heartbeats, inbox rows."""
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
+
+
+# The parts of the inbox. As many drains may work at once; more than any one database feeds.
+SHARES = 64
 
 
 class InboxState(StrEnum):
@@ -17,7 +22,8 @@ class InboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEvent:
-    """A webhook as it came. `body` is the raw text; dropped 30 days after handling."""
+    """A webhook as it came. `body` is the raw text; dropped 30 days after handling. `share` is
+    the part of the inbox it lies in (`share_of`); the events of one share are drained in order."""
 
     KEY: ClassVar = ("account_id", "event_id")
     UNIQUE: ClassVar = ()
@@ -31,6 +37,13 @@ class InboxEvent:
     created_at: datetime
     received_at: datetime
     handled_at: datetime | None = None
+    share: int = 0
+
+
+def share_of(account_id: str, customer: str | None) -> int:
+    """The share, 0 to 63, of an event about this customer: one and the same for all of them.
+    What names no customer shares one by account."""
+    return zlib.crc32(f"{account_id}\x1f{customer or ''}".encode()) % SHARES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,8 +81,9 @@ class Transaction(Protocol):
         ...
 
     async def claim_inbox(self, limit: int) -> list[InboxEvent]:
-        """Pending inbox rows in order of arrival, locked for this transaction, those locked by
-        another left out. Only in `Store.system`."""
+        """Pending inbox rows, locked for this transaction with all that is in their shares: those
+        of a share in order of arrival, and none of a share that another transaction has a row of.
+        Only in `Store.system`."""
         ...
 
     async def settle_inbox(

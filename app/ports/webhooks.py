@@ -18,13 +18,15 @@ class BadEvent(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventHead:
     """What intake needs of an event before it is stored. `account` is the provider's account id
-    if the event names one; `live` is None where the event does not say."""
+    if the event names one; `live` is None where the event does not say; `customer` whom its object
+    is about, where it shows that."""
 
     id: str
     type: str
     created_at: datetime
     live: bool | None
     account: str | None
+    customer: str | None = None
 
 
 class Webhooks(Protocol):

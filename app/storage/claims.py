@@ -1,12 +1,31 @@
 """The statements that take work: what is claimed by one is never given to another."""
 
 from app.domain.actions import Action
-from app.domain.operations import InboxEvent
+from app.domain.operations import SHARES, InboxEvent
 from app.storage.statements import plan_of
 
+# Any number will do that no other lock of two numbers uses; the other number is the share.
+SHARE_LOCK = 1_751_215_206
+# The events of one share go to one drain at a time, in order: it holds the share's lock until its
+# transaction ends, however that ends. Shares are taken as they are needed to fill the batch, that
+# whose turn is longest overdue first; a share that another drain holds is left to it. What the
+# rows' own locks add: events settled since this statement began are seen as settled, and a
+# release that knows no shares keeps away.
 CLAIM_INBOX = f"""
-select {plan_of(InboxEvent).columns} from inbox
-where state = 'pending' order by seq limit $1::bigint for update skip locked
+with waiting as materialized (
+    select share, seq from generate_series(0, {SHARES - 1}) as share
+    cross join lateral (
+        select seq from inbox
+        where inbox.state = 'pending' and inbox.share = share.share order by seq limit 1
+    ) as oldest order by seq
+), free as (
+    select share from waiting where pg_try_advisory_xact_lock({SHARE_LOCK}, share)
+)
+select found.* from free cross join lateral (
+    select {plan_of(InboxEvent).columns} from inbox
+    where inbox.state = 'pending' and inbox.share = free.share
+    order by seq limit $1::bigint for update skip locked
+) as found limit $1::bigint
 """  # noqa: S608 - the columns are those of the record
 
 SETTLE_INBOX = """

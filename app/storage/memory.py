@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
+from itertools import islice
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from app.domain.actions import Action
@@ -191,8 +192,14 @@ class MemoryTransaction(Unbroken):
     @one_step
     async def claim_inbox(self, limit: int) -> list[InboxEvent]:
         self._only_system()
-        pending = (row for row in self._all(InboxEvent) if row.state is InboxState.PENDING)
-        return self._take(pending, limit)
+        pending = [row for row in self._all(InboxEvent) if row.state is InboxState.PENDING]
+        shares = dict.fromkeys(row.share for row in pending)
+        taken: list[InboxEvent] = []
+        for share in shares:
+            free = len(taken) < limit and self._hold((InboxEvent, share))
+            mine = (row for row in pending if free and row.share == share)
+            taken += islice(mine, limit - len(taken))
+        return taken
 
     @one_step
     async def settle_inbox(
@@ -295,9 +302,12 @@ class MemoryTransaction(Unbroken):
         for row in rows:
             if len(taken) == limit:
                 break
-            if self.store.held.setdefault((type(row), key_of(row)), self) is self:
+            if self._hold((type(row), key_of(row))):
                 taken.append(row)
         return taken
+
+    def _hold(self, what: object) -> bool:
+        return self.store.held.setdefault(what, self) is self
 
     def _others_like(self, row: Any) -> bool:
         """Whether another row, written here or seen by all, has one of the row's unique keys."""

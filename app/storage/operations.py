@@ -12,7 +12,7 @@ INBOX = table_of(
     InboxEvent,
     "inbox",
     Column("seq", BigInteger(), Identity(always=True), nullable=False),
-    index("inbox_pending", "seq", where="state = 'pending'"),
+    index("inbox_pending_by_share", "share seq", where="state = 'pending'"),
     index("inbox_handled", "handled_at", where="handled_at is not null and body is not null"),
 )
 AUDIT_LOG = table_of(

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from app.domain.notices import Notice
 from app.ports.webhooks import BadSignature, EventHead
-from app.providers.stripe.envelope import open_event
+from app.providers.stripe.envelope import Event, open_event
+from app.providers.stripe.reading import ref
 from app.providers.stripe.translate import translate
 
 TOLERANCE_S = 300
@@ -56,11 +57,20 @@ class StripeWebhooks:
             created_at=event.at,
             live=event.live,
             account=event.account,
+            customer=_customer(event),
         )
 
     def translate(self, body: str | bytes) -> list[Notice]:
         """The notices of one event, whatever its API version. Raises `BadEvent`."""
         return translate(body)
+
+
+def _customer(event: Event) -> str | None:
+    """Whom the event's object is about, be it themselves."""
+    for shown, kind in ((event.object, "object"), (event.related, "type")):
+        if shown.get(kind) == "customer":
+            return ref(shown.get("id"))
+    return ref(event.object.get("customer"))
 
 
 def _parts(header: bytes) -> tuple[bytes, list[bytes]]:
