@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     worker_slots: int = Field(default=16, ge=1, le=500)
     """Actions one worker carries out at the same time, each of another customer."""
 
+    drains: int = Field(default=0, ge=0, le=64)
+    """Processes of one worker that drain the inbox. 0: one for each core, at most four."""
+
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     """Least severity that is logged: `debug`, `info`, `warning` or `error`."""
 

@@ -4,10 +4,12 @@ import asyncio
 
 from app.ports.store import StoreUnavailable
 from app.services import intake
+from workers.loops import keep
 from workers.shift import Shift
 
 LARGEST_BATCH = 500
 SMALLEST_BATCH = 25
+# Loops of one process: while one waits for the database, the other computes.
 LANES = 2
 
 
@@ -16,23 +18,32 @@ class Inbox:
 
     A transaction that takes too long is refused as a whole. Where the database is slow, the same
     large batch would be refused for ever; so after a refusal the batch is halved, and it grows
-    again with each success.
-
-    `LANES` loops may step at the same time: one translates while another waits for the database.
+    again with each success. Any number of loops may step at the same time.
     """
 
     def __init__(self, shift: Shift) -> None:
-        self._shift, self._turn = shift, asyncio.Lock()
+        self._shift = shift
         self.batch = LARGEST_BATCH
 
     async def step(self) -> bool:
         """Absorb one batch. True: there may be more. Raises `StoreUnavailable`."""
+        limit = self.batch
         try:
-            handled = await intake.drain(self._shift.world, limit=self.batch, turn=self._turn)
+            handled = await intake.drain(self._shift.world, limit=limit)
         except StoreUnavailable:
-            self.batch = max(self.batch // 2, SMALLEST_BATCH)
+            self.batch = max(limit // 2, SMALLEST_BATCH)
             raise
-        self.batch = min(2 * self.batch, LARGEST_BATCH)
+        self.batch = min(2 * limit, LARGEST_BATCH)
         if handled:
             self._shift.due_bell.ring()  # what came in may be due at once
+        if handled >= limit:
+            self._shift.inbox_bell.ring()  # there may be enough for one more
         return handled > 0
+
+
+async def drain_shift(shift: Shift) -> None:
+    """Drain until the shift ends, and finish the running batches."""
+    inbox = Inbox(shift)
+    async with asyncio.TaskGroup() as lanes:
+        for _ in range(LANES):
+            lanes.create_task(keep(shift, "inbox", shift.inbox_bell, inbox.step))

@@ -5,27 +5,30 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from dataclasses import replace
 
 import structlog
 import uvloop
 
-from app.wake import REST, Bell, RedisWake, listen
+from app.wake import REST, RedisWake
 from app.wiring import Settings, build_world, configure_logging, load_settings
 from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
+from workers.drains import WORD, be_drain, keep_drain
 from workers.executing import execute
-from workers.inbox import LANES, Inbox
+from workers.inbox import drain_shift
+from workers.loops import hear, keep
 from workers.queue import Queue
 from workers.rest import Rest
-from workers.shift import Pace, Shift, outcome
+from workers.shift import Pace, Shift
 
-PAUSE_AFTER_ERROR_S = 1.0
 REST_GATHER_S = 0.001
 # Where a Redis is expected when none is named. Without any, the worker does all by itself.
 USUAL_REDIS = "redis://127.0.0.1:6379/0"
+# What one database feeds; more cores than these are better used by further workers.
+MOST_DRAINS = 4
 
 log = structlog.get_logger("workers")
 
@@ -35,12 +38,12 @@ async def work(shift: Shift) -> None:
     queue = Queue(shift.redis_url, shift.pace)
     carrier = Carrier(shift.world, at_once=shift.pace.at_once)
     dispatcher = Dispatcher(shift, queue, carrier)
-    inbox = Inbox(shift)
-    ears = asyncio.create_task(_hear(shift), name="wake")
+    ears = asyncio.create_task(hear(shift), name="wake")
     try:
         async with asyncio.TaskGroup() as loops:
-            for _ in range(LANES):
-                loops.create_task(keep(shift, "inbox", shift.inbox_bell, inbox.step))
+            loops.create_task(drain_shift(shift))
+            for _ in range(1, shift.pace.drains):
+                loops.create_task(keep_drain(shift))
             loops.create_task(keep(shift, "due", shift.due_bell, dispatcher.step))
             loops.create_task(execute(shift, carrier))
         await dispatcher.finish()
@@ -50,38 +53,30 @@ async def work(shift: Shift) -> None:
         await queue.close()
 
 
-async def keep(shift: Shift, name: str, bell: Bell, step: Callable[[], Awaitable[bool]]) -> None:
-    """Repeat a step until the shift ends: at once while it says that there is more, else at the
-    next ring, and without one at the next sweep. An error is logged and costs a pause."""
-    me = object()
-    while not shift.stopping.is_set():
-        shift.rest.begins(me)
-        more = await outcome(step())
-        if isinstance(more, Exception):
-            log.error("step_failed", worker=name, exc_info=more)
-            await shift.stopped(PAUSE_AFTER_ERROR_S)
-        elif not more:
-            await shift.rest.ends(me)
-            await bell.heard(shift.pace.sweep_s)
-
-
-async def _hear(shift: Shift) -> None:
-    async with aclosing(listen(shift.redis_url)) as wakes:
-        async for _ in wakes:
-            shift.ring()
-
-
 def pace_of(settings: Settings) -> Pace:
     """The pace that the settings ask for. With a stepped clock nobody waits for real time: the
     demo's driver waits for us."""
-    pace = Pace(lease_s=settings.lease_s, sweep_s=settings.sweep_s, at_once=settings.worker_slots)
+    pace = Pace(
+        lease_s=settings.lease_s,
+        sweep_s=settings.sweep_s,
+        at_once=settings.worker_slots,
+        drains=drains_of(settings),
+    )
     if settings.clock_file is None:
         return pace
     return replace(pace, sweep_s=min(pace.sweep_s, 0.25), poll_s=0.01)
 
 
-async def run(settings: Settings) -> None:
-    """One worker from its start until SIGTERM or SIGINT; then at most the grace is waited."""
+def drains_of(settings: Settings) -> int:
+    """Processes that drain: as set, else one for each core up to a few, and one on a stepped
+    clock, where there is never much to do at once."""
+    if settings.drains:
+        return settings.drains
+    return min(os.cpu_count() or 1, MOST_DRAINS) if settings.clock_file is None else 1
+
+
+async def run(settings: Settings, work: Callable[[Shift], Awaitable[None]]) -> None:
+    """One process from its start until SIGTERM or SIGINT; then at most the grace is waited."""
     async with build_world(settings) as world:
         redis_url = settings.redis_url or USUAL_REDIS
         stepped = settings.clock_file is not None
@@ -105,9 +100,9 @@ def collect_seldom() -> None:
 
 
 def main() -> None:
-    """The process `python -m workers`."""
+    """The process `python -m workers`, or with `drain` behind it a further drain of one."""
     collect_seldom()
     settings = load_settings()
     configure_logging(level=settings.log_level, form=settings.log_format)
     logging.getLogger("arq").setLevel(logging.WARNING)  # it tells each job twice
-    uvloop.run(run(settings))
+    uvloop.run(run(settings, be_drain if sys.argv[1:] == [WORD] else work))

@@ -21,7 +21,8 @@ class Pace:
     `lease_s` is how long a claim keeps others away; a job is given three quarters of it, so that
     it is over before its rows may be claimed again. A job waits half of `poll_s` for arq on
     average; each look costs one question to Redis. `jobs` batches of at most `batch` actions run
-    at a time; `at_once` customers are worked at a time, over all of them.
+    at a time; `at_once` customers are worked at a time, over all of them. `drains` processes
+    drain the inbox, this one included.
     """
 
     lease_s: float = 60.0
@@ -31,6 +32,7 @@ class Pace:
     batch: int = 50
     jobs: int = 8
     at_once: int = 16
+    drains: int = 1
 
     @property
     def job_timeout_s(self) -> float:

@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-
 # The parts of the inbox. As many drains may work at once; more than any one database feeds.
 SHARES = 64
 

@@ -1,7 +1,6 @@
 """Draining the inbox: webhooks become notices, notices become state, in one transaction."""
 
 import asyncio
-from contextlib import AsyncExitStack
 
 import structlog
 
@@ -21,35 +20,30 @@ log = structlog.get_logger()
 Settled = list[tuple[Key, InboxState, str | None]]
 
 
-async def drain(world: World, *, limit: int = 500, turn: asyncio.Lock | None = None) -> int:
+async def drain(world: World, *, limit: int = 500) -> int:
     """Work off up to `limit` pending webhooks; returns how many were settled.
 
-    Safe to run anywhere any number of times: rows are claimed inside the transaction that
-    settles them. A batch that fails is halved until the poisonous row stands alone; that one is
+    Safe to run anywhere any number of times and many at a time: rows are claimed inside the
+    transaction that settles them, and the events of one customer by one drain at a time, in
+    order. A batch that fails is halved until the poisonous row stands alone; that one is
     parked with its reason and the rest goes on. Raises only `StoreUnavailable`.
-
-    Several drains of one process share a `turn`: while one waits for the database, the next
-    batch is claimed and translated; it goes on when the turn is free.
     """
-    turn = turn or asyncio.Lock()
     taken: list[InboxEvent] = []
     try:
-        return await _drain_batch(world, limit, turn, taken)
+        return await _drain_batch(world, limit, taken)
     except StoreUnavailable:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever a hostile event provokes must not stop the rest
         if limit > 1:
-            return await drain(world, limit=limit // 2, turn=turn)
+            return await drain(world, limit=limit // 2)
         if isinstance(fault, Conflict):
             return 0
         return await _park(world, taken, fault)
 
 
-async def _drain_batch(
-    world: World, limit: int, turn: asyncio.Lock, taken: list[InboxEvent]
-) -> int:
+async def _drain_batch(world: World, limit: int, taken: list[InboxEvent]) -> int:
     """One batch in one transaction; `taken` tells the caller of a failed one what was in it."""
-    async with AsyncExitStack() as held, world.store.system() as tx:
+    async with world.store.system() as tx:
         events = await tx.claim_inbox(limit)
         taken += events
         if not events:
@@ -57,8 +51,6 @@ async def _drain_batch(
         settled, notices = await _translated(world, events)
         await tx.act_for(sorted({event.merchant_id for event in events}))
         await tx.settle_inbox(settled, at=world.clock.now())
-        # Kept until after the commit: the next batch is often about the same customers.
-        await held.enter_async_context(turn)
         asked = asks_for_terms({event.merchant_id for event in events}, notices)
         for account, terms in terms_from(world, *await tx.ask(*asked)).items():
             await absorb_notices(tx, terms, notices[account])

@@ -9,7 +9,7 @@ from app.engines.processes import free_port
 from app.ports.store import StoreUnavailable
 from app.wiring import build_world
 from workers.inbox import LARGEST_BATCH, SMALLEST_BATCH, Inbox
-from workers.main import keep
+from workers.loops import keep
 from workers.shift import Pace, Shift, outcome
 
 pytestmark = pytest.mark.anyio
