@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from app.domain.actions import Action
-from app.domain.operations import InboxEvent, InboxState
+from app.domain.operations import InboxEvent
 from app.domain.records import Key, R
 
 
@@ -80,17 +80,15 @@ class Transaction(Protocol):
         """Insert or replace by primary key."""
         ...
 
-    async def claim_inbox(self, limit: int) -> list[InboxEvent]:
-        """Pending inbox rows, locked for this transaction with all that is in their shares: those
-        of a share in order of arrival, and none of a share that another transaction has a row of.
-        Only in `Store.system`."""
+    async def claim_inbox(self, limit: int, *, at: datetime) -> list[InboxEvent]:
+        """Take pending inbox rows: they count as handled at `at`, should this transaction commit.
+
+        In order of arrival, and none of a share that another transaction has taken a row of: what
+        is in one share is worked on by one at a time. Only in `Store.system`."""
         ...
 
-    async def settle_inbox(
-        self, settled: Sequence[tuple[Key, InboxState, str | None]], *, at: datetime
-    ) -> None:
-        """Mark claimed inbox rows: (account_id, event_id) → state, reason, handled at `at`. The
-        body is neither read nor rewritten."""
+    async def park_inbox(self, parked: Mapping[Key, str]) -> None:
+        """Set claimed inbox rows aside: (account_id, event_id) → why."""
         ...
 
     async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:

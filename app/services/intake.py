@@ -6,7 +6,7 @@ import structlog
 
 from app.domain.absorb import absorb
 from app.domain.notices import Notice
-from app.domain.operations import InboxEvent, InboxState
+from app.domain.operations import InboxEvent
 from app.domain.records import Key, key_of
 from app.domain.terms import Terms
 from app.ports.store import Conflict, StoreUnavailable, Transaction
@@ -17,7 +17,10 @@ from app.services.books import Touched, asks_for_terms, load_touched, terms_from
 BREATH = 8  # events translated in one go: about a millisecond, for whoever waits meanwhile
 
 log = structlog.get_logger()
-Settled = list[tuple[Key, InboxState, str | None]]
+
+
+class _Overtaken(Exception):
+    """What was claimed is not what failed: it is given back."""
 
 
 async def drain(world: World, *, limit: int = 500) -> int:
@@ -44,13 +47,13 @@ async def drain(world: World, *, limit: int = 500) -> int:
 async def _drain_batch(world: World, limit: int, taken: list[InboxEvent]) -> int:
     """One batch in one transaction; `taken` tells the caller of a failed one what was in it."""
     async with world.store.system() as tx:
-        events = await tx.claim_inbox(limit)
+        events = await tx.claim_inbox(limit, at=world.clock.now())
         taken += events
         if not events:
             return 0
-        settled, notices = await _translated(world, events)
+        notices, parked = await _translated(world, events)
         await tx.act_for(sorted({event.merchant_id for event in events}))
-        await tx.settle_inbox(settled, at=world.clock.now())
+        await tx.park_inbox(parked)
         asked = asks_for_terms({event.merchant_id for event in events}, notices)
         for account, terms in terms_from(world, *await tx.ask(*asked)).items():
             await absorb_notices(tx, terms, notices[account])
@@ -59,19 +62,18 @@ async def _drain_batch(world: World, limit: int, taken: list[InboxEvent]) -> int
 
 async def _translated(
     world: World, events: list[InboxEvent]
-) -> tuple[Settled, dict[str, list[Notice]]]:
-    """What becomes of each event, and the notices by account."""
-    settled: Settled = []
+) -> tuple[dict[str, list[Notice]], dict[Key, str]]:
+    """The notices by account, and why what is no event must be set aside."""
+    parked: dict[Key, str] = {}
     notices: dict[str, list[Notice]] = {event.account_id: [] for event in events}
     for place, event in enumerate(events):
         if place % BREATH == 0:
             await asyncio.sleep(0)
         try:
             notices[event.account_id] += world.webhooks.translate(event.body or "")
-            settled.append((key_of(event), InboxState.HANDLED, None))
         except BadEvent as fault:
-            settled.append((key_of(event), InboxState.PARKED, f"no event: {fault}"[:500]))
-    return settled, notices
+            parked[key_of(event)] = f"no event: {fault}"[:500]
+    return notices, parked
 
 
 async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -> None:
@@ -92,14 +94,15 @@ async def _park(world: World, failed: list[InboxEvent], fault: Exception) -> int
     """Set the row aside that failed alone; not another, should a worker have been faster."""
     if not failed:
         raise fault
-    async with world.store.system() as tx:
-        events = await tx.claim_inbox(1)
-        if not events or events[0].event_id != failed[0].event_id:
-            return 0
-        event = events[0]
-        await tx.act_for([event.merchant_id])
-        reason = f"{type(fault).__name__}: {fault}"[:500]
-        key = (event.account_id, event.event_id)
-        await tx.settle_inbox([(key, InboxState.PARKED, reason)], at=world.clock.now())
+    reason = f"{type(fault).__name__}: {fault}"[:500]
+    try:
+        async with world.store.system() as tx:
+            events = await tx.claim_inbox(1, at=world.clock.now())
+            if [key_of(event) for event in events] != [key_of(failed[0])]:
+                raise _Overtaken
+            await tx.act_for([events[0].merchant_id])
+            await tx.park_inbox({key_of(failed[0]): reason})
+    except _Overtaken:
+        return 0
     log.error("inbox_event_parked", fault=type(fault).__name__)
     return 1

@@ -7,11 +7,9 @@ from app.storage.statements import plan_of
 # Any number will do that no other lock of two numbers uses; the other number is the share.
 SHARE_LOCK = 1_751_215_206
 # The events of one share go to one drain at a time, in order: it holds the share's lock until its
-# transaction ends, however that ends. Shares are taken as they are needed to fill the batch, that
-# whose turn is longest overdue first; a share that another drain holds is left to it. What the
-# rows' own locks add: events settled since this statement began are seen as settled, and a
-# release that knows no shares keeps away.
-CLAIM_INBOX = f"""
+# transaction ends, however that ends. As many shares are taken as fill the batch, that whose turn
+# is longest overdue first; one that another drain holds is left to it.
+HOLD_SHARES = f"""
 with waiting as materialized (
     select share, seq from generate_series(0, {SHARES - 1}) as share
     cross join lateral (
@@ -20,18 +18,32 @@ with waiting as materialized (
     ) as oldest order by seq
 ), free as (
     select share from waiting where pg_try_advisory_xact_lock({SHARE_LOCK}, share)
+), filling as (
+    select free.share from free cross join lateral (
+        select from inbox where inbox.state = 'pending' and inbox.share = free.share
+        order by seq limit $1::bigint
+    ) as found limit $1::bigint
 )
-select found.* from free cross join lateral (
-    select {plan_of(InboxEvent).columns} from inbox
-    where inbox.state = 'pending' and inbox.share = free.share
-    order by seq limit $1::bigint for update skip locked
-) as found limit $1::bigint
+select share from filling group by share
+"""  # noqa: S608 - numbers of ours
+# Asked once the shares are held, so that it sees what their last holder settled. Claimed is
+# settled: a row is written once. The state is asked again where it is written for the sake of
+# releases that know no shares: their rows are waited for, and then not taken.
+CLAIM_INBOX = f"""
+with mine as materialized (
+    select found.place from unnest($2::bigint[]) as held (share) cross join lateral (
+        select inbox.ctid as place from inbox
+        where inbox.state = 'pending' and inbox.share = held.share order by seq limit $1::bigint
+    ) as found limit $1::bigint
+)
+update inbox set state = 'handled', handled_at = $3::timestamptz
+from mine where inbox.ctid = mine.place and inbox.state = 'pending'
+returning inbox.seq, {", ".join(f"inbox.{c}" for c in plan_of(InboxEvent).columns.split(", "))}
 """  # noqa: S608 - the columns are those of the record
 
-SETTLE_INBOX = """
-update inbox set state = given.state, reason = given.reason, handled_at = $5::timestamptz
-from unnest($1::text[], $2::text[], $3::text[], $4::text[])
-    as given (account_id, event_id, state, reason)
+PARK_INBOX = """
+update inbox set state = 'parked', reason = given.reason
+from unnest($1::text[], $2::text[], $3::text[]) as given (account_id, event_id, reason)
 where inbox.account_id = given.account_id and inbox.event_id = given.event_id
 """
 

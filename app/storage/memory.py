@@ -190,25 +190,29 @@ class MemoryTransaction(Unbroken):
             self._write(stored)
 
     @one_step
-    async def claim_inbox(self, limit: int) -> list[InboxEvent]:
+    async def claim_inbox(self, limit: int, *, at: datetime) -> list[InboxEvent]:
         self._only_system()
         pending = [row for row in self._all(InboxEvent) if row.state is InboxState.PENDING]
-        shares = dict.fromkeys(row.share for row in pending)
-        taken: list[InboxEvent] = []
-        for share in shares:
-            free = len(taken) < limit and self._hold((InboxEvent, share))
-            mine = (row for row in pending if free and row.share == share)
-            taken += islice(mine, limit - len(taken))
-        return taken
+        taken: set[Key] = set()
+        for share in dict.fromkeys(row.share for row in pending):
+            if len(taken) < limit and self._hold((InboxEvent, share)):
+                mine = (key_of(row) for row in pending if row.share == share)
+                taken.update(islice(mine, limit - len(taken)))
+        claimed = [
+            replace(row, state=InboxState.HANDLED, handled_at=at)
+            for row in pending
+            if key_of(row) in taken
+        ]
+        for row in claimed:
+            self._write(row)
+        return claimed
 
     @one_step
-    async def settle_inbox(
-        self, settled: Sequence[tuple[Key, InboxState, str | None]], *, at: datetime
-    ) -> None:
-        for key, state, reason in settled:
+    async def park_inbox(self, parked: Mapping[Key, str]) -> None:
+        for key, reason in parked.items():
             row = self._current(InboxEvent, key)
             if row is not None and self._sees(row):
-                self._write(replace(row, state=state, reason=reason, handled_at=at))
+                self._write(replace(row, state=InboxState.PARKED, reason=reason))
 
     @one_step
     async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:

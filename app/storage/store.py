@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Seque
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.domain.actions import Action
-from app.domain.operations import InboxEvent, InboxState
+from app.domain.operations import InboxEvent
 from app.domain.records import Key, R, key_of
 from app.ports.store import Ask, RowRefused, StoreUnavailable
 from app.storage.addresses import engine_url
 from app.storage.asking import Asked
-from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, SETTLE_INBOX
+from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, HOLD_SHARES, PARK_INBOX
 from app.storage.errors import FAULTS, Unbroken, translated
 from app.storage.registry import in_order
 from app.storage.scope import APP, SYSTEM, entering
@@ -203,18 +204,17 @@ class PostgresTransaction(Unbroken):
         for plan, same in _by_plan(rows):
             await self._give(plan.save, plan, newest(same))
 
-    async def claim_inbox(self, limit: int) -> list[InboxEvent]:
+    async def claim_inbox(self, limit: int, *, at: datetime) -> list[InboxEvent]:
         self._only_system()
-        rows = await self._ask(CLAIM_INBOX, limit)
-        return [plan_of(InboxEvent).decode(row) for row in rows]
+        shares = [row[0] for row in await self._ask(HOLD_SHARES, limit)]
+        rows = await self._ask(CLAIM_INBOX, limit, shares, at) if shares else []
+        decode = plan_of(InboxEvent).decode
+        return [decode(row[1:]) for row in sorted(rows, key=itemgetter(0))]
 
-    async def settle_inbox(
-        self, settled: Sequence[tuple[Key, InboxState, str | None]], *, at: datetime
-    ) -> None:
-        rows = sorted({key: (*key, state, reason) for key, state, reason in settled}.items())
-        if rows:
-            columns = [list(column) for column in zip(*(row for _, row in rows), strict=True)]
-            await self._ask(SETTLE_INBOX, *columns, at)
+    async def park_inbox(self, parked: Mapping[Key, str]) -> None:
+        if parked:
+            rows = [(*key, reason) for key, reason in sorted(parked.items())]
+            await self._ask(PARK_INBOX, *(list(column) for column in zip(*rows, strict=True)))
 
     async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:
         self._only_system()

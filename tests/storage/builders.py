@@ -76,7 +76,9 @@ def action(subject: str, *, of: str = OURS, hours: float = 0, **fields: Any) -> 
     return replace(made, **fields)
 
 
-def event(name: str = "evt_1", *, of: str = OURS, body: str | None = "{}") -> InboxEvent:
+def event(
+    name: str = "evt_1", *, of: str = OURS, body: str | None = "{}", share: int = 0
+) -> InboxEvent:
     return InboxEvent(
         merchant_id=of,
         account_id=account_of(of),
@@ -85,6 +87,7 @@ def event(name: str = "evt_1", *, of: str = OURS, body: str | None = "{}") -> In
         body=body,
         created_at=NOW,
         received_at=NOW,
+        share=share,
     )
 
 

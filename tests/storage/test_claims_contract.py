@@ -155,47 +155,88 @@ async def test_the_same_customer_id_at_another_account_is_somebody_else(store: S
     assert await claimed(store) == ["ours", "theirs"]
 
 
+async def drained(store: Store, limit: int = 9) -> list[str]:
+    """Ids of the events claimed, the claim committed."""
+    async with store.system() as tx:
+        return [row.event_id for row in await tx.claim_inbox(limit, at=NOW)]
+
+
 async def test_inbox_rows_come_in_order_of_arrival_and_only_once(store: Store) -> None:
-    await given(store, event("evt_b"), event("evt_a"), event("evt_c", of=THEIRS))
+    await given(store, event("evt_b", share=5), event("evt_a"), event("evt_c", of=THEIRS, share=5))
+
+    first = await drained(store, 2)
+    second = await drained(store)
+
+    assert sorted(first + second) == ["evt_a", "evt_b", "evt_c"]
+    assert first[0] == "evt_b"
+    assert await drained(store) == []
+
+
+async def test_a_full_batch_leaves_out_later_events_of_a_share_never_earlier_ones(
+    store: Store,
+) -> None:
+    await given(store, *(event(f"evt_{n}", share=n % 2) for n in range(8)))
+
+    batches = [await drained(store, 3) for _ in range(3)]
+
+    assert [len(batch) for batch in batches] == [3, 3, 2]
+    for share in (0, 1):
+        told = [name for batch in batches for name in batch if int(name[-1]) % 2 == share]
+        assert told == sorted(told)
+
+
+async def test_a_share_is_worked_on_by_one_at_a_time(store: Store) -> None:
+    await given(store, event("evt_1"), event("evt_2"), event("evt_3", share=63))
 
     async with store.system() as one, store.system() as other:
-        first = await one.claim_inbox(2)
-        second = await other.claim_inbox(9)
+        first = await one.claim_inbox(1, at=NOW)
+        second = await other.claim_inbox(9, at=NOW)
 
-    assert [row.event_id for row in first] == ["evt_b", "evt_a"]
-    assert [row.event_id for row in second] == ["evt_c"]
-    assert first[0] == event("evt_b")
+    assert [row.event_id for row in first] == ["evt_1"]
+    assert [row.event_id for row in second] == ["evt_3"]
+    assert await drained(store) == ["evt_2"]
 
 
-async def test_settled_inbox_rows_are_not_claimed_again_and_keep_their_body(store: Store) -> None:
+async def test_what_was_claimed_and_given_up_is_claimed_again(store: Store) -> None:
+    await given(store, event("evt_1"), event("evt_2"))
+
+    async def claim_and_die() -> None:
+        async with store.system() as tx:
+            await tx.claim_inbox(9, at=NOW)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await claim_and_die()
+
+    assert await drained(store) == ["evt_1", "evt_2"]
+
+
+async def test_claimed_inbox_rows_are_handled_or_set_aside_and_keep_their_body(
+    store: Store,
+) -> None:
     await given(store, event("evt_a", body="kept"), event("evt_b"), event("evt_c"))
 
     async with store.system() as tx:
-        rows = await tx.claim_inbox(2)
+        rows = await tx.claim_inbox(2, at=NOW)
         await tx.act_for([OURS])
-        await tx.settle_inbox(
-            [
-                ((rows[0].account_id, "evt_a"), InboxState.HANDLED, None),
-                ((rows[0].account_id, "evt_b"), InboxState.PARKED, "why"),
-            ],
-            at=NOW,
-        )
-    async with store.system() as tx:
-        left = await tx.claim_inbox(9)
+        await tx.park_inbox({(rows[0].account_id, "evt_b"): "why"})
+    left = await drained(store)
     async with store.transaction(OURS) as tx:
-        stored = await tx.find(InboxEvent, where={"handled_at": NOW})
+        stored = await tx.find(InboxEvent, where={"handled_at": NOW}, order=("event_id",))
 
-    assert [row.event_id for row in left] == ["evt_c"]
+    assert left == ["evt_c"]
     assert [(row.state, row.reason, row.body) for row in stored] == [
         (InboxState.HANDLED, None, "kept"),
         (InboxState.PARKED, "why", "{}"),
+        (InboxState.HANDLED, None, "{}"),
     ]
+    assert rows[0] == stored[0]
 
 
 async def test_work_is_claimed_by_the_system_only(store: Store) -> None:
     with pytest.raises(RuntimeError):
         async with store.transaction(OURS) as tx:
-            await tx.claim_inbox(1)
+            await tx.claim_inbox(1, at=NOW)
     async with store.system() as tx:
         await tx.act_for([OURS])
         with pytest.raises(RuntimeError):

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import anyio
 import pytest
@@ -66,7 +67,7 @@ def test_a_database_that_was_not_migrated_is_not_available(server: Server) -> No
         engine = create_engine(url)
         try:
             async with PostgresStore(engine).system() as tx:
-                await tx.claim_inbox(1)
+                await tx.claim_inbox(1, at=datetime.now(UTC))
         finally:
             await engine.dispose()
 
