@@ -80,9 +80,9 @@ async def be_drain(shift: Shift) -> None:
 
 async def _say(writer: asyncio.StreamWriter, shift: Shift) -> None:
     while True:
-        await shift.due_bell.heard(shift.pace.sweep_s)
-        writer.write(b".")
-        await writer.drain()
+        if await shift.due_bell.heard(shift.pace.sweep_s):
+            writer.write(b".")
+            await writer.drain()
 
 
 async def _end_with(reader: asyncio.StreamReader, shift: Shift) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from app.domain.actions import Action, ActionState
-from app.domain.records import Key
+from app.domain.operations import InboxEvent, InboxState
+from app.domain.records import Key, key_of
 from app.storage.statements import MANY, comparison_of
 
 
@@ -60,6 +62,20 @@ def is_beyond(row: Any, order: Sequence[str], after: Key) -> bool:
         if value != mark:
             return bool(value < mark) if name.startswith("-") else bool(value > mark)
     return False
+
+
+def share_by_share(
+    events: Iterable[InboxEvent], limit: int, *, hold: Callable[[object], bool]
+) -> list[InboxEvent]:
+    """Pending events in order of arrival, of as many shares as fill the batch, that whose turn is
+    longest overdue first. `hold` says whether a share may be worked on."""
+    pending = [event for event in events if event.state is InboxState.PENDING]
+    taken: set[Key] = set()
+    for share in dict.fromkeys(event.share for event in pending):
+        if len(taken) < limit and hold((InboxEvent, share)):
+            mine = (key_of(event) for event in pending if event.share == share)
+            taken.update(islice(mine, limit - len(taken)))
+    return [event for event in pending if key_of(event) in taken]
 
 
 def claimable(actions: Iterable[Action], *, now: datetime, instant: datetime) -> list[Action]:

@@ -13,6 +13,7 @@ from collections.abc import (
     Callable,
     Collection,
     Coroutine,
+    Iterable,
     Mapping,
     Sequence,
 )
@@ -20,7 +21,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from itertools import islice
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from app.domain.actions import Action
@@ -28,7 +28,15 @@ from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, R, key_of
 from app.ports.store import Ask, Conflict, RowRefused
 from app.storage.errors import Unbroken
-from app.storage.matching import claimable, collide, is_beyond, matches, sorting, values_of
+from app.storage.matching import (
+    claimable,
+    collide,
+    is_beyond,
+    matches,
+    share_by_share,
+    sorting,
+    values_of,
+)
 from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
 from app.storage.rules import as_stored, require_referred
 from app.storage.scope import merchants_list
@@ -192,20 +200,10 @@ class MemoryTransaction(Unbroken):
     @one_step
     async def claim_inbox(self, limit: int, *, at: datetime) -> list[InboxEvent]:
         self._only_system()
-        pending = [row for row in self._all(InboxEvent) if row.state is InboxState.PENDING]
-        taken: set[Key] = set()
-        for share in dict.fromkeys(row.share for row in pending):
-            if len(taken) < limit and self._hold((InboxEvent, share)):
-                mine = (key_of(row) for row in pending if row.share == share)
-                taken.update(islice(mine, limit - len(taken)))
-        claimed = [
-            replace(row, state=InboxState.HANDLED, handled_at=at)
-            for row in pending
-            if key_of(row) in taken
-        ]
-        for row in claimed:
-            self._write(row)
-        return claimed
+        taken = share_by_share(self._all(InboxEvent), limit, hold=self._hold)
+        return self._rewritten(
+            replace(row, state=InboxState.HANDLED, handled_at=at) for row in taken
+        )
 
     @one_step
     async def park_inbox(self, parked: Mapping[Key, str]) -> None:
@@ -220,13 +218,10 @@ class MemoryTransaction(Unbroken):
         instant = self.store.lease_clock()
         due = claimable(self._all(Action), now=now, instant=instant)
         until = instant + timedelta(seconds=lease_s)
-        claimed = [
+        return self._rewritten(
             replace(row, claims=row.claims + 1, leased_until=until)
             for row in self._take(iter(due), limit)
-        ]
-        for row in claimed:
-            self._write(row)
-        return claimed
+        )
 
     def _kept(self, kind: type[R], keys: Collection[Key]) -> list[R]:
         self._look(kind)
@@ -300,6 +295,12 @@ class MemoryTransaction(Unbroken):
 
     def _write(self, row: Any) -> None:
         self._written.setdefault(type(row), {})[key_of(row)] = row
+
+    def _rewritten(self, rows: Iterable[R]) -> list[R]:
+        written = list(rows)
+        for row in written:
+            self._write(row)
+        return written
 
     def _take(self, rows: Any, limit: int) -> list[Any]:
         taken: list[Any] = []

@@ -12,11 +12,13 @@ class Bell:
     def ring(self) -> None:
         self._rung.set()
 
-    async def heard(self, within_s: float) -> None:
-        """Return at the next ring (or one since the last call), at the latest in `within_s`."""
+    async def heard(self, within_s: float) -> bool:
+        """Return at the next ring (or one since the last call), at the latest in `within_s`; says
+        whether it rang."""
         try:
             async with asyncio.timeout(within_s):
                 await self._rung.wait()
         except TimeoutError:
-            return
+            return False
         self._rung.clear()
+        return True

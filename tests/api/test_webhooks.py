@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.operations import InboxState
+from app.domain.operations import InboxState, share_of
 from app.services import merchants
 from tests.api.stage import NOW, WEBHOOK_SECRET, Headers, Stage, an_event, open_stage, signed
 
@@ -65,6 +65,20 @@ async def test_what_is_signed_but_not_ours_is_set_aside_with_one_alert(
     assert {(row.state, row.reason) for row in stored} == {(InboxState.QUARANTINED, reason)}
     [alert] = await stage.alerts(merchant)
     assert (alert.kind, alert.resolved_at) == ("webhook_quarantined", None)
+
+
+async def test_events_of_one_customer_lie_in_one_share(stage: Stage) -> None:
+    merchant = await stage.merchant()
+    account = await stage.account(merchant)
+    whose = [f"cus_{n % 20}" for n in range(40)]
+
+    for n, customer in enumerate(whose):
+        await stage.hears(account, an_event(f"evt_{n}", data={"object": {"customer": customer}}))
+
+    stored = {row.event_id: row.share for row in await stage.inbox(merchant)}
+    assert [stored[f"evt_{n}"] for n in range(20)] == [stored[f"evt_{n}"] for n in range(20, 40)]
+    assert stored["evt_7"] == share_of(account.account_id, "cus_7")
+    assert len(set(stored.values())) > 5
 
 
 async def test_a_test_event_on_a_live_account_has_no_effect(stage: Stage) -> None:

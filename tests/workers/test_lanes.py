@@ -2,20 +2,24 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from app.config import Settings
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.mirror import Invoice
-from app.domain.operations import InboxEvent, InboxState
+from app.domain.notices import Notice, NoticeKind
+from app.domain.operations import InboxEvent, InboxState, share_of
 from app.domain.records import key_of
 from app.ports.store import Store
+from app.ports.webhooks import Webhooks
 from app.ports.world import World
+from app.services import intake
 from app.storage.memory import MemoryStore
 from app.storage.registry import TABLES
 from app.wiring import build_world
@@ -24,6 +28,7 @@ from workers.inbox import LANES, Inbox
 from workers.shift import Shift
 
 pytestmark = pytest.mark.anyio
+K = NoticeKind
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 MERCHANT = Merchant(merchant_id="mer_1", name="One", created_at=NOW, assignment_key="ab" * 16)
 ACCOUNT = ProviderAccount(merchant_id="mer_1", account_id="acc_1", created_at=NOW)
@@ -46,6 +51,7 @@ def events(customers: int) -> list[InboxEvent]:
             body=body.decode(),
             created_at=NOW,
             received_at=NOW,
+            share=share_of("acc_1", json.loads(body)["data"]["object"]["customer"]),
         )
         for place, body in enumerate(told)
         if json.loads(body)["id"].split("_")[1] < f"t{customers:07d}"
@@ -61,12 +67,16 @@ async def stored(store: Store) -> dict[str, list[Any]]:
         }
 
 
-async def drained(world: World, *, batch: int, lanes: int) -> dict[str, list[Any]]:
-    async with world.store.transaction("mer_1") as tx:
+async def given(store: Store) -> None:
+    async with store.transaction("mer_1") as tx:
         await tx.insert([MERCHANT])
         await tx.insert([ACCOUNT])
-    async with world.store.system() as tx:
+    async with store.system() as tx:
         await tx.insert(events(40))
+
+
+async def drained(world: World, *, batch: int, lanes: int) -> dict[str, list[Any]]:
+    await given(world.store)
     inbox = Inbox(Shift(world=world, redis_url=""))
 
     async def lane() -> None:
@@ -91,3 +101,38 @@ async def test_batches_lanes_and_stores_end_in_the_same_rows(clean_database: str
     assert len(many["cases"]) == 40
     assert {row.state for row in many["inbox"]} == {InboxState.HANDLED}
     assert [row.paid_minor for row in many["invoices"] if isinstance(row, Invoice)].count(0) == 13
+
+
+class Listening:
+    """Webhooks that remember what they translated, in order."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks, self.heard = webhooks, list[tuple[str | None, NoticeKind]]()
+
+    def translate(self, body: str | bytes) -> list[Notice]:
+        notices = self._webhooks.translate(body)
+        self.heard += [(notice.customer, notice.kind) for notice in notices]
+        return notices
+
+
+async def test_many_drains_keep_the_order_of_each_customer(clean_database: str) -> None:
+    settings = Settings(database_url=clean_database, secret_keys="k" * 44)
+    async with AsyncExitStack() as held:
+        worlds = [await held.enter_async_context(build_world(settings)) for _ in range(3)]
+        listening = Listening(worlds[0].webhooks)
+        told = [replace(world, webhooks=cast("Any", listening)) for world in worlds]
+        await given(told[0].store)
+
+        async def lane(world: World) -> None:
+            while await intake.drain(world, limit=7):
+                continue
+
+        await asyncio.gather(*(lane(world) for world in told * 2))
+
+    heard: dict[str | None, list[NoticeKind]] = {}
+    for customer, kind in listening.heard:
+        heard.setdefault(customer, []).append(kind)
+    whole = [K.SUBSCRIPTION_CHANGED, K.INVOICE_FAILED, K.INVOICE_PAID]
+    assert len(heard) == 40
+    assert all(kinds == whole[: len(kinds)] for kinds in heard.values())
+    assert len(listening.heard) == len(events(40))

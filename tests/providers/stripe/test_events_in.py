@@ -39,6 +39,31 @@ def test_the_head_of_a_thin_event_of_a_connected_account():
     assert head.live is None
 
 
+def of(shown: str) -> bytes:
+    return b'{"id":"e","type":"a","created":1,' + shown.encode() + b"}"
+
+
+@pytest.mark.parametrize(
+    ("body", "customer"),
+    [
+        pytest.param(event("invoice.paid", invoice()), "cus_1", id="named"),
+        pytest.param(of('"data":{"object":{"customer":{"id":"cus_2"}}}'), "cus_2", id="expanded"),
+        pytest.param(
+            of('"data":{"object":{"object":"customer","id":"cus_3"}}'), "cus_3", id="themselves"
+        ),
+        pytest.param(
+            of('"related_object":{"type":"customer","id":"cus_4"}'), "cus_4", id="pointed at"
+        ),
+        pytest.param(of('"data":{"object":{"customer":null}}'), None, id="nobody"),
+        pytest.param(of('"data":{"object":{"customer":["cus_1"]}}'), None, id="a list"),
+        pytest.param(of('"data":{"object":{"customer":"a\\u0000b"}}'), None, id="NUL"),
+        pytest.param(of('"data":"cus_1","related_object":7'), None, id="no objects"),
+    ],
+)
+def test_the_head_tells_whom_an_event_is_about(body, customer):
+    assert HOOKS.head(body).customer == customer
+
+
 @pytest.mark.parametrize(
     "body",
     [
