@@ -2,9 +2,9 @@
 
 from sqlalchemy import BigInteger, Column, Identity
 
-from app.domain.operations import Alert, AuditEntry, InboxEvent
+from app.domain.operations import SHARES, Alert, AuditEntry, InboxEvent
 from app.storage.merchants import MERCHANT
-from app.storage.tables import index, refers, table_of
+from app.storage.tables import check, index, refers, table_of
 
 # No foreign key here: it would lock one row of the account for each webhook, on the hottest path
 # of all, and the account was just looked up to check the signature.
@@ -12,6 +12,7 @@ INBOX = table_of(
     InboxEvent,
     "inbox",
     Column("seq", BigInteger(), Identity(always=True), nullable=False),
+    check("inbox_share", f"share between 0 and {SHARES - 1}"),
     index("inbox_pending_by_share", "share seq", where="state = 'pending'"),
     index("inbox_handled", "handled_at", where="handled_at is not null and body is not null"),
 )

@@ -11,6 +11,7 @@ from app.domain.events import OutgoingEvent
 from app.domain.experiments import Assignment
 from app.domain.merchants import Merchant
 from app.domain.mirror import PaymentMethod
+from app.domain.operations import SHARES, InboxEvent
 from app.domain.records import Key
 from app.domain.recovery import EntryKind, RecoveryEntry
 from app.ports.store import RowRefused
@@ -32,6 +33,7 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     Attempt: lambda row: row.number >= 1,
     Action: lambda row: row.claims >= 0,
     OutgoingEvent: lambda row: row.sequence >= 1,
+    InboxEvent: lambda row: row.share in range(SHARES),
     RecoveryEntry: lambda row: (
         row.amount_minor <= 0 if row.kind in TAKEN_BACK else row.amount_minor >= 0
     ),

@@ -10,6 +10,9 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    op.execute("alter table inbox add column share bigint not null default 0")
+    op.execute(
+        "alter table inbox add column share bigint not null default 0"
+        " constraint inbox_share check (share between 0 and 63)"
+    )
     op.execute("create index inbox_pending_by_share on inbox (share, seq) where state = 'pending'")
     op.execute("drop index inbox_pending")

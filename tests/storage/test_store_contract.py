@@ -20,6 +20,7 @@ from tests.storage.builders import (
     audit_line,
     case,
     customer,
+    event,
     save_all,
     subscription,
 )
@@ -189,6 +190,7 @@ async def test_a_row_may_come_before_the_one_it_refers_to(store: Store) -> None:
         pytest.param(case(amount_minor=None), id="no amount"),
         pytest.param(attempt(0), id="an attempt before the first"),
         pytest.param(action("x", claims=-1), id="fewer claims than none"),
+        pytest.param(event("x", share=64), id="a share beyond the last"),
     ],
 )
 async def test_what_the_rules_forbid_is_refused_for_good(store: Store, row: object) -> None:
