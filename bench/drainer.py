@@ -14,16 +14,16 @@ import uvloop
 from app.config import Settings
 from app.wiring import build_world
 from bench.figures import memory_mb
-from workers.inbox import LANES, Inbox
+from workers.inbox import Inbox
 from workers.main import collect_seldom
-from workers.shift import Shift, outcome
+from workers.shift import Pace, Shift, outcome
 
 
 async def drain(shift: Shift) -> dict[str, object]:
     """Drain until nothing is left, as the worker's loops do."""
     took: list[float] = []
     inbox, began, used = Inbox(shift), time.perf_counter(), time.process_time()
-    await asyncio.gather(*(lane(inbox, took) for _ in range(LANES)))
+    await asyncio.gather(*(lane(inbox, took) for _ in range(Pace().lanes)))
     ended = time.perf_counter()
     return {
         "began": began,  # on the clock that all processes of a machine share

@@ -9,8 +9,6 @@ from workers.shift import Shift
 
 LARGEST_BATCH = 500
 SMALLEST_BATCH = 25
-# Loops of one process: while one waits for the database, the other computes.
-LANES = 2
 
 
 class Inbox:
@@ -45,5 +43,5 @@ async def drain_shift(shift: Shift) -> None:
     """Drain until the shift ends, and finish the running batches."""
     inbox = Inbox(shift)
     async with asyncio.TaskGroup() as lanes:
-        for _ in range(LANES):
+        for _ in range(shift.pace.lanes):
             lanes.create_task(keep(shift, "inbox", shift.inbox_bell, inbox.step))

@@ -22,7 +22,8 @@ class Pace:
     it is over before its rows may be claimed again. A job waits half of `poll_s` for arq on
     average; each look costs one question to Redis. `jobs` batches of at most `batch` actions run
     at a time; `at_once` customers are worked at a time, over all of them. `drains` processes
-    drain the inbox, this one included.
+    drain the inbox, this one included, each in `lanes` loops: while one waits for the database, the
+    other computes.
     """
 
     lease_s: float = 60.0
@@ -33,6 +34,7 @@ class Pace:
     jobs: int = 8
     at_once: int = 16
     drains: int = 1
+    lanes: int = 2
 
     @property
     def job_timeout_s(self) -> float:

@@ -24,8 +24,8 @@ from app.storage.memory import MemoryStore
 from app.storage.registry import TABLES
 from app.wiring import build_world
 from bench.events import TOGETHER, bodies
-from workers.inbox import LANES, Inbox
-from workers.shift import Shift
+from workers.inbox import Inbox
+from workers.shift import Pace, Shift
 
 pytestmark = pytest.mark.anyio
 K = NoticeKind
@@ -94,7 +94,7 @@ async def test_batches_lanes_and_stores_end_in_the_same_rows(clean_database: str
         on_postgres = replace(built, clock=StandingClock())
         in_memory = replace(on_postgres, store=MemoryStore())
 
-        many = await drained(on_postgres, batch=25, lanes=LANES)
+        many = await drained(on_postgres, batch=25, lanes=Pace().lanes)
         one_by_one = await drained(in_memory, batch=1, lanes=1)
 
     assert many == one_by_one

@@ -3,9 +3,10 @@
 No HTTP and no waiting. Time is `now` in Unix seconds and moves only when the caller moves it.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import orjson
 
 from app.providers.sandbox import draws
 from app.providers.sandbox.errors import Thing, no_such
@@ -183,7 +184,7 @@ class Core:
             body = shown
         else:
             body = {**shown, "api_version": version, "data": self._data(thing, former, version)}
-        self.queue_delivery(event, endpoint, json.dumps(body), owner_of(thing))
+        self.queue_delivery(event, endpoint, orjson.dumps(body).decode(), owner_of(thing))
 
     def queue_delivery(
         self, event: Thing, endpoint: Thing, body: str, owner: str, at: int | None = None

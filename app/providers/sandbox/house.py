@@ -1,10 +1,11 @@
 """The running sandbox: the world, its clock, and the sending of its webhooks."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
+
+import orjson
 
 from app.providers.sandbox import faults, webhooks
 from app.providers.sandbox.errors import Thing
@@ -159,4 +160,4 @@ def from_iso(text: str) -> int:
 
 def as_json(body: Thing) -> bytes:
     """An answer's bytes."""
-    return json.dumps(body, separators=(",", ":")).encode()
+    return orjson.dumps(body)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from app.providers.sandbox.errors import Thing
 
 HIDDEN = "sandbox"
@@ -197,4 +199,4 @@ def _owner(thing: Thing) -> str | None:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return orjson.dumps(value).decode()

@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-import json
+
+import orjson
 
 from app.providers.sandbox import draws
 from app.providers.sandbox.calendar import DAY
@@ -125,7 +126,9 @@ def resend(core: Core, event: Thing, endpoint: Thing) -> None:
     thing = core.get(event["data"]["object"].get("id", "")) or event["data"]["object"]
     shown = {name: value for name, value in event.items() if name != HIDDEN}
     body = thin_event(event, thing) if endpoint[HIDDEN].get("thin") else shown
-    core.queue_delivery(event, endpoint, json.dumps(body), owner_of(event["data"]["object"]))
+    core.queue_delivery(
+        event, endpoint, orjson.dumps(body).decode(), owner_of(event["data"]["object"])
+    )
 
 
 def _create_destination(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
