@@ -114,7 +114,7 @@ def _new_case(
         plan=(subscription.plan if subscription else None) or invoice.label,
         interval=interval,
         mode=terms.account.mode,
-        silent=amount < terms.policy.materiality_minor,
+        silent=not terms.policy.is_material(amount, invoice.currency),
         trial_conversion=is_trial_conversion(invoice, subscription),
         policy=terms.policy.label,
         opened_at=at,

@@ -1,6 +1,7 @@
 """The policy document: what a merchant wants done about a failed payment. Values only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -63,7 +64,11 @@ class EndPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A policy version. A case keeps the one it began with (`name@version`)."""
+    """A policy version. A case keeps the one it began with (`name@version`).
+
+    `materiality_minor` is the least amount worth a letter, by currency; a case below it is
+    silent, and a currency that is not named has no such bound.
+    """
 
     name: str = "default"
     version: int = 1
@@ -72,7 +77,11 @@ class Policy:
     end: EndPolicy = EndPolicy()
     after_cancel: str = "forgive"
     late_payment: str = "settle_only"
-    materiality_minor: int = 0
+    materiality_minor: Mapping[str, int] = field(default_factory=dict)
+
+    def is_material(self, amount_minor: int, currency: str) -> bool:
+        """Whether somebody is written to about such an amount."""
+        return amount_minor >= self.materiality_minor.get(currency, 0)
 
     @property
     def label(self) -> str:

@@ -1,5 +1,6 @@
 """Reading a policy document into a policy. Says exactly where a document is wrong."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.domain.policies import (
 )
 
 SUBSCRIPTION_ENDS = frozenset({"cancel_now", "cancel_at_period_end", "pause", "leave"})
+CURRENCY = re.compile("[a-z]{3}")
 INVOICE_ENDS = frozenset({"uncollectible", "void", "leave"})
 
 
@@ -43,7 +45,7 @@ def policy_from(document: Mapping[str, Any], *, version: int = 1) -> Policy:
         late_payment=_word(
             document, "late_payment", frozenset({"offer_restart", "settle_only"}), "settle_only"
         ),
-        materiality_minor=_number(document, "materiality_minor", 0, 0, 10**9),
+        materiality_minor=_materiality(document),
     )
 
 
@@ -80,6 +82,17 @@ def _days(retry: Mapping[str, Any]) -> tuple[int, ...]:
     if retry.get("strategy") == Strategy.FIXED and not days:
         raise InvalidPolicy("retry.days: the strategy fixed needs at least one day")
     return tuple(days)
+
+
+def _materiality(document: Mapping[str, Any]) -> dict[str, int]:
+    """Bounds by currency. Raises `InvalidPolicy` for a currency in capitals too: it would never
+    be met, amounts carry theirs in lower case."""
+    path = "materiality_minor"
+    bounds = _section(document, path)
+    for currency in bounds:
+        if not CURRENCY.fullmatch(str(currency)):
+            raise InvalidPolicy(f"{path}: {currency!r} is no ISO 4217 code in lower case")
+    return {currency: _number(bounds, f"{path}.{currency}", 0, 0, 10**9) for currency in bounds}
 
 
 def _row(row: Any, n: int) -> MessageRow:
