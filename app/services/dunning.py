@@ -23,7 +23,7 @@ from app.domain.dunning import (
     Trigger,
     Waits,
 )
-from app.domain.merchants import CollectionMode, ProviderAccount
+from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Invoice, InvoiceStatus, PaymentMethod
 from app.domain.network_rules import earliest_within_budget
 from app.domain.openings import case_action
@@ -59,9 +59,10 @@ async def assess(world: World, action: Action) -> None:
         if at is None or _needless(at, action):
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
+        drives = at.policy.drives(account.mode)
     reading = await world.payments.read_invoice(account, invoice_id)
     driven = False
-    if account.mode is CollectionMode.DRIVE and reading.invoice.status is InvoiceStatus.OPEN:
+    if drives and reading.invoice.status is InvoiceStatus.OPEN:
         invoice = await world.payments.stop_provider_retries(account, invoice_id)
         driven = invoice.next_attempt_at is None and not invoice.auto_advance
         reading = replace(reading, invoice=invoice)

@@ -92,7 +92,7 @@ async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | 
         invoice_number=invoice.number if invoice else None,
         next_retry_at=case.next_attempt_at if is_open else None,
         last_day=case.window_ends_at if is_open and case.driven else None,
-        end_action=terms.policy.end.subscription if is_open and case.driven else None,
+        end_action=terms.policy_of(case).end.subscription if is_open and case.driven else None,
         needs=_needs(case),
         paid_at=invoice.paid_at if invoice else None,
     )
