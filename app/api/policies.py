@@ -27,7 +27,7 @@ from app.api.policy_schemas import (
     TouchedOut,
     VersionIn,
 )
-from app.api.problems import Problem, problems
+from app.api.problems import OF_EVERY_BODY, Problem, problems
 from app.domain.dunning import IllegalMove
 from app.domain.ids import SHAPE
 from app.domain.policies import Policy
@@ -49,7 +49,7 @@ IfMatch = Annotated[
     ),
 ]
 MISSING = problems("not-found")
-REFUSED = problems("not-found", "conflict")
+REFUSED = problems("not-found", "conflict") | OF_EVERY_BODY
 
 
 @contextmanager
@@ -88,7 +88,7 @@ async def policy_schema(caller: PoliciesReader) -> dict[str, Any]:
     return json_schema()
 
 
-@router.post("/v1/policies/preview", responses=MISSING)
+@router.post("/v1/policies/preview", responses=OF_EVERY_BODY)
 async def preview_document(caller: PoliciesReader, world: WorldDep, asked: PreviewIn) -> PreviewOut:
     """What a document would do, before it is stored: the timeline of a failure, and the cases of
     today that it would touch. Changes nothing."""
@@ -114,7 +114,7 @@ async def show_policy(
     return shown
 
 
-@router.put("/v1/policies/{name}", responses=problems("conflict"))
+@router.put("/v1/policies/{name}", responses=problems("conflict") | OF_EVERY_BODY)
 async def put_policy(
     caller: PoliciesWriter,
     world: WorldDep,
@@ -161,7 +161,7 @@ async def roll_back_policy(
     return await _shown(caller, world, name, which.version)
 
 
-@router.post("/v1/policies/{name}/retire", responses=REFUSED)
+@router.post("/v1/policies/{name}/retire", responses=problems("not-found", "conflict"))
 async def retire_policy(caller: PoliciesWriter, world: WorldDep, name: Name) -> PolicyOut:
     """Give no new case this policy. Not for the one that all others rest on."""
     with answered():
@@ -169,7 +169,7 @@ async def retire_policy(caller: PoliciesWriter, world: WorldDep, name: Name) -> 
     return await _shown(caller, world, name, None)
 
 
-@router.post("/v1/policies/{name}/preview", responses=MISSING)
+@router.post("/v1/policies/{name}/preview", responses=MISSING | OF_EVERY_BODY)
 async def preview_policy(
     caller: PoliciesReader, world: WorldDep, name: Name, asked: PreviewOfIn
 ) -> PreviewOut:

@@ -29,6 +29,20 @@ def alert(at: datetime, merchant_id: str, kind: str, subject: str, text: str) ->
     )
 
 
+async def pause_merchant(world: World, merchant_id: str, kind: str, reason: str) -> None:
+    """A fuse has blown: stop all accounts of a merchant and tell a person, who resumes them."""
+    log.error("fuse_blown", fuse=kind)
+    now = world.clock.now()
+    async with world.store.transaction(merchant_id) as tx:
+        accounts = await tx.find(ProviderAccount, where={"merchant_id": merchant_id})
+        for account in accounts:
+            await tx.lock(account.account_id, ["provider_account"])
+        ids = [(account.account_id,) for account in accounts]
+        running = [a for a in await tx.load(ProviderAccount, ids) if a.paused_reason is None]
+        await tx.save([replace(a, paused_at=now, paused_reason=reason[:500]) for a in running])
+        await raise_alert(tx, alert(now, merchant_id, kind, merchant_id, reason))
+
+
 async def pause_account(world: World, merchant_id: str, account_id: str, reason: str) -> None:
     """Stop calling a provider that refuses our key; spends no attempt. A person resumes it."""
     log.error("account_paused", account=account_id)
