@@ -12,7 +12,7 @@ from app.domain.policy_documents import InvalidPolicy, document_of, policy_from,
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.audit import audit
-from app.services.shelves import shelves_of
+from app.services.shelves import shelf_of
 
 AT_MOST_NAMES = 50
 AT_MOST_VERSIONS = 500  # of one name
@@ -52,7 +52,7 @@ async def list_policies(world: World, merchant_id: str) -> list[PolicyFile]:
     """A merchant's policies by name. The deployment's own is among them, used or not."""
     async with world.store.transaction(merchant_id) as tx:
         rows = await tx.find(PolicyVersion, where={"merchant_id": merchant_id})
-        own, _ = (await shelves_of(tx, world, [merchant_id]))[merchant_id]
+        own, _ = await shelf_of(tx, world, merchant_id)
     rows = [*rows, *_not_kept(rows, merchant_id, own)]
     names = sorted({row.name for row in rows})
     return [_file(name, [row for row in rows if row.name == name], own) for name in names]
@@ -222,7 +222,7 @@ async def _stored(
     rows = await tx.find(PolicyVersion, where=where)
     if name != world.policy.name:
         return rows
-    own, _ = (await shelves_of(tx, world, [merchant_id]))[merchant_id]
+    own, _ = await shelf_of(tx, world, merchant_id)
     missing = [
         replace(row, made_at=world.clock.now(), published_at=world.clock.now())
         for row in _not_kept(rows, merchant_id, own)
@@ -234,7 +234,7 @@ async def _stored(
 async def _opened(tx: Transaction, world: World, merchant_id: str, name: str) -> PolicyFile:
     where = {"merchant_id": merchant_id, "name": name}
     rows = await tx.find(PolicyVersion, where=where)
-    own, _ = (await shelves_of(tx, world, [merchant_id]))[merchant_id]
+    own, _ = await shelf_of(tx, world, merchant_id)
     if name == own.name:
         rows = [*rows, *_not_kept(rows, merchant_id, own)]
     if not rows:

@@ -15,7 +15,7 @@ from app.ports.world import World
 from app.services.audit import audit
 from app.services.books import account_terms, load_case, write
 from app.services.policies import PolicyRefused, UnknownPolicy, show_policy
-from app.services.shelves import keep_file, key_of_label, shelves_of
+from app.services.shelves import keep_file, key_of_label, opening, shelf_of
 
 SCANNED = 2_000  # cases looked at for one page, at most
 Position = tuple[datetime, str]
@@ -48,7 +48,7 @@ async def touched(
     """Whose case this policy would be chosen for if it were published now, and has another; the
     latest opened first. Changes nothing."""
     async with world.store.transaction(merchant_id) as tx:
-        own, shelf = (await shelves_of(tx, world, [merchant_id]))[merchant_id]
+        own, shelf = await shelf_of(tx, world, merchant_id)
         published = [known for known in shelf.published if known.name != policy.name]
         otherwise = policy if policy.name == own.name else own
         published.append(policy)
@@ -108,10 +108,11 @@ async def move(world: World, merchant_id: str, case_id: str, label: str, *, acto
     Raises `UnknownCase`, `UnknownPolicy`, `PolicyRefused` for a draft, and `IllegalMove`.
     """
     async with world.store.transaction(merchant_id) as tx:
-        book, case = await load_case(tx, case_id)
+        book, case, _ = await load_case(tx, case_id)
         if case is None or case.merchant_id != merchant_id:
             raise UnknownCase(case_id)
-        terms = await account_terms(tx, world, case.account_id, [case])
+        terms = await account_terms(tx, world, merchant_id, case.account_id)
+        terms = await opening(tx, terms, [case])
         await keep_file(tx, terms, [label])
         moved = move_case(book, case, await _published(tx, merchant_id, label), terms)
         if moved is not case:

@@ -8,7 +8,7 @@ from app.domain.policies import Policy
 from app.domain.preview import Assumed, Line
 from app.domain.preview import preview as played
 from app.ports.world import World
-from app.services.shelves import shelves_of
+from app.services.shelves import shelf_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ async def preview(
     """The timeline of a failure under a policy, stored or not."""
     async with world.store.transaction(merchant_id) as tx:
         (merchant,) = await tx.load(Merchant, [(merchant_id,)])
-        own, shelf = (await shelves_of(tx, world, [merchant_id]))[merchant_id]
+        own, shelf = await shelf_of(tx, world, merchant_id)
     published = [known for known in shelf.published if known.name != policy.name]
     chosen = choose([*published, policy], _facts(failure), otherwise=own)
     return Preview(

@@ -55,7 +55,8 @@ def _wrapped(shape: Shape) -> st.SearchStrategy[Any]:
             return st.just(word) | fitting(of)
         case OrNull(of=of):
             return st.none() | fitting(of)
-    raise AssertionError(f"no values of {shape}")
+        case _:
+            raise AssertionError(f"no values of {shape}")
 
 
 def _section(section: Section) -> st.SearchStrategy[Any]:
