@@ -49,6 +49,7 @@ IfMatch = Annotated[
     ),
 ]
 MISSING = problems("not-found")
+UNNAMED = "unnamed"  # a document for some failures only, tried before it has a name
 REFUSED = problems("not-found", "conflict") | OF_EVERY_BODY
 
 
@@ -93,8 +94,10 @@ async def preview_document(caller: PoliciesReader, world: WorldDep, asked: Previ
     """What a document would do, before it is stored: the timeline of a failure, and the cases of
     today that it would touch. Changes nothing."""
     with answered():
-        name = asked.document.root.get("name", world.policy.name)
-        policy = policies.policy_of_name(name, asked.document.root, world.policy)
+        document = asked.document.root
+        unnamed = UNNAMED if "applies_to" in document else world.policy.name
+        name = document.get("name", unnamed)
+        policy = policies.policy_of_name(name, document, world.policy)
     return await _preview(caller, world, policy, asked)
 
 

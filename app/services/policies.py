@@ -101,12 +101,12 @@ async def put_policy(
 
 
 def policy_of_name(name: str, document: Any, file: Policy) -> Policy:
-    """The policy of a document under a name. Raises `InvalidPolicy`."""
+    """The policy of a document under a name, not a version yet. Raises `InvalidPolicy`."""
     if isinstance(document, dict):
         if document.get("name", name) != name:
             raise InvalidPolicy(Fault("name", "is not the name of the path; leave it out"))
         document = {**document, "name": name}
-    policy = policy_from(document)
+    policy = policy_from(document, version=0)
     if name == file.name and not applies_to_any(policy.applies_to):
         raise InvalidPolicy(
             Fault("applies_to", f"`{name}` is for all that no other policy is for: leave it out")
