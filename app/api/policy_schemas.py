@@ -13,7 +13,8 @@ from app.domain.declines import Decline, DeclineKind
 from app.domain.merchants import CollectionMode
 from app.domain.policies import PolicyState, PolicyVersion
 from app.domain.policy_fields import MOST_MINOR, json_schema
-from app.domain.preview import Assumed, Line
+from app.domain.preview import Line
+from app.domain.preview_cast import Assumed
 from app.services.policies import PolicyFile
 
 Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}@[1-9][0-9]{0,6}$")]

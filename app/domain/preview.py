@@ -7,19 +7,18 @@ same actions, and these are carried out here in their order by a bank that refus
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from app.domain.access import Level, stages
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.decisions import decide
-from app.domain.declines import Decline
 from app.domain.dunning import Case, CaseEvent, CaseState, Trigger
-from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
+from app.domain.merchants import CollectionMode, Merchant
 from app.domain.messages import Message, MessageState
-from app.domain.mirror import Customer, Invoice, InvoiceStatus, Payment, PaymentMethod, Subscription
-from app.domain.openings import case_action, failed_invoice
+from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod
+from app.domain.openings import case_action
 from app.domain.outcomes import Outcome, PayAnswer, begin, take_answer
 from app.domain.policies import Policy
+from app.domain.preview_cast import Assumed, opened
 from app.domain.records import Book
 from app.domain.recovery import Failure
 from app.domain.sequence import (
@@ -35,24 +34,6 @@ from app.domain.terms import Terms, decline_json
 
 MOST_STEPS = 2_000  # far more than any policy can plan
 WATCHED_AFTER = timedelta(days=7)  # a case the provider works and does not end
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assumed:
-    """The failure of a preview: what was refused, why, and with whom. Every later attempt is
-    refused for the same reason. `rail` is the method's type, `country` the card's."""
-
-    at: datetime
-    decline: Decline
-    amount_minor: int = 3000
-    currency: str = "usd"
-    plan: str | None = None
-    interval: str | None = "month"
-    trial_conversion: bool = False
-    rail: str = "card"
-    country: str | None = None
-    time_zone: str = "UTC"
-    segment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +80,8 @@ def preview(
     `mode` is the account's collection mode. Where the provider retries its attempts are its own
     affair and are not shown. A failure that gets no case has one line that says why.
     """
-    play = _opened(policy, failure, merchant, mode)
+    book, terms, method = opened(policy, failure, merchant, mode)
+    play = Play(book, terms, policy, failure, method)
     if next(play.book.all(Case), None) is None:
         (row,) = play.book.all(Failure)
         return (Line(failure.at, "end", "no_case", str(row.exclusion)),)
@@ -110,67 +92,6 @@ def preview(
         play.terms = replace(play.terms, now=max(action.due_at, play.terms.now))
         HANDLERS[action.kind](play, action)
     return tuple(sorted([*play.lines, *_access(play)], key=lambda line: line.at))
-
-
-def _opened(policy: Policy, failure: Assumed, merchant: Merchant, mode: CollectionMode) -> Play:
-    own: dict[str, Any] = {"merchant_id": merchant.merchant_id, "account_id": "preview"}
-    account = ProviderAccount(**own, mode=mode)
-    terms = Terms(
-        merchant=replace(merchant, holdout_percent=0),
-        account=account,
-        policy=policy,
-        now=failure.at,
-    )
-    brand = failure.decline.brand
-    method = PaymentMethod(
-        **own,
-        method_id="method",
-        customer_id="customer",
-        type=failure.rail,
-        brand=brand,
-        fingerprint="card",
-        country=failure.country,
-    )
-    book = Book()
-    book.know([method])
-    book.know(
-        [Customer(**own, customer_id="customer", email="preview", time_zone=failure.time_zone)]
-    )
-    book.know(
-        [
-            Subscription(
-                **own,
-                subscription_id="subscription",
-                customer_id="customer",
-                status="past_due",
-                plan=failure.plan,
-                interval=failure.interval,
-                metadata=dict(failure.segment),
-            )
-        ]
-    )
-    invoice = _invoice(failure, own)
-    book.know([invoice])
-    failed_invoice(book, invoice, failure.at, failure.amount_minor, terms)
-    return Play(book, terms, policy, failure, method)
-
-
-def _invoice(failure: Assumed, own: dict[str, Any]) -> Invoice:
-    return Invoice(
-        **own,
-        invoice_id="invoice",
-        customer_id="customer",
-        subscription_id="subscription",
-        status=InvoiceStatus.OPEN,
-        currency=failure.currency,
-        due_minor=failure.amount_minor,
-        remaining_minor=failure.amount_minor,
-        billing_reason="subscription_cycle",
-        attempt_count=1,
-        trial_conversion=failure.trial_conversion,
-        created_at=failure.at,
-        seen_at=failure.at,
-    )
 
 
 def _next(play: Play) -> Action | None:

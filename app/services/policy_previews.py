@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from app.domain.choosing import Failing, choose
 from app.domain.merchants import CollectionMode, Merchant
 from app.domain.policies import Policy
-from app.domain.preview import Assumed, Line
+from app.domain.preview import Line
 from app.domain.preview import preview as played
+from app.domain.preview_cast import Assumed
 from app.ports.world import World
 from app.services.shelves import shelf_of
 

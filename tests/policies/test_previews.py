@@ -14,7 +14,8 @@ from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.domain.policies import Policy
 from app.domain.policy_documents import InvalidPolicy, policy_from
-from app.domain.preview import Assumed, Line, preview
+from app.domain.preview import Line, preview
+from app.domain.preview_cast import Assumed
 from tests.domain.builders import MERCHANT, MONDAY
 from tests.policies.documents import meaningful
 from tests.review.stage import declined, open_stage
