@@ -24,6 +24,7 @@ from app.domain.policy_fields import DOCUMENT, MESSAGES, ON_EVENT
 FINAL_NOTICE_DAYS = timedelta(hours=72).days  # no end before a final notice went out this long ago
 TAKEN_NAMES = frozenset({"schema", "preview"})  # words of the API's paths
 FAULTS_SHOWN = 50
+MOST_BUILT = 2_000  # policies kept ready
 LEVELS = ("grace_days", "restricted_day", "blocked_day")
 
 
@@ -48,8 +49,17 @@ def policy_from(document: Any, *, version: int = 1) -> Policy:
 
 def policy_of(stored: PolicyVersion) -> Policy:
     """The policy of a stored document, which was checked when it was stored: a case keeps it even
-    where a later release would refuse it."""
-    return build({**stored.document, "name": stored.name}, version=stored.version)
+    where a later release would refuse it. Built once: every step of every case asks for it."""
+    key = (stored.name, stored.version, repr(stored.document))
+    if key not in _BUILT:
+        if len(_BUILT) >= MOST_BUILT:
+            _BUILT.clear()
+        document = {**stored.document, "name": stored.name}
+        _BUILT[key] = build(document, version=stored.version)
+    return _BUILT[key]
+
+
+_BUILT: dict[tuple[str, int, str], Policy] = {}
 
 
 def build(document: Mapping[str, Any], *, version: int) -> Policy:
