@@ -10,6 +10,7 @@ from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
 from app.domain.records import Book
+from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.events import tell_of
 from app.services.merchants import raise_alert
@@ -36,10 +37,7 @@ async def pause_merchant(world: World, merchant_id: str, kind: str, reason: str)
     async with world.store.transaction(merchant_id) as tx:
         accounts = await tx.find(ProviderAccount, where={"merchant_id": merchant_id})
         for account in accounts:
-            await tx.lock(account.account_id, ["provider_account"])
-        ids = [(account.account_id,) for account in accounts]
-        running = [a for a in await tx.load(ProviderAccount, ids) if a.paused_reason is None]
-        await tx.save([replace(a, paused_at=now, paused_reason=reason[:500]) for a in running])
+            await _pause(tx, account.account_id, reason, now)
         await raise_alert(tx, alert(now, merchant_id, kind, merchant_id, reason))
 
 
@@ -48,10 +46,15 @@ async def pause_account(world: World, merchant_id: str, account_id: str, reason:
     log.error("account_paused", account=account_id)
     now = world.clock.now()
     async with world.store.transaction(merchant_id) as tx:
-        await tx.lock(account_id, ["provider_account"])
-        for account in await tx.load(ProviderAccount, [(account_id,)]):
-            if account.paused_reason is None:
-                paused = replace(account, paused_at=now, paused_reason=reason[:500])
-                await tx.save([paused])
-                await tell_of(tx, [Move(account, paused)], Book(), at=now)
+        await _pause(tx, account_id, reason, now)
         await raise_alert(tx, alert(now, merchant_id, "account_paused", account_id, reason))
+
+
+async def _pause(tx: Transaction, account_id: str, reason: str, now: datetime) -> None:
+    """One paused before keeps its reason."""
+    await tx.lock(account_id, ["provider_account"])
+    for account in await tx.load(ProviderAccount, [(account_id,)]):
+        if account.paused_reason is None:
+            paused = replace(account, paused_at=now, paused_reason=reason[:500])
+            await tx.save([paused])
+            await tell_of(tx, [Move(account, paused)], Book(), at=now)

@@ -116,7 +116,7 @@ async def move(world: World, merchant_id: str, case_id: str, label: str, *, acto
         await keep_file(tx, terms, [label])
         moved = move_case(book, case, await _published(tx, merchant_id, label), terms)
         if moved is not case:
-            await write(tx, book)
+            await write(tx, book, at=terms.now)
             subject = case.case_id
             line = audit(
                 actor=actor,
