@@ -13,6 +13,7 @@ from app.api import (
     finance,
     health,
     metrics,
+    policies,
     problems,
     reference,
     specification,
@@ -50,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(WebhookGate)
     problems.install(app)
-    for room in (dunning, events, event_endpoints, finance):
+    for room in (dunning, events, event_endpoints, finance, policies):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     for room in (health, metrics, reference):
         app.include_router(room.router)

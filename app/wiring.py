@@ -13,8 +13,10 @@ from pathlib import Path
 import yaml
 
 from app.config import Environment, Settings
+from app.domain.documents import Fault
 from app.domain.messages import Letter, Rendered
-from app.domain.policies import InvalidPolicy, Policy
+from app.domain.policies import Policy
+from app.domain.policy_documents import InvalidPolicy, policy_from
 from app.logs import configure_logging
 from app.mail.mailbox import MailboxMailer
 from app.mail.render import TemplateRenderer
@@ -31,7 +33,6 @@ from app.providers.stripe.client import StripePayments
 from app.providers.stripe.webhooks import StripeWebhooks
 from app.resources import resource
 from app.sealing import AesGcmSealer, KeyedTokens, kept_keys
-from app.services.policies import policy_from
 from app.storage.intake import BatchedIntake
 from app.storage.reports.figures import PostgresFigures
 from app.storage.store import PostgresStore, create_engine
@@ -221,5 +222,5 @@ def default_policy(settings: Settings) -> Policy:
     path = settings.policy_file or resource("policies") / "default.yaml"
     document = yaml.safe_load(path.read_text())
     if not isinstance(document, dict):
-        raise InvalidPolicy(f"{path.name}: must be a mapping")
+        raise InvalidPolicy(Fault(path.name, "must be a mapping"))
     return policy_from(document, version=int(document.get("version", 1)))

@@ -13,7 +13,15 @@ from app.domain.merchants import Scope
 from app.services import api_keys
 from app.services.api_keys import Caller
 
-__all__ = ["BEARER", "Caller", "CasesReader", "require"]
+__all__ = [
+    "BEARER",
+    "Caller",
+    "CasesReader",
+    "CasesWriter",
+    "PoliciesReader",
+    "PoliciesWriter",
+    "require",
+]
 
 SHAPE = re.compile(r"hf_(live|test)_[0-9A-Za-z]{43}")
 BEARER = HTTPBearer(
@@ -53,3 +61,6 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 
 CasesReader = Annotated[Caller, Depends(require(Scope.CASES_READ))]
+CasesWriter = Annotated[Caller, Depends(require(Scope.CASES_WRITE))]
+PoliciesReader = Annotated[Caller, Depends(require(Scope.POLICIES_READ))]
+PoliciesWriter = Annotated[Caller, Depends(require(Scope.POLICIES_WRITE))]

@@ -155,7 +155,7 @@ def _subscription_ended(book: Book, subscription: Subscription, terms: Terms) ->
                 book, case, CaseState.EXHAUSTED, "the provider ended the subscription", terms
             )
             tell_of_the_end(book, case, terms)
-        elif terms.policy.after_cancel == "forgive":
+        elif terms.policy_of(case).after_cancel == "forgive":
             close_case(book, case, CaseState.STOPPED, "the customer cancelled", terms)
 
 

@@ -1,5 +1,6 @@
 """Actions: what must happen at a time. The queue of record; arq only carries their ids."""
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -70,6 +71,11 @@ class Action:
     leased_until: datetime | None = None
     data: dict[str, Any] | None = None
     note: str | None = None
+
+
+def jitter(key: str) -> float:
+    """A share of up to a quarter, another for each key, so that not all come back at once."""
+    return zlib.crc32(key.encode()) % 1000 / 4000
 
 
 def action_for(

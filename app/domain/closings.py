@@ -23,7 +23,7 @@ def tell_of_the_end(book: Book, case: Case, terms: Terms) -> None:
     now = book.get(Case, case.case_id)
     if now is None or now.state is not CaseState.EXHAUSTED or now.silent:
         return
-    for row in letters_on("ended", terms.policy):
+    for row in letters_on("ended", terms.policy_of(now)):
         plan_letter(book, now, row, terms.now, terms)
 
 

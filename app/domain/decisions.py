@@ -16,6 +16,7 @@ from app.domain.dunning import (
     Waits,
 )
 from app.domain.mirror import Customer, PaymentMethod
+from app.domain.network_rows import DIRECT_DEBITS
 from app.domain.openings import case_action
 from app.domain.policies import Policy, Strategy
 from app.domain.records import Book
@@ -28,9 +29,6 @@ from app.domain.terms import Terms, decline_from, note
 EVEN = Strategy.FIXED
 AT_MOST_NEW_CARD_ATTEMPTS = 3  # per case within
 NEW_CARDS_WITHIN = timedelta(days=1)
-DIRECT_DEBITS = frozenset(
-    {"us_bank_account", "sepa_debit", "bacs_debit", "au_becs_debit", "acss_debit"}
-)
 
 
 def decide(

@@ -18,6 +18,8 @@ class Scope(StrEnum):
 
     CASES_READ = "cases:read"
     CASES_WRITE = "cases:write"
+    POLICIES_READ = "policies:read"
+    POLICIES_WRITE = "policies:write"
     FINANCE_READ = "finance:read"
     OPERATIONS_READ = "operations:read"
     CONFIG_WRITE = "config:write"

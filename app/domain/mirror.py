@@ -32,7 +32,11 @@ STATUS_RANK = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """A customer of a merchant at a provider account. `erased` rows never regain data."""
+    """A customer of a merchant at a provider account. `erased` rows never regain data.
+
+    `metadata` are the merchant's own words at the provider, text to text; None where there are
+    none.
+    """
 
     KEY: ClassVar = ("account_id", "customer_id")
     UNIQUE: ClassVar = ()
@@ -45,6 +49,7 @@ class Customer:
     country: str | None = None
     time_zone: str | None = None
     default_method_id: str | None = None
+    metadata: dict[str, Any] | None = None
     deleted: bool = False
     erased: bool = False
     seen_at: datetime | None = None
@@ -70,6 +75,7 @@ class Subscription:
     interval_count: int = 1
     mrr_minor: int = 0
     items: tuple[dict[str, Any], ...] = ()
+    metadata: dict[str, Any] | None = None
     default_method_id: str | None = None
     cancel_at: datetime | None = None
     cancel_at_period_end: bool = False
@@ -83,6 +89,12 @@ class Subscription:
     trial_end: datetime | None = None
     period_end: datetime | None = None
     seen_at: datetime | None = None
+
+    @property
+    def plan_names(self) -> set[str]:
+        """By what names a policy may know the plan: its own, and the ids of price and product."""
+        ids = (item.get(name) for item in self.items for name in ("price", "product"))
+        return {str(name) for name in (self.plan, *ids) if name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

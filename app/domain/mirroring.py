@@ -17,8 +17,24 @@ M = TypeVar("M", bound=Customer | Invoice | Payment | PaymentMethod | Subscripti
 
 # Fields a later snapshot may leave out without meaning that they are gone.
 KEPT: dict[type[Any], tuple[str, ...]] = {
-    Customer: ("email", "name", "language", "country", "time_zone", "default_method_id"),
-    Subscription: ("customer_id", "currency", "plan", "interval", "started_at", "period_end"),
+    Customer: (
+        "email",
+        "name",
+        "language",
+        "country",
+        "time_zone",
+        "default_method_id",
+        "metadata",
+    ),
+    Subscription: (
+        "customer_id",
+        "currency",
+        "plan",
+        "interval",
+        "metadata",
+        "started_at",
+        "period_end",
+    ),
     Invoice: (
         "customer_id",
         "subscription_id",

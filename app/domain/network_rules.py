@@ -1,71 +1,65 @@
-"""What card networks and debit schemes allow, as dated rows. Attempts by anybody count."""
+"""When networks and schemes let a card or account be tried again. Attempts by anybody count."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from app.domain.dunning import CardUse
+from app.domain.network_rows import ALSO, RULES, NetworkRule
+
+__all__ = ["RULES", "NetworkRule", "earliest_within_budget", "rules_for"]
+AFTER = timedelta(minutes=1)  # so much later than the last instant that still counts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkRule:
-    """At most `attempts` in `within` on one card. `brand` None means every brand of the rail."""
-
-    rail: str
-    brand: str | None
-    attempts: int
-    within: timedelta
-    since: date
-    source: str
-
-
-def _rule(
-    rail: str, brand: str | None, attempts: int, hours: int, since: date, source: str
-) -> NetworkRule:
-    return NetworkRule(
-        rail=rail,
-        brand=brand,
-        attempts=attempts,
-        within=timedelta(hours=hours),
-        since=since,
-        source=source,
+def rules_for(
+    rail: str, brand: str | None, on: date, rules: Sequence[NetworkRule] = RULES
+) -> tuple[NetworkRule, ...]:
+    """The rules in force on the day of an attempt: of each rail concerned the brand's own where
+    there are any, else those for every brand."""
+    return tuple(
+        rule
+        for one in (rail, *ALSO.get(rail, ()))
+        for rule in _of_rail([r for r in rules if r.rail == one and r.since <= on], brand)
     )
 
 
-D30 = 30 * 24
-RULES: tuple[NetworkRule, ...] = (
-    # 20 since 2026-04-18; the older 15 is the cautious default and below every acquirer's limit.
-    _rule("card", "visa", 15, D30, date(2020, 4, 1), "Visa Core Rules, Table 7-2 (15, now 20)"),
-    _rule("card", "mastercard", 10, 24, date(2022, 1, 1), "Mastercard excessive attempts, 24 h"),
-    _rule("card", "mastercard", 35, D30, date(2022, 1, 1), "Mastercard excessive attempts, 30 d"),
-    _rule("card", None, 15, D30, date(2020, 4, 1), "the strictest of the named networks"),
-    _rule("us_bank_account", None, 2, 40 * 24, date(2021, 1, 1), "Nacha re-initiations"),
-    _rule("sepa_debit", None, 2, D30, date(2021, 1, 1), "acquirers' practice for SEPA returns"),
-    _rule("bacs_debit", None, 2, D30, date(2021, 1, 1), "acquirers' practice for Bacs returns"),
-    _rule("au_becs_debit", None, 2, D30, date(2021, 1, 1), "acquirers' practice for BECS returns"),
-    _rule("acss_debit", None, 1, D30, date(2021, 1, 1), "provider's limit for Canadian debits"),
-    _rule("in_mandate", None, 1, 26, date(2021, 10, 1), "RBI e-mandate notice of 24 h"),
-)
-
-
-def rules_for(rail: str, brand: str | None, on: date) -> tuple[NetworkRule, ...]:
-    """The rules in force; the brand's own where there are any, else those of the rail."""
-    rail_rules = [r for r in RULES if r.rail == rail and r.since <= on]
-    own = tuple(r for r in rail_rules if r.brand is not None and r.brand == (brand or "").lower())
-    return own or tuple(r for r in rail_rules if r.brand is None)
+def _of_rail(begun: Sequence[NetworkRule], brand: str | None) -> Iterator[NetworkRule]:
+    wanted = (brand or "").lower()
+    own = [rule for rule in begun if rule.brand == wanted]
+    latest: dict[timedelta, NetworkRule] = {}
+    for rule in sorted(own or [r for r in begun if r.brand is None], key=lambda r: r.since):
+        latest[rule.within] = rule
+    yield from latest.values()
 
 
 def earliest_within_budget(
-    uses: Iterable[CardUse], *, rail: str, brand: str | None, at: datetime
+    uses: Iterable[CardUse],
+    *,
+    rail: str,
+    brand: str | None,
+    at: datetime,
+    rules: Sequence[NetworkRule] = RULES,
 ) -> tuple[datetime, NetworkRule | None]:
-    """The first instant from `at` on at which one more attempt breaks no rule.
+    """The first instant from `at` on at which one more attempt breaks no rule of its own day.
 
-    Returns it with the rule that postponed it, or None where nothing did.
+    Returns it with the rule that postponed it last, or None where nothing did.
     """
     instants = sorted(use.at for use in uses)
     binding: NetworkRule | None = None
-    for rule in rules_for(rail, brand, at.date()):
+    while True:
+        moved = _postponed(instants, rules_for(rail, brand, at.date(), rules), at)
+        if moved is None:
+            return at, binding
+        at, binding = moved
+
+
+def _postponed(
+    instants: list[datetime], rules: Iterable[NetworkRule], at: datetime
+) -> tuple[datetime, NetworkRule] | None:
+    """The latest instant that one of these rules asks for, later than `at`; else None."""
+    asked = []
+    for rule in rules:
         recent = [use for use in instants if use > at - rule.within]
         if len(recent) >= rule.attempts:
-            at, binding = recent[-rule.attempts] + rule.within + timedelta(minutes=1), rule
-    return at, binding
+            asked.append((recent[-rule.attempts] + rule.within + AFTER, rule))
+    later = [one for one in asked if one[0] > at]
+    return max(later, key=lambda one: one[0], default=None)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
+from app.domain.choosing import Failing, segment_of
 from app.domain.dunning import Attempt, Case, CaseState, Waits
 from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
@@ -78,9 +79,10 @@ def _is_near(attempt: Attempt, at: datetime) -> bool:
 def _opened(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Terms) -> Case | None:
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
-    if why_no_case(invoice, subscription, customer, terms.policy):
+    policy = terms.policy_for(_failing(invoice, subscription, customer, amount))
+    if why_no_case(invoice, subscription, customer, policy):
         return None
-    case = _new_case(invoice, subscription, at, amount, terms)
+    case = _new_case(invoice, subscription, at, amount, policy, terms)
     case = _assigned(book, case, terms)
     book.add(case)
     text = f"an automatic payment of {case.amount_minor} {case.currency} was refused"
@@ -95,11 +97,34 @@ def _opened(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Term
     return case
 
 
+def _failing(
+    invoice: Invoice, subscription: Subscription | None, customer: Customer | None, amount: int
+) -> Failing:
+    names = {invoice.label, *(subscription.plan_names if subscription else ())}
+    return Failing(
+        plans=frozenset(name for name in names if name),
+        interval=subscription.interval if subscription else None,
+        currency=invoice.currency,
+        amount_minor=amount,
+        trial_conversion=is_trial_conversion(invoice, subscription),
+        segment=segment_of(subscription, customer),
+    )
+
+
+def window_of(policy: Policy, interval: str | None) -> timedelta:
+    """How long a case may take: the policy's window, at most one billing interval."""
+    return timedelta(days=min(policy.retry.window_days, INTERVAL_DAYS.get(interval or "", 10_000)))
+
+
 def _new_case(
-    invoice: Invoice, subscription: Subscription | None, at: datetime, amount: int, terms: Terms
+    invoice: Invoice,
+    subscription: Subscription | None,
+    at: datetime,
+    amount: int,
+    policy: Policy,
+    terms: Terms,
 ) -> Case:
     interval = subscription.interval if subscription else None
-    days = min(terms.policy.retry.window_days, INTERVAL_DAYS.get(interval or "", 10_000))
     return Case(
         case_id=derive_id("case", at, invoice.account_id, invoice.invoice_id),
         merchant_id=terms.merchant.merchant_id,
@@ -113,12 +138,12 @@ def _new_case(
         due_minor=invoice.remaining_minor,
         plan=(subscription.plan if subscription else None) or invoice.label,
         interval=interval,
-        mode=terms.account.mode,
-        silent=amount < terms.policy.materiality_minor,
+        mode=policy.mode_in(terms.account.mode),
+        silent=not policy.is_material(amount, invoice.currency),
         trial_conversion=is_trial_conversion(invoice, subscription),
-        policy=terms.policy.label,
+        policy=policy.label,
         opened_at=at,
-        window_ends_at=at + timedelta(days=days),
+        window_ends_at=at + window_of(policy, interval),
     )
 
 
@@ -164,7 +189,8 @@ def _count_failure(
         return
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
-    exclusion = None if case else why_no_case(invoice, subscription, customer, terms.policy)
+    policy = terms.policy_for(_failing(invoice, subscription, customer, amount))
+    exclusion = None if case else why_no_case(invoice, subscription, customer, policy)
     book.add(
         Failure(
             merchant_id=terms.merchant.merchant_id,

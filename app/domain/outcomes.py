@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from app.domain.actions import Action, ActionKind, action_for
+from app.domain.actions import Action, ActionKind, action_for, jitter
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseState, Trigger
 from app.domain.ids import derive_id
@@ -244,7 +244,8 @@ def _anew(book: Book, case: Case, attempt: Attempt, asked: timedelta, terms: Ter
         a.case_id == case.case_id and a.state is AttemptState.NOT_EXECUTED
         for a in book.all(Attempt)
     )
-    at = terms.now + max(asked, min(AFTER_NOT_EXECUTED * 2 ** (before - 1), timedelta(days=1)))
+    wait = max(asked, min(AFTER_NOT_EXECUTED * 2 ** (before - 1), timedelta(days=1)))
+    at = terms.now + wait * (1 + jitter(attempt.attempt_id))
     if attempt.trigger is Trigger.HOLDFAST:
         case = replace(case, next_attempt_at=at)
         book.put(case)

@@ -35,7 +35,7 @@ def plan_letters(book: Book, case: Case, policy: Policy, terms: Terms) -> None:
         return
     for row in policy.messages:
         if row.on is None and row.for_class in {MessageClass.ANY, message_class(case)}:
-            due = _due(row, case, terms)
+            due = planned_for(row, case, terms)
             if due is not None:
                 plan_letter(book, case, row, due, terms)
 
@@ -96,7 +96,7 @@ def _planned(book: Book, case: Case, step: str) -> Message | None:
     )
 
 
-def _due(row: MessageRow, case: Case, terms: Terms) -> datetime | None:
+def planned_for(row: MessageRow, case: Case, terms: Terms) -> datetime | None:
     """The row's instant in the merchant's daytime; None where its day is long past.
 
     A row whose day passed while we did not know of the case is not caught up with: after an

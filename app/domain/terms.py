@@ -1,11 +1,12 @@
 """What every decision about one merchant's customers looks at."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import zone
+from app.domain.choosing import Failing, Shelf, choose
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import Case, CaseEvent
 from app.domain.ids import derive_id
@@ -17,12 +18,25 @@ from app.domain.records import Book
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The merchant, the account, the policy new cases get, and the business instant."""
+    """The merchant, the account, its policies, and the business instant.
+
+    `policy` is what a new case gets where no published policy of the shelf applies.
+    """
 
     merchant: Merchant
     account: ProviderAccount
     policy: Policy
+    shelf: Shelf = field(default_factory=Shelf)
     now: datetime
+
+    def policy_for(self, facts: Failing) -> Policy:
+        """The policy of a new case."""
+        return choose(self.shelf.published, facts, otherwise=self.policy)
+
+    def policy_of(self, case: Case) -> Policy:
+        """The policy a case keeps. One that was opened before versions were kept has the
+        deployment's own."""
+        return self.shelf.kept.get(case.policy, self.policy)
 
     def zone_of(self, customer: Customer | None) -> ZoneInfo:
         """The customer's time zone, else the merchant's."""

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from pydantic import ValidationError
 
-from app.domain.policies import InvalidPolicy
+from app.domain.policy_documents import InvalidPolicy
 from app.operations.account_checks import account_checks
 from app.operations.findings import Finding, good, note, wrong
 from app.operations.server_checks import check_database, check_redis, check_smtp

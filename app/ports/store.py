@@ -72,6 +72,10 @@ class Transaction(Protocol):
         """The answers of `load` and `find` to all of these at once, in their order."""
         ...
 
+    async def count(self, kind: type[R], *, where: Mapping[str, Any]) -> int:
+        """How many rows `find` would give."""
+        ...
+
     async def insert(self, rows: Sequence[R]) -> list[R]:
         """Insert what is not there yet under any of its unique keys; return what was new."""
         ...

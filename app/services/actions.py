@@ -1,14 +1,14 @@
 """Due actions: claimed in batches, carried out one by one, never lost."""
 
-import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
+from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState, jitter
 from app.domain.dunning import Case, CaseState
+from app.domain.fuses import FuseBlown
 from app.domain.merchants import ProviderAccount
 from app.domain.records import Book
 from app.domain.terms import note
@@ -16,7 +16,7 @@ from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavaila
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services import dunning, endings, event_deliveries, messages, new_cards, reads
-from app.services.alarms import alert, pause_account
+from app.services.alarms import alert, pause_account, pause_merchant
 from app.services.books import write
 
 log = structlog.get_logger()
@@ -55,8 +55,9 @@ async def carry_out(world: World, action: Action) -> None:
 
     Safe to run twice or late: a stale claim does nothing, and every handler looks at the state
     again before it acts. A provider without an answer postpones it, one that refuses our key
-    pauses the account. Raises `Conflict` or `StoreUnavailable` (temporary; the lease runs out and
-    it is claimed again), or whatever else went wrong, for `failed`.
+    pauses the account, a fuse that blows pauses the merchant. Raises `Conflict` or
+    `StoreUnavailable` (temporary; the lease runs out and it is claimed again), or whatever else
+    went wrong, for `failed`.
     """
     async with world.store.transaction(action.merchant_id) as tx:
         rows, accounts = await tx.ask(
@@ -74,6 +75,9 @@ async def carry_out(world: World, action: Action) -> None:
         await HANDLERS[current.kind](world, current)
     except ProviderUnavailable as fault:
         await _provider_away(world, current, fault)
+    except FuseBlown as blown:
+        await pause_merchant(world, current.merchant_id, blown.kind, str(blown))
+        await _put_off(world, current, PAUSED_AGAIN, str(blown))
     except AccountRefused as fault:
         await pause_account(world, current.merchant_id, current.account_id, str(fault))
         await _put_off(world, current, PAUSED_AGAIN, f"provider: {fault}")
@@ -99,13 +103,8 @@ async def _postpone(tx: Transaction, action: Action, at: datetime, why: str) -> 
 async def _provider_away(world: World, action: Action, fault: ProviderUnavailable) -> None:
     wait = BACKOFF[min(action.claims, len(BACKOFF)) - 1]
     asked = timedelta(seconds=fault.retry_after_s or 0)
-    await _put_off(world, action, max(wait, asked) + wait * _jitter(action), f"provider: {fault}")
-
-
-def _jitter(action: Action) -> float:
-    """A share of up to a quarter, another for each action and try, so that they do not all come
-    back in the same second."""
-    return zlib.crc32(f"{action.action_id}:{action.claims}".encode()) % 1000 / 4000
+    extra = wait * jitter(f"{action.action_id}:{action.claims}")
+    await _put_off(world, action, max(wait, asked) + extra, f"provider: {fault}")
 
 
 async def _put_off(world: World, action: Action, wait: timedelta, why: str) -> None:

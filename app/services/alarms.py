@@ -10,6 +10,7 @@ from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
 from app.domain.records import Book
+from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.events import tell_of
 from app.services.merchants import raise_alert
@@ -29,15 +30,31 @@ def alert(at: datetime, merchant_id: str, kind: str, subject: str, text: str) ->
     )
 
 
+async def pause_merchant(world: World, merchant_id: str, kind: str, reason: str) -> None:
+    """A fuse has blown: stop all accounts of a merchant and tell a person, who resumes them."""
+    log.error("fuse_blown", fuse=kind)
+    now = world.clock.now()
+    async with world.store.transaction(merchant_id) as tx:
+        accounts = await tx.find(ProviderAccount, where={"merchant_id": merchant_id})
+        for account in accounts:
+            await _pause(tx, account.account_id, reason, now)
+        await raise_alert(tx, alert(now, merchant_id, kind, merchant_id, reason))
+
+
 async def pause_account(world: World, merchant_id: str, account_id: str, reason: str) -> None:
     """Stop calling a provider that refuses our key; spends no attempt. A person resumes it."""
     log.error("account_paused", account=account_id)
     now = world.clock.now()
     async with world.store.transaction(merchant_id) as tx:
-        await tx.lock(account_id, ["provider_account"])
-        for account in await tx.load(ProviderAccount, [(account_id,)]):
-            if account.paused_reason is None:
-                paused = replace(account, paused_at=now, paused_reason=reason[:500])
-                await tx.save([paused])
-                await tell_of(tx, [Move(account, paused)], Book(), at=now)
+        await _pause(tx, account_id, reason, now)
         await raise_alert(tx, alert(now, merchant_id, "account_paused", account_id, reason))
+
+
+async def _pause(tx: Transaction, account_id: str, reason: str, now: datetime) -> None:
+    """One paused before keeps its reason."""
+    await tx.lock(account_id, ["provider_account"])
+    for account in await tx.load(ProviderAccount, [(account_id,)]):
+        if account.paused_reason is None:
+            paused = replace(account, paused_at=now, paused_reason=reason[:500])
+            await tx.save([paused])
+            await tell_of(tx, [Move(account, paused)], Book(), at=now)

@@ -16,13 +16,14 @@ from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod
 from app.domain.mrr import MrrMovement
 from app.domain.notices import Notice
 from app.domain.operations import Alert, AuditEntry
-from app.domain.policies import Policy
+from app.domain.policies import PolicyVersion
 from app.domain.records import Book
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.terms import Terms
 from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
 from app.services.events import tell_of
+from app.services.shelves import ask_for_policies, shelf_from
 
 # Parents before children, so that foreign keys hold.
 WRITE_ORDER: tuple[type[Any], ...] = (
@@ -247,25 +248,30 @@ def _by_kind(rows: list[Any]) -> dict[type[Any], list[Any]]:
     return kinds
 
 
-def asks_for_terms(merchants: Collection[str], accounts: Collection[str]) -> tuple[Ask, Ask]:
+def asks_for_terms(merchants: Collection[str], accounts: Collection[str]) -> tuple[Ask, ...]:
     """What `terms_from` needs to be told."""
     return (
         Ask(ProviderAccount, keys=[(account,) for account in sorted(accounts)]),
         Ask(Merchant, keys=[(merchant,) for merchant in sorted(merchants)]),
+        ask_for_policies(merchants),
     )
 
 
 def terms_from(
-    world: World, accounts: list[ProviderAccount], merchants: list[Merchant]
+    world: World,
+    accounts: list[ProviderAccount],
+    merchants: list[Merchant],
+    policies: list[PolicyVersion],
 ) -> dict[str, Terms]:
     """The terms of each account, by account id."""
     named = {merchant.merchant_id: merchant for merchant in merchants}
-    policy: Policy = world.policy
+    shelves = {name: shelf_from(world.policy, name, policies) for name in named}
     return {
         account.account_id: Terms(
             merchant=named[account.merchant_id],
             account=account,
-            policy=policy,
+            policy=shelves[account.merchant_id][0],
+            shelf=shelves[account.merchant_id][1],
             now=world.clock.now(),
         )
         for account in accounts

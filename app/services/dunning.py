@@ -23,7 +23,8 @@ from app.domain.dunning import (
     Trigger,
     Waits,
 )
-from app.domain.merchants import CollectionMode, ProviderAccount
+from app.domain.fuses import SPACING
+from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Invoice, InvoiceStatus, PaymentMethod
 from app.domain.network_rules import earliest_within_budget
 from app.domain.openings import case_action
@@ -41,6 +42,7 @@ from app.domain.terms import note, with_decline
 from app.ports.payments import InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import alert, pause_account
+from app.services.fuses import look_at_charges
 from app.services.looks import is_under_way, take
 from app.services.work import Desk, desk, glance
 
@@ -49,6 +51,7 @@ AFTER_PROVIDER = timedelta(hours=2)  # and so long after the provider's own next
 FIRST_SEND_WITHIN = timedelta(seconds=30)  # a process that slept since then leaves it to `resolve`
 AFTER_HOLD = timedelta(days=1)
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
+CHARGED = frozenset(AttemptState) - {AttemptState.NOT_EXECUTED, AttemptState.PLANNED}
 WITH_OWN_METHOD = frozenset({Trigger.NEW_CARD, Trigger.BACKUP_CARD})
 
 
@@ -59,9 +62,10 @@ async def assess(world: World, action: Action) -> None:
         if at is None or _needless(at, action):
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
+        drives = at.policy.drives(account.mode)
     reading = await world.payments.read_invoice(account, invoice_id)
     driven = False
-    if account.mode is CollectionMode.DRIVE and reading.invoice.status is InvoiceStatus.OPEN:
+    if drives and reading.invoice.status is InvoiceStatus.OPEN:
         invoice = await world.payments.stop_provider_retries(account, invoice_id)
         driven = invoice.next_attempt_at is None and not invoice.auto_advance
         reading = replace(reading, invoice=invoice)
@@ -169,6 +173,7 @@ async def _intend(
             note(at.book, at.case, at.terms.now, "waits", "this card must not be tried again")
             return None
         _, attempt = begin(at.book, at.case, trigger, method, data.get("link"), at.terms)
+        await look_at_charges(at, attempt)
         return attempt
 
 
@@ -210,6 +215,11 @@ def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReadi
         return True
     if is_under_way(reading):
         _again_at(at, action, trigger, now + AFTER_DEBIT, "a payment is under way at the bank")
+        return True
+    own = [a.intent_at for a in mine if a.trigger is Trigger.HOLDFAST and a.state in CHARGED]
+    if trigger is Trigger.HOLDFAST and own and max(own) + SPACING > now:
+        due = max(own) + SPACING
+        _again_at(at, action, trigger, due, "the last automatic attempt was within 20 hours")
         return True
     if case.driven and trigger is Trigger.HOLDFAST and _give_back(at, reading):
         return True

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from app.domain.absorb import absorb
+from app.domain.dunning import Case
 from app.domain.notices import Notice
 from app.domain.operations import InboxEvent
 from app.domain.records import Key, key_of
@@ -13,6 +14,7 @@ from app.ports.store import Conflict, StoreUnavailable, Transaction
 from app.ports.webhooks import BadEvent
 from app.ports.world import World
 from app.services.books import Touched, asks_for_terms, load_touched, terms_from, write
+from app.services.shelves import keep_file, opening
 
 BREATH = 8  # events translated in one go: about a millisecond, for whoever waits meanwhile
 
@@ -85,8 +87,11 @@ async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -
     for notice in notices:
         touched.add(notice)
     book = await load_touched(tx, terms.account.account_id, touched)
+    terms = await opening(tx, terms, book.all(Case))
     for notice in notices:
         absorb(book, notice, terms)
+    begun = {row.policy for row in book.added() if isinstance(row, Case)}
+    await keep_file(tx, terms, begun)
     await write(tx, book, at=terms.now)
 
 

@@ -23,6 +23,7 @@ from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, TemplateFau
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.alarms import alert
+from app.services.fuses import look_at_letters
 from app.services.looks import is_under_way, take
 from app.services.work import Desk, desk, glance
 
@@ -67,6 +68,7 @@ async def send(world: World, action: Action) -> None:
     async with glance(world, action, Message, Customer) as at:
         if at is None or not _may_leave(at, action):
             return
+        await look_at_letters(at)
         account, case = at.terms.account, at.case
         claims_debt = _message(at, action).template in ONLY_WHILE
     reading = await world.payments.read_invoice(account, case.invoice_id) if claims_debt else None

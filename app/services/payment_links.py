@@ -15,6 +15,7 @@ from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services.books import asks_for_terms, load_case, terms_from, write
 from app.services.messages import reason_key
+from app.services.shelves import keeping
 
 TOKEN_AT_MOST = 200
 OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
@@ -74,7 +75,7 @@ async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | 
     book, case, also = await load_case(tx, link.case_id, also=asked)
     if case is None:
         return None
-    terms = terms_from(world, *also)[link.account_id]
+    terms = await keeping(tx, terms_from(world, *also)[link.account_id], [case])
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     customer = book.get(Customer, case.account_id, case.customer_id)
     subscription = book.get(Subscription, case.account_id, case.subscription_id)
@@ -92,7 +93,7 @@ async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | 
         invoice_number=invoice.number if invoice else None,
         next_retry_at=case.next_attempt_at if is_open else None,
         last_day=case.window_ends_at if is_open and case.driven else None,
-        end_action=terms.policy.end.subscription if is_open and case.driven else None,
+        end_action=terms.policy_of(case).end.subscription if is_open and case.driven else None,
         needs=_needs(case),
         paid_at=invoice.paid_at if invoice else None,
     )
@@ -139,8 +140,9 @@ async def go(world: World, token: str) -> str:
         view = await _view(tx, world, link)
         if view is None or view.status not in PAYABLE:
             raise LinkDead(view.status if view else "unknown")
-        asked = asks_for_terms([link.merchant_id], [link.account_id])
-        accounts, _, cases = await tx.ask(*asked, Ask(Case, keys=[(link.case_id,)]))
+        accounts, cases = await tx.ask(
+            Ask(ProviderAccount, keys=[(link.account_id,)]), Ask(Case, keys=[(link.case_id,)])
+        )
         account, case = accounts[0], cases[0] if cases else None
     if case is None:
         raise LinkDead("unknown")

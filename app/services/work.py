@@ -15,6 +15,7 @@ from app.domain.terms import Terms
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services.books import asks_for_terms, load_case, terms_from, write
+from app.services.shelves import keeping
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Desk:
     @property
     def policy(self) -> Policy:
         """The policy version the case began with."""
-        return self.terms.policy
+        return self.terms.policy_of(self.case)
 
     def done(self, action: Action, why: str | None = None) -> None:
         """Mark the action carried out, or needless where `why` says so."""
@@ -70,6 +71,7 @@ async def desk(
             yield None
             return
         terms = terms_from(world, *also[1:])[case.account_id]
+        terms = await keeping(tx, terms, book.all(Case))
         opened = Desk(tx, book, terms, case.case_id)
         yield opened
         _say_thanks(opened)
@@ -99,6 +101,7 @@ async def glance(world: World, action: Action, *kinds: type[Any]) -> AsyncIterat
         for rows in await tx.ask(*(_rows_about(cases[0], kind) for kind in kinds)):
             book.know(rows)
         terms = terms_from(world, *also[1:])[action.account_id]
+        terms = await keeping(tx, terms, cases)
         yield Desk(tx, book, terms, cases[0].case_id)
         await write(tx, book, at=terms.now)
 

@@ -20,6 +20,7 @@ ATTEMPTS = table_of(
     refers(ACCOUNT, "provider_accounts"),
     refers("case_id", "cases"),
     check("attempts_count_from_one", "number >= 1"),
+    index("attempts_by_intent", "merchant_id intent_at"),
 )
 CASE_EVENTS = table_of(
     CaseEvent,

@@ -166,6 +166,9 @@ class MemoryTransaction(Unbroken):
             rows = [row for row in rows if is_beyond(row, order, after)]
         return rows[:limit]
 
+    async def count(self, kind: type[Any], *, where: Mapping[str, Any]) -> int:
+        return len(await self.find(kind, where=where))
+
     @one_step
     async def ask(self, *questions: Ask) -> list[list[Any]]:
         return [

@@ -5,7 +5,7 @@ from sqlalchemy import UniqueConstraint
 from app.domain.experiments import Assignment
 from app.domain.merchants import ApiKey, Merchant, ProviderAccount
 from app.domain.policies import PolicyVersion
-from app.storage.tables import check, index, refers, table_of
+from app.storage.tables import check, index, refers, table_of, unique_index
 
 MERCHANT = "merchant_id"
 # Rows that name an account name the merchant it belongs to with it: no row can mix two merchants.
@@ -34,6 +34,13 @@ POLICIES = table_of(
     PolicyVersion,
     "policies",
     refers(MERCHANT, "merchants"),
+    check("policies_count_from_one", "version >= 1"),
+    # What the policy file said is kept beside it, whatever is in force.
+    unique_index(
+        "policies_in_force",
+        "merchant_id name",
+        where="state = 'published' and published_by <> 'deployment'",
+    ),
 )
 ASSIGNMENTS = table_of(
     Assignment,

@@ -10,6 +10,7 @@ MESSAGES = table_of(
     refers(ACCOUNT, "provider_accounts"),
     refers("case_id", "cases"),
     index("messages_by_customer", "account_id customer_id"),
+    index("messages_by_sending", "merchant_id sent_at", where="sent_at is not null"),
 )
 PAYMENT_LINKS = table_of(
     PaymentLink,

@@ -12,6 +12,7 @@ from app.domain.experiments import Assignment
 from app.domain.merchants import Merchant
 from app.domain.mirror import PaymentMethod
 from app.domain.operations import SHARES, InboxEvent
+from app.domain.policies import PolicyVersion
 from app.domain.records import Key
 from app.domain.recovery import EntryKind, RecoveryEntry
 from app.ports.store import RowRefused
@@ -31,6 +32,7 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     Assignment: lambda row: 0 <= row.holdout_percent <= 100,
     PaymentMethod: lambda row: row.last4 is None or len(row.last4) <= 4,
     Attempt: lambda row: row.number >= 1,
+    PolicyVersion: lambda row: row.version >= 1,
     Action: lambda row: row.claims >= 0,
     OutgoingEvent: lambda row: row.sequence >= 1,
     InboxEvent: lambda row: row.share in range(SHARES),

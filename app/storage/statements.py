@@ -91,7 +91,7 @@ class Plan(Generic[R]):
 
 
 class Question(Generic[R]):
-    """One `find`: its statement and what is bound to it."""
+    """One `find`: its statement, what is bound to it, and how many it finds."""
 
     def __init__(
         self,
@@ -110,8 +110,10 @@ class Question(Generic[R]):
         if after is not None:
             rules.append(self._beyond(order, after))
         count = f" limit {self._bind(limit, 'bigint')}" if limit is not None else ""
+        source = self._source(where, given, rules)
+        self.count = f"select count(*) from {source}"  # noqa: S608 - names
         self.sql = (
-            f"select {plan.columns} from {self._source(where, given, rules)}"  # noqa: S608 - names
+            f"select {plan.columns} from {source}"  # noqa: S608 - names
             f" order by {_ordering(whole_order(order, plan.key))}{count}"
         )
 

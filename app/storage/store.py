@@ -191,6 +191,12 @@ class PostgresTransaction(Unbroken):
             return [[] for _ in questions]
         return asked.answers((await self._ask(asked.sql, *asked.bound))[0])
 
+    async def count(self, kind: type[R], *, where: Mapping[str, Any]) -> int:
+        if asks_for_nothing(where):
+            return 0
+        question = Question(plan_of(kind), where, None, (), None)
+        return int((await self._ask(question.count, *question.bound))[0][0])
+
     async def insert(self, rows: Sequence[R]) -> list[R]:
         new: set[int] = set()
         for plan, same in _by_plan(rows):

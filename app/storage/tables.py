@@ -77,6 +77,11 @@ def index(name: str, columns: str, *, where: str | None = None) -> Index:
     return Index(name, *columns.split(), postgresql_where=text(where) if where else None)
 
 
+def unique_index(name: str, columns: str, *, where: str) -> Index:
+    """At most one row of these values among those of `where`."""
+    return Index(name, *columns.split(), unique=True, postgresql_where=text(where))
+
+
 def check(name: str, rule: str) -> CheckConstraint:
     """A rule the database holds."""
     return CheckConstraint(rule, name=name)

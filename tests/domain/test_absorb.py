@@ -318,6 +318,15 @@ def test_an_active_case_always_has_a_pending_action() -> None:
 def test_below_the_materiality_a_case_is_silent() -> None:
     book = a_book()
 
-    absorb(book, failed(), terms(MONDAY, Policy(materiality_minor=5000)))
+    absorb(book, failed(), terms(MONDAY, Policy(materiality_minor={"usd": 5000})))
 
     assert only_case(book).silent
+
+
+def test_the_materiality_of_one_currency_silences_no_other() -> None:
+    book = a_book()
+
+    policy = Policy(materiality_minor={"jpy": 5000})
+    absorb(book, failed(currency="usd"), terms(MONDAY, policy))
+
+    assert not only_case(book).silent

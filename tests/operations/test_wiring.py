@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.domain.policies import InvalidPolicy, Strategy
+from app.domain.policies import Strategy
+from app.domain.policy_documents import InvalidPolicy
 from app.ports.mailer import MailDeferred
 from app.wiring import (
     FileClock,

@@ -212,8 +212,8 @@ class Stage:
         self.bank.payments.append(a_payment(at, charge_id=charge, **payment))
 
 
-def refused_charge(at: datetime, charge: str, **more: Any) -> Payment:
-    return a_payment(at, "failed", charge_id=charge, decline=decline_json(SOFT), **more)
+def refused_charge(at: datetime, charge: str, decline: Decline = SOFT, **more: Any) -> Payment:
+    return a_payment(at, "failed", charge_id=charge, decline=decline_json(decline), **more)
 
 
 def declined(charge: str | None, **more: Any) -> PayAnswer:
@@ -234,11 +234,11 @@ def a_payment_notice(at: datetime) -> Notice:
     return notice(NoticeKind.INVOICE_PAID, at, snapshot=paid(at))
 
 
-async def open_stage(policy: Policy = POLICY) -> Stage:
-    """A driven case, refused once on the Monday, its next retry planned."""
+async def open_stage(policy: Policy = POLICY, decline: Decline = SOFT) -> Stage:
+    """A driven case, refused once on the Monday for this reason, its next retry planned."""
     clock, post = Clock(), Post()
     store = MemoryStore(lease_clock=clock.now)
-    bank = Bank(clock, an_invoice(), [refused_charge(MONDAY, "ch_first")])
+    bank = Bank(clock, an_invoice(), [refused_charge(MONDAY, "ch_first", decline)])
     unused = cast("Any", dict.fromkeys(("webhooks", "sealer", "wake", "outgoing")))
     world = World(
         store=store,

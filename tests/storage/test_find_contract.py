@@ -1,6 +1,7 @@
 """What `find` finds, in memory and in PostgreSQL: comparisons, order, pages."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,27 @@ async def test_find_compares_counts_and_sorts(store: Store) -> None:
     assert [row.subject for row in some] == ["1", "4"]
     assert {row.subject for row in between} == {"2", "3"}
     assert nobody == []
+
+
+async def test_counting_is_finding_without_the_rows(store: Store) -> None:
+    rows = [action(str(n), hours=n, customer_id="c" if n % 2 else None) for n in range(6)]
+    async with store.transaction(OURS) as tx:
+        await tx.insert(rows)
+
+        asked: list[dict[str, Any]] = [
+            {},
+            {"customer_id": "c"},
+            {"customer_id": None},
+            {"subject": {"1", "4", "x"}},
+            {"due_at__gte": rows[4].due_at},
+            {"subject": []},
+        ]
+        counts = [await tx.count(Action, where=where) for where in asked]
+
+    async with store.transaction(THEIRS) as tx:
+        strangers = await tx.count(Action, where={})
+    assert counts == [6, 3, 3, 2, 2, 0]
+    assert strangers == 0
 
 
 async def test_text_sorts_by_code_point_and_nulls_last(store: Store) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.mirror import Customer
+from app.domain.policies import DEPLOYMENT, PolicyState, PolicyVersion
 from app.ports.store import Conflict, StoreUnavailable
 from app.storage.store import PostgresStore, create_engine
 from tests.storage.builders import NOW, OURS, account, action, customer, merchant
@@ -35,6 +36,29 @@ async def outsider(clean_database: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(clean_database)
     yield connection
     await connection.close()
+
+
+def a_version(number: int, by: str) -> PolicyVersion:
+    return PolicyVersion(
+        merchant_id=OURS,
+        name="default",
+        version=number,
+        document={},
+        state=PolicyState.PUBLISHED,
+        published_by=by,
+    )
+
+
+async def test_one_version_of_a_policy_is_in_force_beside_what_the_file_said(
+    engine: AsyncEngine,
+) -> None:
+    async with PostgresStore(engine).transaction(OURS) as tx:
+        given = [a_version(1, DEPLOYMENT), a_version(2, DEPLOYMENT), a_version(3, "key_1")]
+        new = await tx.insert(given)
+        second = await tx.insert([a_version(4, "key_1")])
+
+    assert new == given
+    assert second == []
 
 
 async def test_a_connection_lost_midway_leaves_nothing_and_the_next_one_works(

@@ -238,7 +238,7 @@ async def test_a_bank_that_wants_to_ask_is_told_at_once(stage: Stage) -> None:
 
 
 async def test_below_its_materiality_a_case_is_silent(stage: Stage) -> None:
-    policy = replace(stage.world.policy, materiality_minor=100_000)
+    policy = replace(stage.world.policy, materiality_minor={"usd": 100_000})
     stage.world = replace(stage.world, policy=policy)
     person = await stage.subscriber(REFUSED)
     case = await stage.fails(person)

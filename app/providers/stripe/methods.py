@@ -12,6 +12,7 @@ from app.providers.stripe.reading import (
     currency,
     first_ref,
     instant,
+    metadata,
     ref,
     table,
     text,
@@ -39,6 +40,7 @@ def read_customer(obj: Json, *, seen_at: datetime) -> Customer | None:
         default_method_id=first_ref(
             at(obj, "invoice_settings", "default_payment_method"), obj.get("default_source")
         ),
+        metadata=metadata(obj.get("metadata")),
         deleted=obj.get("deleted") is True,
         seen_at=seen_at,
     )

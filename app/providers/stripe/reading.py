@@ -47,6 +47,15 @@ def text(value: object, limit: int = TEXT_LENGTH) -> str | None:
     return value.strip()[:limit] or None
 
 
+def metadata(value: object) -> dict[str, Any] | None:
+    """The merchant's own words on an object, text to text, within the provider's limits; None
+    where the object does not show them."""
+    if not isinstance(value, dict):
+        return None
+    shown = ((text(name, 40), text(word, 500)) for name, word in list(value.items())[:50])
+    return {name: word for name, word in shown if name and word}
+
+
 def ref(value: object) -> str | None:
     """An id, also of an expanded object."""
     if value is None:
