@@ -18,7 +18,7 @@ from app.domain.movements import ended_by_us, move_mrr
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice
 from app.domain.records import Book
-from app.domain.reversals import disputed, payment_seen, refunded
+from app.domain.reversals import disputed, payment_seen, refund_failed, refunded
 from app.domain.settlement import recover
 from app.domain.terms import Terms
 
@@ -228,7 +228,7 @@ def _new_method(
 
 
 def _read(book: Book, notice: Notice, terms: Terms) -> None:
-    """A thin event: read live what it points to."""
+    """A thin event, or one that tells too little: read live what it points to."""
     kind, subject = _pointed_at(notice)
     if subject is None:
         return
@@ -247,9 +247,10 @@ def _read(book: Book, notice: Notice, terms: Terms) -> None:
 
 
 def _pointed_at(notice: Notice) -> tuple[str, str | None]:
+    """The object of the notice and what it is; of a refund that failed not the charge it names."""
     for kind in ("invoice", "subscription", "customer", "charge", "payment", "method"):
-        if value := getattr(notice, kind):
-            return kind, value
+        if notice.object and getattr(notice, kind) == notice.object:
+            return kind, notice.object
     return "object", notice.object
 
 
@@ -269,6 +270,7 @@ READERS: dict[NoticeKind, Reader] = {
     K.PAYMENT_ACTION_REQUIRED: payment_seen,
     K.PAYMENT_CANCELLED: payment_seen,
     K.PAYMENT_REFUNDED: refunded,
+    K.REFUND_FAILED: refund_failed,
     K.DISPUTE_OPENED: disputed,
     K.DISPUTE_UPDATED: disputed,
     K.DISPUTE_WON: disputed,

@@ -273,6 +273,33 @@ def dispute_closed(
         note(book, case, terms.now, kind, text, {"amount_minor": minor})
 
 
+def refund_undone(
+    book: Book, case: Case, payment: Payment, refund: str, minor: int, terms: Terms
+) -> None:
+    """Report: a refund failed, the money is the merchant's again. Its line is its own, so that
+    it comes once; never more comes back than the ledger says went out."""
+    ref = f"{payment_ref(payment)}:{refund}"
+    came_back = sum(entry.amount_minor for entry in failed_refunds(book, payment))
+    out = _refunded(book, case, payment_ref(payment)) - came_back
+    invoice = book.get(Invoice, case.account_id, case.invoice_id)
+    if invoice is None or out <= 0 or _entered(book, case, EntryKind.REFUND_FAILED, ref):
+        return
+    back, cause = min(minor, out), Cause(case.cause or Cause.UNKNOWN)
+    kind = EntryKind.REFUND_FAILED
+    book.add(_entry(case, invoice, kind, cause, back, ref, terms.now, terms))
+    note(book, case, terms.now, kind, "a refund failed: the money is back", {"amount_minor": back})
+
+
+def failed_refunds(book: Book, payment: Payment) -> list[RecoveryEntry]:
+    """The lines of refunds of this payment that failed."""
+    prefix = f"{payment_ref(payment)}:"
+    return [
+        entry
+        for entry in book.all(RecoveryEntry)
+        if entry.kind is EntryKind.REFUND_FAILED and entry.provider_ref.startswith(prefix)
+    ]
+
+
 def _entered(book: Book, case: Case, kind: EntryKind, ref: str) -> bool:
     return any(
         e.kind is kind and e.provider_ref == ref and e.account_id == case.account_id

@@ -1,6 +1,7 @@
 """Webhooks late, doubled, in any order, thin, or before our own answer: one truth all the same."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -150,6 +151,26 @@ async def test_an_event_of_nobody_we_know_stops_nothing(stage: Stage) -> None:
     case = await stage.fails(person)
 
     assert [a.trigger for a in await stage.attempts(case)] == [Trigger.PROVIDER]
+
+
+@pytest.mark.parametrize("order", [list, doubled_backwards], ids=["in turn", "backwards"])
+async def test_a_refund_that_fails_gives_the_ledger_its_money_back(
+    stage: Stage, order: Callable[[list[Event]], list[Event]]
+) -> None:
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    await stage.passes(days=10)
+    stage.order = order
+
+    failing = stage.act(person, "refund", amount=1000)
+    await stage.passes(hours=1)
+    stage.act(person, "fail_refund", **failing)
+    stage.act(person, "refund", amount=500)
+    await stage.passes(hours=1)
+
+    lines = [(kind, amount) for kind, amount, _ in await stage.ledger(case)]
+    assert sum(amount for _, amount in lines) == PRICE - 500
+    assert [line for line in lines if line[0] == "refund_failed"] == [("refund_failed", 1000)]
 
 
 async def test_a_refund_whose_charge_names_no_invoice_finds_its_case(stage: Stage) -> None:

@@ -26,7 +26,7 @@ from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import TIMEOUT, Connections, json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
-from app.providers.stripe.live import LIVE, kind_of, notices_of_object
+from app.providers.stripe.live import LIVE, kind_of, notices_of_object, refunds_behind
 from app.providers.stripe.methods import LINK_MARK
 from app.providers.stripe.reading import Json, ref, rows, text
 
@@ -247,11 +247,20 @@ class StripePayments:
                 return []
             raise
         invoice = None
-        if kind in {"payment_intent", "charge"}:
-            payment = ref(obj.get("payment_intent")) or id
+        if kind in {"payment_intent", "charge", "refund"}:
+            payment = ref(obj.get("payment_intent")) or ref(obj.get("charge")) or id
             invoice = await self.invoice_of_payment(account, payment)
+        with in_our_words():
+            refunds = await refunds_behind(client, kind, obj)
         return notices_of_object(
-            kind, obj, account, event=event, at=at, now=self._clock.now(), invoice=invoice
+            kind,
+            obj,
+            account,
+            event=event,
+            at=at,
+            now=self._clock.now(),
+            invoice=invoice,
+            refunds=refunds,
         )
 
     async def list_subscriptions(

@@ -1,6 +1,6 @@
 """Objects read live, as the notices their events would have been."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,11 +10,13 @@ from stripe import StripeClient, StripeObject
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Dispute, InvoiceStatus
 from app.domain.notices import Notice
+from app.providers.stripe.connection import json_of
 from app.providers.stripe.declines import decline_of_intent
 from app.providers.stripe.envelope import Event
 from app.providers.stripe.invoices import intent_shown, status_of
 from app.providers.stripe.payments import intent_status
-from app.providers.stripe.reading import Json, table, whole
+from app.providers.stripe.reading import Json, ref, rows, whole
+from app.providers.stripe.refunds import charge_in, failed_notices, given_back
 from app.providers.stripe.translate import notices_of
 
 Call = Callable[[StripeClient, str], Awaitable[StripeObject]]
@@ -84,6 +86,7 @@ SUBSCRIPTION_TYPES = {
 SETUP_TYPES = {"succeeded": "setup_intent.succeeded"}
 CHECKOUT_TYPES = {"complete": "checkout.session.completed"}
 JOIN_TYPES = {"paid": "invoice_payment.paid"}
+MOST_REFUNDS = 100  # of one charge; what was known beyond stays
 CLOSED_DISPUTES = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 
@@ -103,18 +106,17 @@ def notices_of_object(
     at: datetime,
     now: datetime,
     invoice: str | None,
+    refunds: Sequence[Json] = (),
 ) -> list[Notice]:
     """The object's state as notices of `event`; snapshots belong to `account`, seen `now`.
 
-    `invoice` is the one a payment belongs to, which new versions of it do not name.
+    `invoice` is the one a payment belongs to, which new versions of it do not name; `refunds` are
+    those of its charge.
     """
-    if kind == "refund":
-        # The refund tells its own amount, its charge what is gone in all.
-        kind, obj = "charge", table(obj.get("charge"))
+    if refunds or kind == "refund":
+        kind, obj = "charge", {**charge_in(kind, obj), "amount_refunded": given_back(refunds)}
     if invoice and kind in {"charge", "payment_intent"}:
         obj = {**obj, "invoice": invoice}
-    if kind == "payment_intent" and _refunded(obj):
-        kind, obj = "charge", {**table(obj.get("latest_charge")), "invoice": invoice}
     read = Event(
         id=event,
         type=TYPE_OF[kind](obj),
@@ -128,7 +130,18 @@ def notices_of_object(
         related={},
         thin=False,
     )
-    return [_dated(notice, account, at) for notice in notices_of(read)]
+    notices = [*notices_of(read), *failed_notices(read, refunds)]
+    return [_dated(notice, account, at) for notice in notices]
+
+
+async def refunds_behind(client: StripeClient, kind: str, obj: Json) -> list[Json]:
+    """The refunds of the charge concerned; none where nothing hints at a refund."""
+    charge = charge_in(kind, obj)
+    charge_id = ref(charge)
+    if charge_id is None or not (kind == "refund" or whole(charge.get("amount_refunded"))):
+        return []
+    asked: Any = {"charge": charge_id, "limit": MOST_REFUNDS}
+    return list(rows(await json_of(client.v1.refunds.list_async(asked))))
 
 
 def _dated(notice: Notice, account: ProviderAccount, at: datetime) -> Notice:
@@ -162,10 +175,6 @@ def _charge_type(charge: Json) -> str:
 
 def _dispute_type(status: str) -> str:
     return f"charge.dispute.{'closed' if status in CLOSED_DISPUTES else 'updated'}"
-
-
-def _refunded(intent: Json) -> bool:
-    return bool(whole(table(intent.get("latest_charge")).get("amount_refunded")))
 
 
 # The event that would have told this state of an object.

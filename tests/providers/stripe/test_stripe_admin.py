@@ -39,11 +39,13 @@ def test_we_ask_for_what_we_read_and_never_hold_renewals_back():
 
 def test_every_kind_of_notice_can_come_from_an_event_we_ask_for():
     asked = {READER_OF[name][1] for name in EVENTS}
-    # Made of others: closed disputes, finished checkouts, thin events. The first is never asked.
+    # Made of others: closed disputes, finished checkouts, refunds read live, thin events. The
+    # first is never asked.
     otherwise = {
         NoticeKind.INVOICE_CREATED,
         NoticeKind.DISPUTE_WON,
         NoticeKind.DISPUTE_LOST,
+        NoticeKind.REFUND_FAILED,
         NoticeKind.READ,
         NoticeKind.OTHER,
     }
