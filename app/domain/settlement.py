@@ -115,7 +115,8 @@ def _attempt_of(
     book.put(attempt)
     _use_card(book, attempt, payment, terms)
     if decline is not None:
-        case = replace(with_decline(case, decline), failures=case.failures + 1)
+        newest = all(a.intent_at <= attempt.intent_at for a in mine)
+        case = replace(with_decline(case, decline) if newest else case, failures=case.failures + 1)
         code = decline.code or decline.kind
         by = f"attempt {attempt.number} by {attempt.trigger}"
         note(book, case, attempt.intent_at, "declined", f"{by} was refused: {code}", case.decline)

@@ -63,7 +63,7 @@ async def assess(world: World, action: Action) -> None:
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
         drives = at.policy.drives(account.mode)
-    reading = await world.payments.read_invoice(account, invoice_id)
+    reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     driven = False
     if drives and reading.invoice.status is InvoiceStatus.OPEN:
         invoice = await world.payments.stop_provider_retries(account, invoice_id)
@@ -87,7 +87,7 @@ async def watch(world: World, action: Action) -> None:
         if at is None:
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
-    reading = await world.payments.read_invoice(account, invoice_id)
+    reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     async with desk(world, action, reading.method) as at:
         if at is None:
             return
@@ -311,7 +311,7 @@ async def resolve(world: World, action: Action) -> None:
         if at is None or _is_resolved(at, action):
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
-    reading = await world.payments.read_invoice(account, invoice_id)
+    reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     again: Attempt | None = None
     async with desk(world, action, reading.method) as at:
         if at is None:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from app.domain.dunning import AttemptState, Case, CaseState, Trigger
+from app.domain.declines import DeclineKind
+from app.domain.dunning import AttemptState, CardUse, Case, CaseState, Trigger
 from app.domain.messages import Message
 from app.domain.mirror import Subscription
 from app.domain.recovery import Cause
 from app.services import intake
-from tests.stories.cards import BROKE, EXPIRED, REFUSED_ONCE, REFUSED_TWICE
+from tests.stories.cards import BROKE, EXPIRED, REFUSED, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.stage import PRICE, Event, Stage
 
 pytestmark = pytest.mark.anyio
@@ -184,3 +185,41 @@ async def test_a_refund_whose_charge_names_no_invoice_finds_its_case(stage: Stag
 
     lines = [(kind, amount) for kind, amount, _ in await stage.ledger(case)]
     assert lines == [("recovered", PRICE), ("refunded", -500), ("refunded", -700)]
+
+
+async def test_tries_that_only_a_look_tells_of_are_each_counted_once(stage: Stage) -> None:
+    # given two tries of the customer of which we hear nothing, on one payment
+    person = await stage.subscriber(REFUSED)
+    case = await stage.fails(person)
+    stage.hears = False
+    for _ in range(2):
+        stage.act(person, "pay_hosted_invoice", card=person.method)
+        await stage.passes(hours=1)
+
+    # when our next attempt looks at the invoice first
+    await stage.reaches(case.next_attempt_at, hours=1)
+    await stage.passes(days=1)
+
+    case = await stage.case(person)
+    before_ours = [a for a in await stage.attempts(case) if a.trigger is not Trigger.HOLDFAST]
+    uses = await stage.find(CardUse)
+    assert len(before_ours) == 3
+    assert case.failures == len(await stage.attempts(case)) == len(stage.charges(case))
+    assert len(uses) == len(stage.charges(case))
+
+
+async def test_a_try_learned_of_late_does_not_speak_for_the_latest(stage: Stage) -> None:
+    person = await stage.subscriber({"kind": "script", "codes": ["do_not_honor", "expired_card"]})
+    case = await stage.fails(person)
+    stage.hears = False
+    stage.act(person, "pay_hosted_invoice", card=person.method)
+    stage.program(person.method, BROKE)
+    await stage.passes(hours=1)
+    stage.act(person, "pay_hosted_invoice", card=person.method)
+
+    stage.hears = True
+    await stage.passes(hours=1)
+
+    case = await stage.case(person)
+    assert case.decline_kind is DeclineKind.INSUFFICIENT_FUNDS
+    assert case.failures == 3

@@ -10,6 +10,7 @@ from stripe import StripeClient, StripeObject
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Dispute, InvoiceStatus
 from app.domain.notices import Notice
+from app.providers.stripe.answers import intents_tried
 from app.providers.stripe.connection import json_of
 from app.providers.stripe.declines import decline_of_intent
 from app.providers.stripe.envelope import Event
@@ -86,7 +87,7 @@ SUBSCRIPTION_TYPES = {
 SETUP_TYPES = {"succeeded": "setup_intent.succeeded"}
 CHECKOUT_TYPES = {"complete": "checkout.session.completed"}
 JOIN_TYPES = {"paid": "invoice_payment.paid"}
-MOST_REFUNDS = 100  # of one charge; what was known beyond stays
+MOST_LISTED = 100  # refunds of a charge, charges of an intent; what was known beyond stays
 CLOSED_DISPUTES = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 
@@ -134,13 +135,22 @@ def notices_of_object(
     return [_dated(notice, account, at) for notice in notices]
 
 
+async def charges_behind(client: StripeClient, invoice: Json) -> list[Json]:
+    """The charges of the invoice's payment intents, those that were tried at all."""
+    found: list[Json] = []
+    for intent in intents_tried(invoice):
+        asked: Any = {"payment_intent": intent, "limit": MOST_LISTED}
+        found += rows(await json_of(client.v1.charges.list_async(asked)))
+    return found
+
+
 async def refunds_behind(client: StripeClient, kind: str, obj: Json) -> list[Json]:
     """The refunds of the charge concerned; none where nothing hints at a refund."""
     charge = charge_in(kind, obj)
     charge_id = ref(charge)
     if charge_id is None or not (kind == "refund" or whole(charge.get("amount_refunded"))):
         return []
-    asked: Any = {"charge": charge_id, "limit": MOST_REFUNDS}
+    asked: Any = {"charge": charge_id, "limit": MOST_LISTED}
     return list(rows(await json_of(client.v1.refunds.list_async(asked))))
 
 
