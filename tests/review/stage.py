@@ -145,6 +145,9 @@ class Post:
     def link(self, *parts: str) -> str:
         return "token-" + "-".join(parts)
 
+    def known(self, *parts: str) -> tuple[str, ...]:
+        return (self.link(*parts),)
+
 
 @dataclass
 class Stage:
