@@ -230,8 +230,6 @@ def _new_method(
 def _read(book: Book, notice: Notice, terms: Terms) -> None:
     """A thin event, or one that tells too little: read live what it points to."""
     kind, subject = _pointed_at(notice)
-    if subject is None:
-        return
     book.add(
         action_for(
             ActionKind.READ,
@@ -246,10 +244,13 @@ def _read(book: Book, notice: Notice, terms: Terms) -> None:
     )
 
 
-def _pointed_at(notice: Notice) -> tuple[str, str | None]:
-    """The object of the notice and what it is; of a refund that failed not the charge it names."""
+def _pointed_at(notice: Notice) -> tuple[str, str]:
+    """The object of the notice and what it is; of a refund that failed not the charge it names.
+    A bare event that names nothing may say more when it is read itself."""
+    if notice.object is None:
+        return "event", notice.event
     for kind in ("invoice", "subscription", "customer", "charge", "payment", "method"):
-        if notice.object and getattr(notice, kind) == notice.object:
+        if getattr(notice, kind) == notice.object:
             return kind, notice.object
     return "object", notice.object
 

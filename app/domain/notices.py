@@ -10,7 +10,8 @@ from app.domain.mirror import Snapshot
 
 class NoticeKind(StrEnum):
     """What a notice reports. `OTHER` is a known type that concerns us not; `READ` asks for a
-    live read because the event carries no object (thin events)."""
+    live read because the event carries no object (thin events); of the event itself where it names
+    none."""
 
     INVOICE_CREATED = "invoice_created"
     INVOICE_UPCOMING = "invoice_upcoming"

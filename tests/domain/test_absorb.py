@@ -318,6 +318,15 @@ def test_after_a_failed_refund_the_next_one_is_read_and_not_guessed() -> None:
     assert (read.subject, (read.data or {})["type"]) == (a_payment(on_day(2)).charge_id, "charge")
 
 
+def test_a_bare_notice_that_names_nothing_is_read_by_its_event() -> None:
+    book = a_book()
+
+    hear(book, *2 * [Notice(kind=K.READ, event="evt_7", occurred_at=MONDAY)])
+
+    (read,) = book.all(Action)
+    assert (read.kind, read.subject, (read.data or {})["type"]) == ("read", "evt_7", "event")
+
+
 def test_a_lost_dispute_takes_back_and_a_later_win_returns() -> None:
     book = with_case()
     take(book, paid(on_day(2)), a_payment(on_day(2)), at=on_day(2))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.declines import DeclineKind
 from app.domain.dunning import AttemptState, CardUse, Case, CaseState, Trigger
 from app.domain.messages import Message
@@ -122,6 +123,23 @@ async def test_thin_events_are_read_live(stage: Stage) -> None:
     assert case.amount_minor == PRICE
     assert (await stage.case(person)).state is CaseState.RECOVERED
     assert await stage.ledger(case) == RECOVERED
+
+
+async def test_a_bare_event_about_a_coming_invoice_is_read_itself(stage: Stage) -> None:
+    # given an endpoint that is told of events and not of their objects
+    sent = {"type": "v1.invoice.upcoming", "related_object": None}
+
+    def bare(events: list[Event]) -> list[Event]:
+        thin = [stage.sandbox.raw("GET", f"/v2/core/events/{e['id']}").json() for e in events]
+        return [e | {"data": None} for e in thin if e.items() >= sent.items()]
+
+    stage.order = bare
+    await stage.subscriber(REFUSED_ONCE)
+    await stage.passes(days=28)
+
+    (read,) = [a for a in await stage.find(Action) if a.kind is ActionKind.READ]
+    assert read.subject.startswith("evt_")
+    assert read.state is ActionState.DONE
 
 
 async def test_an_invoice_without_a_customer_is_worked_all_the_same(stage: Stage) -> None:

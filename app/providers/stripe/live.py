@@ -9,11 +9,12 @@ from stripe import StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Dispute, InvoiceStatus
-from app.domain.notices import Notice
+from app.domain.notices import Notice, NoticeKind
+from app.ports.webhooks import BadEvent
 from app.providers.stripe.answers import intents_tried
 from app.providers.stripe.connection import json_of
 from app.providers.stripe.declines import decline_of_intent
-from app.providers.stripe.envelope import Event
+from app.providers.stripe.envelope import Event, opened
 from app.providers.stripe.invoices import intent_shown, status_of
 from app.providers.stripe.payments import intent_status
 from app.providers.stripe.reading import Json, ref, rows, whole
@@ -46,8 +47,10 @@ LIVE: Mapping[str, Call] = {
     ),
     "invoice_payment": lambda c, key: c.v1.invoice_payments.retrieve_async(key),
     "subscription_schedule": lambda c, key: c.v1.subscription_schedules.retrieve_async(key),
+    "event": lambda c, key: c.v2.core.events.retrieve_async(key),
 }
 PREFIXES = {
+    "evt_": "event",
     "in_": "invoice",
     "sub_sched_": "subscription_schedule",
     "sub_": "subscription",
@@ -112,8 +115,10 @@ def notices_of_object(
     """The object's state as notices of `event`; snapshots belong to `account`, seen `now`.
 
     `invoice` is the one a payment belongs to, which new versions of it do not name; `refunds` are
-    those of its charge.
+    those of its charge. An event read itself tells what its notification left out.
     """
+    if kind == "event":
+        return _told_by(obj, account, event=event, at=at)
     if refunds or kind == "refund":
         kind, obj = "charge", {**charge_in(kind, obj), "amount_refunded": given_back(refunds)}
     if invoice and kind in {"charge", "payment_intent"}:
@@ -152,6 +157,16 @@ async def refunds_behind(client: StripeClient, kind: str, obj: Json) -> list[Jso
         return []
     asked: Any = {"charge": charge_id, "limit": MOST_LISTED}
     return list(rows(await json_of(client.v1.refunds.list_async(asked))))
+
+
+def _told_by(obj: Json, account: ProviderAccount, *, event: str, at: datetime) -> list[Notice]:
+    """Not what asks for a read again: it would say no more the next time."""
+    try:
+        told = notices_of(opened(obj))
+    except BadEvent:
+        return []
+    said = (notice for notice in told if notice.kind is not NoticeKind.READ)
+    return [_dated(replace(notice, event=event), account, at) for notice in said]
 
 
 def _dated(notice: Notice, account: ProviderAccount, at: datetime) -> Notice:

@@ -106,6 +106,32 @@ async def test_other_objects_read_live(payments, wire, path, of, obj, kind):
     assert notice.object == of
 
 
+UPCOMING = {
+    "id": "evt_7",
+    "object": "v2.core.event",
+    "type": "v1.invoice.upcoming",
+    "created": "2026-11-01T10:00:00.000Z",
+    "related_object": None,
+}
+
+
+async def test_a_bare_event_read_itself_says_whose_invoice_is_coming(payments, wire):
+    whole = UPCOMING | {"data": {"customer": "cus_1", "subscription": "sub_1"}}
+    wire.get(f"{API}/v2/core/events/evt_7").mock(return_value=answers(whole))
+
+    (notice,) = await read_live(payments, "event", "evt_7")
+
+    assert (notice.kind, notice.event) == (NoticeKind.INVOICE_UPCOMING, "evt_7")
+    assert (notice.customer, notice.subscription) == ("cus_1", "sub_1")
+
+
+@pytest.mark.parametrize("body", [UPCOMING, {"id": "evt_7"}, UPCOMING | {"data": {}}])
+async def test_an_event_that_says_no_more_is_not_read_again(payments, wire, body):
+    wire.get(f"{API}/v2/core/events/evt_7").mock(return_value=answers(body))
+
+    assert await read_live(payments, "event", "evt_7") == []
+
+
 async def test_what_is_gone_gives_no_notice(payments, wire):
     wire.get(INVOICE).mock(return_value=refuses(404, code="resource_missing"))
 
