@@ -91,7 +91,7 @@ class Looks:
 
     async def timeline(self, case: Case) -> list[str]:
         found = await self.find(CaseEvent, case_id=case.case_id)
-        return [event.text for event in sorted(found, key=lambda event: event.at)]
+        return [event.text for event in sorted(found, key=lambda event: (event.at, event.seq))]
 
     async def movements(self, person: Person) -> list[tuple[str, int]]:
         found = await self.find(MrrMovement, subscription_id=person.subscription)

@@ -11,7 +11,7 @@ from app.domain.dunning import AttemptState, CardUse, Case, CaseState, Trigger
 from app.domain.messages import Message
 from app.domain.mirror import Subscription
 from app.domain.recovery import Cause
-from app.services import intake
+from app.services import cases, intake
 from tests.stories.cards import BROKE, EXPIRED, REFUSED, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.stage import PRICE, Event, Stage
 
@@ -241,3 +241,19 @@ async def test_a_try_learned_of_late_does_not_speak_for_the_latest(stage: Stage)
     case = await stage.case(person)
     assert case.decline_kind is DeclineKind.INSUFFICIENT_FUNDS
     assert case.failures == 3
+
+
+async def test_lines_of_one_instant_are_told_in_the_order_they_were_written(stage: Stage) -> None:
+    stage.order = doubled_backwards
+    person = await stage.subscriber(BROKE)
+    case = await stage.fails(person)
+    await stage.passes(days=4)
+
+    shown = await cases.show(stage.world, stage.merchant.merchant_id, case.case_id)
+
+    assert shown is not None
+    lines = shown.timeline
+    at_once = [line.type for line in lines if line.at == lines[0].at]
+    assert at_once == ["opened", "taken_over", "declined", "decision"]
+    assert [line.seq for line in lines] == sorted({line.seq for line in lines})
+    assert shown.case.lines >= lines[-1].seq

@@ -104,7 +104,7 @@ with chosen as (
             from case_events v
             where v.merchant_id = :merchant and v.case_id = s.case_id and v.at <= :as_of
                 and v.type in ('active', 'parked', 'recovered', 'exhausted', 'stopped')
-            order by v.at desc, v.event_id desc
+            order by v.at desc, v.seq desc, v.event_id desc
             limit 1
         ), true) as open
     from settled s
