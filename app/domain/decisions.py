@@ -121,9 +121,13 @@ def _planned(book: Book, case: Case, step: NextStep, terms: Terms) -> Case:
             if case.driven:
                 action = case_action(case, ActionKind.RETRY, at, nth=at.isoformat())
                 book.add(action)
-            return replace(case, waits=Waits.RETRYING, next_attempt_at=at if case.driven else None)
+            theirs = case.next_attempt_at  # where the provider works it, its own next try
+            return replace(
+                case, waits=Waits.RETRYING, next_attempt_at=at if case.driven else theirs
+            )
         case AskCustomer() | GiveUp():
-            return replace(case, waits=Waits.CUSTOMER, next_attempt_at=None)
+            theirs = None if case.driven else case.next_attempt_at
+            return replace(case, waits=Waits.CUSTOMER, next_attempt_at=theirs)
 
 
 def _remember(book: Book, case: Case, step: NextStep, facts: RetryFacts, terms: Terms) -> None:

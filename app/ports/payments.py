@@ -78,6 +78,10 @@ class Payments(Protocol):
         """Turn the provider's own collection of this invoice off; the invoice as read back."""
         ...
 
+    async def resume_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
+        """Turn it on again, of an invoice that is open; the invoice as read back."""
+        ...
+
     async def set_default_method(
         self,
         account: ProviderAccount,

@@ -107,9 +107,16 @@ class StripePayments:
 
     async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
         """Set `auto_advance=false` (Stripe then neither retries nor writes), and read back."""
+        return await self._advance(account, invoice, {"auto_advance": False})
+
+    async def resume_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
+        """Set `auto_advance=true` and read back; when Stripe tries next is its own choice."""
+        return await self._advance(account, invoice, {"auto_advance": True})
+
+    async def _advance(self, account: ProviderAccount, invoice: str, params: Any) -> Invoice:
         client = self._connections.client(account)
         with in_our_words():
-            await client.v1.invoices.update_async(invoice, {"auto_advance": False})
+            await client.v1.invoices.update_async(invoice, params)
             obj = await json_of(client.v1.invoices.retrieve_async(invoice))
         return self._invoice(obj, account)
 

@@ -13,6 +13,7 @@ from app.providers.stripe.translate import READER_OF
 from tests.providers.stripe.wire import ACCOUNT, API, PaperSealer, answers, form
 
 pytestmark = pytest.mark.anyio
+SOON = 1_790_000_000
 ENDPOINTS = f"{API}/v1/webhook_endpoints"
 GOOD = Endpoint(
     id="we_1",
@@ -116,7 +117,8 @@ async def test_the_account_behind_a_key(admin):
 
 async def test_invoices_that_stripe_retries_itself_are_found(admin):
     listed = [
-        {"id": "in_1", "next_payment_attempt": 1_790_000_000, "auto_advance": True},
+        {"id": "in_1", "next_payment_attempt": SOON, "auto_advance": True, "attempt_count": 1},
+        {"id": "in_0", "next_payment_attempt": SOON, "auto_advance": True, "attempt_count": 0},
         {"id": "in_2", "next_payment_attempt": None, "auto_advance": True},
         {"id": "in_3", "next_payment_attempt": None, "auto_advance": False},
     ]
@@ -124,5 +126,5 @@ async def test_invoices_that_stripe_retries_itself_are_found(admin):
         respx.get(f"{API}/v1/invoices").mock(return_value=answers({"data": listed}))
         found = await admin.sample_collisions(ACCOUNT)
 
-    assert (found.sampled, found.scheduled) == (3, ("in_1",))
-    assert found.auto_advancing == ("in_1", "in_2")
+    assert (found.sampled, found.scheduled) == (4, ("in_1",))
+    assert found.auto_advancing == ("in_1", "in_0", "in_2")
