@@ -16,7 +16,7 @@ from app.domain.mirror import (
 from app.domain.mirroring import forward
 from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us, move_mrr
 from app.domain.notices import Notice, NoticeKind
-from app.domain.openings import case_action, case_of, failed_invoice
+from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
 from app.domain.records import Book
 from app.domain.reversals import disputed, payment_seen, refund_failed, refunded
 from app.domain.settlement import recover
@@ -85,6 +85,13 @@ def _open_case_seen(book: Book, case: Case, invoice: Invoice, terms: Terms) -> N
         seen = invoice.next_attempt_at or invoice.seen_at or terms.now
         nth = f"retries:{seen.isoformat()}"
         book.add(case_action(case, ActionKind.WATCH, terms.now, nth=nth))
+
+
+def _invoice_overdue(book: Book, notice: Notice, terms: Terms) -> None:
+    _invoice_seen(book, notice, terms)
+    known = book.get(Invoice, terms.account.account_id, notice.invoice)
+    if known is not None:
+        overdue_invoice(book, known, notice.occurred_at, terms)
 
 
 def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
@@ -279,7 +286,7 @@ READERS: dict[NoticeKind, Reader] = {
     K.INVOICE_CREATED: _invoice_seen,
     K.INVOICE_FINALIZED: _invoice_seen,
     K.INVOICE_UPDATED: _invoice_seen,
-    K.INVOICE_OVERDUE: _invoice_seen,
+    K.INVOICE_OVERDUE: _invoice_overdue,
     K.INVOICE_FAILED: _invoice_failed,
     K.INVOICE_ACTION_REQUIRED: _invoice_failed,
     K.INVOICE_PAID: _invoice_paid,

@@ -21,6 +21,14 @@ class CaseState(StrEnum):
     PARKED = "parked"
 
 
+class CaseKind(StrEnum):
+    """`PAYMENT` where an automatic payment failed; `INVOICE` where the customer was to pay by
+    themselves and has not: it is reminded of and never charged."""
+
+    PAYMENT = "payment"
+    INVOICE = "invoice"
+
+
 class Waits(StrEnum):
     """What an active case waits for."""
 
@@ -94,7 +102,7 @@ class Case:
     invoice_id: str
     customer_id: str | None = None
     subscription_id: str | None = None
-    kind: str = "payment"
+    kind: CaseKind = CaseKind.PAYMENT
     state: CaseState = CaseState.ACTIVE
     waits: Waits | None = Waits.RETRYING
     reason: str | None = None

@@ -10,7 +10,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.causes import cause_of
-from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, CardUse, Case, CaseState, Trigger
+from app.domain.dunning import (
+    IN_DOUBT,
+    Attempt,
+    AttemptState,
+    CardUse,
+    Case,
+    CaseKind,
+    CaseState,
+    Trigger,
+)
 from app.domain.ids import derive_id
 from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
@@ -167,7 +176,9 @@ def _by_another(
 ) -> Attempt:
     number = max((a.number for a in attempts), default=0) + 1
     at = payment.occurred_at or terms.now
-    automatic = invoice.attempt_count > sum(a.trigger is Trigger.PROVIDER for a in attempts)
+    theirs = sum(a.trigger is Trigger.PROVIDER for a in attempts)
+    automatic = invoice.attempt_count > theirs or not attempts
+    automatic = automatic and case.kind is CaseKind.PAYMENT
     link = _link_used(book, case, at)
     return Attempt(
         attempt_id=derive_id("attempt", at, case.case_id, number),
@@ -175,7 +186,7 @@ def _by_another(
         account_id=case.account_id,
         case_id=case.case_id,
         number=number,
-        trigger=Trigger.PROVIDER if (automatic or not attempts) and not link else Trigger.CUSTOMER,
+        trigger=Trigger.PROVIDER if automatic and not link else Trigger.CUSTOMER,
         state=AttemptState.SENT,
         currency=payment.currency,
         amount_minor=payment.amount_minor,
@@ -225,6 +236,8 @@ def _enter_money(
     method = book.get(PaymentMethod, case.account_id, attempt.method_id)
     cause = Cause(case.cause) if case.cause else cause_of(case, attempt, method)
     case = replace(case, cause=cause)
+    if case.kind is CaseKind.INVOICE:
+        return case  # no payment of it had failed: nothing was recovered
     ref = payment_ref(payment)
     at = payment.occurred_at or terms.now
     if not _entered(book, case, EntryKind.RECOVERED, ref):
@@ -243,6 +256,8 @@ def _enter_money(
 
 def _settle_rest(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case:
     """What was settled outside the provider: out of band, or by the customer's balance."""
+    if case.kind is CaseKind.INVOICE:
+        return replace(case, cause=case.cause or Cause.MANUAL_OR_EXTERNAL)
     ours = [e for e in book.all(RecoveryEntry) if e.invoice_id == case.invoice_id]
     entered = sum(
         e.amount_minor for e in ours if e.kind in {EntryKind.RECOVERED, EntryKind.SETTLED_OTHER}

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind
-from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Trigger
+from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseKind, CaseState, Trigger
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.openings import case_action
@@ -28,7 +28,8 @@ def may_drive(at: Desk, action: Action) -> bool:
     `entering` takes over what was observed before the account began to drive."""
     entering = (action.data or {}).get("entering") is not None
     ours = entering or at.case.mode is CollectionMode.DRIVE
-    return ours and at.policy.drives(at.terms.account.mode)
+    by_us = ours and at.policy.drives(at.terms.account.mode)
+    return by_us and at.case.kind is CaseKind.PAYMENT
 
 
 def is_collected_there(invoice: Invoice) -> bool:

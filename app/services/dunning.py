@@ -19,6 +19,7 @@ from app.domain.dunning import (
     AttemptState,
     CardUse,
     Case,
+    CaseKind,
     CaseState,
     Trigger,
     Waits,
@@ -140,6 +141,9 @@ def _stale_retry(at: Desk, action: Action, trigger: Trigger) -> bool:
     if _needless(at, action):
         return True
     planned = at.case.next_attempt_at
+    if at.case.kind is CaseKind.INVOICE:
+        at.done(action, "the customer is to pay it by themselves")
+        return True
     if trigger is Trigger.HOLDFAST:
         if not at.case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
             at.done(action, "the provider retries")

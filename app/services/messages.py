@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Case, CaseState, Waits
+from app.domain.dunning import Case, CaseKind, CaseState, Waits
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant
 from app.domain.messages import Letter, LinkEvent, Mail, Message, MessageState, PaymentLink
@@ -54,6 +54,8 @@ REASON_KEYS = {
 
 def reason_key(case: Case) -> str:
     """Which plain words a letter uses for the refusal; loss, theft and fraud look like any."""
+    if case.kind is CaseKind.INVOICE:
+        return "overdue"
     if (case.decline or {}).get("code") == "expired_card":
         return "card_expired"
     return REASON_KEYS.get(case.decline_kind or DeclineKind.UNKNOWN, "unknown")

@@ -21,3 +21,4 @@ def upgrade() -> None:
         op.execute(f"alter table {table} alter column {column} drop default")
     op.execute("drop index case_events_by_case")
     op.execute("create index case_events_by_case on case_events (case_id, at, seq)")
+    op.create_check_constraint("cases_kind_words", "cases", "kind in ('payment', 'invoice')")
