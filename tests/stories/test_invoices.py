@@ -79,7 +79,7 @@ async def test_an_overdue_invoice_that_is_paid_ends_its_case_and_recovers_nothin
     view = await payment_links.look(stage.world, token)
     url = await payment_links.go(stage.world, token)
     stage.act(person, "pay_hosted_invoice", invoice=case.invoice_id)
-    await stage.passes(days=1)
+    await stage.passes(days=2)
 
     paid = await stage.case(person)
     assert view is not None
