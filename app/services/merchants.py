@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 
-from app.domain.events_telling import Move
 from app.domain.actions import Action, ActionKind
 from app.domain.dunning import Case, CaseState
+from app.domain.events_telling import Move
 from app.domain.ids import derive_id
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.domain.openings import case_action

@@ -3,11 +3,12 @@ invoice may be given back to the provider."""
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 
 ACTIONS = (
-    "assess", "retry", "resolve", "watch", "end", "send", "new_card", "read", "give_back",
+    "assess", "retry", "resolve", "watch", "end", "send", "new_card", "read", "deliver_event",
+    "give_back",
 )  # fmt: skip
 KINDS = "recovered", "settled_other", "refunded", "refund_failed", "dispute_lost", "dispute_won"
 
