@@ -1,5 +1,6 @@
 """Who collects: we, the provider, and the way from one to the other while cases are open."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger
 from app.domain.merchants import CollectionMode
 from app.domain.operations import AuditEntry
+from app.domain.policies import Strategy
 from app.domain.recovery import Cause
 from app.services import actions, merchants
 from tests.stories.cards import REFUSED, REFUSED_ONCE
@@ -266,3 +268,21 @@ async def test_a_look_follows_a_look_until_a_case_is_parked(watching: Stage) -> 
     assert ActionKind.WATCH in {action.kind for action in pending}
     assert parked.state is CaseState.PARKED
     assert watching.fuse.keys() == watching.fuse.keys("close_invoice") == []
+
+
+async def test_a_policy_that_only_advises_decides_and_shows_and_does_nothing(
+    stage: Stage,
+) -> None:
+    retry = replace(stage.world.policy.retry, strategy=Strategy.ADVICE_ONLY)
+    policy = replace(stage.world.policy, retry=retry)
+    stage.world = replace(stage.world, policy=policy)
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+
+    await stage.passes(days=10)
+
+    asked = {name for name, _ in stage.fuse.asked}
+    assert not case.driven
+    assert any("we would at" in line for line in await stage.timeline(case))
+    assert not asked & {"pay", "stop_provider_retries", "end_subscription", "close_invoice"}
+    assert await stage.ledger(case) == [("recovered", PRICE, Cause.PROVIDER_RETRY)]

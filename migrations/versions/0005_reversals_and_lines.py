@@ -3,8 +3,8 @@ invoice may be given back to the provider."""
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 ACTIONS = (
     "assess", "retry", "resolve", "watch", "end", "send", "new_card", "read", "deliver_event",
