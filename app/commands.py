@@ -44,6 +44,14 @@ def _with_engines(work: Callable[[], Any]) -> None:
         raise typer.Exit(int(status))
 
 
+def _refuse_bad_settings() -> None:
+    """A service that cannot be meant so does not start: what to set is said in a sentence."""
+    why = _room("app.wiring", "refusal")()
+    if why:
+        print(f"holdfast: {why}", file=sys.stderr)
+        raise typer.Exit(2)
+
+
 def _migrate() -> None:
     from app.embedded import migrate
 
@@ -59,6 +67,7 @@ def api(
     """Serve webhooks, pages and the API."""
     import uvicorn
 
+    _refuse_bad_settings()
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -77,6 +86,7 @@ def api(
 @app.command()
 def worker() -> None:
     """Carry out what is due."""
+    _refuse_bad_settings()
     os.execv(sys.executable, [sys.executable, "-m", "workers"])  # noqa: S606 - becomes the worker
 
 
@@ -97,6 +107,7 @@ def up(
     """Run the whole service on this machine, on embedded engines where no URLs are given."""
     from app.embedded import up as run_everything
 
+    _refuse_bad_settings()
     run_everything(
         _state_dir(),
         database_url=os.environ.get("DATABASE_URL"),

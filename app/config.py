@@ -1,10 +1,19 @@
 """Every setting of a deployment, read from the environment. Nothing else reads the environment."""
 
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # A shorter master key could be guessed; `openssl rand -base64 32` gives 44 characters.
@@ -31,6 +40,21 @@ Read from the environment by `app/config.py`, and by nothing else. This page is 
 def _named(name: str) -> AliasChoices:
     """A setting that goes by the name every hosting platform uses."""
     return AliasChoices(name, f"HOLDFAST_{name}")
+
+
+def _is_this_machine(url: str) -> bool:
+    """Whether nobody but this machine can be meant: links and webhooks would cross a network in
+    the clear otherwise."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -73,7 +97,8 @@ class Settings(BaseSettings):
 
     public_url: str = "http://127.0.0.1:8200"
     """Where customers and the provider reach this service: links in mail and the webhook
-    endpoint begin with it. Must be `https://` in production."""
+    endpoint begin with it. Must be `https://`; `http://` only outside production and only for
+    this machine (`localhost`, `127.0.0.1`)."""
 
     state_dir: Path = Path(".holdfast")
     """Folder of the embedded engines, of the generated master key and of the demo's clock."""
@@ -144,6 +169,11 @@ class Settings(BaseSettings):
     def _without_slash(cls, url: str) -> str:
         if not url.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// (or http:// outside production)")
+        if url.startswith("http://") and not _is_this_machine(url):
+            raise ValueError(
+                "http:// is for this machine alone: set HOLDFAST_PUBLIC_URL to the https:// "
+                "address under which customers and the provider reach this service"
+            )
         return url.rstrip("/")
 
     @model_validator(mode="after")
@@ -165,6 +195,14 @@ class Settings(BaseSettings):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+
+def faults_of(error: ValidationError) -> list[tuple[str, str]]:
+    """What cannot be meant: the setting (or `settings`) and why, without the value."""
+    return [
+        (".".join(map(str, fault["loc"])) or "settings", fault["msg"].removeprefix("Value error, "))
+        for fault in error.errors()
+    ]
 
 
 def page() -> str:

@@ -72,7 +72,7 @@ class AesGcmSealer:
 
 
 class KeyedTokens:
-    """`ports.secrets.Tokens`: HMAC-SHA256 of the parts under the first master key.
+    """`ports.secrets.Tokens`: HMAC-SHA256 of the parts under a master key, new ones the first.
 
     256 bits, URL-safe, 43 characters. Each part is counted before it is hashed, so that
     ("ab", "c") and ("a", "bc") give different tokens.
@@ -81,15 +81,19 @@ class KeyedTokens:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("at least one master key is needed")
-        self._key = _derived(keys[0], b"tokens")
+        self._keys = [_derived(key, b"tokens") for key in keys]
 
     def link(self, *parts: str) -> str:
         """The token of these parts: always the same while the first master key stays."""
+        return self.known(*parts)[0]
+
+    def known(self, *parts: str) -> tuple[str, ...]:
+        """The tokens of these parts under each of the keys, in their order."""
         counted = b"".join(
             len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts)
         )
-        digest = hmac.digest(self._key, counted, hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        digests = (hmac.digest(key, counted, hashlib.sha256) for key in self._keys)
+        return tuple(base64.urlsafe_b64encode(digest).decode().rstrip("=") for digest in digests)
 
 
 def kept_keys(path: Path) -> list[str]:

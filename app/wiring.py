@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
-from app.config import Environment, Settings
+from app.config import Environment, Settings, faults_of
 from app.domain.documents import Fault
 from app.domain.messages import Letter, Rendered
 from app.domain.policies import Policy
@@ -39,6 +40,7 @@ from app.storage.store import PostgresStore, create_engine
 from app.wake import RedisWake
 
 __all__ = [
+    "BadSettings",
     "Environment",
     "NotConfigured",
     "Service",
@@ -50,6 +52,7 @@ __all__ = [
     "configure_logging",
     "load_settings",
     "master_keys",
+    "refusal",
 ]
 
 
@@ -57,9 +60,30 @@ class NotConfigured(Exception):
     """A setting is missing that this process cannot do without; says which."""
 
 
+class BadSettings(NotConfigured):
+    """Settings that cannot be meant; `faults` are setting and reason of each."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{where}: {why}" for where, why in faults))
+        self.faults = faults
+
+
 def load_settings() -> Settings:
-    """The settings of this process, for rooms that may not know where they come from."""
-    return Settings()
+    """The settings of this process, for rooms that may not know where they come from. Raises
+    `BadSettings`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise BadSettings(faults_of(error)) from error
+
+
+def refusal() -> str | None:
+    """Why no process may start with these settings, or None where one may."""
+    try:
+        load_settings()
+    except BadSettings as bad:
+        return str(bad)
+    return None
 
 
 class SystemClock:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.engines import start_engines
+from app.engines.homes import ROOMS
 from tests.databases import Server
+from tests.rooms import sweep
 
 # Folders of tests that need something which not every machine has: never skipped, not collected.
 CHOSEN_BY_OPTION = {"browser": "--browser", "stripe_cli": "--stripe-cli"}
@@ -18,6 +20,12 @@ TESTS = Path(__file__).parent
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--browser", action="store_true", help="also tests that drive a browser")
     parser.addoption("--stripe-cli", action="store_true", help="also tests with Stripe's own CLI")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        for parent in ROOMS:
+            sweep(parent)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

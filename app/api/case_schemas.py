@@ -8,7 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.api.parameters import Currency, Instant, ProviderId
 from app.domain.actions import Action, ActionKind
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseState, Trigger, Waits
+from app.domain.dunning import (
+    Attempt,
+    AttemptState,
+    Case,
+    CaseEvent,
+    CaseKind,
+    CaseState,
+    Trigger,
+    Waits,
+)
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.services.cases import CaseFile, CaseQuery, shown_inputs
@@ -57,7 +66,7 @@ class CaseOut(BaseModel):
     invoice: str
     customer: str | None
     subscription: str | None
-    kind: str = Field(description="`payment`, or `invoice` for one that is never charged.")
+    kind: CaseKind = Field(description="`payment`, or `invoice` for one that is never charged.")
     state: CaseState
     waits: Waits | None = Field(description="What an active case waits for.")
     reason: str | None = Field(description="Why it stands where it stands.")

@@ -1,6 +1,7 @@
 """Finance's questions: `/v1/finance`, as JSON, CSV or NDJSON, streamed."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -59,35 +60,40 @@ ALSO: dict[int | str, dict[str, Any]] = {
 Asked = Callable[..., Awaitable[Answer]]
 
 
-async def answered(
-    ask: Asked,
-    words: SpanWords,
-    *,
-    request: Request,
-    caller: Caller,
-    figures: Figures,
-    world: WorldDep,
-) -> StreamingResponse:
-    """Ask, and stream the answer in the form `Accept` prefers. Nothing is sent before the first
-    rows are there, so that an outage is a problem document and not half an answer."""
-    media_type = preferred(request.headers.get("accept", "*/*"))
-    if media_type is None:
-        raise Problem("not-acceptable", f"Ask for {JSON}, {CSV} or {NDJSON}.")
-    names = [name for name, _ in request.query_params.multi_items()]
-    for name in {name for name in names if names.count(name) > 1}:
-        raise invalid(f"query.{name}", "is there more than once")
-    try:
-        answer = await ask(
-            words.model_dump(by_alias=True, exclude_none=True),
-            merchant_id=caller.merchant_id,
-            figures=figures,
-            now=world.clock.now(),
-            whole=media_type != JSON,
-        )
-    except WrongParameter as wrong:
-        raise invalid(f"query.{wrong.name}", wrong.detail) from wrong
-    pieces = await first_then_rest(rendered(answer, media_type))
-    return StreamingResponse(pieces, media_type=media_type, headers=_headers(answer, media_type))
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, in which form, and whom."""
+
+    request: Request
+    caller: FinanceReader
+    figures: FiguresDep
+    world: WorldDep
+
+    async def answered(self, ask: Asked, words: SpanWords) -> StreamingResponse:
+        """Ask, and stream the answer in the form `Accept` prefers. Nothing is sent before the
+        first rows are there, so that an outage is a problem document and not half an answer."""
+        media_type = preferred(self.request.headers.get("accept", "*/*"))
+        if media_type is None:
+            raise Problem("not-acceptable", f"Ask for {JSON}, {CSV} or {NDJSON}.")
+        names = [name for name, _ in self.request.query_params.multi_items()]
+        for name in {name for name in names if names.count(name) > 1}:
+            raise invalid(f"query.{name}", "is there more than once")
+        try:
+            answer = await ask(
+                words.model_dump(by_alias=True, exclude_none=True),
+                merchant_id=self.caller.merchant_id,
+                figures=self.figures,
+                now=self.world.clock.now(),
+                whole=media_type != JSON,
+            )
+        except WrongParameter as wrong:
+            raise invalid(f"query.{wrong.name}", wrong.detail) from wrong
+        pieces = await first_then_rest(rendered(answer, media_type))
+        headers = _headers(answer, media_type)
+        return StreamingResponse(pieces, media_type=media_type, headers=headers)
+
+
+AskerDep = Annotated[Asker, Depends()]
 
 
 def _headers(answer: Answer, media_type: str) -> dict[str, str]:
@@ -102,56 +108,21 @@ def _headers(answer: Answer, media_type: str) -> dict[str, str]:
 
 @router.get("/recovered-revenue", response_model=RecoveredRevenueOut, responses=ALSO)
 async def recovered_revenue(
-    words: Annotated[RecoveredWords, Query()],
-    request: Request,
-    caller: FinanceReader,
-    figures: FiguresDep,
-    world: WorldDep,
+    words: Annotated[RecoveredWords, Query()], asker: AskerDep
 ) -> StreamingResponse:
     """What came in on failed invoices, what went out again, by the date the money moved."""
-    return await answered(
-        finance.answer_recovered_revenue,
-        words,
-        request=request,
-        caller=caller,
-        figures=figures,
-        world=world,
-    )
+    return await asker.answered(finance.answer_recovered_revenue, words)
 
 
 @router.get("/recovery-rate", response_model=RecoveryRateOut, responses=ALSO)
-async def recovery_rate(
-    words: Annotated[RateWords, Query()],
-    request: Request,
-    caller: FinanceReader,
-    figures: FiguresDep,
-    world: WorldDep,
-) -> StreamingResponse:
+async def recovery_rate(words: Annotated[RateWords, Query()], asker: AskerDep) -> StreamingResponse:
     """Of what failed in a period, how much was recovered within W days."""
-    return await answered(
-        finance.answer_recovery_rate,
-        words,
-        request=request,
-        caller=caller,
-        figures=figures,
-        world=world,
-    )
+    return await asker.answered(finance.answer_recovery_rate, words)
 
 
 @router.get("/recovered-revenue/entries", response_model=EntriesOut, responses=ALSO)
 async def recovered_revenue_entries(
-    words: Annotated[EntryWords, Query()],
-    request: Request,
-    caller: FinanceReader,
-    figures: FiguresDep,
-    world: WorldDep,
+    words: Annotated[EntryWords, Query()], asker: AskerDep
 ) -> StreamingResponse:
     """The ledger lines behind recovered revenue, page by page; as CSV or NDJSON all of them."""
-    return await answered(
-        finance.answer_entries,
-        words,
-        request=request,
-        caller=caller,
-        figures=figures,
-        world=world,
-    )
+    return await asker.answered(finance.answer_entries, words)

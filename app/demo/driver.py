@@ -145,7 +145,11 @@ class Driver:
     async def _timeline(self) -> list[Line]:
         async with self.world.store.transaction(self.merchant_id) as tx:
             since = {"merchant_id": self.merchant_id, "at__gte": self.now - timedelta(days=2)}
-            events = [e for e in await tx.find(CaseEvent, where=since) if e.type in TOLD]
+            events = [
+                e
+                for e in await tx.find(CaseEvent, where=since, order=("at", "seq"))
+                if e.type in TOLD
+            ]
             new = [e for e in events if e.event_id not in self.told]
             cases = await tx.load(Case, sorted({(e.case_id,) for e in new}))
         self.told |= {event.event_id for event in new}

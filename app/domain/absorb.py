@@ -14,11 +14,11 @@ from app.domain.mirror import (
     Subscription,
 )
 from app.domain.mirroring import forward
-from app.domain.movements import ended_by_us, move_mrr
+from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us, move_mrr
 from app.domain.notices import Notice, NoticeKind
-from app.domain.openings import case_action, case_of, failed_invoice
+from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
 from app.domain.records import Book
-from app.domain.reversals import disputed, payment_seen, refunded
+from app.domain.reversals import disputed, payment_seen, refund_failed, refunded
 from app.domain.settlement import recover
 from app.domain.terms import Terms
 
@@ -71,10 +71,27 @@ def _invoice_seen(book: Book, notice: Notice, terms: Terms) -> None:
     elif case is not None and invoice.status in CLOSED_BY:
         _closed(book, case, invoice, CLOSED_BY[invoice.status], terms)
     elif case is not None and case.state is CaseState.ACTIVE:
-        book.put(replace(case, due_minor=invoice.remaining_minor))
-        if case.driven and invoice.next_attempt_at is not None:
-            nth = f"retries:{invoice.next_attempt_at.isoformat()}"
-            book.add(case_action(case, ActionKind.WATCH, terms.now, nth=nth))
+        _open_case_seen(book, replace(case, due_minor=invoice.remaining_minor), invoice, terms)
+
+
+def _open_case_seen(book: Book, case: Case, invoice: Invoice, terms: Terms) -> None:
+    """Of what we drive the provider wants to collect again: looked at at once. Of what it works
+    its next try is shown; that there is none now need not be its last word."""
+    if not case.driven:
+        book.put(replace(case, next_attempt_at=invoice.next_attempt_at))
+        return
+    book.put(case)
+    if invoice.next_attempt_at is not None or invoice.auto_advance:
+        seen = invoice.next_attempt_at or invoice.seen_at or terms.now
+        nth = f"retries:{seen.isoformat()}"
+        book.add(case_action(case, ActionKind.WATCH, terms.now, nth=nth))
+
+
+def _invoice_overdue(book: Book, notice: Notice, terms: Terms) -> None:
+    _invoice_seen(book, notice, terms)
+    known = book.get(Invoice, terms.account.account_id, notice.invoice)
+    if known is not None:
+        overdue_invoice(book, known, notice.occurred_at, terms)
 
 
 def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
@@ -139,8 +156,18 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     move_mrr(book, before, after, notice, terms)
     if after.status in {"canceled", "incomplete_expired"}:
         _subscription_ended(book, after, terms)
+    elif after.status == "unpaid" or after.pause_reason in INVOLUNTARY_PAUSES:
+        _given_up(book, after, terms)
     elif before is not None and after.default_method_id != before.default_method_id:
         _new_method(book, notice, after.customer_id, after.default_method_id, terms)
+
+
+def _given_up(book: Book, subscription: Subscription, terms: Terms) -> None:
+    """The provider's own end, short of cancelling: it ends what the provider worked."""
+    for case in list(book.all(Case)):
+        if case.subscription_id == subscription.subscription_id and not case.driven:
+            words = f"the provider gave up: the subscription is {subscription.status}"
+            close_case(book, case, CaseState.EXHAUSTED, words, terms)
 
 
 def _subscription_ended(book: Book, subscription: Subscription, terms: Terms) -> None:
@@ -228,10 +255,8 @@ def _new_method(
 
 
 def _read(book: Book, notice: Notice, terms: Terms) -> None:
-    """A thin event: read live what it points to."""
+    """A thin event, or one that tells too little: read live what it points to."""
     kind, subject = _pointed_at(notice)
-    if subject is None:
-        return
     book.add(
         action_for(
             ActionKind.READ,
@@ -246,10 +271,14 @@ def _read(book: Book, notice: Notice, terms: Terms) -> None:
     )
 
 
-def _pointed_at(notice: Notice) -> tuple[str, str | None]:
+def _pointed_at(notice: Notice) -> tuple[str, str]:
+    """The object of the notice and what it is; of a refund that failed not the charge it names.
+    A bare event that names nothing may say more when it is read itself."""
+    if notice.object is None:
+        return "event", notice.event
     for kind in ("invoice", "subscription", "customer", "charge", "payment", "method"):
-        if value := getattr(notice, kind):
-            return kind, value
+        if getattr(notice, kind) == notice.object:
+            return kind, notice.object
     return "object", notice.object
 
 
@@ -257,7 +286,7 @@ READERS: dict[NoticeKind, Reader] = {
     K.INVOICE_CREATED: _invoice_seen,
     K.INVOICE_FINALIZED: _invoice_seen,
     K.INVOICE_UPDATED: _invoice_seen,
-    K.INVOICE_OVERDUE: _invoice_seen,
+    K.INVOICE_OVERDUE: _invoice_overdue,
     K.INVOICE_FAILED: _invoice_failed,
     K.INVOICE_ACTION_REQUIRED: _invoice_failed,
     K.INVOICE_PAID: _invoice_paid,
@@ -269,6 +298,7 @@ READERS: dict[NoticeKind, Reader] = {
     K.PAYMENT_ACTION_REQUIRED: payment_seen,
     K.PAYMENT_CANCELLED: payment_seen,
     K.PAYMENT_REFUNDED: refunded,
+    K.REFUND_FAILED: refund_failed,
     K.DISPUTE_OPENED: disputed,
     K.DISPUTE_UPDATED: disputed,
     K.DISPUTE_WON: disputed,

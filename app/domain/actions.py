@@ -20,8 +20,8 @@ class ActionKind(StrEnum):
     SEND = "send"  # message
     NEW_CARD = "new_card"  # customer: set the new method, try what is open
     READ = "read"  # provider object: read it live and absorb it
-    STOP_PROVIDER = "stop_provider"  # invoice: provider must not charge it any more
     DELIVER_EVENT = "deliver_event"  # endpoint and subject: one outgoing event
+    GIVE_BACK = "give_back"  # case: let the provider collect its invoice again
 
 
 # A case that is active has at least one of these pending.

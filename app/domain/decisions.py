@@ -11,6 +11,7 @@ from app.domain.dunning import (
     AttemptState,
     CardUse,
     Case,
+    CaseKind,
     CaseState,
     Trigger,
     Waits,
@@ -44,10 +45,20 @@ def decide(
     attempts = [a for a in book.all(Attempt) if a.case_id == case.case_id]
     if any(a.state in IN_DOUBT for a in attempts):
         return case
+    if case.kind is CaseKind.INVOICE:
+        return _reminded_only(book, case, policy, terms)
     facts = _facts(book, case, attempts, terms, method)
     step = next_step(_arm_policy(case, policy).retry, facts)
     case = _planned(book, case, step, terms)
     _remember(book, case, step, facts, terms)
+    plan_letters(book, case, policy, terms)
+    book.put(case)
+    return case
+
+
+def _reminded_only(book: Book, case: Case, policy: Policy, terms: Terms) -> Case:
+    """The customer is to pay an invoice by themselves: letters, and never a charge."""
+    case = replace(case, waits=Waits.CUSTOMER, next_attempt_at=None)
     plan_letters(book, case, policy, terms)
     book.put(case)
     return case
@@ -121,9 +132,13 @@ def _planned(book: Book, case: Case, step: NextStep, terms: Terms) -> Case:
             if case.driven:
                 action = case_action(case, ActionKind.RETRY, at, nth=at.isoformat())
                 book.add(action)
-            return replace(case, waits=Waits.RETRYING, next_attempt_at=at if case.driven else None)
+            theirs = case.next_attempt_at  # where the provider works it, its own next try
+            return replace(
+                case, waits=Waits.RETRYING, next_attempt_at=at if case.driven else theirs
+            )
         case AskCustomer() | GiveUp():
-            return replace(case, waits=Waits.CUSTOMER, next_attempt_at=None)
+            theirs = None if case.driven else case.next_attempt_at
+            return replace(case, waits=Waits.CUSTOMER, next_attempt_at=theirs)
 
 
 def _remember(book: Book, case: Case, step: NextStep, facts: RetryFacts, terms: Terms) -> None:

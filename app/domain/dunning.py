@@ -21,6 +21,14 @@ class CaseState(StrEnum):
     PARKED = "parked"
 
 
+class CaseKind(StrEnum):
+    """`PAYMENT` where an automatic payment failed; `INVOICE` where the customer was to pay by
+    themselves and has not: it is reminded of and never charged."""
+
+    PAYMENT = "payment"
+    INVOICE = "invoice"
+
+
 class Waits(StrEnum):
     """What an active case waits for."""
 
@@ -83,7 +91,7 @@ class Case:
     `amount_minor` is what was owed at the first failed automatic attempt, `due_minor` what is
     owed now. `failures` counts declined attempts by anybody, `attempts_used` ours alone.
     `blocked_method` names the card (fingerprint, else method id) that must not be tried again.
-    `policy` is the version it began with.
+    `policy` is the version it began with, `lines` how long its timeline is.
     """
 
     KEY: ClassVar = ("case_id",)
@@ -94,7 +102,7 @@ class Case:
     invoice_id: str
     customer_id: str | None = None
     subscription_id: str | None = None
-    kind: str = "payment"
+    kind: CaseKind = CaseKind.PAYMENT
     state: CaseState = CaseState.ACTIVE
     waits: Waits | None = Waits.RETRYING
     reason: str | None = None
@@ -116,6 +124,7 @@ class Case:
     failures: int = 0
     attempts_used: int = 0
     wrote: bool = False
+    lines: int = 0
     opened_at: datetime
     window_ends_at: datetime
     next_attempt_at: datetime | None = None
@@ -180,7 +189,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseEvent:
-    """A line of the case's timeline: what happened or was decided, in words, with its inputs."""
+    """A line of the case's timeline: what happened or was decided, in words, with its inputs.
+
+    `seq` counts the lines of the case as they were written, from 1: those of one instant, and one
+    written later about an earlier instant, stand in this order. It is given when it is stored.
+    """
 
     KEY: ClassVar = ("event_id",)
     UNIQUE: ClassVar = ()
@@ -191,6 +204,7 @@ class CaseEvent:
     type: str
     text: str
     data: dict[str, Any] | None = None
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,7 +161,11 @@ class PaymentMethod:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """One movement at the provider: keyed by its payment intent, or its charge where there is
-    none. Joins refunds and disputes, which name no invoice since 2025-03-31, to the invoice."""
+    none. Joins refunds and disputes, which name no invoice since 2025-03-31, to the invoice.
+
+    `refunded_minor` is all that was ever given back, also what came back because a refund failed:
+    it only grows, so that reports may come in any order.
+    """
 
     KEY: ClassVar = ("account_id", "payment_id")
     UNIQUE: ClassVar = ()

@@ -10,7 +10,8 @@ from app.domain.mirror import Snapshot
 
 class NoticeKind(StrEnum):
     """What a notice reports. `OTHER` is a known type that concerns us not; `READ` asks for a
-    live read because the event carries no object (thin events)."""
+    live read because the event carries no object (thin events); of the event itself where it names
+    none."""
 
     INVOICE_CREATED = "invoice_created"
     INVOICE_UPCOMING = "invoice_upcoming"
@@ -28,6 +29,7 @@ class NoticeKind(StrEnum):
     PAYMENT_ACTION_REQUIRED = "payment_action_required"
     PAYMENT_CANCELLED = "payment_cancelled"
     PAYMENT_REFUNDED = "payment_refunded"
+    REFUND_FAILED = "refund_failed"
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_UPDATED = "dispute_updated"
     DISPUTE_FUNDS_WITHDRAWN = "dispute_funds_withdrawn"
@@ -64,7 +66,8 @@ class Notice:
     `object` is the provider's id of it (None where the event has none), `method` the payment
     method concerned, `link` the payment link that led here (our own metadata come back).
     `amount_minor` is the amount the notice is about: what remains for a failure, what was paid
-    for a payment, the cumulative refund for a refund, the disputed amount for a dispute.
+    for a payment, the cumulative refund for a refund (for a failed one its own amount), the
+    disputed amount for a dispute.
     `previous` holds the names of the changed fields where the event tells them.
     """
 

@@ -1,12 +1,14 @@
 """When a case opens, and when it does not: every first failure is counted either way."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.choosing import Failing, segment_of
-from app.domain.dunning import Attempt, Case, CaseState, Waits
+from app.domain.dunning import Attempt, Case, CaseKind, CaseState, Waits
 from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
+from app.domain.merchants import CollectionMode
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
 from app.domain.policies import Policy
 from app.domain.records import Book, changed
@@ -19,6 +21,15 @@ RECURRING = frozenset(
     {"subscription_cycle", "subscription_update", "subscription_threshold", "subscription", None}
 )
 INTERVAL_DAYS = {"day": 1, "week": 7, "month": 28}
+OPENED = {
+    CaseKind.PAYMENT: "an automatic payment of {minor} {currency} was refused",
+    CaseKind.INVOICE: "an invoice of {minor} {currency} was not paid in time",
+}
+# What may be said against a case of each kind, and it is opened all the same.
+ALLOWED: Mapping[CaseKind, frozenset[str | None]] = {
+    CaseKind.PAYMENT: frozenset({None}),
+    CaseKind.INVOICE: frozenset({"send_invoice"}),
+}
 RETRY_EXPERIMENT = "dunning"
 ECHO = timedelta(minutes=10)
 
@@ -35,9 +46,9 @@ def why_no_case(
         (invoice.billing_reason not in RECURRING, "manual_invoice"),
         (invoice.pending_update, "pending_update"),
         (invoice.own_offer, "own_offer"),
-        (invoice.collection_method == "send_invoice", "send_invoice"),
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
         (invoice.remaining_minor <= 0 and invoice.status is not InvoiceStatus.PAID, "zero_amount"),
+        (invoice.collection_method == "send_invoice", "send_invoice"),
     )
     return next((reason for holds, reason in checks if holds), None)
 
@@ -53,6 +64,14 @@ def failed_invoice(book: Book, invoice: Invoice, at: datetime, amount: int, term
     elif case.state is CaseState.ACTIVE:
         _again(book, case, invoice, at, terms)
     _count_failure(book, invoice, case, at, amount, terms)
+
+
+def overdue_invoice(book: Book, invoice: Invoice, at: datetime, terms: Terms) -> None:
+    """Report: an invoice that the customer is to pay by themselves was not paid in time. No
+    automatic payment failed, so no failure is counted; what is owed is reminded of."""
+    by_hand = invoice.collection_method == "send_invoice" and invoice.status is InvoiceStatus.OPEN
+    if by_hand and case_of(book, invoice) is None:
+        _opened(book, invoice, at, invoice.remaining_minor, terms, CaseKind.INVOICE)
 
 
 def case_of(book: Book, invoice: Invoice) -> Case | None:
@@ -76,16 +95,25 @@ def _is_near(attempt: Attempt, at: datetime) -> bool:
     return abs(at - attempt.intent_at) <= ECHO
 
 
-def _opened(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Terms) -> Case | None:
+def _opened(
+    book: Book,
+    invoice: Invoice,
+    at: datetime,
+    amount: int,
+    terms: Terms,
+    kind: CaseKind = CaseKind.PAYMENT,
+) -> Case | None:
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
     policy = terms.policy_for(_failing(invoice, subscription, customer, amount))
-    if why_no_case(invoice, subscription, customer, policy):
+    if why_no_case(invoice, subscription, customer, policy) not in ALLOWED[kind]:
         return None
     case = _new_case(invoice, subscription, at, amount, policy, terms)
+    if kind is CaseKind.INVOICE:
+        case = changed(case, kind=kind, mode=CollectionMode.OBSERVE, waits=Waits.CUSTOMER)
     case = _assigned(book, case, terms)
     book.add(case)
-    text = f"an automatic payment of {case.amount_minor} {case.currency} was refused"
+    text = OPENED[kind].format(minor=case.amount_minor, currency=case.currency)
     note(book, case, at, "opened", text, {"policy": case.policy, "mode": case.mode})
     if invoice.status is InvoiceStatus.PAID:
         case = changed(case, due_minor=0)
@@ -190,7 +218,8 @@ def _count_failure(
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
     policy = terms.policy_for(_failing(invoice, subscription, customer, amount))
-    exclusion = None if case else why_no_case(invoice, subscription, customer, policy)
+    counts = case is not None and case.kind is CaseKind.PAYMENT
+    exclusion = None if counts else why_no_case(invoice, subscription, customer, policy)
     book.add(
         Failure(
             merchant_id=terms.merchant.merchant_id,
@@ -199,7 +228,7 @@ def _count_failure(
             version=latest.version + 1 if latest else 1,
             customer_id=invoice.customer_id,
             subscription_id=invoice.subscription_id,
-            case_id=case.case_id if case else None,
+            case_id=case.case_id if case and counts else None,
             currency=invoice.currency,
             amount_minor=amount,
             plan=(subscription.plan if subscription else None) or invoice.label,

@@ -12,6 +12,7 @@ class EntryKind(StrEnum):
     RECOVERED = "recovered"
     SETTLED_OTHER = "settled_other"
     REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
     DISPUTE_LOST = "dispute_lost"
     DISPUTE_WON = "dispute_won"
 

@@ -16,7 +16,13 @@ from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action
 from app.domain.records import Book
 from app.domain.recovery import RecoveryEntry
-from app.domain.settlement import dispute_closed, payment_ref, take_reading
+from app.domain.settlement import (
+    dispute_closed,
+    failed_refunds,
+    payment_ref,
+    refund_undone,
+    take_reading,
+)
 from app.domain.terms import Terms, note
 
 K = NoticeKind
@@ -35,10 +41,16 @@ def payment_seen(book: Book, notice: Notice, terms: Terms) -> None:
 
 
 def refunded(book: Book, notice: Notice, terms: Terms) -> None:
-    """Report: a payment was given back, in all so much of it. Repeated it adds nothing."""
+    """Report: a payment was given back, in all so much of it. Repeated it adds nothing.
+
+    Once a refund of it has failed, a charge no longer says what was given back in all: what
+    comes after is read, refund by refund.
+    """
     payment = _payment(book, notice, terms)
     if payment is None:
         return
+    if failed_refunds(book, payment):
+        _read_refunds(book, payment, notice, terms)
     case = _case_paid_by(book, payment)
     if case is None:
         _ask_for_invoice(book, payment, terms)
@@ -47,6 +59,31 @@ def refunded(book: Book, notice: Notice, terms: Terms) -> None:
     if invoice is not None and payment.refunded_minor:
         back = replace(payment, status="succeeded")
         take_reading(book, case, invoice, [back], terms, whole=False)
+
+
+def _read_refunds(book: Book, payment: Payment, notice: Notice, terms: Terms) -> None:
+    book.add(
+        action_for(
+            ActionKind.READ,
+            subject=payment_ref(payment),
+            merchant_id=terms.merchant.merchant_id,
+            account_id=terms.account.account_id,
+            due_at=terms.now,
+            customer_id=payment.customer_id,
+            nth=notice.event,
+            data={"type": "charge", "event": notice.event, "at": notice.occurred_at.isoformat()},
+        )
+    )
+
+
+def refund_failed(book: Book, notice: Notice, terms: Terms) -> None:
+    """Read live: one refund of a payment failed or was cancelled. Repeated it adds nothing."""
+    known = (notice.payment, notice.charge)
+    for payment in list(book.all(Payment)):
+        if payment.payment_id in known or payment.charge_id in known:
+            case = _case_paid_by(book, payment)
+            if case is not None and notice.object and notice.amount_minor:
+                refund_undone(book, case, payment, notice.object, notice.amount_minor, terms)
 
 
 def _case_paid_by(book: Book, payment: Payment) -> Case | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.calendar import in_daytime
 from app.domain.declines import ASKS_CUSTOMER, DeclineKind
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import Case, CaseKind, CaseState
 from app.domain.ids import derive_id
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Customer, Invoice
@@ -19,11 +19,15 @@ CARD_CLASS = ASKS_CUSTOMER | {DeclineKind.NEVER}
 FINAL_NOTICE_AHEAD = timedelta(hours=72)  # no end before one went out this long ago
 PAUSE_BETWEEN = timedelta(hours=20)  # dunning letters to one customer, over all cases
 AT_MOST_IN_30_DAYS = 12
+# Nothing was refused and nothing is ended, where the customer is to pay by themselves.
+OF_AN_INVOICE = frozenset({"payment_reminder"})
 DUNNING_TEMPLATES = frozenset({"payment_failed", "payment_reminder", "final_notice"})
 
 
 def message_class(case: Case) -> MessageClass:
     """Whether the customer must act (`card`) or waiting may do (`soft`)."""
+    if case.kind is CaseKind.INVOICE:
+        return MessageClass.CARD
     return MessageClass.CARD if case.decline_kind in CARD_CLASS else MessageClass.SOFT
 
 
@@ -34,6 +38,8 @@ def plan_letters(book: Book, case: Case, policy: Policy, terms: Terms) -> None:
     if case.silent or case.state is not CaseState.ACTIVE:
         return
     for row in policy.messages:
+        if case.kind is CaseKind.INVOICE and row.template not in OF_AN_INVOICE:
+            continue
         if row.on is None and row.for_class in {MessageClass.ANY, message_class(case)}:
             due = planned_for(row, case, terms)
             if due is not None:

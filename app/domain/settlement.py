@@ -10,7 +10,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.causes import cause_of
-from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, CardUse, Case, CaseState, Trigger
+from app.domain.dunning import (
+    IN_DOUBT,
+    Attempt,
+    AttemptState,
+    CardUse,
+    Case,
+    CaseKind,
+    CaseState,
+    Trigger,
+)
 from app.domain.ids import derive_id
 from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
@@ -115,7 +124,8 @@ def _attempt_of(
     book.put(attempt)
     _use_card(book, attempt, payment, terms)
     if decline is not None:
-        case = replace(with_decline(case, decline), failures=case.failures + 1)
+        newest = all(a.intent_at <= attempt.intent_at for a in mine)
+        case = replace(with_decline(case, decline) if newest else case, failures=case.failures + 1)
         code = decline.code or decline.kind
         by = f"attempt {attempt.number} by {attempt.trigger}"
         note(book, case, attempt.intent_at, "declined", f"{by} was refused: {code}", case.decline)
@@ -166,7 +176,9 @@ def _by_another(
 ) -> Attempt:
     number = max((a.number for a in attempts), default=0) + 1
     at = payment.occurred_at or terms.now
-    automatic = invoice.attempt_count > sum(a.trigger is Trigger.PROVIDER for a in attempts)
+    theirs = sum(a.trigger is Trigger.PROVIDER for a in attempts)
+    automatic = invoice.attempt_count > theirs or not attempts
+    automatic = automatic and case.kind is CaseKind.PAYMENT
     link = _link_used(book, case, at)
     return Attempt(
         attempt_id=derive_id("attempt", at, case.case_id, number),
@@ -174,7 +186,7 @@ def _by_another(
         account_id=case.account_id,
         case_id=case.case_id,
         number=number,
-        trigger=Trigger.PROVIDER if (automatic or not attempts) and not link else Trigger.CUSTOMER,
+        trigger=Trigger.PROVIDER if automatic and not link else Trigger.CUSTOMER,
         state=AttemptState.SENT,
         currency=payment.currency,
         amount_minor=payment.amount_minor,
@@ -224,6 +236,8 @@ def _enter_money(
     method = book.get(PaymentMethod, case.account_id, attempt.method_id)
     cause = Cause(case.cause) if case.cause else cause_of(case, attempt, method)
     case = replace(case, cause=cause)
+    if case.kind is CaseKind.INVOICE:
+        return case  # no payment of it had failed: nothing was recovered
     ref = payment_ref(payment)
     at = payment.occurred_at or terms.now
     if not _entered(book, case, EntryKind.RECOVERED, ref):
@@ -242,6 +256,8 @@ def _enter_money(
 
 def _settle_rest(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case:
     """What was settled outside the provider: out of band, or by the customer's balance."""
+    if case.kind is CaseKind.INVOICE:
+        return replace(case, cause=case.cause or Cause.MANUAL_OR_EXTERNAL)
     ours = [e for e in book.all(RecoveryEntry) if e.invoice_id == case.invoice_id]
     entered = sum(
         e.amount_minor for e in ours if e.kind in {EntryKind.RECOVERED, EntryKind.SETTLED_OTHER}
@@ -271,6 +287,33 @@ def dispute_closed(
         book.add(_entry(case, invoice, kind, cause, amount, dispute, terms.now, terms))
         text = "a dispute was won after all" if won else "a dispute was lost"
         note(book, case, terms.now, kind, text, {"amount_minor": minor})
+
+
+def refund_undone(
+    book: Book, case: Case, payment: Payment, refund: str, minor: int, terms: Terms
+) -> None:
+    """Report: a refund failed, the money is the merchant's again. Its line is its own, so that
+    it comes once; never more comes back than the ledger says went out."""
+    ref = f"{payment_ref(payment)}:{refund}"
+    came_back = sum(entry.amount_minor for entry in failed_refunds(book, payment))
+    out = _refunded(book, case, payment_ref(payment)) - came_back
+    invoice = book.get(Invoice, case.account_id, case.invoice_id)
+    if invoice is None or out <= 0 or _entered(book, case, EntryKind.REFUND_FAILED, ref):
+        return
+    back, cause = min(minor, out), Cause(case.cause or Cause.UNKNOWN)
+    kind = EntryKind.REFUND_FAILED
+    book.add(_entry(case, invoice, kind, cause, back, ref, terms.now, terms))
+    note(book, case, terms.now, kind, "a refund failed: the money is back", {"amount_minor": back})
+
+
+def failed_refunds(book: Book, payment: Payment) -> list[RecoveryEntry]:
+    """The lines of refunds of this payment that failed."""
+    prefix = f"{payment_ref(payment)}:"
+    return [
+        entry
+        for entry in book.all(RecoveryEntry)
+        if entry.kind is EntryKind.REFUND_FAILED and entry.provider_ref.startswith(prefix)
+    ]
 
 
 def _entered(book: Book, case: Case, kind: EntryKind, ref: str) -> bool:

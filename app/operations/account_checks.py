@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
+from app.operations.collisions import STOP_RETRIES
 from app.operations.connect import webhook_url
 from app.operations.findings import Finding, good, note, wrong
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
@@ -71,9 +72,11 @@ async def _retries(admin: StripeAdmin, account: ProviderAccount, about: str) -> 
         return wrong(
             about,
             f"drive, but the provider will itself retry {retried}, {seen.scheduled[0]} for one",
-            "in the provider's billing settings turn Smart Retries and its failed-payment mails "
-            "off; cases already taken over are safe, later invoices collide",
+            f"{STOP_RETRIES}; cases already taken over are safe, later invoices collide",
         )
     if account.mode is CollectionMode.OBSERVE and seen.sampled and not seen.scheduled:
-        return note(about, "observe, but the provider retries none of its open invoices")
+        text = "observe, but the provider plans a retry of none of its open invoices"
+        if seen.auto_advancing:
+            text += "; its automations, or a date set later, may still follow"
+        return note(about, text)
     return good(about, f"retries do not collide ({retried} retried by the provider)")

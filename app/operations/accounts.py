@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo, available_timezones
 
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
+from app.operations.collisions import refuse_if_retried
 from app.operations.terminal import (
     ACTOR,
     Refused,
@@ -15,6 +16,7 @@ from app.operations.terminal import (
 )
 from app.ports.world import World
 from app.services import merchants
+from app.wiring import build_admin
 
 KEY_PREFIXES = ("sk_live_", "sk_test_", "rk_live_", "rk_test_")
 
@@ -29,6 +31,7 @@ def run(arguments: Sequence[str]) -> int:
         "resume": _resume,
         "secret": _secret,
         "retire-secrets": _retire,
+        "mode": _mode,
     }
     return with_world(lambda world: commands[asked.command](world, asked))
 
@@ -67,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("secret", help="add a webhook secret; former ones stay valid"),
         commands.add_parser("retire-secrets", help="accept the newest webhook secret only"),
     )
+    mode = commands.add_parser("mode", help="who retries: the provider (observe) or we (drive)")
+    mode.add_argument("account_id")
+    mode.add_argument("mode", choices=[mode.value for mode in CollectionMode])
     for command in with_account:
         command.add_argument("account_id", nargs="?", help="not needed where there is only one")
     return parser
@@ -151,6 +157,21 @@ async def _secret(world: World, asked: argparse.Namespace) -> int:
     secret = ask_secret("New webhook secret")
     await merchants.add_webhook_secret(world, account, secret=secret, actor=ACTOR)
     print("added; after the rotation: holdfast accounts retire-secrets")
+    return 0
+
+
+async def _mode(world: World, asked: argparse.Namespace) -> int:
+    account = await chosen_account(world, asked.account_id)
+    mode = CollectionMode(asked.mode)
+    if mode is CollectionMode.DRIVE:
+        async with build_admin(world) as admin:
+            await refuse_if_retried(admin, account)
+    await merchants.set_mode(world, account, mode, actor=ACTOR)
+    told = {
+        CollectionMode.DRIVE: "we retry; open cases are taken over one by one",
+        CollectionMode.OBSERVE: "the provider retries; open cases are given back one by one",
+    }
+    print(f"{account.account_id}: {mode}, {told[mode]}")
     return 0
 
 

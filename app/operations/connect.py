@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
-from app.domain.merchants import ProviderAccount
+from app.domain.merchants import CollectionMode, ProviderAccount
+from app.operations.collisions import refuse_if_retried
 from app.operations.terminal import ACTOR, Refused, chosen_account, with_world
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.world import World
@@ -35,6 +36,8 @@ async def connect(world: World, account_id: str | None, *, again: bool) -> int:
     account = await chosen_account(world, account_id)
     url = webhook_url(world, account)
     async with build_admin(world) as admin:
+        if account.mode is CollectionMode.DRIVE and account.webhook_endpoint_ref is None:
+            await refuse_if_retried(admin, account)
         try:
             if not again and await _is_connected(admin, account, url):
                 print(f"{account.account_id} is connected: {account.webhook_endpoint_ref}")

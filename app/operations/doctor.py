@@ -5,15 +5,21 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
-from pydantic import ValidationError
-
 from app.domain.policy_documents import InvalidPolicy
 from app.operations.account_checks import account_checks
 from app.operations.findings import Finding, good, note, wrong
 from app.operations.server_checks import check_database, check_redis, check_smtp
 from app.ports.store import StoreUnavailable
 from app.services import merchants
-from app.wiring import Environment, NotConfigured, Settings, build_admin, build_world, load_settings
+from app.wiring import (
+    BadSettings,
+    Environment,
+    NotConfigured,
+    Settings,
+    build_admin,
+    build_world,
+    load_settings,
+)
 
 HELP = "usage: holdfast doctor\n\nSays what is missing, wrong or colliding; ends with 1 if so."
 
@@ -39,10 +45,9 @@ async def diagnose() -> AsyncIterator[Finding]:
     """All findings in the order of their dependence: what fails first explains what follows."""
     try:
         settings = load_settings()
-    except ValidationError as error:
-        for fault in error.errors():
-            where = ".".join(map(str, fault["loc"])) or "settings"
-            yield wrong(where, fault["msg"], "set it as docs/settings.md says")
+    except BadSettings as bad:
+        for where, why in bad.faults:
+            yield wrong(where, why, "set it as docs/settings.md says")
         return
     for finding in check_settings(settings):
         yield finding

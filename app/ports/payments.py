@@ -33,13 +33,18 @@ class AccountRefused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceReading:
     """The live invoice, its payments (newest first; each failed one with its decline in
-    `Payment.decline` as `Decline` fields), and the method the next charge would use."""
+    `Payment.decline` as `Decline` fields), and the method the next charge would use.
+
+    Several tries may stand on one payment: with `every_attempt` each of them is shown, a charge
+    each, without it only the latest.
+    """
 
     invoice: Invoice
     payments: tuple[Payment, ...] = ()
     method: PaymentMethod | None = None
     subscription_status: str | None = None
     subscription_default_method: str | None = None
+    every_attempt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +60,11 @@ class Payments(Protocol):
     """Every method raises `ProviderUnavailable`, `ProviderRefused` or `AccountRefused` unless it
     says otherwise. Snapshots come with the account's ids filled in and `seen_at` = now."""
 
-    async def read_invoice(self, account: ProviderAccount, invoice: str) -> InvoiceReading:
-        """The last look: the live invoice with its payments and the method to be charged."""
+    async def read_invoice(
+        self, account: ProviderAccount, invoice: str, *, every_attempt: bool = False
+    ) -> InvoiceReading:
+        """The last look: the live invoice with its payments and the method to be charged.
+        `every_attempt` costs a question more."""
         ...
 
     async def pay(
@@ -68,6 +76,10 @@ class Payments(Protocol):
 
     async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
         """Turn the provider's own collection of this invoice off; the invoice as read back."""
+        ...
+
+    async def resume_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
+        """Turn it on again, of an invoice that is open; the invoice as read back."""
         ...
 
     async def set_default_method(

@@ -22,3 +22,8 @@ class Tokens(Protocol):
         """An unguessable URL-safe token for these parts, the same each time it is asked: a keyed
         hash under the master key, so that a letter rendered again carries the same link."""
         ...
+
+    def known(self, *parts: str) -> tuple[str, ...]:
+        """The tokens of these parts under every configured key, that of `link` first: what was
+        derived before a rotation is derived still."""
+        ...

@@ -45,7 +45,8 @@ _ALL = (
         "refunded",
         "refunded_minor",
         MINOR,
-        "Recovered cash given back to the customer, by the date of the refund; a positive number.",
+        "Recovered cash given back to the customer, by the date of the refund, less refunds that "
+        "failed, by the date the failure was known; positive where more went out than came back.",
     ),
     Figure(
         "dispute_lost",

@@ -17,7 +17,7 @@ from app.domain.mrr import MrrMovement
 from app.domain.notices import Notice
 from app.domain.operations import Alert, AuditEntry
 from app.domain.policies import PolicyVersion
-from app.domain.records import Book
+from app.domain.records import Book, changed
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.terms import Terms
 from app.ports.store import Ask, Conflict, Transaction
@@ -225,7 +225,8 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     """Save what the book changed, parents first, and tell the merchant's endpoints of it `at`
     this business instant. Raises `Conflict` if a case of this invoice was opened, or the same
     attempt begun, by somebody else; the whole use case is then repeated."""
-    added, changed = _by_kind(book.added()), _by_kind(book.changed())
+    _number_lines(book)
+    added, moved = _by_kind(book.added()), _by_kind(book.changed())
     moves: list[Move] = []
     for kind in WRITE_ORDER:
         if rows := added.pop(kind, None):
@@ -233,12 +234,22 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
             if kind in ONCE and len(new) < len(rows):
                 raise Conflict(f"a {kind.__name__.lower()} like this was begun meanwhile")
             moves += [Move(None, row, new=True) for row in new]
-        if rows := changed.pop(kind, None):
+        if rows := moved.pop(kind, None):
             await tx.save(rows)
             moves += [Move(book.before(row), row) for row in rows]
-    if added or changed:
-        raise LookupError(f"no place in WRITE_ORDER for {[*added, *changed]}")
+    if added or moved:
+        raise LookupError(f"no place in WRITE_ORDER for {[*added, *moved]}")
     await tell_of(tx, moves, book, at=at)
+
+
+def _number_lines(book: Book) -> None:
+    """New lines of a timeline count on from the last one; the customer's lock keeps the count.
+    A line that turns out to be known leaves a gap."""
+    for line in [row for row in book.added() if type(row) is CaseEvent]:
+        case = book.get(Case, line.case_id)
+        if case is not None:
+            book.put(changed(case, lines=case.lines + 1))
+            book.put(changed(line, seq=case.lines + 1))
 
 
 def _by_kind(rows: list[Any]) -> dict[type[Any], list[Any]]:

@@ -85,7 +85,7 @@ async def show(world: World, merchant_id: str, case_id: str) -> CaseFile | None:
             return None
         attempts = await tx.find(Attempt, where=of_case, order=("number",))
         messages = await tx.find(Message, where=of_case, order=("due_at", "message_id"))
-        timeline = await tx.find(CaseEvent, where=of_case, order=("at", "event_id"))
+        timeline = await tx.find(CaseEvent, where=of_case, order=("at", "seq"))
         actions = await tx.find(Action, where=pending, order=("due_at", "key"), limit=1)
     return CaseFile(
         case=cases[0],

@@ -19,13 +19,14 @@ from app.domain.dunning import (
     AttemptState,
     CardUse,
     Case,
+    CaseKind,
     CaseState,
     Trigger,
     Waits,
 )
 from app.domain.fuses import SPACING
-from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Invoice, InvoiceStatus, PaymentMethod
+from app.domain.merchants import CollectionMode, ProviderAccount
+from app.domain.mirror import InvoiceStatus, PaymentMethod
 from app.domain.network_rules import earliest_within_budget
 from app.domain.openings import case_action
 from app.domain.outcomes import (
@@ -41,13 +42,17 @@ from app.domain.outcomes import (
 from app.domain.terms import note, with_decline
 from app.ports.payments import InvoiceReading, PayAnswer
 from app.ports.world import World
-from app.services.alarms import alert, pause_account
+from app.services.alarms import pause_account
+from app.services.driving import (
+    is_collected_there,
+    left_to_provider,
+    may_drive,
+    watch_again,
+)
 from app.services.fuses import look_at_charges
 from app.services.looks import is_under_way, take
 from app.services.work import Desk, desk, glance
 
-WATCH_AT_LEAST = timedelta(days=1)  # a case the provider works is looked at once a day
-AFTER_PROVIDER = timedelta(hours=2)  # and so long after the provider's own next try
 FIRST_SEND_WITHIN = timedelta(seconds=30)  # a process that slept since then leaves it to `resolve`
 AFTER_HOLD = timedelta(days=1)
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
@@ -62,20 +67,21 @@ async def assess(world: World, action: Action) -> None:
         if at is None or _needless(at, action):
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
-        drives = at.policy.drives(account.mode)
-    reading = await world.payments.read_invoice(account, invoice_id)
+        ours = may_drive(at, action)
+    reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     driven = False
-    if drives and reading.invoice.status is InvoiceStatus.OPEN:
+    if ours and reading.invoice.status is InvoiceStatus.OPEN:
         invoice = await world.payments.stop_provider_retries(account, invoice_id)
-        driven = invoice.next_attempt_at is None and not invoice.auto_advance
+        driven = not is_collected_there(invoice)
         reading = replace(reading, invoice=invoice)
     async with desk(world, action, reading.method) as at:
         if at is None:
             return
-        at.book.put(replace(at.case, driven=driven))
+        mode = CollectionMode.DRIVE if ours else at.case.mode
+        at.book.put(replace(at.case, driven=driven, mode=mode))
         if driven:
             note(at.book, at.case, at.terms.now, "taken_over", "the provider's retries are off")
-        take(at, reading)
+        take(at, reading, first=True)
         _decide(at, reading)
         at.done(action)
 
@@ -87,14 +93,14 @@ async def watch(world: World, action: Action) -> None:
         if at is None:
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
-    reading = await world.payments.read_invoice(account, invoice_id)
+    reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     async with desk(world, action, reading.method) as at:
         if at is None:
             return
         failures = at.case.failures
         take(at, reading)
         if at.case.driven and at.case.state is CaseState.ACTIVE:
-            _give_back(at, reading)
+            left_to_provider(at, reading)
         if at.case.failures > failures or not at.case.driven:
             _decide(at, reading)
         at.done(action)
@@ -110,15 +116,7 @@ def _needless(at: Desk, action: Action) -> bool:
 def _decide(at: Desk, reading: InvoiceReading) -> None:
     case = decide(at.book, at.case, at.policy, at.terms, reading.method)
     if case.state is CaseState.ACTIVE and not case.driven:
-        _watch_again(at, case, reading.invoice)
-
-
-def _watch_again(at: Desk, case: Case, invoice: Invoice) -> None:
-    due = at.terms.now + WATCH_AT_LEAST
-    if invoice.next_attempt_at is not None:
-        due = max(due, invoice.next_attempt_at + AFTER_PROVIDER)
-    if due < case.window_ends_at:
-        at.book.add(case_action(case, ActionKind.WATCH, due, nth=due.date().isoformat()))
+        watch_again(at, case, reading.invoice)
 
 
 async def retry(world: World, action: Action) -> None:
@@ -143,7 +141,13 @@ def _stale_retry(at: Desk, action: Action, trigger: Trigger) -> bool:
     if _needless(at, action):
         return True
     planned = at.case.next_attempt_at
+    if at.case.kind is CaseKind.INVOICE:
+        at.done(action, "the customer is to pay it by themselves")
+        return True
     if trigger is Trigger.HOLDFAST:
+        if not at.case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
+            at.done(action, "the provider retries")
+            return True
         if planned is None or not action.key.endswith(planned.isoformat()):
             at.done(action, "the plan has changed")
             return True
@@ -221,7 +225,7 @@ def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReadi
         due = max(own) + SPACING
         _again_at(at, action, trigger, due, "the last automatic attempt was within 20 hours")
         return True
-    if case.driven and trigger is Trigger.HOLDFAST and _give_back(at, reading):
+    if case.driven and trigger is Trigger.HOLDFAST and left_to_provider(at, reading):
         return True
     if reading.method is None and trigger not in WITH_OWN_METHOD:
         without = Decline(kind=DeclineKind.NO_PAYMENT_METHOD, code=NO_METHOD)
@@ -247,20 +251,6 @@ def _again_at(at: Desk, action: Action, trigger: Trigger, due: datetime, why: st
         return
     nth = f"{trigger}:{(action.data or {}).get('method')}:{due.isoformat()}"
     at.book.add(case_action(at.case, ActionKind.RETRY, due, nth=nth, data=action.data))
-
-
-def _give_back(at: Desk, reading: InvoiceReading) -> bool:
-    """Whether the provider retries an invoice that we had taken over; then it is left to it: two
-    drivers are worse than one."""
-    if reading.invoice.next_attempt_at is None:
-        return False
-    case = replace(at.case, driven=False, next_attempt_at=None)
-    at.book.put(case)
-    text = "the provider plans retries again; the case is left to it"
-    note(at.book, case, at.terms.now, "given_back", text)
-    at.book.add(alert(at.terms.now, case.merchant_id, "provider_retries", case.case_id, text))
-    _watch_again(at, case, reading.invoice)
-    return True
 
 
 def _over_budget(at: Desk, reading: InvoiceReading) -> bool:
@@ -311,7 +301,7 @@ async def resolve(world: World, action: Action) -> None:
         if at is None or _is_resolved(at, action):
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
-    reading = await world.payments.read_invoice(account, invoice_id)
+    reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     again: Attempt | None = None
     async with desk(world, action, reading.method) as at:
         if at is None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
+from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of
@@ -13,12 +14,12 @@ from app.domain.sequence import FINAL_NOTICE_AHEAD, letters_on, plan_letter, sen
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
+from app.services.driving import PARKED_AFTER
 from app.services.looks import is_under_way, take
 from app.services.messages import is_our_fault
 from app.services.work import Desk, desk
 
 LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt or a held case
-PARKED_AFTER = timedelta(days=7)  # a case the provider works and does not end
 UNDELIVERABLE = frozenset({MessageState.FAILED, MessageState.DROPPED})
 MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 ENDABLE = frozenset({"past_due", "unpaid"})
@@ -60,7 +61,7 @@ def _may_end(at: Desk, action: Action) -> bool:
     if case.state is not CaseState.ACTIVE:
         at.done(action, f"the case is {case.state}")
         return False
-    if not case.driven:
+    if not case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
         _leave_to_provider(at, action)
         return False
     if case.window_ends_at > now:

@@ -1,12 +1,16 @@
 """Merchants and their provider accounts: whom we work for, and with which secrets."""
 
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import replace
+from datetime import datetime
 
+from app.domain.actions import Action, ActionKind
+from app.domain.dunning import Case, CaseState
 from app.domain.events_telling import Move
 from app.domain.ids import derive_id
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
+from app.domain.openings import case_action
 from app.domain.operations import Alert
 from app.domain.records import Book
 from app.ports.store import Transaction
@@ -14,11 +18,20 @@ from app.ports.world import World
 from app.services.audit import audit
 from app.services.events import tell_of
 
+CASES_AT_ONCE = 500
 WEBHOOK_SECRETS_KEPT = 3  # the newest and two former: more than one rotation is never under way
 
 
 class AlreadyThere(ValueError):
     """A merchant or an account like this one was made at this very instant."""
+
+
+class ProviderRetries(ValueError):
+    """We cannot drive what the provider retries too; `invoices` are some of those."""
+
+    def __init__(self, invoices: Collection[str]) -> None:
+        super().__init__(f"the provider will itself retry {len(invoices)} open invoices")
+        self.invoices = tuple(invoices)
 
 
 class UnknownAccount(LookupError):
@@ -171,14 +184,64 @@ async def resume_account(world: World, account: ProviderAccount, *, actor: str) 
     return await _change(world, account, change, "account.resumed", actor)
 
 
+async def set_mode(
+    world: World,
+    account: ProviderAccount,
+    mode: CollectionMode,
+    *,
+    actor: str,
+    retried: Collection[str] = (),
+) -> ProviderAccount:
+    """Who retries from now on, also for the cases that are open: each is looked at anew (entering
+    drive) or given back to the provider (leaving it), by actions of their own that come twice
+    or late without harm.
+
+    `retried` are open invoices that the provider will try again by itself. Raises
+    `ProviderRetries` for drive where there are any, and `UnknownAccount`.
+    """
+    if mode is CollectionMode.DRIVE and retried:
+        raise ProviderRetries(retried)
+
+    def change(current: ProviderAccount) -> ProviderAccount:
+        return replace(current, mode=mode)
+
+    async def hand_over(tx: Transaction) -> None:
+        async for case in _open_cases(tx, account, driven=mode is CollectionMode.OBSERVE):
+            await tx.insert([_handing(case, mode, world.clock.now())])
+
+    return await _change(world, account, change, f"account.{mode}", actor, then=hand_over)
+
+
+def _handing(case: Case, mode: CollectionMode, now: datetime) -> Action:
+    nth = f"mode:{now.isoformat()}"
+    if mode is CollectionMode.OBSERVE:
+        return case_action(case, ActionKind.GIVE_BACK, now, nth=nth)
+    return case_action(case, ActionKind.ASSESS, now, nth=nth, data={"entering": "drive"})
+
+
+async def _open_cases(
+    tx: Transaction, account: ProviderAccount, *, driven: bool
+) -> AsyncIterator[Case]:
+    where = {"account_id": account.account_id, "state": CaseState.ACTIVE, "driven": driven}
+    after: tuple[str] | None = None
+    while page := await tx.find(
+        Case, where=where, order=("case_id",), after=after, limit=CASES_AT_ONCE
+    ):
+        for case in page:
+            yield case
+        after = (page[-1].case_id,)
+
+
 async def _change(
     world: World,
     account: ProviderAccount,
     change: Callable[[ProviderAccount], ProviderAccount],
     action: str,
     actor: str,
+    then: Callable[[Transaction], Awaitable[None]] | None = None,
 ) -> ProviderAccount:
-    """One change under the account's lock, with its audit line; nothing where nothing changes."""
+    """One change under the account's lock, with its audit line and what follows from it; nothing
+    where nothing changes."""
     now = world.clock.now()
     async with world.store.transaction(account.merchant_id) as tx:
         await tx.lock(account.account_id, ["provider_account"])
@@ -194,6 +257,8 @@ async def _change(
             )
             await tx.insert([line])
             await tell_of(tx, [Move(rows[0], after)], Book(), at=now)
+            if then is not None:
+                await then(tx)
     return after
 
 

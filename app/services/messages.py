@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Case, CaseState, Waits
+from app.domain.dunning import Case, CaseKind, CaseState, Waits
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant
 from app.domain.messages import Letter, LinkEvent, Mail, Message, MessageState, PaymentLink
@@ -54,6 +54,8 @@ REASON_KEYS = {
 
 def reason_key(case: Case) -> str:
     """Which plain words a letter uses for the refusal; loss, theft and fraud look like any."""
+    if case.kind is CaseKind.INVOICE:
+        return "overdue"
     if (case.decline or {}).get("code") == "expired_card":
         return "card_expired"
     return REASON_KEYS.get(case.decline_kind or DeclineKind.UNKNOWN, "unknown")
@@ -183,7 +185,7 @@ def _begin(at: Desk, action: Action, world: World) -> tuple[Message, Letter, Mer
         _settle(at, message, MessageState.DROPPED, why)
         at.done(action, why)
         return None
-    token = world.tokens.link(message.message_id)
+    token = _token_of(at, message, world)
     _hold_the_end(at, message)
     _add_link(at, message, token)
     at.book.put(replace(message, state=MessageState.SENDING))
@@ -203,14 +205,27 @@ def _link_of(at: Desk, message: Message) -> PaymentLink | None:
     return next((link for link in links if link.message_id == message.message_id), None)
 
 
+def _token_of(at: Desk, message: Message, world: World) -> str:
+    """The token of the letter's link: of one put off the same again, also after the master keys
+    were rotated, as long as the key it was made with is configured."""
+    link, known = _link_of(at, message), world.tokens.known(message.message_id)
+    same = (token for token in known if link is not None and _hashed(token) == link.token_hash)
+    return next(same, known[0])
+
+
+def _hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 def _add_link(at: Desk, message: Message, token: str) -> None:
     """The link a letter carries; one whose sending was put off has its link already."""
-    case, now = at.case, at.terms.now
-    if _link_of(at, message) is not None:
+    case, now, former = at.case, at.terms.now, _link_of(at, message)
+    if former is not None:
+        at.book.put(replace(former, token_hash=_hashed(token)))
         return
     link = PaymentLink(
         link_id=derive_id("link", now, message.message_id),
-        token_hash=hashlib.sha256(token.encode()).hexdigest(),
+        token_hash=_hashed(token),
         merchant_id=case.merchant_id,
         account_id=case.account_id,
         customer_id=case.customer_id,

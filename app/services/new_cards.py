@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from app.domain.actions import Action, ActionKind, ActionState
-from app.domain.dunning import Case, CaseState, Trigger
+from app.domain.dunning import Case, CaseKind, CaseState, Trigger
 from app.domain.openings import case_action
 from app.domain.records import Book
 from app.ports.world import World
@@ -42,5 +42,11 @@ async def try_new_card(world: World, action: Action) -> None:
 
 
 def _open_cases(book: Book, customer: str) -> list[Case]:
-    cases = [c for c in book.all(Case) if c.customer_id == customer and c.state is CaseState.ACTIVE]
+    cases = [
+        case
+        for case in book.all(Case)
+        if case.customer_id == customer
+        and case.state is CaseState.ACTIVE
+        and case.kind is CaseKind.PAYMENT
+    ]
     return sorted(cases, key=lambda c: (c.opened_at, c.case_id))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import Case, CaseKind, CaseState
 from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink
@@ -119,7 +119,7 @@ def _status(
 
 
 def _needs(case: Case) -> str:
-    if case.state is CaseState.EXHAUSTED:
+    if case.state is CaseState.EXHAUSTED or case.kind is CaseKind.INVOICE:
         return "pay"
     if case.decline_kind is DeclineKind.CUSTOMER_AUTHENTICATE:
         return "authenticate"

@@ -27,7 +27,7 @@ CASE_EVENTS = table_of(
     "case_events",
     refers(MERCHANT, "merchants"),
     refers("case_id", "cases"),
-    index("case_events_by_case", "case_id at event_id"),
+    index("case_events_by_case", "case_id at seq"),
 )
 ACTIONS = table_of(
     Action,

@@ -264,6 +264,69 @@ def test_money_taken_back_reverses_the_ledger_by_lines_of_its_own() -> None:
     assert lines == [3000, -500, -700]
 
 
+def given_back(total: int, at=MONDAY) -> Notice:
+    """All refunds of the charge together, as a charge or a live read tells it."""
+    snapshot = a_payment(on_day(2), refunded_minor=total, seen_at=at)
+    return notice(K.PAYMENT_REFUNDED, at, snapshot=snapshot, invoice="in_1", customer="cus_1")
+
+
+def undone(refund: str, minor: int, at=MONDAY) -> Notice:
+    charge = a_payment(on_day(2)).charge_id
+    about = {"payment": "pi_1", "charge": charge, "amount_minor": minor, "snapshot": None}
+    return notice(K.REFUND_FAILED, at, object=refund, **about)
+
+
+# First 10.00 went back, and failed; then 5.00 went back for good. A charge shows what is gone at
+# the time, a live read what ever went.
+REFUNDS = (
+    (given_back(1000, on_day(3)),),
+    (given_back(1000, on_day(4)), undone("re_1", 1000, on_day(4))),
+    (given_back(1500, on_day(5)), undone("re_1", 1000, on_day(5))),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_a_failed_refund_is_reversed_once_in_any_order(order) -> None:
+    book = with_case()
+    take(book, paid(on_day(2)), a_payment(on_day(2)), at=on_day(2))
+
+    for place in (*order, *order):
+        hear(book, *REFUNDS[place])
+
+    lines = list(book.all(RecoveryEntry))
+    assert sum(line.amount_minor for line in lines) == 3000 - 500
+    assert [e.amount_minor for e in lines if e.kind is EntryKind.REFUND_FAILED] == [1000]
+
+
+def test_no_more_comes_back_than_the_ledger_says_went_out() -> None:
+    book = with_case()
+    take(book, paid(on_day(2)), a_payment(on_day(2)), at=on_day(2))
+
+    hear(book, undone("re_0", 700), given_back(1000), undone("re_1", 1500), undone("re_2", 10))
+
+    assert [e.amount_minor for e in book.all(RecoveryEntry)] == [3000, -1000, 1000]
+
+
+def test_after_a_failed_refund_the_next_one_is_read_and_not_guessed() -> None:
+    book = with_case()
+    take(book, paid(on_day(2)), a_payment(on_day(2)), at=on_day(2))
+    hear(book, given_back(1000), undone("re_1", 1000))
+
+    hear(book, given_back(500, on_day(6)))
+
+    (read,) = [a for a in book.all(Action) if a.kind is ActionKind.READ]
+    assert (read.subject, (read.data or {})["type"]) == (a_payment(on_day(2)).charge_id, "charge")
+
+
+def test_a_bare_notice_that_names_nothing_is_read_by_its_event() -> None:
+    book = a_book()
+
+    hear(book, *2 * [Notice(kind=K.READ, event="evt_7", occurred_at=MONDAY)])
+
+    (read,) = book.all(Action)
+    assert (read.kind, read.subject, (read.data or {})["type"]) == ("read", "evt_7", "event")
+
+
 def test_a_lost_dispute_takes_back_and_a_later_win_returns() -> None:
     book = with_case()
     take(book, paid(on_day(2)), a_payment(on_day(2)), at=on_day(2))

@@ -20,6 +20,7 @@ MESSAGES = (
     "subscription_ended",
 )
 REASONS = (
+    "overdue",
     "card_expired",
     "card_data",
     "authentication",

@@ -91,6 +91,9 @@ def test_the_doctor_finds_an_endpoint_that_asks_for_the_wrong_events(
         pytest.param("HOLDFAST_ENVIRONMENT", "production", "HOLDFAST_SECRET_KEYS", id="secrets"),
         pytest.param("HOLDFAST_POLICY_FILE", "nowhere.yaml", "HOLDFAST_POLICY_FILE", id="policy"),
         pytest.param("HOLDFAST_SECRET_KEYS", "x" * 32, "the former master key", id="lost key"),
+        pytest.param(
+            "HOLDFAST_PUBLIC_URL", "http://x.example", "set HOLDFAST_PUBLIC_URL", id="url"
+        ),
     ],
 )
 def test_the_doctor_says_what_is_wrong_with_the_deployment(

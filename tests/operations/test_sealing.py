@@ -65,6 +65,15 @@ def test_a_token_is_the_same_each_time_and_another_for_other_parts() -> None:
     assert len(tokens.link("pay", "case_1")) == 43
 
 
+def test_after_a_rotation_what_the_old_key_derived_is_derived_still() -> None:
+    before = KeyedTokens([OLD]).link("pay", "case_1")
+    during = KeyedTokens([NEW, OLD])
+
+    assert before in during.known("pay", "case_1")
+    assert during.known("pay", "case_1")[0] == during.link("pay", "case_1") != before
+    assert before not in KeyedTokens([NEW]).known("pay", "case_1")
+
+
 def test_a_generated_key_is_the_owners_alone_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "state" / "secret-keys"
 

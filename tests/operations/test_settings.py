@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
-from app.config import Settings, page
+from app.commands import app
+from app.config import Settings, faults_of, page
 
 KEY = "k" * 32
 PRODUCTION = {
@@ -73,6 +75,54 @@ def test_production_does_not_start_without_secrets_or_with_a_demo_inside(
 
     assert name.removeprefix("HOLDFAST_").lower() in str(refusal.value).lower()
     assert KEY not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8200", "http://127.0.0.1", "http://[::1]:8200/", "http://kelp.localhost"],
+)
+def test_this_machine_may_be_reached_in_the_clear(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
+    environment.setenv("HOLDFAST_PUBLIC_URL", url)
+
+    assert Settings().public_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://pay.example.com",
+        "http://10.0.0.7:8200",
+        "http://0.0.0.0:8200",
+        "http://localhost.example.com",
+        "http://localhost@pay.example.com",
+        "http://[::1",
+        "http://",
+    ],
+)
+def test_any_other_address_in_the_clear_is_refused_with_what_to_set(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
+    environment.setenv("HOLDFAST_PUBLIC_URL", url)
+
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+
+    ((where, why),) = faults_of(refused.value)
+    assert where == "public_url"
+    assert "set HOLDFAST_PUBLIC_URL to the https:// address" in why
+
+
+def test_the_service_does_not_start_with_such_an_address(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("HOLDFAST_PUBLIC_URL", "http://pay.example.com")
+
+    ends = [CliRunner().invoke(app, [command]) for command in ("api", "worker", "up")]
+
+    assert [end.exit_code for end in ends] == [2, 2, 2]
+    assert all("set HOLDFAST_PUBLIC_URL to the https:// address" in end.output for end in ends)
 
 
 def test_settings_do_not_show_their_secrets(environment: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,9 @@ from app.domain.dunning import CaseEvent
 from app.domain.recovery import EntryKind, Failure, RecoveryEntry
 
 Cell = tuple[str | bool | None, ...]
+# A refund that failed was none.
+COUNTED_AS = {EntryKind.REFUND_FAILED: EntryKind.REFUNDED}
+KINDS = tuple(kind for kind in EntryKind if kind not in COUNTED_AS)
 CLOSING = {"recovered", "exhausted", "stopped"}
 
 
@@ -32,7 +35,7 @@ def sums_by_kind(
     rows: Rows, *, as_of: datetime, first: date, last: date, zone: ZoneInfo, by: Sequence[str]
 ) -> dict[Cell, dict[EntryKind, int]]:
     """Signed sums per kind, by month, currency and `by`."""
-    found: dict[Cell, dict[EntryKind, int]] = defaultdict(lambda: dict.fromkeys(EntryKind, 0))
+    found: dict[Cell, dict[EntryKind, int]] = defaultdict(lambda: dict.fromkeys(KINDS, 0))
     for line in rows.entries:
         if (
             line.recorded_at > as_of
@@ -40,7 +43,7 @@ def sums_by_kind(
         ):
             continue
         key = (month(line.occurred_at, zone), line.currency, *(getattr(line, k) for k in by))
-        found[key][line.kind] += line.amount_minor
+        found[key][COUNTED_AS.get(line.kind, line.kind)] += line.amount_minor
     return found
 
 
@@ -82,7 +85,7 @@ def cohorts(
             and line.currency == fact.currency
             and line.recorded_at <= as_of
             and line.amount_minor > 0
-            and line.kind is not EntryKind.DISPUTE_WON
+            and line.kind not in {EntryKind.DISPUTE_WON, EntryKind.REFUND_FAILED}
         ]
         owed = max(fact.amount_minor - sum(line.amount_minor for line in paid), 0)
         is_open = owed > 0 and fact.case_id is not None and _was_open(rows, fact.case_id, as_of)

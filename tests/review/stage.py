@@ -74,7 +74,9 @@ class Bank:
     on_read: Hook | None = None
     on_pay: Hook | None = None
 
-    async def read_invoice(self, account: ProviderAccount, invoice: str) -> InvoiceReading:
+    async def read_invoice(
+        self, account: ProviderAccount, invoice: str, *, every_attempt: bool = False
+    ) -> InvoiceReading:
         if self.fault is not None:
             raise self.fault
         seen = InvoiceReading(
@@ -82,6 +84,7 @@ class Bank:
             payments=tuple(self.payments),
             method=self.method,
             subscription_status=self.subscription_status,
+            every_attempt=every_attempt,
         )
         await self._meanwhile("on_read")
         return seen
@@ -141,6 +144,9 @@ class Post:
 
     def link(self, *parts: str) -> str:
         return "token-" + "-".join(parts)
+
+    def known(self, *parts: str) -> tuple[str, ...]:
+        return (self.link(*parts),)
 
 
 @dataclass

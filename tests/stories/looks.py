@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from app.domain.actions import CASE_ACTIONS, Action, ActionState
-from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseState, Trigger
+from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseKind, CaseState, Trigger
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import Message, MessageState
 from app.domain.mrr import MrrMovement
@@ -91,7 +91,7 @@ class Looks:
 
     async def timeline(self, case: Case) -> list[str]:
         found = await self.find(CaseEvent, case_id=case.case_id)
-        return [event.text for event in sorted(found, key=lambda event: event.at)]
+        return [event.text for event in sorted(found, key=lambda event: (event.at, event.seq))]
 
     async def movements(self, person: Person) -> list[tuple[str, int]]:
         found = await self.find(MrrMovement, subscription_id=person.subscription)
@@ -139,7 +139,8 @@ class Looks:
             await self._agrees_about_the_money(case)
             await self._writes_once(case)
             await self._spaces_its_attempts(case)
-            assert await self.find(Failure, case_id=case.case_id)
+            failed = await self.find(Failure, case_id=case.case_id)
+            assert bool(failed) is (case.kind is CaseKind.PAYMENT)
 
     async def _keeps_going(self, case: Case) -> None:
         if case.state is CaseState.ACTIVE:
@@ -148,13 +149,15 @@ class Looks:
     async def _agrees_about_the_money(self, case: Case) -> None:
         captured = self.captures(case)
         assert len(captured) <= 1, "an invoice is captured at most once"
-        if case.state is not CaseState.RECOVERED:
+        if case.state is not CaseState.RECOVERED or case.kind is CaseKind.INVOICE:
             return
         lines = Counter[str]()
         for kind, amount, _ in await self.ledger(case):
             lines[kind] += amount
         assert lines["recovered"] == sum(charge["amount"] for charge in captured)
-        assert lines["refunded"] == -sum(charge["amount_refunded"] for charge in captured)
+        assert lines["refunded"] + lines["refund_failed"] == -sum(
+            charge["amount_refunded"] for charge in captured
+        )
 
     async def _writes_once(self, case: Case) -> None:
         sent = await self.find(Message, case_id=case.case_id, state=MessageState.SENT)

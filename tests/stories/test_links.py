@@ -1,20 +1,24 @@
 """The link in a letter: a look changes nothing, the button leads to a page, the page pays."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from app.domain.dunning import CaseState, Trigger
-from app.domain.messages import LinkEvent
+from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.recovery import Cause
+from app.ports.mailer import MailDeferred
 from app.ports.payments import ProviderUnavailable
+from app.sealing import KeyedTokens
 from app.services import payment_links
 from tests.stories.cards import AUTHENTICATES, EXPIRED
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
 pytestmark = pytest.mark.anyio
+OLD, NEW = "o" * 32, "n" * 32
 
 
 async def written_to(stage: Stage, behaviour: dict[str, Any] = EXPIRED) -> tuple[Person, str]:
@@ -145,3 +149,38 @@ async def test_a_provider_without_an_answer_leaves_the_link_alive(stage: Stage) 
 
     assert (await payment_links.go(stage.world, token)).startswith("http")
     assert stage.captures(await stage.case(person)) == []
+
+
+@pytest.mark.parametrize(
+    "keys", [[NEW, OLD], [NEW]], ids=["the old key is kept", "the old key is lost"]
+)
+async def test_a_letter_put_off_over_a_rotation_of_keys_leaves_with_a_link_that_works(
+    stage: Stage, keys: list[str]
+) -> None:
+    # given a letter that was rendered once and could not leave
+    stage.world = replace(stage.world, tokens=KeyedTokens([OLD]))
+    stage.mailer.moods = [MailDeferred("come back")]
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+    await stage.passes(hours=7)
+    (first,) = await stage.find(PaymentLink, case_id=case.case_id)
+
+    # when the master keys are rotated before it does
+    stage.world = replace(stage.world, tokens=KeyedTokens(keys))
+    await stage.passes(days=1)
+
+    (link,) = await stage.find(PaymentLink, case_id=case.case_id)
+    view = await payment_links.look(stage.world, await stage.token())
+    assert view is not None
+    assert view.status == "open"
+    assert (link.token_hash == first.token_hash) is (OLD in keys)
+
+
+async def test_a_link_that_left_goes_on_working_after_a_rotation(stage: Stage) -> None:
+    person, token = await written_to(stage)
+
+    stage.world = replace(stage.world, tokens=KeyedTokens([NEW]))
+    url = await payment_links.go(stage.world, token)
+
+    assert url
+    assert (await stage.case(person)).state is CaseState.ACTIVE

@@ -205,6 +205,11 @@ def _refund(core: Core, customer: Thing, given: Thing) -> Thing:
     return {"refund": made["id"]}
 
 
+def _fail_refund(core: Core, customer: Thing, given: Thing) -> Thing:
+    made = reversals.fail_refund(core, core.find("refund", given["refund"], "refund"))
+    return {"refund": made["id"]}
+
+
 Act = Callable[[Core, Thing, Thing], Thing]
 
 ACTS: dict[str, Act] = {
@@ -216,6 +221,7 @@ ACTS: dict[str, Act] = {
     "dispute": _dispute,
     "close_dispute": _close_dispute,
     "refund": _refund,
+    "fail_refund": _fail_refund,
 }
 
 

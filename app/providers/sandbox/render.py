@@ -120,14 +120,19 @@ def _difference(before: Thing, after: Thing) -> Thing:
     return changed
 
 
-def thin_event(event: Thing, thing: Thing) -> Thing:
-    """An event notification without the object: its type, instant and where to read it."""
+def thin_event(event: Thing, thing: Thing, *, whole: bool = False) -> Thing:
+    """An event notification without the object: its type, instant and where to read it.
+
+    Read by its id (`whole`) the event of an upcoming invoice, which is nowhere to be read, names
+    customer and subscription; sent to an endpoint it names nobody.
+    """
     created = datetime.fromtimestamp(event["created"], UTC)
     kind = str(thing["object"])
     related = None
     data = {}
     if event["type"] == "invoice.upcoming":
-        data = {"data": {n: thing[n] for n in ("customer", "subscription") if n in thing}}
+        told = {n: thing[n] for n in ("customer", "subscription") if n in thing}
+        data = {"data": told} if whole else {}
     else:
         related = {"id": thing["id"], "type": kind, "url": f"/v1/{_plural(kind)}/{thing['id']}"}
     return {

@@ -63,6 +63,20 @@ def refund(core: Core, charge: Thing, amount: int | None, **fields: str | Thing 
     return made
 
 
+def fail_refund(core: Core, made: Thing) -> Thing:
+    """The bank sends a refund back: the card was closed. Once failed, it stays so."""
+    if made["status"] == "failed":
+        return made
+    charge = core.find("charge", made["charge"])
+    left = charge["amount_refunded"] - made["amount"]
+    core.change(charge, amount_refunded=left, refunded=False)
+    former = core.change(made, status="failed", failure_reason="expired_or_canceled_card")
+    core.emit("refund.updated", made, former)
+    core.emit("charge.refund.updated", made, former)
+    core.emit("refund.failed", made, former)
+    return made
+
+
 def charge_of(core: Core, given: Thing) -> Thing:
     """The charge named directly or through its payment intent."""
     if given.get("charge"):

@@ -153,7 +153,7 @@ def _create_destination(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing
 
 def _get_thin(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     event = core.find("event", ids[0])
-    return thin_event(event, event["data"]["object"])
+    return thin_event(event, event["data"]["object"], whole=True)
 
 
 def _account(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:

@@ -8,7 +8,7 @@ from app.ports.payments import ProviderUnavailable
 from app.ports.secrets import Sealer
 from app.providers.stripe.connection import API_VERSION, Connections, json_of
 from app.providers.stripe.failures import in_our_words
-from app.providers.stripe.reading import Json, at, ref, rows, text
+from app.providers.stripe.reading import Json, at, ref, rows, text, whole
 
 # Exactly what we read. Never `*`, and never `invoice.created`: Stripe holds every renewal of the
 # merchant back for up to 72 hours while an endpoint that asked for it does not answer.
@@ -188,9 +188,14 @@ class StripeAdmin:
         found = [(ref(row), row) for row in rows(obj)]
         return Collisions(
             sampled=len(found),
-            scheduled=tuple(i for i, row in found if i and at(row, "next_payment_attempt")),
+            scheduled=tuple(i for i, row in found if i and _is_retried(row)),
             auto_advancing=tuple(i for i, row in found if i and row.get("auto_advance") is True),
         )
+
+
+def _is_retried(invoice: Json) -> bool:
+    """Not one that waits for its first try: every invoice does for about an hour."""
+    return bool(at(invoice, "next_payment_attempt") and whole(invoice.get("attempt_count")))
 
 
 def _endpoint(obj: Json) -> Endpoint:

@@ -1,5 +1,6 @@
 """What Stripe answered, in our words: outcomes of a charge and readings of an invoice."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -11,7 +12,12 @@ from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.outcomes import Outcome, PayAnswer
 from app.ports.payments import InvoiceReading
-from app.providers.stripe.declines import decline_of_error, decline_of_intent, latest_charge
+from app.providers.stripe.declines import (
+    charge_of,
+    decline_of_error,
+    decline_of_intent,
+    latest_charge,
+)
 from app.providers.stripe.failures import (
     REFUSES_ACCOUNT,
     REFUSES_REQUEST,
@@ -136,9 +142,15 @@ def _sentence(error: StripeError) -> str | None:
 
 
 def reading_of(
-    obj: Json, account: ProviderAccount, now: datetime, *, method: Json
+    obj: Json,
+    account: ProviderAccount,
+    now: datetime,
+    *,
+    method: Json,
+    charges: Sequence[Json] | None = None,
 ) -> InvoiceReading | None:
-    """The invoice with its payments, newest first; None where the answer shows no invoice."""
+    """The invoice with its payments, newest first; None where the answer shows no invoice.
+    `charges` are all those of its payment intents, where they were asked for."""
     invoice = read_invoice(obj, seen_at=now)
     if invoice is None:
         return None
@@ -146,19 +158,23 @@ def reading_of(
     charged = read_method(method, seen_at=now)
     return InvoiceReading(
         invoice=owned(invoice, account),
-        payments=tuple(owned(p, account) for p in payments_of(obj, now)),
+        payments=tuple(owned(p, account) for p in payments_of(obj, now, charges or ())),
         method=owned(charged, account) if charged else None,
         subscription_status=text(subscription.get("status"), 40),
         subscription_default_method=ref(subscription.get("default_payment_method"))
         or ref(subscription.get("default_source")),
+        every_attempt=charges is not None,
     )
 
 
-def payments_of(obj: Json, now: datetime) -> list[Payment]:
-    """The invoice's payments, newest first: a list since 2025-03-31, one before."""
+def payments_of(obj: Json, now: datetime, charges: Sequence[Json] = ()) -> list[Payment]:
+    """The invoice's payments, newest first: a list since 2025-03-31, one before. Of `charges`
+    those that no payment shows come as payments of their own."""
     found = [_payment_in(row, now) for row in rows(obj.get("payments"))]
     if not payment_row(obj):
         found = [_old_payment(obj, now)]
+    shown = {payment.charge_id for payment in found if payment is not None}
+    found += [read_charge(charge, seen_at=now) for charge in charges if ref(charge) not in shown]
     own = [
         replace(payment, invoice_id=ref(obj), customer_id=payment.customer_id or _customer(obj))
         for payment in found
@@ -166,6 +182,12 @@ def payments_of(obj: Json, now: datetime) -> list[Payment]:
     ]
     oldest = instant(0) or now
     return sorted(own, key=lambda payment: payment.occurred_at or oldest, reverse=True)
+
+
+def intents_tried(obj: Json) -> list[str]:
+    """The payment intents of an invoice that have a charge."""
+    intents = (table(at(row, "payment", "payment_intent")) for row in rows(obj.get("payments")))
+    return [found for intent in intents if charge_of(intent) and (found := ref(intent))]
 
 
 def subscription_shown(obj: Json) -> Json:

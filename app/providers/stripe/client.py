@@ -26,7 +26,13 @@ from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import TIMEOUT, Connections, json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
-from app.providers.stripe.live import LIVE, kind_of, notices_of_object
+from app.providers.stripe.live import (
+    LIVE,
+    charges_behind,
+    kind_of,
+    notices_of_object,
+    refunds_behind,
+)
 from app.providers.stripe.methods import LINK_MARK
 from app.providers.stripe.reading import Json, ref, rows, text
 
@@ -58,16 +64,23 @@ class StripePayments:
         """Close the connections."""
         await self._connections.close()
 
-    async def read_invoice(self, account: ProviderAccount, invoice: str) -> InvoiceReading:
+    async def read_invoice(
+        self, account: ProviderAccount, invoice: str, *, every_attempt: bool = False
+    ) -> InvoiceReading:
         """The live invoice, its payments with their latest charges, and the method to be charged
-        next: the invoice's own, the subscription's, the customer's, in Stripe's order."""
+        next: the invoice's own, the subscription's, the customer's, in Stripe's order.
+
+        All tries stand on one payment intent, which shows the latest alone: with `every_attempt`
+        its charges are listed, the newest hundred.
+        """
         client = self._connections.client(account)
         with in_our_words():
             obj = await json_of(client.v1.invoices.retrieve_async(invoice, {"expand": READING}))
             method = method_shown(obj)
             if isinstance(method, str):
                 method = await json_of(client.v1.payment_methods.retrieve_async(method))
-        reading = reading_of(obj, account, self._clock.now(), method=method or {})
+            charges = await charges_behind(client, obj) if every_attempt else None
+        reading = reading_of(obj, account, self._clock.now(), method=method or {}, charges=charges)
         if reading is None:
             raise ProviderUnavailable("the answer shows no invoice")
         return reading
@@ -94,9 +107,16 @@ class StripePayments:
 
     async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
         """Set `auto_advance=false` (Stripe then neither retries nor writes), and read back."""
+        return await self._advance(account, invoice, {"auto_advance": False})
+
+    async def resume_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
+        """Set `auto_advance=true` and read back; when Stripe tries next is its own choice."""
+        return await self._advance(account, invoice, {"auto_advance": True})
+
+    async def _advance(self, account: ProviderAccount, invoice: str, params: Any) -> Invoice:
         client = self._connections.client(account)
         with in_our_words():
-            await client.v1.invoices.update_async(invoice, {"auto_advance": False})
+            await client.v1.invoices.update_async(invoice, params)
             obj = await json_of(client.v1.invoices.retrieve_async(invoice))
         return self._invoice(obj, account)
 
@@ -247,11 +267,20 @@ class StripePayments:
                 return []
             raise
         invoice = None
-        if kind in {"payment_intent", "charge"}:
-            payment = ref(obj.get("payment_intent")) or id
+        if kind in {"payment_intent", "charge", "refund"}:
+            payment = ref(obj.get("payment_intent")) or ref(obj.get("charge")) or id
             invoice = await self.invoice_of_payment(account, payment)
+        with in_our_words():
+            refunds = await refunds_behind(client, kind, obj)
         return notices_of_object(
-            kind, obj, account, event=event, at=at, now=self._clock.now(), invoice=invoice
+            kind,
+            obj,
+            account,
+            event=event,
+            at=at,
+            now=self._clock.now(),
+            invoice=invoice,
+            refunds=refunds,
         )
 
     async def list_subscriptions(

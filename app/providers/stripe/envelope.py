@@ -55,6 +55,11 @@ def open_event(body: str | bytes) -> Event:
         raise BadEvent(f"not JSON: {bad.msg}") from bad
     if not isinstance(raw, dict):
         raise BadEvent("not a JSON object")
+    return opened(raw)
+
+
+def opened(raw: Json) -> Event:
+    """An event that was parsed already. Raises `BadEvent` without a usable id, type or instant."""
     event_id, name = ref(raw.get("id")), ref(raw.get("type"))
     created = instant(raw.get("created"))
     if event_id is None or name is None or isinstance(raw.get("id"), dict):

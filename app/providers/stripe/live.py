@@ -1,6 +1,6 @@
 """Objects read live, as the notices their events would have been."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,16 @@ from stripe import StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Dispute, InvoiceStatus
-from app.domain.notices import Notice
+from app.domain.notices import Notice, NoticeKind
+from app.ports.webhooks import BadEvent
+from app.providers.stripe.answers import intents_tried
+from app.providers.stripe.connection import json_of
 from app.providers.stripe.declines import decline_of_intent
-from app.providers.stripe.envelope import Event
+from app.providers.stripe.envelope import Event, opened
 from app.providers.stripe.invoices import intent_shown, status_of
 from app.providers.stripe.payments import intent_status
-from app.providers.stripe.reading import Json, table, whole
+from app.providers.stripe.reading import Json, ref, rows, whole
+from app.providers.stripe.refunds import charge_in, failed_notices, given_back
 from app.providers.stripe.translate import notices_of
 
 Call = Callable[[StripeClient, str], Awaitable[StripeObject]]
@@ -43,8 +47,10 @@ LIVE: Mapping[str, Call] = {
     ),
     "invoice_payment": lambda c, key: c.v1.invoice_payments.retrieve_async(key),
     "subscription_schedule": lambda c, key: c.v1.subscription_schedules.retrieve_async(key),
+    "event": lambda c, key: c.v2.core.events.retrieve_async(key),
 }
 PREFIXES = {
+    "evt_": "event",
     "in_": "invoice",
     "sub_sched_": "subscription_schedule",
     "sub_": "subscription",
@@ -84,6 +90,7 @@ SUBSCRIPTION_TYPES = {
 SETUP_TYPES = {"succeeded": "setup_intent.succeeded"}
 CHECKOUT_TYPES = {"complete": "checkout.session.completed"}
 JOIN_TYPES = {"paid": "invoice_payment.paid"}
+MOST_LISTED = 100  # refunds of a charge, charges of an intent; what was known beyond stays
 CLOSED_DISPUTES = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 
@@ -103,18 +110,19 @@ def notices_of_object(
     at: datetime,
     now: datetime,
     invoice: str | None,
+    refunds: Sequence[Json] = (),
 ) -> list[Notice]:
     """The object's state as notices of `event`; snapshots belong to `account`, seen `now`.
 
-    `invoice` is the one a payment belongs to, which new versions of it do not name.
+    `invoice` is the one a payment belongs to, which new versions of it do not name; `refunds` are
+    those of its charge. An event read itself tells what its notification left out.
     """
-    if kind == "refund":
-        # The refund tells its own amount, its charge what is gone in all.
-        kind, obj = "charge", table(obj.get("charge"))
+    if kind == "event":
+        return _told_by(obj, account, event=event, at=at)
+    if refunds or kind == "refund":
+        kind, obj = "charge", {**charge_in(kind, obj), "amount_refunded": given_back(refunds)}
     if invoice and kind in {"charge", "payment_intent"}:
         obj = {**obj, "invoice": invoice}
-    if kind == "payment_intent" and _refunded(obj):
-        kind, obj = "charge", {**table(obj.get("latest_charge")), "invoice": invoice}
     read = Event(
         id=event,
         type=TYPE_OF[kind](obj),
@@ -128,7 +136,37 @@ def notices_of_object(
         related={},
         thin=False,
     )
-    return [_dated(notice, account, at) for notice in notices_of(read)]
+    notices = [*notices_of(read), *failed_notices(read, refunds)]
+    return [_dated(notice, account, at) for notice in notices]
+
+
+async def charges_behind(client: StripeClient, invoice: Json) -> list[Json]:
+    """The charges of the invoice's payment intents, those that were tried at all."""
+    found: list[Json] = []
+    for intent in intents_tried(invoice):
+        asked: Any = {"payment_intent": intent, "limit": MOST_LISTED}
+        found += rows(await json_of(client.v1.charges.list_async(asked)))
+    return found
+
+
+async def refunds_behind(client: StripeClient, kind: str, obj: Json) -> list[Json]:
+    """The refunds of the charge concerned; none where nothing hints at a refund."""
+    charge = charge_in(kind, obj)
+    charge_id = ref(charge)
+    if charge_id is None or not (kind == "refund" or whole(charge.get("amount_refunded"))):
+        return []
+    asked: Any = {"charge": charge_id, "limit": MOST_LISTED}
+    return list(rows(await json_of(client.v1.refunds.list_async(asked))))
+
+
+def _told_by(obj: Json, account: ProviderAccount, *, event: str, at: datetime) -> list[Notice]:
+    """Not what asks for a read again: it would say no more the next time."""
+    try:
+        told = notices_of(opened(obj))
+    except BadEvent:
+        return []
+    said = (notice for notice in told if notice.kind is not NoticeKind.READ)
+    return [_dated(replace(notice, event=event), account, at) for notice in said]
 
 
 def _dated(notice: Notice, account: ProviderAccount, at: datetime) -> Notice:
@@ -162,10 +200,6 @@ def _charge_type(charge: Json) -> str:
 
 def _dispute_type(status: str) -> str:
     return f"charge.dispute.{'closed' if status in CLOSED_DISPUTES else 'updated'}"
-
-
-def _refunded(intent: Json) -> bool:
-    return bool(whole(table(intent.get("latest_charge")).get("amount_refunded")))
 
 
 # The event that would have told this state of an object.

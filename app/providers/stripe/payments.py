@@ -34,7 +34,6 @@ from app.providers.stripe.reading import (
 CHARGE_STATUSES = {"pending": "processing", "paid": "succeeded"}
 JOIN_STATUSES = {"paid": "succeeded", "canceled": "canceled"}
 CLOSED_DISPUTES = {"won": NoticeKind.DISPUTE_WON, "lost": NoticeKind.DISPUTE_LOST}
-REFUND_TAKEN_BACK = frozenset({"failed", "canceled"})
 
 
 def read_charge(charge: Json, *, seen_at: datetime) -> Payment | None:
@@ -190,23 +189,6 @@ def invoice_payment_notice(event: Event, kind: NoticeKind) -> list[Notice]:
             amount_minor=payment.amount_minor if payment else whole(row.get("amount_paid")),
             currency=currency(row.get("currency")),
             snapshot=payment,
-        )
-    ]
-
-
-def refund_notice(event: Event, kind: NoticeKind) -> list[Notice]:
-    """One notice of a refund object, which tells its own amount only: what a charge lost in all
-    comes with `charge.refunded`. One that failed or was cancelled is read live."""
-    refund = event.object
-    taken_back = text(refund.get("status")) in REFUND_TAKEN_BACK
-    return [
-        event.notice(
-            NoticeKind.READ if taken_back else kind,
-            object=ref(refund),
-            payment=first_ref(refund.get("payment_intent"), refund.get("charge")),
-            charge=ref(refund.get("charge")),
-            amount_minor=whole(refund.get("amount")),
-            currency=currency(refund.get("currency")),
         )
     ]
 

@@ -26,7 +26,7 @@ def thin_notice(event: Event) -> list[Notice]:
     """One notice: `READ` for an object that concerns us, else `OTHER`.
 
     An upcoming invoice is no object yet and cannot be read: the event names customer and
-    subscription in its `data`, if it carries them, and is a `READ` of nothing if not.
+    subscription in its `data`, which a notification leaves out: then the event itself is read.
     """
     if event.type == UPCOMING:
         return [_upcoming(event)]

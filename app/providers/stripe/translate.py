@@ -18,9 +18,9 @@ from app.providers.stripe.payments import (
     fraud_warning_notice,
     intent_notice,
     invoice_payment_notice,
-    refund_notice,
 )
 from app.providers.stripe.reading import currency, first_ref, ref, whole
+from app.providers.stripe.refunds import refund_notice
 from app.providers.stripe.subscriptions import schedule_notice, subscription_notice
 from app.providers.stripe.thin import thin_notice
 

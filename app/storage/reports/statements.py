@@ -36,7 +36,8 @@ select p.day as period, e.currency,
     coalesce(sum(e.amount_minor) filter (where e.kind = 'recovered'), 0) as recovered_minor,
     coalesce(sum(e.amount_minor) filter (where e.kind = 'settled_other'), 0)
         as settled_other_minor,
-    coalesce(-sum(e.amount_minor) filter (where e.kind = 'refunded'), 0) as refunded_minor,
+    coalesce(-sum(e.amount_minor) filter (where e.kind in ('refunded', 'refund_failed')), 0)
+        as refunded_minor,
     coalesce(-sum(e.amount_minor) filter (where e.kind = 'dispute_lost'), 0)
         as dispute_lost_minor,
     coalesce(sum(e.amount_minor) filter (where e.kind = 'dispute_won'), 0) as dispute_won_minor
@@ -103,7 +104,7 @@ with chosen as (
             from case_events v
             where v.merchant_id = :merchant and v.case_id = s.case_id and v.at <= :as_of
                 and v.type in ('active', 'parked', 'recovered', 'exhausted', 'stopped')
-            order by v.at desc, v.event_id desc
+            order by v.at desc, v.seq desc, v.event_id desc
             limit 1
         ), true) as open
     from settled s

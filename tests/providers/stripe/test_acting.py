@@ -44,12 +44,14 @@ async def test_a_new_card_is_set_on_customer_and_subscriptions(payments, wire):
 
 async def test_a_subscription_that_ended_needs_no_card(payments, wire):
     wire.post(f"{API}/v1/customers/cus_1").mock(return_value=answers({"id": "cus_1"}))
-    wire.post(SUBSCRIPTION).mock(return_value=refuses(404, code="resource_missing"))
-    wire.get(SUBSCRIPTION).mock(return_value=answers(subscription(status="canceled")))
+    refused = wire.post(SUBSCRIPTION).mock(return_value=refuses(404, code="resource_missing"))
+    looked = wire.get(SUBSCRIPTION).mock(return_value=answers(subscription(status="canceled")))
 
     await payments.set_default_method(
         ACCOUNT, customer="cus_1", subscriptions=("sub_1",), method="pm_2", key="act_1"
     )
+
+    assert (refused.call_count, looked.call_count) == (1, 1)
 
 
 async def test_a_card_that_does_not_exist_is_refused(payments, wire):
@@ -116,11 +118,13 @@ async def test_other_ends_are_posts_under_our_key(payments, wire, how, path, sen
 
 @pytest.mark.parametrize("found", [answers({"id": "sub_1", "status": "canceled"}), refuses(404)])
 async def test_ending_what_has_ended_is_fine(payments, wire, found):
-    wire.delete(SUBSCRIPTION).mock(return_value=refuses(404, code="resource_missing"))
+    refused = wire.delete(SUBSCRIPTION).mock(return_value=refuses(404, code="resource_missing"))
     gone = refuses(404, code="resource_missing")
-    wire.get(SUBSCRIPTION).mock(return_value=found if found.status_code == 200 else gone)
+    looked = wire.get(SUBSCRIPTION).mock(return_value=found if found.status_code == 200 else gone)
 
     await payments.end_subscription(ACCOUNT, "sub_1", how="cancel_now", key="case_1:end")
+
+    assert (refused.call_count, looked.call_count) == (1, 1)
 
 
 async def test_a_pause_that_is_refused_is_told(payments, wire):
@@ -132,10 +136,12 @@ async def test_a_pause_that_is_refused_is_told(payments, wire):
 
 
 async def test_pausing_what_is_paused_is_fine(payments, wire):
-    wire.post(f"{SUBSCRIPTION}/pause").mock(return_value=refuses(400))
-    wire.get(SUBSCRIPTION).mock(return_value=answers(subscription(status="paused")))
+    refused = wire.post(f"{SUBSCRIPTION}/pause").mock(return_value=refuses(400))
+    looked = wire.get(SUBSCRIPTION).mock(return_value=answers(subscription(status="paused")))
 
     await payments.end_subscription(ACCOUNT, "sub_1", how="pause", key="case_1:end")
+
+    assert (refused.call_count, looked.call_count) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_refund_that_failed_is_read_live():
     notice = read(event("refund.failed", obj))
 
     assert notice.kind is NoticeKind.READ
-    assert (notice.charge, notice.payment) == ("ch_1", "pi_1")
+    assert (notice.object, notice.charge, notice.payment) == ("re_1", "ch_1", "pi_1")
 
 
 def test_an_invoice_payment_joins_payment_and_invoice():

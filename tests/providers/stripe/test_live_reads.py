@@ -52,6 +52,8 @@ async def test_a_refunded_payment_read_live_names_its_invoice(payments, wire):
     wire.get(f"{API}/v1/payment_intents/pi_1").mock(return_value=answers(obj))
     join = answers({"data": [{"id": "inpay_1", "invoice": "in_7"}]})
     wire.get(f"{API}/v1/invoice_payments").mock(return_value=join)
+    gone = answers({"data": [{"id": "re_1", "amount": 4000, "status": "succeeded"}]})
+    wire.get(f"{API}/v1/refunds").mock(return_value=gone)
 
     (notice,) = await read_live(payments, "payment", "pi_1")
 
@@ -59,6 +61,26 @@ async def test_a_refunded_payment_read_live_names_its_invoice(payments, wire):
     assert (notice.invoice, notice.amount_minor) == ("in_7", 4000)
     assert isinstance(notice.snapshot, Payment)
     assert (notice.snapshot.invoice_id, notice.snapshot.refunded_minor) == ("in_7", 4000)
+
+
+async def test_a_failed_refund_read_live_tells_all_that_went_and_what_came_back(payments, wire):
+    # given a charge that says less than was ever given back
+    latest = charge(status="succeeded", amount_refunded=500)
+    failed = {"id": "re_1", "amount": 1000, "status": "failed", "charge": "ch_1"}
+    failed["payment_intent"] = "pi_1"
+    paid_out = {"id": "re_2", "amount": 500, "status": "succeeded", "charge": "ch_1"}
+    wire.get(f"{API}/v1/refunds/re_1").mock(return_value=answers({**failed, "charge": latest}))
+    listed = wire.get(f"{API}/v1/refunds").mock(return_value=answers({"data": [paid_out, failed]}))
+    join = answers({"data": [{"id": "inpay_1", "invoice": "in_7"}]})
+    wire.get(f"{API}/v1/invoice_payments").mock(return_value=join)
+
+    went, came_back = await read_live(payments, "object", "re_1")
+
+    assert (went.kind, went.amount_minor) == (NoticeKind.PAYMENT_REFUNDED, 1500)
+    assert went.snapshot.invoice_id == "in_7"
+    assert (came_back.kind, came_back.object) == (NoticeKind.REFUND_FAILED, "re_1")
+    assert (came_back.amount_minor, came_back.charge) == (1000, "ch_1")
+    assert listed.calls[0].request.url.params["charge"] == latest["id"]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +104,32 @@ async def test_other_objects_read_live(payments, wire, path, of, obj, kind):
 
     assert notice.kind == kind
     assert notice.object == of
+
+
+UPCOMING = {
+    "id": "evt_7",
+    "object": "v2.core.event",
+    "type": "v1.invoice.upcoming",
+    "created": "2026-11-01T10:00:00.000Z",
+    "related_object": None,
+}
+
+
+async def test_a_bare_event_read_itself_says_whose_invoice_is_coming(payments, wire):
+    whole = UPCOMING | {"data": {"customer": "cus_1", "subscription": "sub_1"}}
+    wire.get(f"{API}/v2/core/events/evt_7").mock(return_value=answers(whole))
+
+    (notice,) = await read_live(payments, "event", "evt_7")
+
+    assert (notice.kind, notice.event) == (NoticeKind.INVOICE_UPCOMING, "evt_7")
+    assert (notice.customer, notice.subscription) == ("cus_1", "sub_1")
+
+
+@pytest.mark.parametrize("body", [UPCOMING, {"id": "evt_7"}, UPCOMING | {"data": {}}])
+async def test_an_event_that_says_no_more_is_not_read_again(payments, wire, body):
+    wire.get(f"{API}/v2/core/events/evt_7").mock(return_value=answers(body))
+
+    assert await read_live(payments, "event", "evt_7") == []
 
 
 async def test_what_is_gone_gives_no_notice(payments, wire):

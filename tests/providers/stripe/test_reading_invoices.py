@@ -65,6 +65,36 @@ async def test_several_payments_come_newest_first(payments, wire):
     assert [payment.payment_id for payment in reading.payments] == ["pi_30", "pi_20", "pi_10"]
 
 
+async def test_every_attempt_on_one_payment_is_shown_where_it_is_asked_for(payments, wire):
+    # given an intent that was tried three times and shows the last
+    charges = [charge(id=f"ch_{n}", created=n, payment_intent="pi_1") for n in (30, 20, 10)]
+    row = {"payment": {"payment_intent": intent(id="pi_1", latest_charge=charges[0])}}
+    wire.get(INVOICE).mock(return_value=answers(expanded(payments={"data": [row]})))
+    listed = wire.get(f"{API}/v1/charges").mock(return_value=answers({"data": charges}))
+
+    latest = await payments.read_invoice(ACCOUNT, "in_1")
+    asked = listed.call_count
+    every = await payments.read_invoice(ACCOUNT, "in_1", every_attempt=True)
+
+    assert ([p.charge_id for p in latest.payments], asked) == (["ch_30"], 0)
+    assert [p.charge_id for p in every.payments] == ["ch_30", "ch_20", "ch_10"]
+    assert {p.payment_id for p in every.payments} == {"pi_1"}
+    assert {p.invoice_id for p in every.payments} == {"in_1"}
+    assert all(p.decline for p in every.payments)
+    assert listed.calls[0].request.url.params["payment_intent"] == "pi_1"
+    assert (latest.every_attempt, every.every_attempt) == (False, True)
+
+
+async def test_a_payment_that_was_never_tried_is_not_asked_about(payments, wire):
+    untried = intent(latest_charge=None, last_payment_error=None)
+    row = {"payment": {"payment_intent": untried}}
+    wire.get(INVOICE).mock(return_value=answers(expanded(payments={"data": [row]})))
+
+    reading = await payments.read_invoice(ACCOUNT, "in_1", every_attempt=True)
+
+    assert reading.every_attempt
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -13,6 +13,7 @@ from app.providers.stripe.translate import READER_OF
 from tests.providers.stripe.wire import ACCOUNT, API, PaperSealer, answers, form
 
 pytestmark = pytest.mark.anyio
+SOON = 1_790_000_000
 ENDPOINTS = f"{API}/v1/webhook_endpoints"
 GOOD = Endpoint(
     id="we_1",
@@ -39,11 +40,13 @@ def test_we_ask_for_what_we_read_and_never_hold_renewals_back():
 
 def test_every_kind_of_notice_can_come_from_an_event_we_ask_for():
     asked = {READER_OF[name][1] for name in EVENTS}
-    # Made of others: closed disputes, finished checkouts, thin events. The first is never asked.
+    # Made of others: closed disputes, finished checkouts, refunds read live, thin events. The
+    # first is never asked.
     otherwise = {
         NoticeKind.INVOICE_CREATED,
         NoticeKind.DISPUTE_WON,
         NoticeKind.DISPUTE_LOST,
+        NoticeKind.REFUND_FAILED,
         NoticeKind.READ,
         NoticeKind.OTHER,
     }
@@ -114,7 +117,8 @@ async def test_the_account_behind_a_key(admin):
 
 async def test_invoices_that_stripe_retries_itself_are_found(admin):
     listed = [
-        {"id": "in_1", "next_payment_attempt": 1_790_000_000, "auto_advance": True},
+        {"id": "in_1", "next_payment_attempt": SOON, "auto_advance": True, "attempt_count": 1},
+        {"id": "in_0", "next_payment_attempt": SOON, "auto_advance": True, "attempt_count": 0},
         {"id": "in_2", "next_payment_attempt": None, "auto_advance": True},
         {"id": "in_3", "next_payment_attempt": None, "auto_advance": False},
     ]
@@ -122,5 +126,5 @@ async def test_invoices_that_stripe_retries_itself_are_found(admin):
         respx.get(f"{API}/v1/invoices").mock(return_value=answers({"data": listed}))
         found = await admin.sample_collisions(ACCOUNT)
 
-    assert (found.sampled, found.scheduled) == (3, ("in_1",))
-    assert found.auto_advancing == ("in_1", "in_2")
+    assert (found.sampled, found.scheduled) == (4, ("in_1",))
+    assert found.auto_advancing == ("in_1", "in_0", "in_2")
