@@ -45,13 +45,51 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlsoOpen:
+    """Another open payment that a merged letter tells of."""
+
+    amount_minor: int
+    currency: str
+    invoice_number: str | None = None
+    plan: str | None = None
+    last_day: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """A merchant's own words for a letter, in place of ours: templates over the named facts.
+
+    `body` has a paragraph after each blank line. The table of facts, the button and the footer
+    stay ours, so that no wording can leave out what must be said.
+    """
+
+    subject: str
+    heading: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a merchant's letters look like. `colour` is `#rrggbb`; addresses are https."""
+
+    colour: str | None = None
+    logo_url: str | None = None
+    support: str | None = None
+    postal_address: str | None = None
+    manage_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """What a template is rendered with: plain values only, the truth at sending time.
 
-    `amount_minor` and `currency` are what is owed (or was paid). `reason_key` chooses the words
-    for the cause and never reveals fraud, loss or theft. Instants are aware UTC and shown in
-    `time_zone`. `next_retry_at` is None where none is planned; `last_day` is the day of the end.
-    `end_action` is what happens then: `cancel_now`, `cancel_at_period_end`, `pause`, `leave`.
+    `amount_minor` and `currency` are what is owed, was paid, or will be charged at `renews_at`.
+    `reason_key` chooses the words for the cause and never reveals fraud, loss or theft. Instants
+    are aware UTC and shown in `time_zone`. `next_retry_at` is None where none is planned;
+    `last_day` is the day of the end. `end_action` is what happens then: `cancel_now`,
+    `cancel_at_period_end`, `pause`, `leave`. `card` names a card (`Visa •••• 4242`), and
+    `card_expires` (`YYYY-MM`) the last month it is good for, where that is the matter.
+    `former_minor` is the price until now, where it changes.
     """
 
     template: str
@@ -63,12 +101,20 @@ class Letter:
     invoice_number: str | None
     amount_minor: int
     currency: str
-    reason_key: str
+    reason_key: str = "unknown"
     link: str | None
     next_retry_at: datetime | None = None
     last_day: datetime | None = None
     end_action: str | None = None
     paid_at: datetime | None = None
+    renews_at: datetime | None = None
+    former_minor: int | None = None
+    card: str | None = None
+    card_expires: str | None = None
+    also: tuple[AlsoOpen, ...] = ()
+    unsubscribe_url: str | None = None
+    look: Look = Look()
+    wording: Wording | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

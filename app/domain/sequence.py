@@ -9,6 +9,7 @@ from app.domain.calendar import in_daytime
 from app.domain.declines import ASKS_CUSTOMER, DeclineKind
 from app.domain.dunning import Case, CaseState
 from app.domain.ids import derive_id
+from app.domain.languages import language_for
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Customer, Invoice
 from app.domain.policies import MessageClass, MessageRow, Policy
@@ -69,7 +70,7 @@ def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: T
         step=row.step,
         template=row.template,
         recipient=recipient,
-        language=(customer and customer.language) or terms.merchant.language,
+        language=language_for(customer.language if customer else None, terms.merchant.language),
         due_at=due,
     )
     book.add(message)

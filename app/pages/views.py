@@ -7,16 +7,17 @@ from typing import Any
 
 from jinja2 import FileSystemLoader
 
+from app.domain.languages import DEFAULT_LANGUAGE, written
 from app.pages.assets import asset
 from app.services.payment_links import LinkView
 from app.words.formats import show_day, show_money
-from app.words.phrases import DEFAULT_LANGUAGE, Phrases, sandbox
+from app.words.phrases import Phrases, sandbox
 from app.words.plain import one_line
 
 HERE = Path(__file__).parent
 PHRASES = Phrases([HERE / "texts"])
 TEMPLATES = sandbox(FileSystemLoader(HERE / "templates"), html=True)
-LANGUAGE_TAG = re.compile(r"\s*([A-Za-z]{2,3})(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([01](?:\.\d+)?))?\s*")
+LANGUAGE_TAG = re.compile(r"\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9-]+)?)\s*(?:;\s*q=([01](?:\.\d+)?))?\s*")
 SHORTEST_LIST = 200  # characters of Accept-Language that are read
 
 
@@ -69,8 +70,9 @@ def preferred(accept_language: str) -> str:
     for entry in accept_language[:SHORTEST_LIST].split(","):
         found = LANGUAGE_TAG.fullmatch(entry)
         weight = float(found[2] or 1) if found else 0.0
-        if found and weight > best and found[1].lower() in PHRASES.languages:
-            best, language = weight, found[1].lower()
+        ours = written(found[1]) if found else None
+        if ours and weight > best:
+            best, language = weight, ours
     return language
 
 

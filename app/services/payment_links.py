@@ -7,6 +7,7 @@ from datetime import datetime
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseState
 from app.domain.ids import derive_id
+from app.domain.languages import language_for
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
@@ -84,7 +85,7 @@ async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | 
     return LinkView(
         status=status,
         merchant_name=terms.merchant.name,
-        language=(customer and customer.language) or terms.merchant.language,
+        language=language_for(customer.language if customer else None, terms.merchant.language),
         time_zone=terms.zone_of(customer).key,
         amount_minor=case.due_minor if status in PAYABLE else case.amount_minor,
         currency=case.currency,
