@@ -25,6 +25,7 @@ from app.config import Settings
 from app.mail.mailbox import FolderMailbox
 from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
+from app.pages.unsubscribe import unsubscribe_router
 from app.wiring import build_service, configure_logging
 
 VERSION = "0.1.0"
@@ -69,6 +70,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 service.world, service.intake, body_limit=settings.webhook_body_limit
             )
             app.include_router(links_router(service.world))
+            app.include_router(unsubscribe_router(service.world))
             if settings.mailbox_dir:
                 app.include_router(mailbox_router(FolderMailbox(settings.mailbox_dir)))
             yield

@@ -20,6 +20,7 @@ from app.domain.policy_documents import InvalidPolicy, policy_from
 from app.logs import configure_logging
 from app.mail.mailbox import MailboxMailer
 from app.mail.render import TemplateRenderer
+from app.mail.reports import ProviderReports
 from app.mail.smtp import SmtpMailer
 from app.outgoing.sender import GuardedSender
 from app.ports.clock import Clock
@@ -95,6 +96,10 @@ class LazyRenderer:
     def render(self, letter: Letter) -> Rendered:
         """As the templates say. Raises `TemplateFault`."""
         return self._templates.render(letter)
+
+    def short(self, letter: Letter) -> str:
+        """The short form. Raises `TemplateFault`."""
+        return self._templates.short(letter)
 
 
 class NoMailer:
@@ -194,6 +199,7 @@ def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]
         mailer=_mailer(settings, clock),
         renderer=LazyRenderer(),
         outgoing=outgoing,
+        mail_reports=ProviderReports(),
         sealer=sealer,
         tokens=KeyedTokens(keys),
         wake=_wake(settings, closing),

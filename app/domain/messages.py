@@ -19,19 +19,24 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message to one recipient. Unique per (case, step, channel, recipient).
+    """One message to one recipient, about a case or about a subscription. Unique per (case, step,
+    channel, recipient) or (subscription, step, channel, recipient).
 
-    `reason` says why it was dropped, failed or put off. The body is rendered at sending and not
-    kept.
+    `carried_by` is the message in whose mail this one went out as well. `reason` says why it was
+    dropped, failed or put off. The body is rendered at sending and not kept.
     """
 
     KEY: ClassVar = ("message_id",)
-    UNIQUE: ClassVar = (("case_id", "step", "channel", "recipient"),)
+    UNIQUE: ClassVar = (
+        ("case_id", "step", "channel", "recipient"),
+        ("subscription_id", "step", "channel", "recipient"),
+    )
     message_id: str
     merchant_id: str
     account_id: str
     customer_id: str | None = None
-    case_id: str
+    case_id: str | None = None
+    subscription_id: str | None = None
     step: str
     template: str
     channel: str = "mail"
@@ -42,6 +47,7 @@ class Message:
     sent_at: datetime | None = None
     subject: str | None = None
     reason: str | None = None
+    carried_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +148,9 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentLink:
-    """A link in a mail: `/p/{token}`. The token itself is never stored, only its SHA-256."""
+    """A link in a mail: `/p/{token}`, or `/u/{token}` to unsubscribe. The token itself is never
+    stored, only its SHA-256. `purpose` is `pay` (about a case), `card` or `unsubscribe`.
+    `currency` is what a card without a case is asked for."""
 
     KEY: ClassVar = ("link_id",)
     UNIQUE: ClassVar = (("token_hash",),)
@@ -151,9 +159,10 @@ class PaymentLink:
     merchant_id: str
     account_id: str
     customer_id: str | None
-    case_id: str
+    case_id: str | None = None
     message_id: str | None = None
     purpose: str = "pay"
+    currency: str | None = None
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None

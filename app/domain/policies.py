@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.domain.merchants import CollectionMode
+from app.domain.notice_windows import REMINDERS, ReminderPolicy
 
 
 class Strategy(StrEnum):
@@ -136,6 +137,7 @@ class Policy:
     messages: tuple[MessageRow, ...] = ()
     access: AccessPolicy = AccessPolicy()
     end: EndPolicy = EndPolicy()
+    reminders: ReminderPolicy = REMINDERS
     after_cancel: str = "forgive"
     late_payment: str = "settle_only"
     materiality_minor: Mapping[str, int] = field(default_factory=dict)

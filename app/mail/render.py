@@ -79,6 +79,17 @@ class TemplateRenderer:
         except (TemplateError, UnsafeLink, ValueError) as broken:
             raise TemplateFault(f"{letter.template}: {broken}") from broken
 
+    def short(self, letter: Letter) -> str:
+        """The letter as one short text, with the same amount, last day and link.
+
+        Raises `TemplateFault` where there is no short form of this letter.
+        """
+        try:
+            facts = facts_of(letter, self._phrases)
+            return one_line(self._phrases.speaker(letter.language, facts)(f"sms.{letter.template}"))
+        except (TemplateError, UnsafeLink, ValueError) as broken:
+            raise TemplateFault(f"{letter.template}: {broken}") from broken
+
     def _filled(self, letter: Letter, templates: Templates) -> Rendered:
         facts = facts_of(letter, self._phrases)
         say = self._phrases.speaker(letter.language, facts)

@@ -10,6 +10,7 @@ from jinja2 import FileSystemLoader
 from app.domain.languages import DEFAULT_LANGUAGE, written
 from app.pages.assets import asset
 from app.services.payment_links import LinkView
+from app.services.suppressions import UnsubscribeView
 from app.words.formats import show_day, show_money
 from app.words.phrases import Phrases, sandbox
 from app.words.plain import one_line
@@ -44,6 +45,8 @@ def link_page(view: LinkView, *, token: str, root: str = "") -> Page:
 
 def done_page(view: LinkView, *, token: str, root: str = "") -> Page:
     """Where the provider sends the customer back to. It claims no payment that has not arrived."""
+    if view.status == "card":
+        return _told("card_done", view, token=token, root=root)
     if view.status != "open":
         return link_page(view, token=token, root=root)
     return _told("done", view, token=token, root=root)
@@ -62,6 +65,19 @@ def unknown_page(accept_language: str = "", *, root: str = "") -> Page:
 def broken_page(accept_language: str = "", *, root: str = "") -> Page:
     """We cannot look the link up right now, so we do not know whose it is."""
     return _told_anybody("broken", accept_language, root=root, status=503)
+
+
+def unsubscribe_page(
+    view: UnsubscribeView, *, token: str, root: str = "", done: bool = False
+) -> Page:
+    """What ends when one unsubscribes and one button, or that it is done."""
+    facts = {
+        "language": PHRASES.language_of(view.language),
+        "merchant": one_line(view.merchant_name),
+        "kind": "unsubscribed" if done else "unsubscribe",
+    }
+    say = PHRASES.speaker(view.language, facts)
+    return Page(html=fill("unsubscribe.html.j2", root=root, **facts, say=say, token=token))
 
 
 def preferred(accept_language: str) -> str:
@@ -95,7 +111,9 @@ def _told(kind: str, view: LinkView, *, token: str, root: str, status: int = 200
     return Page(html=html, status=status)
 
 
-ROWS = {
+ROWS: dict[str, tuple[str, ...]] = {
+    "card": (),
+    "card_done": (),
     "open": ("amount", "plan", "invoice", "next_retry", "last_day"),
     "late": ("amount", "plan", "invoice"),
     "paid": ("amount", "plan", "invoice", "paid_on"),

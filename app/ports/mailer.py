@@ -22,6 +22,10 @@ class Renderer(Protocol):
         """Subject, text and HTML of a letter. Raises `TemplateFault` where a template is broken."""
         ...
 
+    def short(self, letter: Letter) -> str:
+        """The letter as one short text. Raises `TemplateFault`, also where there is none."""
+        ...
+
 
 class TemplateFault(Exception):
     """A template cannot be rendered; the message is parked, the case's money goes on."""

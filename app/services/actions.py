@@ -15,7 +15,15 @@ from app.domain.terms import note
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
-from app.services import dunning, endings, event_deliveries, messages, new_cards, reads
+from app.services import (
+    dunning,
+    endings,
+    event_deliveries,
+    messages,
+    new_cards,
+    reads,
+    reminders,
+)
 from app.services.alarms import alert, pause_account, pause_merchant
 from app.services.books import write
 
@@ -38,6 +46,8 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.NEW_CARD: new_cards.try_new_card,
     ActionKind.READ: reads.read,
     ActionKind.DELIVER_EVENT: event_deliveries.deliver,
+    ActionKind.REMIND: reminders.remind,
+    ActionKind.CARD_LOOK: reminders.look_at_card,
 }
 
 

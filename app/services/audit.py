@@ -15,6 +15,9 @@ HIDDEN = frozenset(
         "secrets_sealed",
         "secret_hash",
         "assignment_key",
+        "report_secret_sealed",
+        "sms_secret_sealed",
+        "alert_secret_sealed",
     }
 )
 

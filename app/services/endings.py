@@ -14,7 +14,7 @@ from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.looks import is_under_way, take
-from app.services.messages import is_our_fault
+from app.services.posting import is_our_fault
 from app.services.work import Desk, desk
 
 LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt or a held case

@@ -134,6 +134,9 @@ class Post:
         self.letters.append(letter)
         return Rendered(subject="s", text="t", html="h")
 
+    def short(self, letter: Any) -> str:
+        return self.render(letter).text
+
     async def send(self, mail: Mail) -> None:
         if self.faults:
             raise self.faults.pop(0)
@@ -239,7 +242,9 @@ async def open_stage(policy: Policy = POLICY, decline: Decline = SOFT) -> Stage:
     clock, post = Clock(), Post()
     store = MemoryStore(lease_clock=clock.now)
     bank = Bank(clock, an_invoice(), [refused_charge(MONDAY, "ch_first", decline)])
-    unused = cast("Any", dict.fromkeys(("webhooks", "sealer", "wake", "outgoing")))
+    unused = cast(
+        "Any", dict.fromkeys(("webhooks", "mail_reports", "sealer", "wake", "outgoing"))
+    )
     world = World(
         store=store,
         clock=clock,
