@@ -14,7 +14,7 @@ import yaml
 
 from app.config import Environment, Settings
 from app.domain.documents import Fault
-from app.domain.messages import Letter, Rendered
+from app.domain.messages import Letter, Look, Rendered, Wording
 from app.domain.policies import Policy
 from app.domain.policy_documents import InvalidPolicy, policy_from
 from app.logs import configure_logging
@@ -96,6 +96,14 @@ class LazyRenderer:
     def render(self, letter: Letter) -> Rendered:
         """As the templates say. Raises `TemplateFault`."""
         return self._templates.render(letter)
+
+    def sample(self, template: str, language: str, wording: Wording | None, look: Look) -> Rendered:
+        """With made-up facts. Raises `TemplateFault`."""
+        return self._templates.sample(template, language, wording, look)
+
+    def require_good(self, template: str, language: str, wording: Wording) -> None:
+        """Try a wording. Raises `BadWording`."""
+        self._templates.require_good(template, language, wording)
 
     def short(self, letter: Letter) -> str:
         """The short form. Raises `TemplateFault`."""

@@ -5,6 +5,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+# Every letter there is, and when it goes out by default. A test compares docs/messages.md and the
+# folders of `email_templates` with it.
+TEMPLATES = {
+    "renewal_reminder": "28, 7, 3 and 2 days before a renewal of six months and more, 7 days "
+    "before one of two months and more; 7, 3 and 2 days before a changed price or a card that "
+    "will have expired",
+    "card_expiring": "30 and 7 days before a card expires, if a charge falls after it",
+    "payment_failed": "at once where only the customer can help; else at the second failure or "
+    "on day 3",
+    "payment_reminder": "days 3, 7, 12 and 20 while the case is active",
+    "final_notice": "3 days before the end, and never less than 72 hours",
+    "payment_recovered": "when it is paid, if we wrote about it",
+    "subscription_ended": "after the final action",
+}
+
 
 class MessageState(StrEnum):
     """`SENDING` is committed before the mail leaves; found again it is `UNKNOWN`, never resent."""

@@ -1,7 +1,7 @@
 """Letters from templates: MJML compiled once, then filled in a sandbox."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,15 @@ from jinja2 import FileSystemLoader, Template, TemplateError
 from markupsafe import Markup, escape
 from mjml import mjml2html
 
-from app.domain.messages import Letter, Rendered
-from app.mail.facts import colours_of, facts_of, facts_of_also
+from app.domain.messages import Letter, Look, Rendered, Wording
+from app.mail.facts import VARIABLES, colours_of, facts_of, facts_of_also
+from app.mail.samples import golden
+from app.mail.wordings import require_good
 from app.ports.mailer import TemplateFault
 from app.words.links import UnsafeLink
 from app.words.phrases import Phrases, Say, sandbox
 from app.words.plain import one_line
+from app.words.wordings import wording_template
 
 INCLUDE = re.compile(r'<mj-include path="([a-z_/]+\.mjml)"\s*/>')
 PARAGRAPHS = re.compile(r"\n\s*\n")
@@ -79,6 +82,14 @@ class TemplateRenderer:
         except (TemplateError, UnsafeLink, ValueError) as broken:
             raise TemplateFault(f"{letter.template}: {broken}") from broken
 
+    def sample(self, template: str, language: str, wording: Wording | None, look: Look) -> Rendered:
+        """A letter with made-up facts. Raises `TemplateFault`."""
+        return self.render(replace(golden(template, language), wording=wording, look=look))
+
+    def require_good(self, template: str, language: str, wording: Wording) -> None:
+        """Try a wording with golden and hostile facts. Raises `BadWording`."""
+        require_good(template, language, wording, render=self.render, phrases=self._phrases)
+
     def short(self, letter: Letter) -> str:
         """The letter as one short text, with the same amount, last day and link.
 
@@ -96,9 +107,10 @@ class TemplateRenderer:
         facts["reason"] = say(f"reason.{facts['reason_key']}.why")
         facts["end"] = say(f"end.{letter.end_action}") if letter.end_action else ""
         facts["say"] = say
-        subject = one_line(templates.subject.render(facts), longest=LONGEST_SUBJECT)
         module = templates.words.make_module(facts)
-        paragraphs = _paragraphs(str(module))
+        words = self._worded(letter, templates, module, facts)
+        subject = one_line(words.subject, longest=LONGEST_SUBJECT)
+        paragraphs = _paragraphs(words.body)
         rows = _rows(module, facts, say)
         if letter.also:
             paragraphs.append(self._say_also(letter, facts))
@@ -106,7 +118,7 @@ class TemplateRenderer:
         parts = facts | {
             "subject": subject,
             "preheader": say(f"{letter.template}.preheader"),
-            "heading": say(self._heading(letter.template, facts)),
+            "heading": one_line(words.heading),
             "paragraphs": paragraphs,
             "rows": rows,
             "button": _button(module, facts, say),
@@ -116,6 +128,22 @@ class TemplateRenderer:
             subject=subject,
             text=self._text.render(parts).strip() + "\n",
             html=templates.look.render(parts | colours_of(letter) | {"paragraphs": linked}),
+        )
+
+    def _worded(
+        self, letter: Letter, templates: Templates, module: Any, facts: dict[str, Any]
+    ) -> Wording:
+        """Subject, heading and body: the merchant's own where there are any, else ours."""
+        own = letter.wording
+        if own is None:
+            heading = facts["say"](self._heading(letter.template, facts))
+            return Wording(
+                subject=templates.subject.render(facts), heading=heading, body=str(module)
+            )
+        return Wording(
+            subject=wording_template(own.subject, VARIABLES).render(facts),
+            heading=wording_template(own.heading, VARIABLES).render(facts),
+            body=wording_template(own.body, VARIABLES).render(facts),
         )
 
     def _heading(self, message: str, facts: dict[str, Any]) -> str:

@@ -90,8 +90,9 @@ def _mailgun(
     whole = _object(body)
     _require_signature(_table(whole.get("signature")), secret, now)
     event = _table(whole.get("event-data"))
-    severity = event.get("severity") if event.get("event") == "failed" else None
-    kind = MAILGUN.get((str(event.get("event")), severity))
+    what = str(event.get("event"))
+    severity = str(event.get("severity")) if what == "failed" else None
+    kind = MAILGUN.get((what, severity))
     if kind is None:
         return []
     status = _table(event.get("delivery-status"))

@@ -136,19 +136,25 @@ async def find(
     merchant_id: str,
     *,
     recipient: str | None = None,
-    lifted: bool = False,
+    with_lifted: bool = False,
     after: tuple[datetime, str] | None = None,
     limit: int = 50,
 ) -> list[Suppression]:
-    """Suppressions of a merchant, the latest first; those in force, or the lifted ones."""
+    """Suppressions of a merchant, the latest first: those in force, or the lifted ones as well.
+    `after` is (at, suppression_id) of the last one seen."""
     where: dict[str, object] = {"merchant_id": merchant_id}
     if recipient is not None:
         where["recipient"] = folded(recipient)
+    if not with_lifted:
+        where["lifted_at"] = None
     async with world.store.transaction(merchant_id) as tx:
-        rows = await tx.find(
-            Suppression, where=where, order=("-at", "-suppression_id"), after=after
+        return await tx.find(
+            Suppression,
+            where=where,
+            order=("-at", "-suppression_id"),
+            after=after,
+            limit=limit,
         )
-    return [row for row in rows if (row.lifted_at is not None) == lifted][:limit]
 
 
 async def suppress(

@@ -134,9 +134,6 @@ class Post:
         self.letters.append(letter)
         return Rendered(subject="s", text="t", html="h")
 
-    def short(self, letter: Any) -> str:
-        return self.render(letter).text
-
     async def send(self, mail: Mail) -> None:
         if self.faults:
             raise self.faults.pop(0)
@@ -250,7 +247,7 @@ async def open_stage(policy: Policy = POLICY, decline: Decline = SOFT) -> Stage:
         clock=clock,
         payments=cast("Any", bank),
         mailer=post,
-        renderer=post,
+        renderer=cast("Any", post),
         tokens=post,
         policy=policy,
         public_url="https://pay.example.com",

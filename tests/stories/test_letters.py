@@ -1,6 +1,7 @@
 """Which letter goes out when, in whose words, and which one never does."""
 
 from dataclasses import dataclass, replace
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -28,8 +29,8 @@ class BrokenFor:
             raise TemplateFault(f"{letter.template}: it is broken")
         return self.real.render(letter)
 
-    def short(self, letter: Letter) -> str:
-        return self.real.short(letter)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
 
 
 async def test_a_dead_card_is_told_at_once_and_until_the_end(stage: Stage) -> None:
@@ -142,7 +143,9 @@ async def test_a_letter_put_off_by_the_server_goes_later_once(stage: Stage) -> N
 
 
 async def test_a_broken_template_keeps_the_letter_and_not_the_money(stage: Stage) -> None:
-    stage.world = replace(stage.world, renderer=BrokenFor(stage.world.renderer, "payment_failed"))
+    stage.world = replace(
+        stage.world, renderer=cast("Renderer", BrokenFor(stage.world.renderer, "payment_failed"))
+    )
     person = await stage.subscriber(
         {"kind": "script", "codes": ["insufficient_funds", "insufficient_funds", "approve"]}
     )
