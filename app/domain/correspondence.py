@@ -77,7 +77,6 @@ class Channels:
     sms_secret_sealed: str | None = None
     alert_address: str | None = None
     alert_url: str | None = None
-    alert_secret_sealed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ class MessageRow:
 
     `day` counts from the first failure; `before_end` (days) counts back from the end instead;
     `on` names an event (`recovered`, `ended`) instead of a day. `on_failure` sends earlier: at
-    the n-th failure.
+    the n-th failure. `channel` is `mail` or `sms`, which needs the customer's consent.
     """
 
     step: str
@@ -93,6 +93,7 @@ class MessageRow:
     on_failure: int | None = None
     before_end: int | None = None
     on: str | None = None
+    channel: str = "mail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

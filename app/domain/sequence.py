@@ -57,7 +57,9 @@ def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: T
     """
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     customer = book.get(Customer, case.account_id, case.customer_id)
-    recipient = (customer and customer.email) or (invoice and invoice.customer_email) or ""
+    recipient = _recipient(row, customer, invoice)
+    if row.channel != "mail" and not recipient:
+        return
     planned = _planned(book, case, row.step)
     if planned is not None:
         waits_for_its_day = planned.state is MessageState.PLANNED and planned.reason is None
@@ -73,12 +75,20 @@ def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: T
         case_id=case.case_id,
         step=row.step,
         template=row.template,
+        channel=row.channel,
         recipient=recipient,
         language=language_for(customer.language if customer else None, terms.merchant.language),
         due_at=due,
     )
     book.add(message)
     book.add(send_action(message))
+
+
+def _recipient(row: MessageRow, customer: Customer | None, invoice: Invoice | None) -> str:
+    """The address for the row's channel; a telephone number only of those who agreed."""
+    if row.channel == "mail":
+        return (customer and customer.email) or (invoice and invoice.customer_email) or ""
+    return (customer.phone or "") if customer and customer.sms_consent else ""
 
 
 def send_action(message: Message) -> Action:
@@ -130,7 +140,9 @@ def sendable_at(
     at = in_daytime(terms.now, tz)
     if message.template not in DUNNING_TEMPLATES:
         return at, "local daytime"
-    others = [m for m in others if m.message_id != message.message_id]
+    others = [
+        m for m in others if m.message_id != message.message_id and m.channel == message.channel
+    ]
     left = sorted(filter(None, map(_left_at, others)))
     if (final := _final_ahead(message, others, terms.now)) is not None:
         why = "the final notice follows within 20 hours"
@@ -162,7 +174,6 @@ def _final_ahead(message: Message, others: list[Message], now: datetime) -> date
         for other in others
         if other.template == FINAL
         and other.state is MessageState.PLANNED
-        and other.channel == message.channel
         and now < other.due_at < now + PAUSE_BETWEEN
     ]
     return min(finals, default=None) if message.template != FINAL else None
@@ -177,7 +188,7 @@ def rank(message: Message) -> tuple[int, datetime, str]:
 def due_together(book: Book, message: Message, case: Case, now: datetime) -> list[Message]:
     """Dunning letters to the same recipient about other active cases that are due as well. Their
     cases keep the same policy, so that what is said of the end holds for all."""
-    if message.template not in DUNNING_TEMPLATES:
+    if message.template not in DUNNING_TEMPLATES or message.channel != "mail":
         return []
     cases = {
         other.case_id
@@ -194,7 +205,7 @@ def due_together(book: Book, message: Message, case: Case, now: datetime) -> lis
         and other.state is MessageState.PLANNED
         and other.template in DUNNING_TEMPLATES
         and other.due_at <= now
-        and (other.recipient, other.channel) == (message.recipient, message.channel)
+        and (other.recipient, other.channel) == (message.recipient, "mail")
     ]
 
 

@@ -17,7 +17,6 @@ HIDDEN = frozenset(
         "assignment_key",
         "report_secret_sealed",
         "sms_secret_sealed",
-        "alert_secret_sealed",
     }
 )
 

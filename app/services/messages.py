@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.domain.actions import Action
-from app.domain.correspondence import suppressed_by
+from app.domain.correspondence import Channel, Channels, suppressed_by
 from app.domain.dunning import Case, CaseState, Waits
 from app.domain.ids import derive_id
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
@@ -32,7 +32,7 @@ from app.services.alarms import alert
 from app.services.fuses import look_at_letters
 from app.services.letters import letter_of, stationery_for
 from app.services.looks import is_under_way, take
-from app.services.posting import Outgoing, Posted, is_our_fault, post
+from app.services.posting import Gateway, Outgoing, Posted, is_our_fault, post
 from app.services.work import Desk, desk, glance, say_thanks
 
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
@@ -206,7 +206,10 @@ async def _begin(
         look=paper.look,
         wording=paper.wording if lead.template == message.template else None,
     )
-    return Claimed(claims, Outgoing(message=lead, letter=letter, merchant=at.terms.merchant))
+    out = Outgoing(
+        message=lead, letter=letter, merchant=at.terms.merchant, gateway=await _gateway(at, lead)
+    )
+    return Claimed(claims, out)
 
 
 def _claims(at: Desk, message: Message, readings: dict[str, InvoiceReading]) -> tuple[Message, ...]:
@@ -220,6 +223,18 @@ def _claims(at: Desk, message: Message, readings: dict[str, InvoiceReading]) -> 
             continue
         found[beside.case_id] = min(found.get(beside.case_id, one), one, key=rank)
     return tuple(sorted(found.values(), key=rank))
+
+
+async def _gateway(at: Desk, message: Message) -> Gateway | None:
+    """Where a short text goes; None for a mail, and where SMS is off."""
+    if message.channel != Channel.SMS:
+        return None
+    for row in await at.tx.load(Channels, [(message.merchant_id,)]):
+        if row.sms_on and row.sms_url:
+            return Gateway(
+                url=row.sms_url, sender=row.sms_sender, secret_sealed=row.sms_secret_sealed
+            )
+    return None
 
 
 def _hold_the_end(at: Desk, message: Message) -> None:

@@ -23,6 +23,8 @@ alter table payment_links alter column case_id drop not null,
 
 alter table alerts add column told_at timestamptz;
 
+alter table customers add column phone text collate "C", add column sms_consent text collate "C";
+
 create index alerts_untold on alerts (at) where told_at is null and resolved_at is null;
 
 alter table actions drop constraint actions_kind_words
@@ -47,7 +49,6 @@ create table channels (
     sms_secret_sealed text collate "C",
     alert_address text collate "C",
     alert_url text collate "C",
-    alert_secret_sealed text collate "C",
     constraint channels_key primary key (merchant_id)
 );
 
