@@ -181,11 +181,12 @@ async def go(world: World, token: str) -> str:
         account, case = accounts[0], cases[0] if cases else None
     page, url = await _page(world, account, case, link, token)
     async with world.store.transaction(link.merchant_id) as tx:
-        await tx.lock(case.account_id, [case.customer_id or case.invoice_id])
+        who = case.customer_id or case.invoice_id if case else link.customer_id
+        await tx.lock(link.account_id, [who] if who else [])
         now = world.clock.now()
         book = Book()
         book.know([link])
-        book.know([case])
+        book.know([case] if case else [])
         went = LinkEvent(
             event_id=derive_id("link_event", now, link.link_id, page, url),
             merchant_id=link.merchant_id,

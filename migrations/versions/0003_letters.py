@@ -2,12 +2,12 @@
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 ACTION_KINDS = (
     "assess", "retry", "resolve", "watch", "end", "send", "new_card", "read", "remind",
-    "card_look", "stop_provider",
+    "card_look", "stop_provider", "deliver_event",
 )  # fmt: skip
 CHANGES = """
 alter table messages alter column case_id drop not null,
