@@ -22,6 +22,8 @@ from app.words.wordings import wording_template
 INCLUDE = re.compile(r'<mj-include path="([a-z_/]+\.mjml)"\s*/>')
 PARAGRAPHS = re.compile(r"\n\s*\n")
 LONGEST_SUBJECT = 180
+# The link stands last: a name cut short leaves it whole, and no link is longer than this.
+LONGEST_SHORT_NAME, LONGEST_SHORT = 30, 2500
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,9 @@ class TemplateRenderer:
         """
         try:
             facts = facts_of(letter, self._phrases)
-            return one_line(self._phrases.speaker(letter.language, facts)(f"sms.{letter.template}"))
+            facts["merchant"] = one_line(letter.merchant_name, longest=LONGEST_SHORT_NAME)
+            say = self._phrases.speaker(letter.language, facts)
+            return one_line(say(f"sms.{letter.template}"), longest=LONGEST_SHORT)
         except (TemplateError, UnsafeLink, ValueError) as broken:
             raise TemplateFault(f"{letter.template}: {broken}") from broken
 

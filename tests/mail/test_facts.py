@@ -8,6 +8,7 @@ from app.domain.colours import COLOUR, LEAST_CONTRAST, accents, contrast
 from app.domain.languages import LANGUAGES, language_for
 from app.domain.messages import AlsoOpen, Look
 from app.mail.facts import facts_of
+from app.ports.mailer import TemplateFault
 from tests.mail.letters import HOSTILE, LINK, MESSAGES, RENDERER, a_full_letter, a_letter
 from tests.mail.test_letters import read
 
@@ -121,3 +122,24 @@ def test_a_renewal_names_who_to_tell_where_there_is_nothing_to_click():
 )
 def test_the_customers_language_comes_first_then_the_merchants(tags, language):
     assert language_for(*tags) == language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("message", ["payment_failed", "payment_reminder", "final_notice"])
+@pytest.mark.parametrize("name", ["Kelpworks", *HOSTILE.values()], ids=["golden", *HOSTILE])
+def test_a_short_text_is_one_line_with_the_same_facts(message, language, name):
+    letter = a_full_letter(template=message, language=language, merchant_name=name)
+    facts = facts_of(letter, RENDERER.phrases)
+
+    text = RENDERER.short(letter)
+
+    needed = ["amount", "last_day"] if message == "final_notice" else ["amount"]
+    assert "\n" not in text
+    assert len(text) < 240
+    assert all(" ".join(facts[part].split()) in " ".join(text.split()) for part in needed)
+    assert text.endswith(LINK)
+
+
+def test_there_is_no_short_text_for_a_letter_that_needs_room():
+    with pytest.raises(TemplateFault):
+        RENDERER.short(a_full_letter(template="subscription_ended"))

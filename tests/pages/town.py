@@ -15,6 +15,7 @@ from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus
 from app.domain.policies import Policy
 from app.pages.links import links_router
+from app.pages.unsubscribe import unsubscribe_router
 from app.ports.world import World
 from app.services.payment_links import LinkView
 from app.storage.memory import MemoryStore
@@ -106,6 +107,7 @@ async def a_town(
     )
     app = FastAPI()
     app.include_router(links_router(world))
+    app.include_router(unsubscribe_router(world))
     browser = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://pay.example")
     return Town(store, payments, app, browser)
 
