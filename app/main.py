@@ -7,16 +7,19 @@ from fastapi import FastAPI
 from starlette.types import Lifespan
 
 from app.api import (
+    correspondence,
     dunning,
     event_endpoints,
     events,
     finance,
     health,
+    mail_reports,
     metrics,
     policies,
     problems,
     reference,
     specification,
+    templates,
 )
 from app.api.front import Front
 from app.api.webhooks import PATH as WEBHOOK_PATH
@@ -25,6 +28,8 @@ from app.config import Settings
 from app.mail.mailbox import FolderMailbox
 from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
+from app.pages.previews import letters_router, previews_router
+from app.pages.unsubscribe import unsubscribe_router
 from app.wiring import build_service, configure_logging
 
 VERSION = "0.1.0"
@@ -51,9 +56,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(WebhookGate)
     problems.install(app)
-    for room in (dunning, events, event_endpoints, finance, policies):
+    for room in (
+        dunning,
+        events,
+        event_endpoints,
+        finance,
+        policies,
+        correspondence,
+        templates,
+    ):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
-    for room in (health, metrics, reference):
+    for room in (mail_reports, health, metrics, reference):
         app.include_router(room.router)
     specification.install(app, WEBHOOK_PATH)
     return app
@@ -69,8 +82,11 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 service.world, service.intake, body_limit=settings.webhook_body_limit
             )
             app.include_router(links_router(service.world))
+            app.include_router(unsubscribe_router(service.world))
+            app.include_router(previews_router(service.world))
             if settings.mailbox_dir:
                 app.include_router(mailbox_router(FolderMailbox(settings.mailbox_dir)))
+                app.include_router(letters_router(service.world))
             yield
 
     return lifespan

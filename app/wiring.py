@@ -15,12 +15,13 @@ from pydantic import ValidationError
 
 from app.config import Environment, Settings, faults_of
 from app.domain.documents import Fault
-from app.domain.messages import Letter, Rendered
+from app.domain.messages import Letter, Look, Rendered, Wording
 from app.domain.policies import Policy
 from app.domain.policy_documents import InvalidPolicy, policy_from
 from app.logs import configure_logging
 from app.mail.mailbox import MailboxMailer
 from app.mail.render import TemplateRenderer
+from app.mail.reports import ProviderReports
 from app.mail.smtp import SmtpMailer
 from app.outgoing.sender import GuardedSender
 from app.ports.clock import Clock
@@ -120,6 +121,18 @@ class LazyRenderer:
         """As the templates say. Raises `TemplateFault`."""
         return self._templates.render(letter)
 
+    def sample(self, template: str, language: str, wording: Wording | None, look: Look) -> Rendered:
+        """With made-up facts. Raises `TemplateFault`."""
+        return self._templates.sample(template, language, wording, look)
+
+    def require_good(self, template: str, language: str, wording: Wording) -> None:
+        """Try a wording. Raises `BadWording`."""
+        self._templates.require_good(template, language, wording)
+
+    def short(self, letter: Letter) -> str:
+        """The short form. Raises `TemplateFault`."""
+        return self._templates.short(letter)
+
 
 class NoMailer:
     """`ports.mailer.Mailer` where no way out is configured: mail waits until there is one."""
@@ -218,6 +231,7 @@ def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]
         mailer=_mailer(settings, clock),
         renderer=LazyRenderer(),
         outgoing=outgoing,
+        mail_reports=ProviderReports(),
         sealer=sealer,
         tokens=KeyedTokens(keys),
         wake=_wake(settings, closing),

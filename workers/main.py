@@ -14,6 +14,7 @@ import uvloop
 
 from app.wake import REST, RedisWake
 from app.wiring import Settings, build_world, configure_logging, load_settings
+from workers.alerts import tell
 from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
 from workers.drains import WORD, be_drain, keep_drain
@@ -46,6 +47,7 @@ async def work(shift: Shift) -> None:
                 loops.create_task(keep_drain(shift))
             loops.create_task(keep(shift, "due", shift.due_bell, dispatcher.step))
             loops.create_task(execute(shift, carrier))
+            loops.create_task(tell(shift))
         await dispatcher.finish()
     finally:
         ears.cancel()

@@ -15,6 +15,9 @@ from prometheus_client import (
 from starlette.responses import Response
 
 WEBHOOKS = Counter("holdfast_webhooks", "Webhooks, by what became of them.", ["outcome"])
+MAIL_REPORTS = Counter(
+    "holdfast_mail_reports", "Reports about mail, by what they tell of it.", ["kind"]
+)
 REQUESTS = Histogram(
     "holdfast_http_seconds",
     "Seconds from the request to its answer.",

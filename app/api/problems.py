@@ -92,6 +92,12 @@ KINDS = {
             "`errors` lists what is wrong, and where.",
         ),
         Kind(
+            "bad-wording",
+            422,
+            "Wording refused",
+            "A letter in these words could not be sent: `errors` says which part, and why.",
+        ),
+        Kind(
             "internal-error",
             500,
             "Internal error",

@@ -18,6 +18,7 @@ from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us, move_mrr
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
 from app.domain.records import Book
+from app.domain.reminders import plan_card_looks, plan_renewals
 from app.domain.reversals import disputed, payment_seen, refund_failed, refunded
 from app.domain.settlement import recover
 from app.domain.terms import Terms
@@ -154,6 +155,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     if after is before:
         return
     move_mrr(book, before, after, notice, terms)
+    plan_renewals(book, before, after, terms)
     if after.status in {"canceled", "incomplete_expired"}:
         _subscription_ended(book, after, terms)
     elif after.status == "unpaid" or after.pause_reason in INVOLUNTARY_PAUSES:
@@ -186,6 +188,13 @@ def _subscription_ended(book: Book, subscription: Subscription, terms: Terms) ->
             close_case(book, case, CaseState.STOPPED, "the customer cancelled", terms)
 
 
+def _upcoming(book: Book, notice: Notice, terms: Terms) -> None:
+    """A renewal is announced: whatever reminders it still needs are planned."""
+    known = book.get(Subscription, terms.account.account_id, notice.subscription)
+    if known is not None:
+        plan_renewals(book, None, known, terms)
+
+
 def _customer(book: Book, notice: Notice, terms: Terms) -> None:
     snapshot = notice.snapshot
     if not isinstance(snapshot, Customer) or not snapshot.customer_id:
@@ -208,7 +217,7 @@ def _customer_deleted(book: Book, notice: Notice, terms: Terms) -> None:
 def _method(book: Book, notice: Notice, terms: Terms) -> None:
     snapshot = notice.snapshot
     if isinstance(snapshot, PaymentMethod) and snapshot.method_id:
-        forward(book, snapshot, terms)
+        plan_card_looks(book, forward(book, snapshot, terms), terms)
 
 
 def _method_by_network(book: Book, notice: Notice, terms: Terms) -> None:
@@ -217,6 +226,7 @@ def _method_by_network(book: Book, notice: Notice, terms: Terms) -> None:
     if not isinstance(snapshot, PaymentMethod) or not snapshot.method_id:
         return
     method = forward(book, replace(snapshot, network_updated_at=notice.occurred_at), terms)
+    plan_card_looks(book, method, terms)
     nth = f"updater:{method.method_id}:{notice.occurred_at.isoformat()}"
     for case in cases_of(book, method.customer_id):
         if case.state is CaseState.ACTIVE and case.driven:
@@ -235,9 +245,10 @@ def _card_collected(book: Book, notice: Notice, terms: Terms) -> None:
 def _new_method(
     book: Book, notice: Notice, customer: str | None, method: str | None, terms: Terms
 ) -> None:
-    """A customer has another card: set it where it counts and try what is open, once."""
+    """A customer has another card: set it where it counts and try what is open, once. One that
+    was entered by way of our link is wanted also where nothing is open."""
     active = [c for c in cases_of(book, customer) if c.state is CaseState.ACTIVE]
-    if not method or not active or customer is None:
+    if not method or customer is None or not (active or notice.link):
         return
     book.add(
         action_for(
@@ -247,7 +258,7 @@ def _new_method(
             account_id=terms.account.account_id,
             due_at=terms.now,
             customer_id=customer,
-            case_id=active[0].case_id,
+            case_id=active[0].case_id if active else None,
             nth=method,
             data={"method": method, "link": notice.link},
         )
@@ -284,6 +295,7 @@ def _pointed_at(notice: Notice) -> tuple[str, str]:
 
 READERS: dict[NoticeKind, Reader] = {
     K.INVOICE_CREATED: _invoice_seen,
+    K.INVOICE_UPCOMING: _upcoming,
     K.INVOICE_FINALIZED: _invoice_seen,
     K.INVOICE_UPDATED: _invoice_seen,
     K.INVOICE_OVERDUE: _invoice_overdue,

@@ -20,6 +20,8 @@ class ActionKind(StrEnum):
     SEND = "send"  # message
     NEW_CARD = "new_card"  # customer: set the new method, try what is open
     READ = "read"  # provider object: read it live and absorb it
+    REMIND = "remind"  # subscription: tell of a renewal
+    CARD_LOOK = "card_look"  # payment method: tell of its expiry, if a charge falls after it
     DELIVER_EVENT = "deliver_event"  # endpoint and subject: one outgoing event
     GIVE_BACK = "give_back"  # case: let the provider collect its invoice again
 

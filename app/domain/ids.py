@@ -13,6 +13,8 @@ PREFIXES = {
     "attempt": "att",
     "action": "act",
     "message": "msg",
+    "message_event": "mev",
+    "suppression": "sup",
     "link": "lnk",
     "link_event": "lev",
     "movement": "mrr",

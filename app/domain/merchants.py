@@ -20,6 +20,8 @@ class Scope(StrEnum):
     CASES_WRITE = "cases:write"
     POLICIES_READ = "policies:read"
     POLICIES_WRITE = "policies:write"
+    MESSAGES_READ = "messages:read"
+    MESSAGES_WRITE = "messages:write"
     FINANCE_READ = "finance:read"
     OPERATIONS_READ = "operations:read"
     CONFIG_WRITE = "config:write"

@@ -5,6 +5,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+# Every letter there is, and when it goes out by default. A test compares docs/messages.md and the
+# folders of `email_templates` with it.
+TEMPLATES = {
+    "renewal_reminder": "28, 7, 3 and 2 days before a renewal of six months and more, 7 days "
+    "before one of two months and more; 7, 3 and 2 days before a changed price or a card that "
+    "will have expired",
+    "card_expiring": "30 and 7 days before a card expires, if a charge falls after it",
+    "payment_failed": "at once where only the customer can help; else at the second failure or "
+    "on day 3",
+    "payment_reminder": "days 3, 7, 12 and 20 while the case is active",
+    "final_notice": "3 days before the end, and never less than 72 hours",
+    "payment_recovered": "when it is paid, if we wrote about it",
+    "subscription_ended": "after the final action",
+}
+
 
 class MessageState(StrEnum):
     """`SENDING` is committed before the mail leaves; found again it is `UNKNOWN`, never resent."""
@@ -19,19 +34,24 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message to one recipient. Unique per (case, step, channel, recipient).
+    """One message to one recipient, about a case or about a subscription. Unique per (case, step,
+    channel, recipient) or (subscription, step, channel, recipient).
 
-    `reason` says why it was dropped, failed or put off. The body is rendered at sending and not
-    kept.
+    `carried_by` is the message in whose mail this one went out as well. `reason` says why it was
+    dropped, failed or put off. The body is rendered at sending and not kept.
     """
 
     KEY: ClassVar = ("message_id",)
-    UNIQUE: ClassVar = (("case_id", "step", "channel", "recipient"),)
+    UNIQUE: ClassVar = (
+        ("case_id", "step", "channel", "recipient"),
+        ("subscription_id", "step", "channel", "recipient"),
+    )
     message_id: str
     merchant_id: str
     account_id: str
     customer_id: str | None = None
-    case_id: str
+    case_id: str | None = None
+    subscription_id: str | None = None
     step: str
     template: str
     channel: str = "mail"
@@ -42,16 +62,55 @@ class Message:
     sent_at: datetime | None = None
     subject: str | None = None
     reason: str | None = None
+    carried_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlsoOpen:
+    """Another open payment that a merged letter tells of."""
+
+    amount_minor: int
+    currency: str
+    invoice_number: str | None = None
+    plan: str | None = None
+    last_day: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """A merchant's own words for a letter, in place of ours: templates over the named facts.
+
+    `body` has a paragraph after each blank line. The table of facts, the button and the footer
+    stay ours, so that no wording can leave out what must be said.
+    """
+
+    subject: str
+    heading: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a merchant's letters look like. `colour` is `#rrggbb`; addresses are https."""
+
+    colour: str | None = None
+    logo_url: str | None = None
+    support: str | None = None
+    postal_address: str | None = None
+    manage_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """What a template is rendered with: plain values only, the truth at sending time.
 
-    `amount_minor` and `currency` are what is owed (or was paid). `reason_key` chooses the words
-    for the cause and never reveals fraud, loss or theft. Instants are aware UTC and shown in
-    `time_zone`. `next_retry_at` is None where none is planned; `last_day` is the day of the end.
-    `end_action` is what happens then: `cancel_now`, `cancel_at_period_end`, `pause`, `leave`.
+    `amount_minor` and `currency` are what is owed, was paid, or will be charged at `renews_at`.
+    `reason_key` chooses the words for the cause and never reveals fraud, loss or theft. Instants
+    are aware UTC and shown in `time_zone`. `next_retry_at` is None where none is planned;
+    `last_day` is the day of the end. `end_action` is what happens then: `cancel_now`,
+    `cancel_at_period_end`, `pause`, `leave`. `card` names a card (`Visa •••• 4242`), and
+    `card_expires` (`YYYY-MM`) the last month it is good for, where that is the matter.
+    `former_minor` is the price until now, where it changes.
     """
 
     template: str
@@ -63,12 +122,20 @@ class Letter:
     invoice_number: str | None
     amount_minor: int
     currency: str
-    reason_key: str
+    reason_key: str = "unknown"
     link: str | None
     next_retry_at: datetime | None = None
     last_day: datetime | None = None
     end_action: str | None = None
     paid_at: datetime | None = None
+    renews_at: datetime | None = None
+    former_minor: int | None = None
+    card: str | None = None
+    card_expires: str | None = None
+    also: tuple[AlsoOpen, ...] = ()
+    unsubscribe_url: str | None = None
+    look: Look = Look()
+    wording: Wording | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +163,9 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentLink:
-    """A link in a mail: `/p/{token}`. The token itself is never stored, only its SHA-256."""
+    """A link in a mail: `/p/{token}`, or `/u/{token}` to unsubscribe. The token itself is never
+    stored, only its SHA-256. `purpose` is `pay` (about a case), `card` or `unsubscribe`.
+    `currency` is what a card without a case is asked for."""
 
     KEY: ClassVar = ("link_id",)
     UNIQUE: ClassVar = (("token_hash",),)
@@ -105,9 +174,10 @@ class PaymentLink:
     merchant_id: str
     account_id: str
     customer_id: str | None
-    case_id: str
+    case_id: str | None = None
     message_id: str | None = None
     purpose: str = "pay"
+    currency: str | None = None
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None

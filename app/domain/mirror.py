@@ -35,7 +35,8 @@ class Customer:
     """A customer of a merchant at a provider account. `erased` rows never regain data.
 
     `metadata` are the merchant's own words at the provider, text to text; None where there are
-    none.
+    none. `sms_consent` is its record that the customer wants short texts at `phone`, in its own
+    words; None means no.
     """
 
     KEY: ClassVar = ("account_id", "customer_id")
@@ -48,6 +49,8 @@ class Customer:
     language: str | None = None
     country: str | None = None
     time_zone: str | None = None
+    phone: str | None = None
+    sms_consent: str | None = None
     default_method_id: str | None = None
     metadata: dict[str, Any] | None = None
     deleted: bool = False

@@ -63,7 +63,8 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something a person must know. One open alert per (merchant, kind, subject)."""
+    """Something a person must know. One open alert per (merchant, kind, subject). `told_at` is
+    when it left for where the merchant wants to hear of it."""
 
     KEY: ClassVar = ("alert_id",)
     UNIQUE: ClassVar = (("merchant_id", "kind", "subject"),)
@@ -74,3 +75,4 @@ class Alert:
     text: str
     at: datetime
     resolved_at: datetime | None = None
+    told_at: datetime | None = None

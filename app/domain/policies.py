@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.domain.merchants import CollectionMode
+from app.domain.notice_windows import REMINDERS, ReminderPolicy
 
 
 class Strategy(StrEnum):
@@ -82,7 +83,7 @@ class MessageRow:
 
     `day` counts from the first failure; `before_end` (days) counts back from the end instead;
     `on` names an event (`recovered`, `ended`) instead of a day. `on_failure` sends earlier: at
-    the n-th failure.
+    the n-th failure. `channel` is `mail` or `sms`, which needs the customer's consent.
     """
 
     step: str
@@ -92,6 +93,7 @@ class MessageRow:
     on_failure: int | None = None
     before_end: int | None = None
     on: str | None = None
+    channel: str = "mail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class Policy:
     messages: tuple[MessageRow, ...] = ()
     access: AccessPolicy = AccessPolicy()
     end: EndPolicy = EndPolicy()
+    reminders: ReminderPolicy = REMINDERS
     after_cancel: str = "forgive"
     late_payment: str = "settle_only"
     materiality_minor: Mapping[str, int] = field(default_factory=dict)

@@ -1,10 +1,11 @@
 """Policy documents: what is wrong with one, the policy it says, and back again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from app.domain.documents import Fault
+from app.domain.notice_windows import REMINDERS, ReminderPolicy, TermRow, missed_windows
 from app.domain.policies import (
     AccessPolicy,
     AppliesTo,
@@ -76,6 +77,7 @@ def build(document: Mapping[str, Any], *, version: int) -> Policy:
             days=tuple(int(day) for day in retry.get("days", ())),
         ),
         messages=tuple(_message(row) for row in document.get("messages", MESSAGES)),
+        reminders=_reminders(document.get("reminders", {})),
         access=AccessPolicy(**_whole(document.get("access", {}), *LEVELS)),
         end=EndPolicy(**_known(document.get("end", {}), "subscription", "invoice")),
         after_cancel=document.get("after_cancel", "forgive"),
@@ -111,6 +113,24 @@ def _applies_to(section: Mapping[str, Any]) -> AppliesTo:
     )
 
 
+def _reminders(section: Mapping[str, Any]) -> ReminderPolicy:
+    terms = section.get("terms")
+    rows = None
+    if terms is not None:
+        rows = tuple(
+            TermRow(from_months=int(row["from_months"]), days=_days(row["days"])) for row in terms
+        )
+    return ReminderPolicy(
+        terms=REMINDERS.terms if rows is None else rows,
+        changed_days=_days(section.get("changed_days", REMINDERS.changed_days)),
+        card_days=_days(section.get("card_days", REMINDERS.card_days)),
+    )
+
+
+def _days(given: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(int(day) for day in given)
+
+
 def _message(row: Mapping[str, Any]) -> MessageRow:
     when = row["when"]
     return MessageRow(
@@ -119,6 +139,7 @@ def _message(row: Mapping[str, Any]) -> MessageRow:
         for_class=MessageClass(when.get("class", "any")),
         **_whole(when, "day", "on_failure", "before_end"),
         on=when.get("on"),
+        channel=row.get("channel", "mail"),
     )
 
 
@@ -145,6 +166,14 @@ def document_of(policy: Policy) -> dict[str, Any]:
             "days": list(policy.retry.days),
         },
         "messages": [_row_of(row) for row in policy.messages],
+        "reminders": {
+            "terms": [
+                {"from_months": row.from_months, "days": list(row.days)}
+                for row in policy.reminders.terms
+            ],
+            "changed_days": list(policy.reminders.changed_days),
+            "card_days": list(policy.reminders.card_days),
+        },
         "access": {name: getattr(policy.access, name) for name in LEVELS},
         "end": {"subscription": policy.end.subscription, "invoice": policy.end.invoice},
         "after_cancel": policy.after_cancel,
@@ -162,7 +191,7 @@ def _row_of(row: MessageRow) -> dict[str, Any]:
     for name in ("day", "on_failure", "before_end", "on"):
         if getattr(row, name) is not None:
             when[name] = getattr(row, name)
-    return {"step": row.step, "template": row.template, "when": when}
+    return {"step": row.step, "template": row.template, "when": when, "channel": row.channel}
 
 
 # What fields must not say together. Each rule names the place a merchant would mend.
@@ -230,7 +259,9 @@ def _end_is_announced(policy: Policy) -> Iterator[Fault]:
     """No end without a final notice: every class of refusal gets one in time."""
     if policy.end == EndPolicy(subscription="leave", invoice="leave"):
         return
-    notices = [row for row in policy.messages if row.template == "final_notice"]
+    notices = [
+        row for row in policy.messages if row.template == "final_notice" and row.channel == "mail"
+    ]
     classes = {row.for_class for row in notices}
     if MessageClass.ANY not in classes and not classes >= {MessageClass.CARD, MessageClass.SOFT}:
         yield Fault(
@@ -252,6 +283,11 @@ def _lead(row: MessageRow, policy: Policy) -> int:
     return policy.retry.window_days - (row.day or 0)
 
 
+def _windows_are_met(policy: Policy) -> Iterator[Fault]:
+    for missed in missed_windows(policy.reminders):
+        yield Fault("reminders", missed)
+
+
 def _access_only_falls(policy: Policy) -> Iterator[Fault]:
     latest = 0
     for name in LEVELS:
@@ -268,5 +304,6 @@ RULES: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _steps_are_told_apart,
     _rows_have_their_time,
     _end_is_announced,
+    _windows_are_met,
     _access_only_falls,
 )

@@ -6,6 +6,7 @@ The validator, the JSON Schema and docs/policies.md all come from here.
 from typing import Any
 
 from app.domain.documents import Field, Keyed, Listed, OrNull, OrWord, Section, Text, Whole, Words
+from app.domain.notice_windows import REMINDERS as SHIPPED
 from app.domain.policies import Collection, MessageClass, Strategy, TrialConversion
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -147,6 +148,47 @@ MESSAGE = Section(
         Field("step", STEP, None, "The row's name; each case gets a step once.", needed=True),
         Field("template", Words(TEMPLATES), None, "The letter.", needed=True),
         Field("when", WHEN, {}, "One of `day`, `before_end` and `on`.", needed=True),
+        Field(
+            "channel",
+            Words(("mail", "sms")),
+            "mail",
+            "`sms`: a short text to customers who agreed to them.",
+        ),
+    )
+)
+AHEAD = Whole(1, 60)
+TERM = Section(
+    (
+        Field("from_months", Whole(1, 36), None, "Terms of so many months and more.", needed=True),
+        Field(
+            "days",
+            Listed(AHEAD, 10),
+            None,
+            "So many days before the renewal. The longest `from_months` that fits counts.",
+            needed=True,
+        ),
+    )
+)
+REMINDERS = Section(
+    (
+        Field(
+            "terms",
+            Listed(TERM, 10),
+            [{"from_months": row.from_months, "days": list(row.days)} for row in SHIPPED.terms],
+            "Which renewals are told of. A legal window that is missed is refused.",
+        ),
+        Field(
+            "changed_days",
+            Listed(AHEAD, 10),
+            list(SHIPPED.changed_days),
+            "Days before a renewal at a new price, or that will find the card expired.",
+        ),
+        Field(
+            "card_days",
+            Listed(AHEAD, 10),
+            list(SHIPPED.card_days),
+            "Days before a card expires, if a charge falls after that.",
+        ),
     )
 )
 ACCESS = Section(
@@ -212,6 +254,7 @@ DOCUMENT = Section(
             list(MESSAGES),
             "The letters, a row each. Left out: the shipped rows.",
         ),
+        Field("reminders", REMINDERS, {}, "What is told ahead of a charge."),
         Field("access", ACCESS, {}, "What the customer may use meanwhile."),
         Field("end", END, {}, "What happens when the window is over."),
         Field(

@@ -9,6 +9,7 @@ from app.domain.calendar import in_daytime
 from app.domain.declines import ASKS_CUSTOMER, DeclineKind
 from app.domain.dunning import Case, CaseKind, CaseState
 from app.domain.ids import derive_id
+from app.domain.languages import language_for
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Customer, Invoice
 from app.domain.policies import MessageClass, MessageRow, Policy
@@ -21,7 +22,11 @@ PAUSE_BETWEEN = timedelta(hours=20)  # dunning letters to one customer, over all
 AT_MOST_IN_30_DAYS = 12
 # Nothing was refused and nothing is ended, where the customer is to pay by themselves.
 OF_AN_INVOICE = frozenset({"payment_reminder"})
-DUNNING_TEMPLATES = frozenset({"payment_failed", "payment_reminder", "final_notice"})
+CAP_WITHIN = timedelta(days=30)
+FINAL, FAILED, REMINDER = "final_notice", "payment_failed", "payment_reminder"
+RANKS = (FINAL, FAILED, REMINDER)  # which one a merged mail is written as
+DUNNING_TEMPLATES = frozenset(RANKS)
+OVERTAKEN = DUNNING_TEMPLATES - {FINAL}  # without a final notice no case may end
 
 
 def message_class(case: Case) -> MessageClass:
@@ -58,7 +63,9 @@ def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: T
     """
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     customer = book.get(Customer, case.account_id, case.customer_id)
-    recipient = (customer and customer.email) or (invoice and invoice.customer_email) or ""
+    recipient = _recipient(row, customer, invoice)
+    if row.channel != "mail" and not recipient:
+        return
     planned = _planned(book, case, row.step)
     if planned is not None:
         waits_for_its_day = planned.state is MessageState.PLANNED and planned.reason is None
@@ -74,12 +81,20 @@ def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: T
         case_id=case.case_id,
         step=row.step,
         template=row.template,
+        channel=row.channel,
         recipient=recipient,
-        language=(customer and customer.language) or terms.merchant.language,
+        language=language_for(customer.language if customer else None, terms.merchant.language),
         due_at=due,
     )
     book.add(message)
     book.add(send_action(message))
+
+
+def _recipient(row: MessageRow, customer: Customer | None, invoice: Invoice | None) -> str:
+    """The address for the row's channel; a telephone number only of those who agreed."""
+    if row.channel == "mail":
+        return (customer and customer.email) or (invoice and invoice.customer_email) or ""
+    return (customer.phone or "") if customer and customer.sms_consent else ""
 
 
 def send_action(message: Message) -> Action:
@@ -123,23 +138,107 @@ def sendable_at(
 ) -> tuple[datetime | None, str]:
     """When a due letter may leave: now, later, or never (None), with the reason.
 
-    `others` are letters to the same customer over all cases. The caps hold for dunning letters
-    only; a final notice is first in rank and waits for daytime alone.
+    `others` are letters to the same customer over all cases; those that went in one mail count
+    as one. The caps hold for dunning letters only. A final notice is first in rank: it may have
+    to wait, but it is never dropped, and others wait for one that follows soon.
     """
-    at = in_daytime(terms.now, terms.zone_of(customer))
-    if message.template not in DUNNING_TEMPLATES or message.template == "final_notice":
+    tz = terms.zone_of(customer)
+    at = in_daytime(terms.now, tz)
+    if message.template not in DUNNING_TEMPLATES:
         return at, "local daytime"
-    sent = [
-        m.sent_at
-        for m in others
-        if m.sent_at and m.template in DUNNING_TEMPLATES and m.message_id != message.message_id
+    others = [
+        m for m in others if m.message_id != message.message_id and m.channel == message.channel
     ]
-    if sum(s > terms.now - timedelta(days=30) for s in sent) >= AT_MOST_IN_30_DAYS:
-        return None, f"{AT_MOST_IN_30_DAYS} letters in 30 days already"
-    latest = max(sent, default=None)
-    if latest is not None and latest + PAUSE_BETWEEN > terms.now:
-        if message.template == "payment_reminder":
+    left = sorted(filter(None, map(_left_at, others)))
+    if (final := _final_ahead(message, others, terms.now)) is not None:
+        why = "the final notice follows within 20 hours"
+        return (None if message.template == REMINDER else in_daytime(final, tz)), why
+    recent = [one for one in left if one > terms.now - CAP_WITHIN]
+    if len(recent) >= AT_MOST_IN_30_DAYS:
+        free = in_daytime(recent[-AT_MOST_IN_30_DAYS] + CAP_WITHIN, tz)
+        why = f"{AT_MOST_IN_30_DAYS} letters in 30 days already"
+        return (free if message.template == FINAL else None), why
+    if left and left[-1] + PAUSE_BETWEEN > terms.now:
+        if message.template == REMINDER:
             return None, "another letter went out less than 20 hours ago"
-        at = in_daytime(latest + PAUSE_BETWEEN, terms.zone_of(customer))
-        return at, "one letter in 20 hours"
+        return in_daytime(left[-1] + PAUSE_BETWEEN, tz), "one letter in 20 hours"
     return at, "local daytime"
+
+
+def _left_at(message: Message) -> datetime | None:
+    """When a dunning letter left, or may have; None for one that did not, or went with another."""
+    if message.template not in DUNNING_TEMPLATES or message.carried_by is not None:
+        return None
+    unsure = message.state in {MessageState.UNKNOWN, MessageState.SENDING}
+    return message.sent_at or (message.due_at if unsure else None)
+
+
+def _final_ahead(message: Message, others: list[Message], now: datetime) -> datetime | None:
+    """When the customer's next final notice is due, if that is soon and not yet."""
+    finals = [
+        other.due_at
+        for other in others
+        if other.template == FINAL
+        and other.state is MessageState.PLANNED
+        and now < other.due_at < now + PAUSE_BETWEEN
+    ]
+    return min(finals, default=None) if message.template != FINAL else None
+
+
+def rank(message: Message) -> tuple[int, datetime, str]:
+    """Sorts the letters of one mail: a final notice first, then the longest due."""
+    place = RANKS.index(message.template) if message.template in RANKS else len(RANKS)
+    return place, message.due_at, message.message_id
+
+
+def due_together(book: Book, message: Message, case: Case, now: datetime) -> list[Message]:
+    """Dunning letters to the same recipient about other active cases that are due as well. Their
+    cases keep the same policy, so that what is said of the end holds for all."""
+    if message.template not in DUNNING_TEMPLATES or message.channel != "mail":
+        return []
+    cases = {
+        other.case_id
+        for other in book.all(Case)
+        if other.state is CaseState.ACTIVE
+        and other.customer_id == case.customer_id
+        and other.policy == case.policy
+        and other.driven == case.driven
+    }
+    return [
+        other
+        for other in book.all(Message)
+        if other.case_id in cases - {case.case_id}
+        and other.state is MessageState.PLANNED
+        and other.template in DUNNING_TEMPLATES
+        and other.due_at <= now
+        and (other.recipient, other.channel) == (message.recipient, "mail")
+    ]
+
+
+def same_mail(book: Book, message: Message) -> list[Message]:
+    """The letters that are on their way in one mail with this one, itself among them."""
+    lead = message.carried_by or message.message_id
+    return [
+        other
+        for other in book.all(Message)
+        if lead in {other.message_id, other.carried_by} and other.state is MessageState.SENDING
+    ]
+
+
+def is_overtaken(book: Book, message: Message, policy: Policy, now: datetime) -> bool:
+    """After an outage the newest letter of a case goes out and the older ones do not. Where they
+    wait for one morning, the later row of the policy is the newer one."""
+    steps = [row.step for row in policy.messages]
+
+    def place(one: Message) -> tuple[datetime, int]:
+        return one.due_at, steps.index(one.step) if one.step in steps else -1
+
+    return message.template in OVERTAKEN and any(
+        other.case_id == message.case_id
+        and other.channel == message.channel
+        and other.state is MessageState.PLANNED
+        and other.template in DUNNING_TEMPLATES
+        and place(message) < place(other)
+        and other.due_at <= now
+        for other in book.all(Message)
+    )

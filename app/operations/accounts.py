@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo, available_timezones
 
+from app.domain.languages import LANGUAGES
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.operations.collisions import refuse_if_retried
 from app.operations.terminal import (
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--provider-ref", help="the provider's own id, acct_…")
     add.add_argument("--api-base", help="where the sandbox listens; leave out for the provider")
     add.add_argument("--time-zone", default="UTC", help="of a new merchant, like Europe/Berlin")
-    add.add_argument("--language", choices=["en", "de"], default="en")
+    add.add_argument("--language", choices=LANGUAGES, default="en")
     add.add_argument("--sender", default="billing@localhost", help="address mail comes from")
     commands.add_parser("list", help="show the accounts")
     pause = commands.add_parser("pause", help="stop all calls, charges and mail of an account")

@@ -29,6 +29,9 @@ LETTER = (
     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
+# A preview may show the merchant's own logo.
+PREVIEW = f"{LETTER}; img-src https:"
+
 
 def page(html: str, *, status: int = 200, csp: str = PAGE) -> HTMLResponse:
     """An HTML answer with the headers every page has."""

@@ -7,16 +7,18 @@ from typing import Any
 
 from jinja2 import FileSystemLoader
 
+from app.domain.languages import DEFAULT_LANGUAGE, written
 from app.pages.assets import asset
 from app.services.payment_links import LinkView
+from app.services.suppressions import UnsubscribeView
 from app.words.formats import show_day, show_money
-from app.words.phrases import DEFAULT_LANGUAGE, Phrases, sandbox
+from app.words.phrases import Phrases, sandbox
 from app.words.plain import one_line
 
 HERE = Path(__file__).parent
 PHRASES = Phrases([HERE / "texts"])
 TEMPLATES = sandbox(FileSystemLoader(HERE / "templates"), html=True)
-LANGUAGE_TAG = re.compile(r"\s*([A-Za-z]{2,3})(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([01](?:\.\d+)?))?\s*")
+LANGUAGE_TAG = re.compile(r"\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9-]+)?)\s*(?:;\s*q=([01](?:\.\d+)?))?\s*")
 SHORTEST_LIST = 200  # characters of Accept-Language that are read
 
 
@@ -43,6 +45,8 @@ def link_page(view: LinkView, *, token: str, root: str = "") -> Page:
 
 def done_page(view: LinkView, *, token: str, root: str = "") -> Page:
     """Where the provider sends the customer back to. It claims no payment that has not arrived."""
+    if view.status == "card":
+        return _told("card_done", view, token=token, root=root)
     if view.status != "open":
         return link_page(view, token=token, root=root)
     return _told("done", view, token=token, root=root)
@@ -63,14 +67,28 @@ def broken_page(accept_language: str = "", *, root: str = "") -> Page:
     return _told_anybody("broken", accept_language, root=root, status=503)
 
 
+def unsubscribe_page(
+    view: UnsubscribeView, *, token: str, root: str = "", done: bool = False
+) -> Page:
+    """What ends when one unsubscribes and one button, or that it is done."""
+    facts = {
+        "language": PHRASES.language_of(view.language),
+        "merchant": one_line(view.merchant_name),
+        "kind": "unsubscribed" if done else "unsubscribe",
+    }
+    say = PHRASES.speaker(view.language, facts)
+    return Page(html=fill("unsubscribe.html.j2", root=root, **facts, say=say, token=token))
+
+
 def preferred(accept_language: str) -> str:
     """The catalogue language a browser likes best; English where it likes none of ours."""
     best, language = 0.0, DEFAULT_LANGUAGE
     for entry in accept_language[:SHORTEST_LIST].split(","):
         found = LANGUAGE_TAG.fullmatch(entry)
         weight = float(found[2] or 1) if found else 0.0
-        if found and weight > best and found[1].lower() in PHRASES.languages:
-            best, language = weight, found[1].lower()
+        ours = written(found[1]) if found else None
+        if ours and weight > best:
+            best, language = weight, ours
     return language
 
 
@@ -93,7 +111,9 @@ def _told(kind: str, view: LinkView, *, token: str, root: str, status: int = 200
     return Page(html=html, status=status)
 
 
-ROWS = {
+ROWS: dict[str, tuple[str, ...]] = {
+    "card": (),
+    "card_done": (),
     "open": ("amount", "plan", "invoice", "next_retry", "last_day"),
     "late": ("amount", "plan", "invoice"),
     "paid": ("amount", "plan", "invoice", "paid_on"),

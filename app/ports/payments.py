@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Invoice, Payment, PaymentMethod
+from app.domain.mirror import Invoice, Payment, PaymentMethod, Subscription
 from app.domain.notices import Notice
 from app.domain.outcomes import Outcome, PayAnswer
 
@@ -48,6 +48,17 @@ class InvoiceReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenewalReading:
+    """The live subscription, the method its next charge would use, and that charge as the
+    provider sees it coming: `amount_minor` is None where none comes."""
+
+    subscription: Subscription
+    method: PaymentMethod | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionPage:
     """Notices of `count` subscriptions and their customers; `next` asks for what follows."""
 
@@ -65,6 +76,10 @@ class Payments(Protocol):
     ) -> InvoiceReading:
         """The last look: the live invoice with its payments and the method to be charged.
         `every_attempt` costs a question more."""
+        ...
+
+    async def read_renewal(self, account: ProviderAccount, subscription: str) -> RenewalReading:
+        """The last look before a renewal is told of: what will be charged, and to which method."""
         ...
 
     async def pay(
@@ -156,5 +171,6 @@ __all__ = [
     "Payments",
     "ProviderRefused",
     "ProviderUnavailable",
+    "RenewalReading",
     "SubscriptionPage",
 ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.domain.policies import Policy
 from app.ports.clock import Clock
+from app.ports.mail_reports import MailReports
 from app.ports.mailer import Mailer, Renderer
 from app.ports.outgoing import Outgoing
 from app.ports.payments import Payments
@@ -24,6 +25,7 @@ class World:
     mailer: Mailer
     renderer: Renderer
     outgoing: Outgoing
+    mail_reports: MailReports
     sealer: Sealer
     tokens: Tokens
     wake: Wake

@@ -23,6 +23,7 @@ from app.services import (
     messages,
     new_cards,
     reads,
+    reminders,
 )
 from app.services.alarms import alert, pause_account, pause_merchant
 from app.services.books import write
@@ -47,6 +48,8 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.READ: reads.read,
     ActionKind.DELIVER_EVENT: event_deliveries.deliver,
     ActionKind.GIVE_BACK: driving.give_back,
+    ActionKind.REMIND: reminders.remind,
+    ActionKind.CARD_LOOK: reminders.look_at_card,
 }
 
 

@@ -15,6 +15,8 @@ HIDDEN = frozenset(
         "secrets_sealed",
         "secret_hash",
         "assignment_key",
+        "report_secret_sealed",
+        "sms_secret_sealed",
     }
 )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.actions import Action
+from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.decisions import card_key_of
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events_telling import Move
@@ -45,6 +46,8 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     Message,
     PaymentLink,
     LinkEvent,
+    MessageEvent,
+    Suppression,
     Action,
     Alert,
     AuditEntry,

@@ -10,13 +10,20 @@ from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of
 from app.domain.openings import case_action
-from app.domain.sequence import FINAL_NOTICE_AHEAD, letters_on, plan_letter, send_action
+from app.domain.policies import MessageClass
+from app.domain.sequence import (
+    FINAL_NOTICE_AHEAD,
+    letters_on,
+    message_class,
+    plan_letter,
+    send_action,
+)
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.driving import PARKED_AFTER
 from app.services.looks import is_under_way, take
-from app.services.messages import is_our_fault
+from app.services.posting import is_our_fault
 from app.services.work import Desk, desk
 
 LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt or a held case
@@ -99,27 +106,30 @@ def _leave_to_provider(at: Desk, action: Action) -> None:
 def _notice_allows(at: Desk) -> datetime | None:
     """The instant from which the end may be carried out; None while the notice has not left.
 
-    No end before a final notice went out 72 h ago, or its channel is recorded undeliverable. One
-    that a broken template of ours kept back is tried again.
+    No end before a final notice went out 72 h ago by some channel, or every one is recorded
+    undeliverable. One that a broken template of ours kept back is tried again.
     """
     case = at.case
-    row = next((r for r in at.policy.messages if r.template == "final_notice"), None)
-    if case.silent or row is None:
+    rows = [r for r in at.policy.messages if r.template == "final_notice"]
+    rows = [r for r in rows if r.for_class in {MessageClass.ANY, message_class(case)}]
+    if case.silent or not rows:
         return at.terms.now
-    notice = next(
-        (m for m in at.book.all(Message) if m.case_id == case.case_id and m.step == row.step), None
-    )
-    if notice is None:
-        plan_letter(at.book, case, row, at.terms.now, at.terms)
+    steps = {row.step for row in rows}
+    mine = [m for m in at.book.all(Message) if m.case_id == case.case_id and m.step in steps]
+    if not mine:
+        for row in rows:
+            plan_letter(at.book, case, row, at.terms.now, at.terms)
         return None
-    if notice.state in MAY_HAVE_LEFT:
-        return (notice.sent_at or notice.due_at) + FINAL_NOTICE_AHEAD
-    if notice.state is MessageState.FAILED and is_our_fault(notice):
-        again = replace(notice, state=MessageState.PLANNED, due_at=at.terms.now, reason=None)
-        at.book.put(again)
-        at.book.add(send_action(again))
-        return None
-    return at.terms.now if notice.state in UNDELIVERABLE else None
+    left = [(m.sent_at or m.due_at) for m in mine if m.state in MAY_HAVE_LEFT]
+    if left:
+        return min(left) + FINAL_NOTICE_AHEAD
+    for notice in mine:
+        if notice.state is MessageState.FAILED and is_our_fault(notice):
+            again = replace(notice, state=MessageState.PLANNED, due_at=at.terms.now, reason=None)
+            at.book.put(again)
+            at.book.add(send_action(again))
+            return None
+    return at.terms.now if all(m.state in UNDELIVERABLE for m in mine) else None
 
 
 def _still_open(at: Desk, action: Action, reading: InvoiceReading) -> bool:

@@ -1,104 +1,120 @@
-"""Sending letters: after a last look, at most once, never to somebody who has paid."""
+"""Sending messages: after a last look, at most once, never to somebody who has paid.
+
+A customer with several open cases has one conversation: what is due about them at one time goes
+out in one mail, claimed in one transaction.
+"""
 
 import hashlib
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from app.domain.actions import Action
-from app.domain.declines import DeclineKind
-from app.domain.dunning import Case, CaseKind, CaseState, Waits
+from app.domain.correspondence import Channel, Channels, suppressed_by
+from app.domain.dunning import Case, CaseState, Waits
 from app.domain.ids import derive_id
-from app.domain.merchants import Merchant
-from app.domain.messages import Letter, LinkEvent, Mail, Message, MessageState, PaymentLink
-from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
-from app.domain.movements import what_became
+from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
+from app.domain.mirror import Customer
+from app.domain.recovery import Failure
 from app.domain.sequence import (
     DUNNING_TEMPLATES,
     FINAL_NOTICE_AHEAD,
+    due_together,
+    is_overtaken,
+    rank,
+    same_mail,
     send_action,
     sendable_at,
 )
 from app.domain.terms import note
-from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, TemplateFault
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.fuses import look_at_letters
+from app.services.letters import letter_of, stationery_for
 from app.services.looks import is_under_way, take
-from app.services.work import Desk, desk, glance
+from app.services.posting import Gateway, Outgoing, Posted, is_our_fault, post
+from app.services.work import Desk, desk, glance, say_thanks
 
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 HELD_AGAIN = timedelta(days=1)
 DEFERRED_AGAIN = timedelta(minutes=15)
-OVERTAKEN = DUNNING_TEMPLATES - {"final_notice"}  # without a final notice no case may end
 
 # Letters that say something is owed, and the state of the case in which that is true.
 ONLY_WHILE = dict.fromkeys(DUNNING_TEMPLATES, CaseState.ACTIVE) | {
     "subscription_ended": CaseState.EXHAUSTED
 }
 
-REASON_KEYS = {
-    DeclineKind.NEW_METHOD: "bank_declined",
-    DeclineKind.FIX_DATA: "card_data",
-    DeclineKind.CUSTOMER_AUTHENTICATE: "authentication",
-    DeclineKind.NO_PAYMENT_METHOD: "no_method",
-    DeclineKind.INSUFFICIENT_FUNDS: "insufficient_funds",
-    DeclineKind.LIMIT_EXCEEDED: "limit",
-    DeclineKind.PROCESSOR_ERROR: "temporary",
-    DeclineKind.RETRY_LATER: "temporary",
-    DeclineKind.RECONCILE_FIRST: "temporary",
-    DeclineKind.RETRY_FEW_AND_ASK: "bank_declined",
-    DeclineKind.NEVER: "bank_declined",
-}
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The messages that leave in one mail, the one it is written about first."""
 
-def reason_key(case: Case) -> str:
-    """Which plain words a letter uses for the refusal; loss, theft and fraud look like any."""
-    if case.kind is CaseKind.INVOICE:
-        return "overdue"
-    if (case.decline or {}).get("code") == "expired_card":
-        return "card_expired"
-    return REASON_KEYS.get(case.decline_kind or DeclineKind.UNKNOWN, "unknown")
+    messages: tuple[Message, ...]
+    out: Outgoing
 
 
 async def send(world: World, action: Action) -> None:
-    """Send one planned letter.
+    """Send one planned message, and with it what is due about the customer's other cases.
 
     `sending` is committed before the mail leaves. Found in that state again, the mail may have
     gone: it becomes `unknown`, is shown, and is never sent a second time.
     """
-    async with glance(world, action, Message, Customer) as at:
+    async with glance(world, action, Message, Customer, Case) as at:
         if at is None or not _may_leave(at, action):
             return
         await look_at_letters(at)
-        account, case = at.terms.account, at.case
-        claims_debt = _message(at, action).template in ONLY_WHILE
-    reading = await world.payments.read_invoice(account, case.invoice_id) if claims_debt else None
-    async with desk(world, action, reading.method if reading else None) as at:
+        account, message = at.terms.account, _message(at, action)
+        looked_at = _cases_of(at, message) if message.template in ONLY_WHILE else []
+    readings = {
+        case.case_id: await world.payments.read_invoice(account, case.invoice_id)
+        for case in looked_at
+    }
+    own = readings.get(action.case_id or "")
+    async with desk(world, action, own.method if own else None) as at:
         if at is None:
             return
-        if reading is not None:
-            take(at, reading)
-        if reading is not None and _must_wait(at, action, reading):
+        await _take_all(at, readings)
+        if own is not None and _must_wait(at, action, own):
             return
-        mail_parts = _begin(at, action, world)
-    if mail_parts is not None:
-        await _leave(world, action, *mail_parts)
+        claimed = await _begin(at, action, world, readings)
+    if claimed is not None:
+        await _record(world, action, claimed, await post(world, claimed.out))
+
+
+def _cases_of(at: Desk, message: Message) -> list[Case]:
+    """The cases this mail is about: the message's own, and those with something due as well."""
+    others = due_together(at.book, message, at.case, at.terms.now)
+    ids = dict.fromkeys([at.case_id, *(m.case_id for m in others if m.case_id)])
+    return [at.beside(case_id).case for case_id in ids]
+
+
+async def _take_all(at: Desk, readings: dict[str, InvoiceReading]) -> None:
+    others = [at.beside(case_id) for case_id in readings if case_id != at.case_id]
+    if others:
+        invoices = sorted(one.case.invoice_id for one in others)
+        where = {"account_id": at.case.account_id, "invoice_id": invoices}
+        at.book.know(await at.tx.find(Failure, where=where))
+    for case_id, reading in readings.items():
+        take(at.beside(case_id), reading)
+    for one in others:
+        say_thanks(one)
 
 
 def _must_wait(at: Desk, action: Action, reading: InvoiceReading) -> bool:
     """Nobody is urged to pay while a bank debit is on its way or the case is on hold."""
-    held = is_under_way(reading) or at.case.waits is Waits.ON_HOLD
     message = _message(at, action)
-    if at.case.state is not CaseState.ACTIVE or not held:
-        return False
-    if message.state is not MessageState.PLANNED:
+    if message.state is not MessageState.PLANNED or not _is_held(at, reading):
         return False
     moved = replace(message, due_at=at.terms.now + HELD_AGAIN)
     at.book.put(moved)
     at.book.add(send_action(moved))
     at.done(action, "a payment is under way, or the case is on hold")
     return True
+
+
+def _is_held(at: Desk, reading: InvoiceReading) -> bool:
+    held = is_under_way(reading) or at.case.waits is Waits.ON_HOLD
+    return held and at.case.state is CaseState.ACTIVE
 
 
 def _message(at: Desk, action: Action) -> Message:
@@ -111,7 +127,8 @@ def _message(at: Desk, action: Action) -> Message:
 def _may_leave(at: Desk, action: Action) -> bool:
     message = _message(at, action)
     if message.state is MessageState.SENDING:
-        _settle(at, message, MessageState.UNKNOWN, "interrupted while sending")
+        for one in same_mail(at.book, message):
+            _settle(at, one, MessageState.UNKNOWN, "interrupted while sending")
         at.done(action)
         return False
     if message.state is not MessageState.PLANNED or action.key != send_action(message).key:
@@ -119,8 +136,7 @@ def _may_leave(at: Desk, action: Action) -> bool:
         at.done(action, "the letter was moved" if moved else f"the letter is {message.state}")
         return False
     if (why := _needless(at, message)) is not None:
-        _settle(at, message, MessageState.DROPPED, why)
-        at.done(action, why)
+        _drop(at, action, message, why)
         return False
     return _is_time(at, message, action)
 
@@ -130,36 +146,16 @@ def _needless(at: Desk, message: Message) -> str | None:
         return "no address is known"
     if at.case.state is not ONLY_WHILE.get(message.template, at.case.state):
         return f"the case is {at.case.state}"
-    if _is_overtaken(at, message):
+    if is_overtaken(at.book, message, at.policy, at.terms.now):
         return "a newer letter is due as well"
     return None
 
 
-def _is_overtaken(at: Desk, message: Message) -> bool:
-    """After an outage the newest letter of a case goes out and the older ones do not. Where they
-    wait for one morning, the later row of the policy is the newer one."""
-    steps = [row.step for row in at.policy.messages]
-
-    def place(one: Message) -> tuple[datetime, int]:
-        return one.due_at, steps.index(one.step) if one.step in steps else -1
-
-    return message.template in OVERTAKEN and any(
-        other.case_id == message.case_id
-        and other.state is MessageState.PLANNED
-        and other.template in DUNNING_TEMPLATES
-        and place(message) < place(other)
-        and other.due_at <= at.terms.now
-        for other in at.book.all(Message)
-    )
-
-
 def _is_time(at: Desk, message: Message, action: Action) -> bool:
     customer = at.book.get(Customer, message.account_id, message.customer_id)
-    others = list(at.book.all(Message))
-    when, why = sendable_at(message, others, customer, at.terms)
+    when, why = sendable_at(message, list(at.book.all(Message)), customer, at.terms)
     if when is None:
-        _settle(at, message, MessageState.DROPPED, why)
-        at.done(action, why)
+        _drop(at, action, message, why)
         return False
     if when > at.terms.now:
         moved = replace(message, due_at=when, reason=why)
@@ -170,27 +166,75 @@ def _is_time(at: Desk, message: Message, action: Action) -> bool:
     return True
 
 
+def _drop(at: Desk, action: Action, message: Message, why: str) -> None:
+    _settle(at, message, MessageState.DROPPED, why)
+    at.done(action, why)
+
+
 def _settle(at: Desk, message: Message, state: MessageState, why: str | None = None) -> None:
     at.book.put(replace(message, state=state, reason=why))
     words = f"letter {message.step}: {state}" + (f" ({why})" if why else "")
-    note(at.book, at.case, at.terms.now, "message", words, {"template": message.template})
+    case = at.beside(message.case_id or at.case_id).case
+    note(at.book, case, at.terms.now, "message", words, {"template": message.template})
 
 
-def _begin(at: Desk, action: Action, world: World) -> tuple[Message, Letter, Merchant] | None:
-    """Commit `sending` together with the link the letter carries; None if it became needless."""
+async def _begin(
+    at: Desk, action: Action, world: World, readings: dict[str, InvoiceReading]
+) -> Claimed | None:
+    """Commit `sending` together with the link the mail carries; None if it became needless."""
     message = _message(at, action)
     if message.state is not MessageState.PLANNED:
         return None
-    if (why := _needless(at, message)) is not None:
-        _settle(at, message, MessageState.DROPPED, why)
-        at.done(action, why)
+    paper = await stationery_for(at.tx, message)
+    why = _needless(at, message)
+    if why is None and (reason := suppressed_by(paper.suppressions, message.recipient)):
+        why = f"the address is suppressed: {reason}"
+    if why is not None:
+        _drop(at, action, message, why)
         return None
-    token = _token_of(at, message, world)
-    _hold_the_end(at, message)
-    _add_link(at, message, token)
-    at.book.put(replace(message, state=MessageState.SENDING))
-    letter = _letter(at, message, f"{world.public_url}/p/{token}")
-    return message, letter, at.terms.merchant
+    claims = _claims(at, message, readings)
+    lead, here = claims[0], at.beside(claims[0].case_id or at.case_id)
+    token = _token_of(here, lead, world)
+    for one in claims:
+        _hold_the_end(at.beside(one.case_id or at.case_id), one)
+        carried = None if one is lead else lead.message_id
+        at.book.put(replace(one, state=MessageState.SENDING, carried_by=carried))
+    _add_link(here, lead, token)
+    also = [at.beside(one.case_id).case for one in claims[1:] if one.case_id]
+    letter = replace(
+        letter_of(here, lead, f"{world.public_url}/p/{token}", also),
+        look=paper.look,
+        wording=paper.wording if lead.template == message.template else None,
+    )
+    out = Outgoing(
+        message=lead, letter=letter, merchant=at.terms.merchant, gateway=await _gateway(at, lead)
+    )
+    return Claimed(claims, out)
+
+
+def _claims(at: Desk, message: Message, readings: dict[str, InvoiceReading]) -> tuple[Message, ...]:
+    """The message and what leaves with it, first in rank first, one for each case. Only what was
+    looked at live: whatever became due meanwhile has its own action."""
+    found = {at.case_id: message}
+    for one in due_together(at.book, message, at.case, at.terms.now):
+        beside = at.beside(one.case_id or "")
+        reading = readings.get(beside.case_id)
+        if reading is None or _is_held(beside, reading) or _needless(beside, one):
+            continue
+        found[beside.case_id] = min(found.get(beside.case_id, one), one, key=rank)
+    return tuple(sorted(found.values(), key=rank))
+
+
+async def _gateway(at: Desk, message: Message) -> Gateway | None:
+    """Where a short text goes; None for a mail, and where SMS is off."""
+    if message.channel != Channel.SMS:
+        return None
+    for row in await at.tx.load(Channels, [(message.merchant_id,)]):
+        if row.sms_on and row.sms_url:
+            return Gateway(
+                url=row.sms_url, sender=row.sms_sender, secret_sealed=row.sms_secret_sealed
+            )
+    return None
 
 
 def _hold_the_end(at: Desk, message: Message) -> None:
@@ -251,100 +295,38 @@ def _note_sent(at: Desk, message: Message) -> None:
         )
 
 
-def _letter(at: Desk, message: Message, link: str) -> Letter:
-    case, merchant = at.case, at.terms.merchant
-    invoice = at.book.get(Invoice, case.account_id, case.invoice_id)
-    customer = at.book.get(Customer, case.account_id, case.customer_id)
-    paid = invoice is not None and invoice.status is InvoiceStatus.PAID
-    return Letter(
-        template=message.template,
-        language=message.language,
-        time_zone=at.terms.zone_of(customer).key,
-        merchant_name=merchant.name,
-        customer_name=customer.name if customer else None,
-        plan=_plan_name(at, case),
-        invoice_number=invoice.number if invoice else None,
-        amount_minor=case.recovered_minor or case.amount_minor if paid else case.due_minor,
-        currency=case.currency,
-        reason_key=reason_key(case),
-        link=None if paid or _nothing_owed(invoice) else link,
-        next_retry_at=_still_to_come(case.next_attempt_at, at.terms.now),
-        last_day=case.window_ends_at if case.driven else None,
-        end_action=what_became(case, at.policy.end.subscription) if case.driven else None,
-        paid_at=invoice.paid_at if invoice and paid else None,
-    )
-
-
-def _still_to_come(at: datetime | None, now: datetime) -> datetime | None:
-    """A retry that an outage put off has no instant that could be told."""
-    return at if at is not None and at > now else None
-
-
-def _nothing_owed(invoice: Invoice | None) -> bool:
-    return invoice is not None and invoice.status in {InvoiceStatus.VOID, InvoiceStatus.DELETED}
-
-
-def _plan_name(at: Desk, case: Case) -> str | None:
-    subscription = at.book.get(Subscription, case.account_id, case.subscription_id)
-    return (subscription.plan if subscription else None) or case.plan
-
-
-async def _leave(
-    world: World, action: Action, message: Message, letter: Letter, merchant: Merchant
-) -> None:
-    state, why, subject = MessageState.SENT, None, None
-    try:
-        body = world.renderer.render(letter)
-        subject = body.subject
-        await world.mailer.send(
-            Mail(
-                message_id=message.message_id,
-                sender=merchant.sender_email,
-                sender_name=merchant.sender_name or merchant.name,
-                recipient=message.recipient,
-                reply_to=merchant.reply_to,
-                language=message.language,
-                body=body,
-            )
-        )
-    except (MailRefused, TemplateFault) as fault:
-        state, why = MessageState.FAILED, f"{type(fault).__name__}: {fault}"[:300]
-    except MailUnknown as fault:
-        state, why = MessageState.UNKNOWN, str(fault)[:300]
-    except MailDeferred as fault:
-        state, why = MessageState.PLANNED, str(fault)[:300]
-    await _record(world, action, message, state, why, subject)
-
-
-def is_our_fault(message: Message) -> bool:
-    """Whether a letter that failed did so by a template of ours, and not by its address."""
-    return (message.reason or "").startswith(TemplateFault.__name__)
-
-
-async def _record(
-    world: World,
-    action: Action,
-    message: Message,
-    state: MessageState,
-    why: str | None,
-    subject: str | None,
-) -> None:
+async def _record(world: World, action: Action, claimed: Claimed, posted: Posted) -> None:
     async with desk(world, action, after_the_deed=True) as at:
         if at is None:
             return
         at.done(action)
-        now = at.terms.now
-        if state is MessageState.PLANNED:
-            moved = replace(message, due_at=now + DEFERRED_AGAIN, reason=why)
-            at.book.put(moved)
-            at.book.add(send_action(moved))
-            return
-        sent = state is MessageState.SENT
-        _settle(at, replace(message, subject=subject, sent_at=now if sent else None), state, why)
-        if sent:
-            _note_sent(at, message)
-        if state is not MessageState.FAILED:
-            at.book.put(replace(at.case, wrote=True))
-        elif is_our_fault(replace(message, reason=why)):
-            text = f"{message.template} in {message.language}: {why}"
-            at.book.add(alert(now, message.merchant_id, "template", message.template, text))
+        now, lead = at.terms.now, claimed.messages[0]
+        for one in claimed.messages:
+            carried = None if one is lead else lead.message_id
+            _note_posted(at, replace(one, carried_by=carried), posted)
+        if posted.state is MessageState.SENT:
+            _note_sent(at, lead)
+        elif is_our_fault(replace(lead, reason=posted.why)):
+            text = f"{lead.template} in {lead.language}: {posted.why}"
+            at.book.add(alert(now, lead.merchant_id, "template", lead.template, text))
+
+
+def _note_posted(at: Desk, message: Message, posted: Posted) -> None:
+    now = at.terms.now
+    if posted.state is MessageState.PLANNED:
+        moved = replace(
+            message,
+            state=MessageState.PLANNED,
+            due_at=now + DEFERRED_AGAIN,
+            reason=posted.why,
+            carried_by=None,
+        )
+        at.book.put(moved)
+        at.book.add(send_action(moved))
+        return
+    sent_at = now if posted.state is MessageState.SENT else None
+    told = replace(message, subject=posted.subject, sent_at=sent_at)
+    _settle(at, told, posted.state, posted.why)
+    if posted.state is not MessageState.FAILED:
+        case = at.beside(message.case_id or at.case_id).case
+        at.book.put(replace(case, wrote=True))

@@ -4,29 +4,36 @@ from dataclasses import replace
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import Case, CaseKind, CaseState, Trigger
+from app.domain.mirror import Subscription
 from app.domain.openings import case_action
 from app.domain.records import Book
 from app.ports.world import World
 from app.services.books import Touched, account_terms, load_touched, write
 
+CHARGED_LATER = ["active", "past_due", "trialing", "unpaid"]
+
 
 async def try_new_card(world: World, action: Action) -> None:
     """Set the new method on customer and subscriptions, then plan one attempt per open case,
-    oldest first. Safe to repeat: setting a default twice is one default, and the attempts' keys
-    are made of case and method."""
+    oldest first. A card entered by way of a reminder, with nothing open, is for every subscription
+    of the customer that will be charged. Safe to repeat: setting a default twice is one default,
+    and the attempts' keys are made of case and method."""
     data = action.data or {}
     method, customer = data["method"], action.subject
     async with world.store.transaction(action.merchant_id) as tx:
         book = await load_touched(tx, action.account_id, Touched(customers={customer}))
         account = (await account_terms(tx, world, action.merchant_id, action.account_id)).account
         open_cases = _open_cases(book, customer)
-    if open_cases:
+        subscriptions = {c.subscription_id for c in open_cases if c.subscription_id}
+        if not open_cases and data.get("link"):
+            where = {"account_id": action.account_id, "customer_id": customer}
+            found = await tx.find(Subscription, where=where | {"status": CHARGED_LATER})
+            subscriptions = {one.subscription_id for one in found}
+    if open_cases or subscriptions:
         await world.payments.set_default_method(
             account,
             customer=customer,
-            subscriptions=tuple(
-                sorted({c.subscription_id for c in open_cases if c.subscription_id})
-            ),
+            subscriptions=tuple(sorted(subscriptions)),
             method=method,
             key=f"{action.action_id}:default",
         )

@@ -7,19 +7,23 @@ from datetime import datetime
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseKind, CaseState
 from app.domain.ids import derive_id
+from app.domain.languages import language_for
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
 from app.domain.records import Book
+from app.domain.terms import Terms
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
-from app.services.books import asks_for_terms, load_case, terms_from, write
-from app.services.messages import reason_key
+from app.services.books import account_terms, asks_for_terms, load_case, terms_from, write
+from app.services.letters import reason_key
 from app.services.shelves import keeping
 
 TOKEN_AT_MOST = 200
 OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
 PAYABLE = frozenset({"open", "late"})
+LEADS_ON = PAYABLE | {"card"}
+PURPOSES = ["card", "pay"]
 
 
 class LinkDead(Exception):
@@ -33,8 +37,8 @@ class LinkDead(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkView:
     """What the page may show: no address, no ids. `status` is `open`, `paid`, `late` (after our
-    end: paying settles the debt only), `ended`, `expired` or `paused`; `needs` is `card`,
-    `authenticate` or `pay`."""
+    end: paying settles the debt only), `card` (nothing is owed, a card can be entered), `ended`,
+    `expired` or `paused`; `needs` is `card`, `authenticate` or `pay`."""
 
     status: str
     merchant_name: str
@@ -66,11 +70,14 @@ async def _find(tx: Transaction, token: str) -> PaymentLink | None:
     if not token or len(token) > TOKEN_AT_MOST:
         return None
     hashed = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-    links = await tx.find(PaymentLink, where={"token_hash": hashed, "purpose": "pay"})
+    links = await tx.find(PaymentLink, where={"token_hash": hashed, "purpose": PURPOSES})
     return links[0] if links else None
 
 
 async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | None:
+    if link.case_id is None:
+        terms = await account_terms(tx, world, link.merchant_id, link.account_id)
+        return await _card_view(tx, link, terms)
     asked = asks_for_terms([link.merchant_id], [link.account_id])
     book, case, also = await load_case(tx, link.case_id, also=asked)
     if case is None:
@@ -84,7 +91,7 @@ async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | 
     return LinkView(
         status=status,
         merchant_name=terms.merchant.name,
-        language=(customer and customer.language) or terms.merchant.language,
+        language=language_for(customer.language if customer else None, terms.merchant.language),
         time_zone=terms.zone_of(customer).key,
         amount_minor=case.due_minor if status in PAYABLE else case.amount_minor,
         currency=case.currency,
@@ -96,6 +103,33 @@ async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | 
         end_action=terms.policy_of(case).end.subscription if is_open and case.driven else None,
         needs=_needs(case),
         paid_at=invoice.paid_at if invoice else None,
+    )
+
+
+async def _card_view(tx: Transaction, link: PaymentLink, terms: Terms) -> LinkView:
+    """The view of a link that asks for a card ahead of time: no debt is shown, there is none."""
+    found = await tx.load(Customer, [(link.account_id, link.customer_id)])
+    customer = found[0] if found else None
+    gone = customer is None or customer.deleted or customer.erased
+    expired = link.expires_at <= terms.now or link.revoked_at is not None
+    status = "expired" if expired else "ended" if gone else "card"
+    if status == "card" and terms.account.paused_reason:
+        status = "paused"
+    return LinkView(
+        status=status,
+        merchant_name=terms.merchant.name,
+        language=language_for(customer.language if customer else None, terms.merchant.language),
+        time_zone=terms.zone_of(customer).key,
+        amount_minor=0,
+        currency="usd",
+        reason_key=None,
+        plan=None,
+        invoice_number=None,
+        next_retry_at=None,
+        last_day=None,
+        end_action=None,
+        needs="card",
+        paid_at=None,
     )
 
 
@@ -138,21 +172,21 @@ async def go(world: World, token: str) -> str:
             raise LinkDead("unknown")
         await tx.act_for([link.merchant_id])
         view = await _view(tx, world, link)
-        if view is None or view.status not in PAYABLE:
+        if view is None or view.status not in LEADS_ON:
             raise LinkDead(view.status if view else "unknown")
+        ids = [(link.case_id,)] if link.case_id else []
         accounts, cases = await tx.ask(
-            Ask(ProviderAccount, keys=[(link.account_id,)]), Ask(Case, keys=[(link.case_id,)])
+            Ask(ProviderAccount, keys=[(link.account_id,)]), Ask(Case, keys=ids)
         )
         account, case = accounts[0], cases[0] if cases else None
-    if case is None:
-        raise LinkDead("unknown")
     page, url = await _page(world, account, case, link, token)
     async with world.store.transaction(link.merchant_id) as tx:
-        await tx.lock(case.account_id, [case.customer_id or case.invoice_id])
+        who = case.customer_id or case.invoice_id if case else link.customer_id
+        await tx.lock(link.account_id, [who] if who else [])
         now = world.clock.now()
         book = Book()
         book.know([link])
-        book.know([case])
+        book.know([case] if case else [])
         went = LinkEvent(
             event_id=derive_id("link_event", now, link.link_id, page, url),
             merchant_id=link.merchant_id,
@@ -167,18 +201,21 @@ async def go(world: World, token: str) -> str:
 
 
 async def _page(
-    world: World, account: ProviderAccount, case: Case, link: PaymentLink, token: str
+    world: World, account: ProviderAccount, case: Case | None, link: PaymentLink, token: str
 ) -> tuple[str, str]:
-    if _needs(case) != "card" or case.customer_id is None:
+    customer = link.customer_id if case is None else case.customer_id
+    if case is not None and (_needs(case) != "card" or customer is None):
         url = await world.payments.invoice_page(account, case.invoice_id)
         if url is None:
             raise LinkDead("ended")
         return "invoice", url
+    if customer is None:
+        raise LinkDead("unknown")
     url = await world.payments.card_page(
         account,
-        customer=case.customer_id,
+        customer=customer,
         return_url=f"{world.public_url}/p/{token}/done",
         link=link.link_id,
-        currency=case.currency,
+        currency=case.currency if case else (link.currency or "usd"),
     )
     return "card", url

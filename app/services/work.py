@@ -40,6 +40,10 @@ class Desk:
         """The policy version the case began with."""
         return self.terms.policy_of(self.case)
 
+    def beside(self, case_id: str) -> "Desk":
+        """Another case of the same customer, with the same book."""
+        return replace(self, case_id=case_id)
+
     def done(self, action: Action, why: str | None = None) -> None:
         """Mark the action carried out, or needless where `why` says so."""
         state = ActionState.DROPPED if why else ActionState.DONE
@@ -74,7 +78,7 @@ async def desk(
         terms = await keeping(tx, terms, book.all(Case))
         opened = Desk(tx, book, terms, case.case_id)
         yield opened
-        _say_thanks(opened)
+        say_thanks(opened)
         await write(tx, book, at=terms.now)
 
 
@@ -126,7 +130,7 @@ def _stands(rows: list[Action], action: Action) -> bool:
     return any(r.state is ActionState.PENDING and r.claims == action.claims for r in rows)
 
 
-def _say_thanks(desk: Desk) -> None:
+def say_thanks(desk: Desk) -> None:
     """A customer whom we wrote about a failure hears that it is settled; others hear nothing."""
     case = desk.case
     if case.state is CaseState.RECOVERED and case.wrote:

@@ -26,4 +26,5 @@ ALERTS = table_of(
     Alert,
     "alerts",
     refers(MERCHANT, "merchants"),
+    index("alerts_untold", "at", where="told_at is null and resolved_at is null"),
 )

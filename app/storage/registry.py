@@ -5,6 +5,13 @@ from typing import Any
 from sqlalchemy import Table
 
 from app.domain.actions import Action
+from app.domain.correspondence import (
+    Channels,
+    Letterhead,
+    MessageEvent,
+    Suppression,
+    TemplateVersion,
+)
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events import (
     DeliveryTry,
@@ -42,6 +49,11 @@ TABLES: dict[type[Any], Table] = {
     Message: messages.MESSAGES,
     PaymentLink: messages.PAYMENT_LINKS,
     LinkEvent: messages.LINK_EVENTS,
+    Letterhead: messages.LETTERHEADS,
+    Channels: messages.CHANNELS,
+    TemplateVersion: messages.TEMPLATE_VERSIONS,
+    MessageEvent: messages.MESSAGE_EVENTS,
+    Suppression: messages.SUPPRESSIONS,
     Action: dunning.ACTIONS,
     Failure: ledgers.FAILURES,
     RecoveryEntry: ledgers.RECOVERY_ENTRIES,
@@ -55,10 +67,12 @@ TABLES: dict[type[Any], Table] = {
     DeliveryTry: events.DELIVERY_TRIES,
 }
 # Never updated, never deleted: triggers and missing rights hold it.
-APPEND_ONLY: frozenset[type[Any]] = frozenset({Failure, RecoveryEntry, MrrMovement, AuditEntry})
+APPEND_ONLY: frozenset[type[Any]] = frozenset(
+    {Failure, RecoveryEntry, MrrMovement, AuditEntry, TemplateVersion, MessageEvent}
+)
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(
-    {InboxEvent, Action, ProviderAccount, ApiKey, PaymentLink}
+    {InboxEvent, Action, ProviderAccount, ApiKey, PaymentLink, Alert}
 )
 
 

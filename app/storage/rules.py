@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.actions import Action
+from app.domain.correspondence import TemplateVersion
 from app.domain.dunning import Attempt
 from app.domain.events import OutgoingEvent
 from app.domain.experiments import Assignment
 from app.domain.merchants import Merchant
+from app.domain.messages import Message
 from app.domain.mirror import PaymentMethod
 from app.domain.operations import SHARES, InboxEvent
 from app.domain.policies import PolicyVersion
@@ -29,6 +31,8 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     Merchant: lambda row: (
         0 <= row.holdout_percent <= 100 and bool(row.merchant_id) and "," not in row.merchant_id
     ),
+    Message: lambda row: row.case_id is None or row.subscription_id is None,
+    TemplateVersion: lambda row: row.version >= 1,
     Assignment: lambda row: 0 <= row.holdout_percent <= 100,
     PaymentMethod: lambda row: row.last4 is None or len(row.last4) <= 4,
     Attempt: lambda row: row.number >= 1,

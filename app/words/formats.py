@@ -1,14 +1,14 @@
 """Amounts and days as people of a language and a place write them."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import get_currency_precision, parse_pattern
 
 from app.domain.money import exponent
@@ -60,6 +60,13 @@ def show_day(instant: datetime, time_zone: str, language: str) -> str:
     """The day of an instant with its weekday, as the calendar of `time_zone` has it."""
     local = instant.astimezone(zone_of(time_zone))
     return format_date(local.date(), format="full", locale=locale_of(language))
+
+
+def show_month(month: str, language: str) -> str:
+    """A month written `YYYY-MM`, as in `December 2026`. Raises `ValueError` for what is none."""
+    year, _, number = month.partition("-")
+    first = date(int(year), int(number), 1)
+    return format_skeleton("yMMMM", first, locale=locale_of(language))
 
 
 def show_minute(instant: datetime, time_zone: str, language: str) -> str:

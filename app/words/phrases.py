@@ -8,8 +8,9 @@ import yaml
 from jinja2 import BaseLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from app.domain.languages import DEFAULT_LANGUAGE, written
+
 SHARED = Path(__file__).parent / "texts"
-DEFAULT_LANGUAGE = "en"
 
 Say = Callable[[str], str]
 
@@ -61,14 +62,12 @@ class Phrases:
 
     def language_of(self, tag: str) -> str:
         """The catalogue for a language tag (`de-AT` is `de`); English where there is none."""
-        base = tag.replace("_", "-").split("-")[0].lower()
-        return base if base in self._phrases else DEFAULT_LANGUAGE
+        return written(tag) or DEFAULT_LANGUAGE
 
     def locale_of(self, tag: str) -> str:
         """`tag` itself where its language has a catalogue, else English: the words and the
         numbers of one text are never in two languages."""
-        known = tag.lower().startswith(self.language_of(tag))
-        return tag if known else DEFAULT_LANGUAGE
+        return tag if written(tag) else DEFAULT_LANGUAGE
 
     def speaker(self, tag: str, facts: Mapping[str, Any]) -> Say:
         """A function from a phrase's key to its words about these facts, as plain text."""

@@ -30,6 +30,7 @@ OPEN = {
 def test_only_what_has_another_way_in_needs_no_key() -> None:
     assert {
         "/webhooks/stripe/{provider_account}",
+        "/webhooks/mail/{merchant}/{provider}",
         "/healthz",
         "/readyz",
         "/problems/{name}",

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from starlette.responses import HTMLResponse, Response
 
+from app.domain.languages import LANGUAGES
 from app.mail.mailbox import FolderMailbox, MailboxMailer
 from app.pages.headers import page
 from app.pages.mailbox import mailbox_router
@@ -47,7 +48,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 def all_pages() -> dict[str, Told]:
     """Every page there is, by a name that says which."""
     told = {"unknown": unknown_page("de"), "broken": broken_page("en")}
-    for language in ("en", "de"):
+    for language in LANGUAGES:
         for status in ("open", "paid", "late", "ended", "expired", "paused"):
             paid_at = NOW if status == "paid" else None
             view = a_view(status=status, language=language, paid_at=paid_at)
@@ -68,11 +69,11 @@ def all_pages() -> dict[str, Told]:
 
 
 def all_letters() -> dict[str, str]:
-    """Every letter there is as HTML, in both languages, and a hostile one."""
+    """Every letter there is as HTML, in all languages, and a hostile one."""
     letters = {
         f"{message}-{language}": a_full_letter(template=message, language=language)
         for message in MESSAGES
-        for language in ("en", "de")
+        for language in LANGUAGES
     }
     letters["hostile"] = a_full_letter(
         language="de", merchant_name=HOSTILE["script"], plan=LONG + "x" * 120

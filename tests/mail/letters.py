@@ -18,6 +18,8 @@ MESSAGES = (
     "final_notice",
     "payment_recovered",
     "subscription_ended",
+    "renewal_reminder",
+    "card_expiring",
 )
 REASONS = (
     "overdue",
@@ -74,6 +76,10 @@ def a_full_letter(**changes: Any) -> Letter:
         "last_day": datetime(2026, 12, 1, 9, tzinfo=UTC),
         "end_action": "cancel_now",
         "paid_at": datetime(2026, 11, 16, 9, tzinfo=UTC),
+        "renews_at": datetime(2026, 12, 3, 9, tzinfo=UTC),
+        "former_minor": 2500,
+        "card": "Visa •••• 4242",
+        "card_expires": "2026-11",
     }
     return a_letter(**(days | changes))
 

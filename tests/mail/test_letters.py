@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from jinja2 import TemplateError
 
+from app.domain.languages import LANGUAGES
 from app.ports.mailer import TemplateFault
 from app.resources import resource
 from app.words.phrases import Phrases, sandbox
@@ -22,7 +23,6 @@ from tests.mail.letters import (
     a_letter,
 )
 
-LANGUAGES = ("en", "de")
 NEVER_SAID = re.compile(r"stolen|lost card|fraud|gestohlen|verloren|betrug|undefined|none", re.I)
 
 
@@ -72,7 +72,7 @@ def test_every_language_has_the_same_phrases():
     keys = {language: RENDERER.phrases.keys(language) for language in RENDERER.phrases.languages}
 
     assert set(keys) == set(LANGUAGES)
-    assert keys["de"] == keys["en"]
+    assert set(keys.values()) == {keys["en"]}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

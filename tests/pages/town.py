@@ -15,12 +15,14 @@ from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus
 from app.domain.policies import Policy
 from app.pages.links import links_router
+from app.pages.unsubscribe import unsubscribe_router
 from app.ports.world import World
 from app.services.payment_links import LinkView
 from app.storage.memory import MemoryStore
 
 NOW = datetime(2026, 11, 10, 8, 30, tzinfo=UTC)
 TOKEN = "Zk3v9xQ7bq0Yt2mWf1cN8rLsJd5hUa6P"
+UNUSED = ["webhooks", "mail_reports", "mailer", "renderer", "outgoing", "sealer", "tokens", "wake"]
 WHOSE: dict[str, Any] = {"merchant_id": "mer_1", "account_id": "acc_1"}
 
 
@@ -93,7 +95,7 @@ async def a_town(
             await tx.save([row])
     unused = cast(
         "Any",
-        dict.fromkeys(("webhooks", "mailer", "renderer", "sealer", "tokens", "wake", "outgoing")),
+        dict.fromkeys(UNUSED),
     )
     world = World(
         store=store,
@@ -105,6 +107,7 @@ async def a_town(
     )
     app = FastAPI()
     app.include_router(links_router(world))
+    app.include_router(unsubscribe_router(world))
     browser = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://pay.example")
     return Town(store, payments, app, browser)
 

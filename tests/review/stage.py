@@ -245,13 +245,13 @@ async def open_stage(policy: Policy = POLICY, decline: Decline = SOFT) -> Stage:
     clock, post = Clock(), Post()
     store = MemoryStore(lease_clock=clock.now)
     bank = Bank(clock, an_invoice(), [refused_charge(MONDAY, "ch_first", decline)])
-    unused = cast("Any", dict.fromkeys(("webhooks", "sealer", "wake", "outgoing")))
+    unused = cast("Any", dict.fromkeys(("webhooks", "mail_reports", "sealer", "wake", "outgoing")))
     world = World(
         store=store,
         clock=clock,
         payments=cast("Any", bank),
         mailer=post,
-        renderer=post,
+        renderer=cast("Any", post),
         tokens=post,
         policy=policy,
         public_url="https://pay.example.com",

@@ -17,6 +17,7 @@ from app.ports.payments import (
     InvoiceReading,
     ProviderRefused,
     ProviderUnavailable,
+    RenewalReading,
     SubscriptionPage,
 )
 from app.ports.secrets import Sealer
@@ -35,6 +36,7 @@ from app.providers.stripe.live import (
 )
 from app.providers.stripe.methods import LINK_MARK
 from app.providers.stripe.reading import Json, ref, rows, text
+from app.providers.stripe.renewals import RENEWAL, renewal_method, renewal_of
 
 INTENT = "payments.data.payment.payment_intent"
 READING = [
@@ -84,6 +86,20 @@ class StripePayments:
         if reading is None:
             raise ProviderUnavailable("the answer shows no invoice")
         return reading
+
+    async def read_renewal(self, account: ProviderAccount, subscription: str) -> RenewalReading:
+        """The live subscription and Stripe's preview of its next invoice."""
+        client = self._connections.client(account)
+        with in_our_words():
+            obj = await json_of(client.v1.subscriptions.retrieve_async(subscription, RENEWAL))
+            method = renewal_method(obj)
+            if isinstance(method, str):
+                method = await json_of(client.v1.payment_methods.retrieve_async(method))
+            asked: Any = {"subscription": subscription}
+            preview: Json | None = None
+            if obj.get("status") not in ENDED:
+                preview = await json_of(client.v1.invoices.create_preview_async(asked))
+        return renewal_of(obj, preview, method or {}, account, self._clock.now())
 
     async def pay(
         self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None

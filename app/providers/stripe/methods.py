@@ -21,6 +21,8 @@ from app.providers.stripe.reading import (
 
 # Our own metadata on set-ups begun from one of our payment links.
 LINK_MARK = "holdfast_link"
+# The merchant's record that a customer wants short texts, in the customer's metadata.
+SMS_MARK = "holdfast_sms_consent"
 
 
 def read_customer(obj: Json, *, seen_at: datetime) -> Customer | None:
@@ -37,6 +39,8 @@ def read_customer(obj: Json, *, seen_at: datetime) -> Customer | None:
         name=text(obj.get("name"), 200),
         language=text(locales[0], 35) if isinstance(locales, list) and locales else None,
         country=_country(obj),
+        phone=text(obj.get("phone"), 40),
+        sms_consent=text(table(obj.get("metadata")).get(SMS_MARK), 200),
         default_method_id=first_ref(
             at(obj, "invoice_settings", "default_payment_method"), obj.get("default_source")
         ),

@@ -1,0 +1,115 @@
+"""What a letter about a case says, gathered from the mirror at sending time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.correspondence import Letterhead, Suppression, TemplateVersion, folded
+from app.domain.declines import DeclineKind
+from app.domain.dunning import Case, CaseKind
+from app.domain.languages import written
+from app.domain.messages import AlsoOpen, Letter, Look, Message, Wording
+from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
+from app.domain.movements import what_became
+from app.ports.store import Ask, Transaction
+from app.services.work import Desk
+
+REASON_KEYS = {
+    DeclineKind.NEW_METHOD: "bank_declined",
+    DeclineKind.FIX_DATA: "card_data",
+    DeclineKind.CUSTOMER_AUTHENTICATE: "authentication",
+    DeclineKind.NO_PAYMENT_METHOD: "no_method",
+    DeclineKind.INSUFFICIENT_FUNDS: "insufficient_funds",
+    DeclineKind.LIMIT_EXCEEDED: "limit",
+    DeclineKind.PROCESSOR_ERROR: "temporary",
+    DeclineKind.RETRY_LATER: "temporary",
+    DeclineKind.RECONCILE_FIRST: "temporary",
+    DeclineKind.RETRY_FEW_AND_ASK: "bank_declined",
+    DeclineKind.NEVER: "bank_declined",
+}
+
+
+def reason_key(case: Case) -> str:
+    """Which plain words a letter uses for the refusal; loss, theft and fraud look like any."""
+    if case.kind is CaseKind.INVOICE:
+        return "overdue"
+    if (case.decline or {}).get("code") == "expired_card":
+        return "card_expired"
+    return REASON_KEYS.get(case.decline_kind or DeclineKind.UNKNOWN, "unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stationery:
+    """What a merchant's letters are written on, and to whom not at all."""
+
+    look: Look
+    wording: Wording | None
+    suppressions: list[Suppression]
+
+
+async def stationery_for(tx: Transaction, message: Message) -> Stationery:
+    """The look, the merchant's own wording and the suppressions for one message."""
+    merchant = {"merchant_id": message.merchant_id}
+    about = {"template": message.template, "language": written(message.language) or "en"}
+    to = {"recipient": folded(message.recipient), "channel": message.channel}
+    heads, versions, suppressions = await tx.ask(
+        Ask(Letterhead, keys=[(message.merchant_id,)]),
+        Ask(TemplateVersion, where=merchant | about),
+        Ask(Suppression, where=merchant | to),
+    )
+    newest = max(versions, key=lambda row: row.version, default=None)
+    return Stationery(
+        look=heads[0].look if heads else Look(),
+        wording=newest.wording if newest else None,
+        suppressions=suppressions,
+    )
+
+
+def letter_of(at: Desk, message: Message, link: str, also: list[Case]) -> Letter:
+    """The letter of a message about the case on the desk, and `also` about other open ones."""
+    case, merchant = at.case, at.terms.merchant
+    invoice = at.book.get(Invoice, case.account_id, case.invoice_id)
+    customer = at.book.get(Customer, case.account_id, case.customer_id)
+    paid = invoice is not None and invoice.status is InvoiceStatus.PAID
+    return Letter(
+        template=message.template,
+        language=message.language,
+        time_zone=at.terms.zone_of(customer).key,
+        merchant_name=merchant.name,
+        customer_name=customer.name if customer else None,
+        plan=_plan_name(at, case),
+        invoice_number=invoice.number if invoice else None,
+        amount_minor=case.recovered_minor or case.amount_minor if paid else case.due_minor,
+        currency=case.currency,
+        reason_key=reason_key(case),
+        link=None if paid or _nothing_owed(invoice) else link,
+        next_retry_at=_still_to_come(case.next_attempt_at, at.terms.now),
+        last_day=case.window_ends_at if case.driven else None,
+        end_action=what_became(case, at.policy.end.subscription) if case.driven else None,
+        paid_at=invoice.paid_at if invoice and paid else None,
+        also=tuple(_also(at, other) for other in also),
+    )
+
+
+def _also(at: Desk, case: Case) -> AlsoOpen:
+    invoice = at.book.get(Invoice, case.account_id, case.invoice_id)
+    return AlsoOpen(
+        amount_minor=case.due_minor,
+        currency=case.currency,
+        invoice_number=invoice.number if invoice else None,
+        plan=_plan_name(at, case),
+        last_day=case.window_ends_at if case.driven else None,
+    )
+
+
+def _still_to_come(at: datetime | None, now: datetime) -> datetime | None:
+    """A retry that an outage put off has no instant that could be told."""
+    return at if at is not None and at > now else None
+
+
+def _nothing_owed(invoice: Invoice | None) -> bool:
+    return invoice is not None and invoice.status in {InvoiceStatus.VOID, InvoiceStatus.DELETED}
+
+
+def _plan_name(at: Desk, case: Case) -> str | None:
+    subscription = at.book.get(Subscription, case.account_id, case.subscription_id)
+    return (subscription.plan if subscription else None) or case.plan

@@ -1,0 +1,232 @@
+"""Telling of renewals and expiring cards: looked at live when due, sent at most once."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from app.domain.actions import Action
+from app.domain.correspondence import suppressed_by
+from app.domain.ids import derive_id
+from app.domain.languages import language_for
+from app.domain.messages import Letter, LinkEvent, Message, MessageState, PaymentLink
+from app.domain.mirror import Subscription
+from app.domain.mirroring import forward
+from app.ports.payments import RenewalReading
+from app.ports.world import World
+from app.services.alarms import alert
+from app.services.books import Touched
+from app.services.customer_desk import CustomerDesk, customer_desk
+from app.services.letters import stationery_for
+from app.services.occasions import (
+    Occasion,
+    card_occasion,
+    charged_to_card,
+    renewal_occasion,
+    stale,
+)
+from app.services.posting import Outgoing, Posted, is_our_fault, post
+
+LINK_LIVES = timedelta(days=60)
+DEFERRED_AGAIN = timedelta(minutes=15)
+CARD, UNSUBSCRIBE = "card", "unsubscribe"
+Finder = Callable[[CustomerDesk, RenewalReading], Awaitable[Occasion | str]]
+
+
+async def remind(world: World, action: Action) -> None:
+    """Tell of a renewal, if it still comes as announced.
+
+    Safe to repeat: the message is unique for its subscription, renewal and day. One found half
+    sent is `unknown` and never sent again.
+    """
+    account = None
+    async with customer_desk(world, action, Touched(subscriptions={action.subject})) as at:
+        if at is None or not at.is_day():
+            return
+        why = stale(at.book.get(Subscription, action.account_id, action.subject), at)
+        if why is not None:
+            at.done(why)
+            return
+        account = at.terms.account
+    reading = await world.payments.read_renewal(account, action.subject)
+    await _tell(world, action, reading, renewal_occasion)
+
+
+async def look_at_card(world: World, action: Action) -> None:
+    """Tell of an expiring card if a charge falls after its expiry, and plan the reminders of a
+    renewal that will find it expired. Safe to repeat."""
+    async with customer_desk(world, action, Touched(methods={action.subject})) as at:
+        if at is None or not at.is_day():
+            return
+        subscription = await charged_to_card(at)
+        if subscription is None:
+            at.done("no charge falls after the expiry")
+            return
+        if int((action.data or {})["days"]) not in at.terms.policy.reminders.card_days:
+            at.done()
+            return
+        account = at.terms.account
+    reading = await world.payments.read_renewal(account, subscription)
+    await _tell(world, action, reading, card_occasion)
+
+
+async def _tell(world: World, action: Action, reading: RenewalReading, occasion_of: Finder) -> None:
+    out: Outgoing | None = None
+    touched = Touched(subscriptions={reading.subscription.subscription_id})
+    if reading.method is not None:
+        touched.methods.add(reading.method.method_id)
+    async with customer_desk(world, action, touched) as at:
+        if at is None:
+            return
+        forward(at.book, reading.subscription, at.terms)
+        if reading.method is not None:
+            forward(at.book, reading.method, at.terms)
+        occasion = await occasion_of(at, reading)
+        if isinstance(occasion, Occasion):
+            out = await _begin(at, occasion, reading, world)
+        else:
+            at.done(occasion)
+    if out is not None:
+        await _record(world, action, out, await post(world, out))
+
+
+async def _begin(
+    at: CustomerDesk, occasion: Occasion, reading: RenewalReading, world: World
+) -> Outgoing | None:
+    """Commit `sending` with the links the letter carries; None where it must not leave."""
+    message = _message(at, occasion, reading.subscription)
+    known = await at.tx.load(Message, [(message.message_id,)])
+    if known:
+        at.book.know(known)
+        if known[0].state is MessageState.SENDING:
+            why = "interrupted while sending"
+            at.book.put(replace(known[0], state=MessageState.UNKNOWN, reason=why))
+        if known[0].state is not MessageState.PLANNED:
+            at.done(f"the letter is {known[0].state}")
+            return None
+        message = replace(message, due_at=known[0].due_at)
+    paper = await stationery_for(at.tx, message)
+    why_not = "no address is known" if not message.recipient else None
+    if by := suppressed_by(paper.suppressions, message.recipient, courtesy=occasion.courtesy):
+        why_not = f"the address is suppressed: {by}"
+    if why_not is not None:
+        at.book.put(replace(message, state=MessageState.DROPPED, reason=why_not))
+        at.done(why_not)
+        return None
+    at.book.put(replace(message, state=MessageState.SENDING))
+    letter = _letter(at, message, occasion, reading)
+    letter = replace(letter, look=paper.look, wording=paper.wording, link=paper.look.manage_url)
+    return _with_links(at, message, letter, occasion, world)
+
+
+def _with_links(
+    at: CustomerDesk, message: Message, letter: Letter, occasion: Occasion, world: World
+) -> Outgoing:
+    headers: tuple[tuple[str, str], ...] = ()
+    if occasion.asks_for_card:
+        token = _add_link(at, message, CARD, letter.currency, world)
+        letter = replace(letter, link=f"{world.public_url}/p/{token}")
+    if occasion.courtesy:
+        token = _add_link(at, message, UNSUBSCRIBE, letter.currency, world)
+        url = f"{world.public_url}/u/{token}"
+        letter = replace(letter, unsubscribe_url=url)
+        headers = (
+            ("List-Unsubscribe", f"<{url}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        )
+    return Outgoing(message=message, letter=letter, merchant=at.terms.merchant, headers=headers)
+
+
+def _add_link(at: CustomerDesk, message: Message, purpose: str, currency: str, world: World) -> str:
+    """The token of a link for this purpose; the link itself is kept by its hash."""
+    token, now = world.tokens.link(message.message_id, purpose), at.terms.now
+    at.book.add(
+        PaymentLink(
+            link_id=_link_id(message, purpose),
+            token_hash=hashlib.sha256(token.encode()).hexdigest(),
+            merchant_id=message.merchant_id,
+            account_id=message.account_id,
+            customer_id=message.customer_id,
+            message_id=message.message_id,
+            purpose=purpose,
+            currency=currency,
+            created_at=now,
+            expires_at=now + LINK_LIVES,
+        )
+    )
+    return token
+
+
+def _message(at: CustomerDesk, occasion: Occasion, subscription: Subscription) -> Message:
+    customer, action = at.customer, at.action
+    facts = (action.account_id, action.subject, occasion.step)
+    return Message(
+        message_id=derive_id("message", occasion.dated, *facts),
+        merchant_id=action.merchant_id,
+        account_id=action.account_id,
+        customer_id=action.customer_id,
+        subscription_id=subscription.subscription_id,
+        step=occasion.step,
+        template=occasion.template,
+        recipient=(customer.email if customer else None) or "",
+        language=language_for(customer.language if customer else None, at.terms.merchant.language),
+        due_at=at.terms.now,
+    )
+
+
+def _letter(
+    at: CustomerDesk, message: Message, occasion: Occasion, reading: RenewalReading
+) -> Letter:
+    customer = at.customer
+    return Letter(
+        template=message.template,
+        language=message.language,
+        time_zone=at.terms.zone_of(customer).key,
+        merchant_name=at.terms.merchant.name,
+        customer_name=customer.name if customer else None,
+        plan=reading.subscription.plan,
+        invoice_number=None,
+        amount_minor=reading.amount_minor or 0,
+        currency=reading.currency or reading.subscription.currency or "usd",
+        link=None,
+        **occasion.facts,
+    )
+
+
+async def _record(world: World, action: Action, out: Outgoing, posted: Posted) -> None:
+    message = out.message
+    async with customer_desk(world, action, Touched(), after_the_deed=True) as at:
+        if at is None:
+            return
+        now = at.terms.now
+        at.book.know(await at.tx.load(Message, [(message.message_id,)]))
+        if posted.state is MessageState.PLANNED:
+            at.book.put(replace(message, state=MessageState.PLANNED, reason=posted.why))
+            at.again(now + DEFERRED_AGAIN, posted.why or "put off")
+            return
+        at.done()
+        sent = posted.state is MessageState.SENT
+        told = replace(message, state=posted.state, reason=posted.why, subject=posted.subject)
+        at.book.put(replace(told, sent_at=now if sent else None))
+        if sent:
+            await _note_sent(at, message)
+        elif is_our_fault(told):
+            text = f"{message.template} in {message.language}: {posted.why}"
+            at.book.add(alert(now, message.merchant_id, "template", message.template, text))
+
+
+async def _note_sent(at: CustomerDesk, message: Message) -> None:
+    for link in await at.tx.load(PaymentLink, [(_link_id(message, CARD),)]):
+        at.book.add(
+            LinkEvent(
+                event_id=derive_id("link_event", at.terms.now, link.link_id, "sent"),
+                merchant_id=link.merchant_id,
+                link_id=link.link_id,
+                kind="sent",
+                at=at.terms.now,
+            )
+        )
+
+
+def _link_id(message: Message, purpose: str) -> str:
+    return derive_id("link", message.due_at, message.message_id, purpose)
