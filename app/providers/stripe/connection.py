@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Awaitable, Mapping
+from contextvars import ContextVar
 
 import httpx
+import orjson
 import stripe
-from stripe import HTTPXClient, StripeClient, StripeObject
+from stripe import APIError, HTTPXClient, StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
 from app.ports.payments import AccountRefused
@@ -24,8 +26,17 @@ stripe.enable_telemetry = False
 os.environ.setdefault("STRIPE_SUPPRESS_NOTICES", "true")
 
 
+# The answer to this task's last call, as it came.
+ANSWER: ContextVar[bytes] = ContextVar("ANSWER")
+SEEN = b"{}"
+
+
 class Wire(HTTPXClient):
-    """The SDK's HTTP client, but it sends a form as content: httpx deprecates what the SDK does."""
+    """The SDK's HTTP client, but it sends a form as content: httpx deprecates what the SDK does.
+
+    A good answer is kept for `json_of`, and the SDK gets an empty one: of an invoice with all that
+    it refers to it would build some hundred objects, which nobody here reads. Errors it gets whole.
+    """
 
     async def request_async(
         self,
@@ -41,7 +52,10 @@ class Wire(HTTPXClient):
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self._handle_request_error(error)
-        return answer.content, answer.status_code, answer.headers
+        if not answer.is_success:
+            return answer.content, answer.status_code, answer.headers
+        ANSWER.set(answer.content)
+        return SEEN, answer.status_code, answer.headers
 
 
 class Connections:
@@ -90,8 +104,10 @@ class Connections:
 async def json_of(call: Awaitable[StripeObject]) -> Json:
     """The JSON of an answer, as it came: the SDK's objects are no dicts and know one version.
 
-    Empty for an answer that is no object; the SDK hands those out as they are.
+    Empty for an answer that is no object. Raises `APIError` for one that is no JSON.
     """
-    answered: object = await call
-    response = answered.last_response if isinstance(answered, StripeObject) else None
-    return table(response.data) if response else {}
+    await call
+    try:
+        return table(orjson.loads(ANSWER.get()))
+    except orjson.JSONDecodeError as garbled:
+        raise APIError(f"the answer is no JSON: {garbled}") from garbled
