@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 OURS = "#0b5f58"
@@ -23,6 +24,7 @@ class Accents:
     on_dark: str
 
 
+@lru_cache(maxsize=1000)
 def accents(colour: str | None) -> Accents:
     """The accents nearest to `colour` (`#rrggbb`; ours where it is none) that can be read."""
     wanted = (colour or "").lower()
