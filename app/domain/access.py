@@ -218,7 +218,8 @@ def _fact(row: Case | Subscription, name: str) -> Any:
 
 
 def access_action(row: Case | Subscription, due_at: datetime, *, nth: str) -> Action | None:
-    """The action that records what access is by then; None for a case without a subscription."""
+    """The action that records what access is by then; None for a case without a subscription. It
+    stands in no customer's lane: money does not wait for it."""
     if row.subscription_id is None:
         return None
     return action_for(
@@ -227,8 +228,8 @@ def access_action(row: Case | Subscription, due_at: datetime, *, nth: str) -> Ac
         merchant_id=row.merchant_id,
         account_id=row.account_id,
         due_at=due_at,
-        customer_id=row.customer_id,
         nth=nth,
+        data={"customer": row.customer_id},
     )
 
 

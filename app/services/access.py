@@ -66,7 +66,7 @@ async def record(world: World, action: Action) -> None:
     key = (action.account_id, action.subject)
     about = {"account_id": action.account_id, "subscription_id": action.subject}
     async with world.store.transaction(action.merchant_id) as tx:
-        await tx.lock(action.account_id, [action.customer_id or action.subject])
+        await tx.lock(action.account_id, [_customer(action) or action.subject])
         actions, states, subscriptions, cases, published = await tx.ask(
             Ask(Action, keys=[(action.action_id,)]),
             Ask(AccessState, keys=[key]),
@@ -85,6 +85,10 @@ async def record(world: World, action: Action) -> None:
         for seen in _judged(subscriptions, cases, policies, now):
             _keep(book, action, seen, now)
         await write(tx, book, at=now)
+
+
+def _customer(action: Action) -> str | None:
+    return (action.data or {}).get("customer")
 
 
 def _judged(
@@ -154,7 +158,7 @@ def _state(action: Action, seen: SubscriptionAccess, now: datetime) -> AccessSta
         merchant_id=action.merchant_id,
         account_id=seen.account_id,
         subscription_id=seen.subscription_id,
-        customer_id=action.customer_id,
+        customer_id=_customer(action),
         case_id=seen.access.case_id,
         level=seen.access.level,
         until=seen.access.until,

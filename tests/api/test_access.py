@@ -4,7 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from app.domain.merchants import Merchant, ProviderAccount, Scope
 from app.domain.messages import PaymentLink
 from app.domain.mirror import Subscription
 from tests.api.stage import NOW, Stage, a_case, where_it_is_wrong
+from tests.house.sources import ROOT
 
 pytestmark = pytest.mark.anyio
 DAY = timedelta(days=1)
@@ -409,3 +411,16 @@ def test_a_minute_later_one_may_ask_again() -> None:
     waits = [pace.wait_s("cus_1", at=at) for at in (0.0, 1.0, 20.0, 61.0)]
 
     assert waits == [0.0, 0.0, 40.0, 0.0]
+
+
+async def test_the_token_that_the_readme_shows_is_taken(stage: Stage) -> None:
+    _, _, key = await at_the_door(stage)
+    stage.moves_to(datetime.now(UTC))
+    (snippet,) = re.findall(r"```python\n(.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown: dict[str, Any] = {}
+    exec(snippet, shown)  # noqa: S102 - our own page
+
+    token = shown["customer_token"]("cus_1", key_id=key["id"], secret=key["secret"])
+    response = await stage.client.get("/v1/me/status", headers=bearer(token))
+
+    assert (response.status_code, response.json()["level"]) == (200, "blocked")
