@@ -50,7 +50,7 @@ async def test_the_day_the_money_comes_all_is_full_again(told: Told) -> None:
     await stage.passes(days=15)
     assert await now_of(stage, person) is Level.RESTRICTED
 
-    stage.act(person, "new_card", card="visa")
+    stage.act(person, "new_card", card={"base": "visa"})
     await stage.passes(hours=3)
 
     assert (await stage.case(person)).state is CaseState.RECOVERED
