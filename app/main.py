@@ -7,7 +7,9 @@ from fastapi import FastAPI
 from starlette.types import Lifespan
 
 from app.api import (
+    access,
     correspondence,
+    customer_keys,
     dunning,
     event_endpoints,
     events,
@@ -21,11 +23,13 @@ from app.api import (
     specification,
     templates,
 )
+from app.api.customer_auth import Pace
 from app.api.front import Front
 from app.api.webhooks import PATH as WEBHOOK_PATH
 from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
 from app.mail.mailbox import FolderMailbox
+from app.pages.embed import embed_router
 from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
 from app.pages.previews import letters_router, previews_router
@@ -57,6 +61,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(WebhookGate)
     problems.install(app)
     for room in (
+        access,
+        customer_keys,
         dunning,
         events,
         event_endpoints,
@@ -66,8 +72,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         templates,
     ):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
+    app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)
+    app.state.pace = Pace()
     for room in (mail_reports, health, metrics, reference):
         app.include_router(room.router)
+    app.include_router(embed_router())
     specification.install(app, WEBHOOK_PATH)
     return app
 

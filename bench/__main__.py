@@ -1,4 +1,4 @@
-"""`./run bench intake|drain|due [--json FILE]`."""
+"""`./run bench intake|drain|due|access [--json FILE]`."""
 
 import argparse
 import importlib
@@ -10,6 +10,7 @@ from bench.figures import write_json
 BENCHES = {
     "intake": "webhooks acknowledged beside single-row inserts into the same table",
     "drain": "events absorbed by one worker beside events taken in",
+    "access": "answers about access beside bare round trips of the database",
     "due": "due actions claimed in batches beside claiming one by one",
 }
 

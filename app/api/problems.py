@@ -60,7 +60,20 @@ KINDS = {
             "Send `Authorization: Bearer hf_…` with a key that exists, has not expired and was "
             "not revoked.",
         ),
+        Kind(
+            "bad-customer-token",
+            401,
+            "No valid customer token",
+            "Send `Authorization: Bearer …` with a token that the merchant's backend signed for "
+            "this customer with a customer token key, for one hour at most.",
+        ),
         Kind("forbidden", 403, "Not allowed", "The API key lacks the scope of this route."),
+        Kind(
+            "origin-not-allowed",
+            403,
+            "Origin not allowed",
+            "The customer token key does not name the origin of this page.",
+        ),
         Kind(
             "not-found",
             404,
@@ -96,6 +109,13 @@ KINDS = {
             422,
             "Wording refused",
             "A letter in these words could not be sent: `errors` says which part, and why.",
+        ),
+        Kind(
+            "too-many-requests",
+            429,
+            "Too many requests",
+            "This customer asks more often than any page needs; come back after `Retry-After` "
+            "seconds.",
         ),
         Kind(
             "internal-error",

@@ -24,6 +24,7 @@ class ActionKind(StrEnum):
     CARD_LOOK = "card_look"  # payment method: tell of its expiry, if a charge falls after it
     DELIVER_EVENT = "deliver_event"  # endpoint and subject: one outgoing event
     GIVE_BACK = "give_back"  # case: let the provider collect its invoice again
+    ACCESS_CHANGE = "access_change"  # subscription: record and tell what may be used
 
 
 # A case that is active has at least one of these pending.

@@ -91,7 +91,9 @@ class Case:
     `amount_minor` is what was owed at the first failed automatic attempt, `due_minor` what is
     owed now. `failures` counts declined attempts by anybody, `attempts_used` ours alone.
     `blocked_method` names the card (fingerprint, else method id) that must not be tried again.
-    `policy` is the version it began with, `lines` how long its timeline is.
+    `policy` is the version it began with, `lines` how long its timeline is. `hold_began` and
+    `held_s` keep the clock of access: since when it stands still, and how many seconds former
+    holds took.
     """
 
     KEY: ClassVar = ("case_id",)
@@ -125,6 +127,8 @@ class Case:
     attempts_used: int = 0
     wrote: bool = False
     lines: int = 0
+    hold_began: datetime | None = None
+    held_s: int = 0
     opened_at: datetime
     window_ends_at: datetime
     next_attempt_at: datetime | None = None

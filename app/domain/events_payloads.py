@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from app.domain.access import AccessState
 from app.domain.dunning import Case
 from app.domain.events import OutgoingEvent
 from app.domain.events_catalogue import CATALOGUE, EventType
@@ -64,7 +65,7 @@ def _plain(value: Any) -> Any:
 
 
 def access_changed(
-    subscription: Subscription,
+    subscription: Subscription | AccessState,
     *,
     access: str,
     was: str,
@@ -75,7 +76,7 @@ def access_changed(
 ) -> OutgoingEvent:
     """What the customer of a subscription may use has changed from `was` to `access` at `now`.
 
-    To be handed to `services.events.tell` in the transaction that changes it.
+    `subscription` is it, or the row that records its access.
     """
     return outgoing(
         E.ACCESS_CHANGED,

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.domain.access import GONE, AccessState, Level
 from app.domain.actions import Action, ActionKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger, Waits
 from app.domain.events import OutgoingEvent
 from app.domain.events_catalogue import EventType
 from app.domain.events_delivery import stamp
-from app.domain.events_payloads import Setting, of_case, outgoing, whole_case
+from app.domain.events_payloads import Setting, access_changed, of_case, outgoing, whole_case
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Subscription
@@ -29,7 +30,6 @@ OUTCOMES = {
     AttemptState.ACTION_REQUIRED: E.ATTEMPT_FAILED,
 }
 MONEY_IN = frozenset({EntryKind.RECOVERED, EntryKind.SETTLED_OTHER})
-GONE = frozenset({"canceled", "incomplete_expired"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +242,22 @@ def _ended(move: Move, setting: Setting) -> Told:
     )
 
 
+def _access(move: Move, setting: Setting) -> Told:
+    before: AccessState | None = move.before
+    state: AccessState = move.after
+    was = before.level if before else Level.FULL
+    if state.level is not was:
+        yield access_changed(
+            state,
+            access=state.level,
+            was=was,
+            until=state.until,
+            reason=state.reason,
+            case=state.case_id,
+            now=setting.now,
+        )
+
+
 def _paused(move: Move, setting: Setting) -> Told:
     before: ProviderAccount | None = move.before
     account: ProviderAccount = move.after
@@ -271,5 +287,6 @@ TELLERS: tuple[tuple[type[Any], Teller], ...] = (
     (RecoveryEntry, _entered),
     (Case, _moved),
     (Subscription, _ended),
+    (AccessState, _access),
     (ProviderAccount, _paused),
 )

@@ -8,6 +8,7 @@ PREFIXES = {
     "merchant": "mer",
     "account": "acc",
     "key": "key",
+    "token_key": "ctk",
     "case": "case",
     "case_event": "cev",
     "attempt": "att",

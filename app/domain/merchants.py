@@ -72,6 +72,32 @@ class ProviderAccount:
     created_at: datetime | None = None
 
 
+class TokenAlgorithm(StrEnum):
+    """How customer tokens are signed: with a secret that we share, or with a key pair of which
+    the merchant keeps the private half."""
+
+    HS256 = "HS256"
+    EDDSA = "EdDSA"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerTokenKey:
+    """What a merchant's backend signs customer tokens with. `material_sealed` is the secret, or
+    the public key in PEM. Customers are those of one account; browsers may ask from `origins`."""
+
+    KEY: ClassVar = ("key_id",)
+    UNIQUE: ClassVar = ()
+    key_id: str
+    merchant_id: str
+    account_id: str
+    name: str
+    algorithm: TokenAlgorithm
+    material_sealed: str
+    origins: tuple[str, ...] = ()
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """An API key: SHA-256 hex of a high-entropy secret; the secret is shown once, at making."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from app.domain.access import access_action, first_change
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.choosing import Failing, segment_of
 from app.domain.dunning import Attempt, Case, CaseKind, CaseState, Waits
@@ -122,7 +123,16 @@ def _opened(
         return case
     book.add(case_action(case, ActionKind.ASSESS, terms.now))
     book.add(case_action(case, ActionKind.END, case.window_ends_at))
+    _plan_access(book, case, policy)
     return case
+
+
+def _plan_access(book: Book, case: Case, policy: Policy) -> None:
+    """What the customer may use changes on the first day that the policy names, retries or not."""
+    at = first_change(case, policy.access)
+    action = access_action(case, at, nth=f"{case.case_id}:{at.isoformat()}") if at else None
+    if action is not None:
+        book.add(action)
 
 
 def _failing(

@@ -16,6 +16,7 @@ from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavaila
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services import (
+    access,
     driving,
     dunning,
     endings,
@@ -34,7 +35,7 @@ PAUSED_AGAIN = timedelta(hours=1)
 # Waits after a provider without an answer, by how often it was asked; the last repeats.
 BACKOFF = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
 # What concerns no provider goes on while an account is paused: of the pause itself is told too.
-NEVER_PAUSED = frozenset({ActionKind.DELIVER_EVENT})
+NEVER_PAUSED = frozenset({ActionKind.DELIVER_EVENT, ActionKind.ACCESS_CHANGE})
 Handler = Callable[[World, Action], Awaitable[None]]
 
 HANDLERS: dict[ActionKind, Handler] = {
@@ -50,6 +51,7 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.GIVE_BACK: driving.give_back,
     ActionKind.REMIND: reminders.remind,
     ActionKind.CARD_LOOK: reminders.look_at_card,
+    ActionKind.ACCESS_CHANGE: access.record,
 }
 
 

@@ -13,6 +13,7 @@ HIDDEN = frozenset(
         "api_key_sealed",
         "webhook_secrets_sealed",
         "secrets_sealed",
+        "material_sealed",
         "secret_hash",
         "assignment_key",
         "report_secret_sealed",

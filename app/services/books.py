@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.domain.access import AccessState, plan_looks
 from app.domain.actions import Action
 from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.decisions import card_key_of
@@ -41,6 +42,7 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     Attempt,
     CardUse,
     CaseEvent,
+    AccessState,
     RecoveryEntry,
     MrrMovement,
     Message,
@@ -228,6 +230,7 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     """Save what the book changed, parents first, and tell the merchant's endpoints of it `at`
     this business instant. Raises `Conflict` if a case of this invoice was opened, or the same
     attempt begun, by somebody else; the whole use case is then repeated."""
+    plan_looks(book, at)
     _number_lines(book)
     added, moved = _by_kind(book.added()), _by_kind(book.changed())
     moves: list[Move] = []

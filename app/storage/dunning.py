@@ -1,5 +1,6 @@
 """Cases, their attempts and timeline, and what must be done when."""
 
+from app.domain.access import AccessState
 from app.domain.actions import Action
 from app.domain.dunning import Attempt, Case, CaseEvent
 from app.storage.merchants import ACCOUNT, MERCHANT
@@ -11,7 +12,7 @@ CASES = table_of(
     refers(ACCOUNT, "provider_accounts"),
     index("cases_by_state", "merchant_id state opened_at case_id"),
     index("cases_by_opening", "merchant_id opened_at case_id"),
-    index("cases_by_customer", "account_id customer_id"),
+    index("cases_by_customer", "customer_id account_id"),
     index("cases_by_subscription", "account_id subscription_id"),
 )
 ATTEMPTS = table_of(
@@ -28,6 +29,12 @@ CASE_EVENTS = table_of(
     refers(MERCHANT, "merchants"),
     refers("case_id", "cases"),
     index("case_events_by_case", "case_id at seq"),
+)
+ACCESS_STATES = table_of(
+    AccessState,
+    "access_states",
+    refers(ACCOUNT, "provider_accounts"),
+    refers("case_id", "cases"),
 )
 ACTIONS = table_of(
     Action,

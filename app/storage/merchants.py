@@ -3,7 +3,7 @@
 from sqlalchemy import UniqueConstraint
 
 from app.domain.experiments import Assignment
-from app.domain.merchants import ApiKey, Merchant, ProviderAccount
+from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
 from app.domain.policies import PolicyVersion
 from app.storage.tables import check, index, refers, table_of, unique_index
 
@@ -29,6 +29,12 @@ API_KEYS = table_of(
     "api_keys",
     refers(MERCHANT, "merchants"),
     index("api_keys_by_merchant", MERCHANT),
+)
+CUSTOMER_TOKEN_KEYS = table_of(
+    CustomerTokenKey,
+    "customer_token_keys",
+    refers(ACCOUNT, "provider_accounts"),
+    index("customer_token_keys_by_merchant", "merchant_id created_at key_id"),
 )
 POLICIES = table_of(
     PolicyVersion,

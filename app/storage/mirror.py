@@ -17,7 +17,8 @@ SUBSCRIPTIONS = table_of(
     Subscription,
     "subscriptions",
     refers(ACCOUNT, "provider_accounts"),
-    index("subscriptions_by_customer", OF_CUSTOMER),
+    # A customer is asked for without the account as well.
+    index("subscriptions_by_customer", "customer_id account_id"),
 )
 INVOICES = table_of(
     Invoice,

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from app.domain.access import AccessState
 from app.domain.actions import Action
 from app.domain.correspondence import (
     Channels,
@@ -21,7 +22,7 @@ from app.domain.events import (
     OutgoingEvent,
 )
 from app.domain.experiments import Assignment
-from app.domain.merchants import ApiKey, Merchant, ProviderAccount
+from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod, Subscription
 from app.domain.mrr import MrrMovement
@@ -34,6 +35,7 @@ TABLES: dict[type[Any], Table] = {
     Merchant: merchants.MERCHANTS,
     ProviderAccount: merchants.PROVIDER_ACCOUNTS,
     ApiKey: merchants.API_KEYS,
+    CustomerTokenKey: merchants.CUSTOMER_TOKEN_KEYS,
     PolicyVersion: merchants.POLICIES,
     InboxEvent: operations.INBOX,
     Customer: mirror.CUSTOMERS,
@@ -45,6 +47,7 @@ TABLES: dict[type[Any], Table] = {
     Case: dunning.CASES,
     Attempt: dunning.ATTEMPTS,
     CaseEvent: dunning.CASE_EVENTS,
+    AccessState: dunning.ACCESS_STATES,
     Assignment: merchants.ASSIGNMENTS,
     Message: messages.MESSAGES,
     PaymentLink: messages.PAYMENT_LINKS,
@@ -72,7 +75,7 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
 )
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(
-    {InboxEvent, Action, ProviderAccount, ApiKey, PaymentLink, Alert}
+    {InboxEvent, Action, ProviderAccount, ApiKey, CustomerTokenKey, PaymentLink, Alert}
 )
 
 

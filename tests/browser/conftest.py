@@ -10,18 +10,23 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException, Request
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from starlette.responses import HTMLResponse, Response
 
+from app.api.access import mine
+from app.api.customer_auth import customer
+from app.api.dependencies import world_of
 from app.domain.languages import LANGUAGES
 from app.mail.mailbox import FolderMailbox, MailboxMailer
+from app.pages.embed import embed_router
 from app.pages.headers import page
 from app.pages.mailbox import mailbox_router
 from app.pages.views import Page as Told
@@ -32,6 +37,8 @@ from app.pages.views import (
     unavailable_page,
     unknown_page,
 )
+from app.ports.world import World
+from app.services.me import Asker
 from tests.mail.letters import HOSTILE, MESSAGES, RENDERER, a_full_letter, a_mail
 from tests.pages.town import NOW, At, Provider, a_town, a_view
 
@@ -98,6 +105,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     async def checkout() -> Response:
         return HTMLResponse("<title>Provider</title><h1>The provider's page</h1>")
 
+    @elsewhere.get("/app")
+    async def an_app(site: str, who: str = "cus_1") -> Response:
+        return an_app_with_a_banner("en", at=site, who=who)
+
     mailbox = tmp_path_factory.mktemp("mailbox")
     with_provider = _served(elsewhere)
     provider = next(with_provider)
@@ -110,7 +121,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 async def _site(mailbox: Path, checkout: str) -> FastAPI:
-    app = (await a_town(provider=Provider(page=checkout))).app
+    town = await a_town(
+        provider=Provider(page=checkout),
+        case={"subscription_id": "sub_1", "opened_at": NOW - timedelta(days=9)},
+    )
+    app = town.app
+    _with_banner(app, town.world)
     pages, letters = all_pages(), all_letters()
     mailer = MailboxMailer(mailbox, clock=At())
     for number, language in enumerate(("en", "de") * 3):
@@ -127,6 +143,38 @@ async def _site(mailbox: Path, checkout: str) -> FastAPI:
         return HTMLResponse(letters[name])
 
     return app
+
+
+def _with_banner(app: FastAPI, world: World) -> None:
+    """The banner and what it asks, for whoever brings the token `cus_1`, from any page."""
+
+    async def anybody(request: Request, response: Response) -> Asker:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        if request.headers["authorization"] != "Bearer cus_1":
+            raise HTTPException(401)
+        return Asker(merchant_id="mer_1", account_id="acc_1", customer_id="cus_1")
+
+    app.include_router(embed_router())
+    app.include_router(mine)
+    app.dependency_overrides |= {customer: anybody, world_of: lambda: world}
+
+    @app.get("/look/banner/{language}")
+    async def an_app(language: str) -> Response:
+        return an_app_with_a_banner(language)
+
+
+def an_app_with_a_banner(language: str, *, at: str = "", who: str = "cus_1") -> Response:
+    """A page of a merchant's app, with the strictest policy under which the banner works."""
+    allowed = at or "'self'"
+    way = "rtl" if language == "ar" else "ltr"
+    html = (
+        f'<!doctype html><html lang="{language}" dir="{way}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme"'
+        f' content="light dark"><title>App</title><script type="module" src="{at}/embed/banner.js">'
+        f'</script><main><h1>App</h1><holdfast-banner token="{who}"></holdfast-banner></main>'
+    )
+    policy = f"default-src 'none'; script-src {allowed}; connect-src {allowed}"
+    return HTMLResponse(html, headers={"Content-Security-Policy": policy})
 
 
 def _served(app: FastAPI) -> Iterator[str]:

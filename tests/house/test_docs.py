@@ -133,7 +133,10 @@ def test_the_settings_and_scopes_named_in_the_readme_exist() -> None:
 
 def test_the_routes_asked_in_the_readme_are_those_of_the_api() -> None:
     text = (ROOT / "README.md").read_text()
-    asked = {path.replace("case_…", "{case_id}") for path in re.findall(r"\$API([^?\"\s]+)", text)}
+    asked = {
+        path.replace("case_…", "{case_id}").replace("cus_…", "{customer}")
+        for path in re.findall(r"\$API([^?\"\s]+)", text)
+    }
     paths = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
 
     assert asked

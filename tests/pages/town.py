@@ -17,12 +17,13 @@ from app.domain.policies import Policy
 from app.pages.links import links_router
 from app.pages.unsubscribe import unsubscribe_router
 from app.ports.world import World
+from app.sealing import KeyedTokens
 from app.services.payment_links import LinkView
 from app.storage.memory import MemoryStore
 
 NOW = datetime(2026, 11, 10, 8, 30, tzinfo=UTC)
 TOKEN = "Zk3v9xQ7bq0Yt2mWf1cN8rLsJd5hUa6P"
-UNUSED = ["webhooks", "mail_reports", "mailer", "renderer", "outgoing", "sealer", "tokens", "wake"]
+UNUSED = ["webhooks", "mail_reports", "mailer", "renderer", "outgoing", "sealer", "wake"]
 WHOSE: dict[str, Any] = {"merchant_id": "mer_1", "account_id": "acc_1"}
 
 
@@ -62,6 +63,7 @@ class Town:
     store: MemoryStore
     provider: Provider
     app: FastAPI
+    world: World
     browser: httpx.AsyncClient
 
     async def links_followed(self) -> list[LinkEvent]:
@@ -101,6 +103,7 @@ async def a_town(
         store=store,
         clock=At(),
         payments=cast("Any", payments),
+        tokens=KeyedTokens(["the town's"]),
         policy=Policy(),
         public_url="https://pay.example.com",
         **unused,
@@ -109,7 +112,7 @@ async def a_town(
     app.include_router(links_router(world))
     app.include_router(unsubscribe_router(world))
     browser = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://pay.example")
-    return Town(store, payments, app, browser)
+    return Town(store, payments, app, world, browser)
 
 
 def an_invoice() -> Invoice:

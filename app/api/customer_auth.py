@@ -1,0 +1,127 @@
+"""Which customer is asking: a short-lived token that the merchant's backend signed."""
+
+import time
+from collections import OrderedDict
+from typing import Annotated, Any, TypeGuard
+
+import jwt
+from fastapi import Depends, Request, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.dependencies import WorldDep
+from app.api.problems import Problem
+from app.domain.ids import SHAPE
+from app.domain.merchants import CustomerTokenKey
+from app.services import customer_tokens
+from app.services.me import Asker
+
+AUDIENCE = "holdfast"
+LONGEST_TOKEN = 4096
+LASTS_AT_MOST_S = 3600
+CLOCK_SLACK_S = 60  # the backend's clock is not ours
+A_MINUTE, MOST_ASKERS = 60.0, 10_000
+ASKS_A_MINUTE = 60  # of one customer: a page asks once when it opens
+BEARER = HTTPBearer(
+    scheme_name="CustomerToken",
+    auto_error=False,
+    bearerFormat="JWT",
+    description="A JWT with `kid` (the customer token key), `aud` `holdfast`, `sub` (the "
+    "customer's id at the provider), `iat` and `exp`, one hour apart at most.",
+)
+
+
+class Pace:
+    """How often each asker asked in the running minute, in this process. Forgets the longest
+    silent first, so that its memory is bounded."""
+
+    def __init__(self, most: int = ASKS_A_MINUTE) -> None:
+        self._most = most
+        self._asked: OrderedDict[object, tuple[float, int]] = OrderedDict()
+
+    def wait_s(self, who: object, *, at: float) -> float:
+        """0 where `who` may ask at this monotonic second, else how long to wait."""
+        since, count = self._asked.pop(who, (at, 0))
+        if at - since >= A_MINUTE:
+            since, count = at, 0
+        self._asked[who] = (since, count + 1)
+        if len(self._asked) > MOST_ASKERS:
+            self._asked.popitem(last=False)
+        return 0.0 if count < self._most else since + A_MINUTE - at
+
+
+def _refused() -> Problem:
+    return Problem(
+        "bad-customer-token",
+        "No customer token was sent, or it is not valid (any more).",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def customer(
+    request: Request,
+    response: Response,
+    world: WorldDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+) -> Asker:
+    """The customer of the token. Ends in 401 without a valid token, in 403 for a page whose origin
+    the key does not name, and in 429 for one who asks too often."""
+    token = credentials.credentials if credentials else ""
+    key, claims = await _verified(world, token)
+    _require_fresh(claims, now=int(world.clock.now().timestamp()))
+    subject = claims["sub"]
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in key.origins:
+        raise Problem("origin-not-allowed", "The key of this token does not name your origin.")
+    wait = request.app.state.pace.wait_s((key.account_id, subject), at=time.monotonic())
+    if wait > 0:
+        headers = {"Retry-After": str(max(1, round(wait)))}
+        raise Problem("too-many-requests", "Ask again later.", headers=headers)
+    if origin is not None:
+        response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Vary"] = "Origin"
+    return Asker(merchant_id=key.merchant_id, account_id=key.account_id, customer_id=subject)
+
+
+CustomerDep = Annotated[Asker, Depends(customer)]
+
+
+async def _verified(world: WorldDep, token: str) -> tuple[CustomerTokenKey, dict[str, Any]]:
+    """The key and the claims of a token that was signed with it, by its own algorithm alone."""
+    if not token.isascii() or len(token) > LONGEST_TOKEN:
+        raise _refused()
+    try:
+        named = jwt.get_unverified_header(token).get("kid")
+        found = await customer_tokens.find(world, named) if _is_key_id(named) else None
+        if found is None:
+            raise _refused()
+        key, material = found
+        return key, jwt.decode(
+            token,
+            material,
+            algorithms=[key.algorithm.value],
+            audience=AUDIENCE,
+            # Instants are compared with our own clock, below.
+            options={
+                "require": ["exp", "iat", "sub", "aud"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
+        )
+    except (jwt.InvalidTokenError, UnicodeError, RecursionError) as bad:
+        raise _refused() from bad
+
+
+def _is_key_id(named: object) -> TypeGuard[str]:
+    return isinstance(named, str) and SHAPE.fullmatch(named) is not None
+
+
+def _require_fresh(claims: dict[str, Any], *, now: int) -> None:
+    begins, ends, starts = claims["iat"], claims["exp"], claims.get("nbf", 0)
+    if any(type(instant) is not int for instant in (begins, ends, starts)):
+        raise _refused()
+    fresh = max(begins, starts) - CLOCK_SLACK_S <= now < ends
+    subject = claims["sub"]
+    plain = 0 < len(subject) <= 255 and all("!" <= letter <= "~" for letter in subject)
+    if not fresh or not plain or not 0 < ends - begins <= LASTS_AT_MOST_S:
+        raise _refused()
