@@ -1,5 +1,6 @@
 """The list of cases, one case with all that is known of it, and its letters."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,11 @@ from app.domain.messages import Message, Rendered
 from app.pages.headers import LETTER, page
 from app.pages.operator import words
 from app.pages.operator.commands import Command, CommandRefused
-from app.pages.operator.desk import NOT_FOUND, Desk, Visit
+from app.pages.operator.desk import BROKEN, NO_STORE, NOT_FOUND, Desk, Refused, Visit
 from app.pages.operator.filters import AGES, EVERY, Filters, read_filters, read_place, write_place
+from app.pages.operator.sessions import give_ticket, read_ticket
 from app.pages.operator.telling import Teller, facts_of, name_of, status_of
+from app.ports.world import World
 from app.services import dossiers, letter_previews, overviews
 from app.services.dossiers import Dossier
 from app.services.overviews import CasePage
@@ -44,11 +47,21 @@ def cases_router(desk: Desk, commands: Sequence[Command]) -> APIRouter:
             request, Scope.CASES_READ, lambda v: show_letter(v, case_id, message_id)
         )
 
-    @router.get("/{case_id}/letters/{message_id}/letter")
-    async def words_alone(request: Request, case_id: str, message_id: str) -> Response:
-        return await desk.show(
-            request, Scope.CASES_READ, lambda v: show_words(v, case_id, message_id)
-        )
+    return router
+
+
+def letters_router(desk: Desk) -> APIRouter:
+    """`/operator/letters/{sealed}`: a letter alone, for the frame of its page."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/letters/{sealed}")
+    async def words_alone(sealed: str) -> Response:
+        try:
+            return await show_words(desk.world, read_ticket(desk.world, sealed))
+        except Refused as refused:
+            return desk.refusal(refused, None)
+        except NO_STORE:
+            return desk.refusal(BROKEN, None)
 
     return router
 
@@ -131,6 +144,7 @@ class Counter:
             refused=refused,
             done=done.done if done and not refused else "",
             commands=self._offered(visit, case),
+            once=secrets.token_urlsafe(16),
             **_about(dossier, teller),
         )
 
@@ -203,15 +217,16 @@ async def show_letter(visit: Visit, case_id: str, message_id: str) -> Response:
         case={"id": case_id, "who": name_of(case, dossier.customer), "status": status_of(case)},
         letter=teller.letter(message),
         body=body,
+        sealed=give_ticket(visit.world, visit.merchant_id, case_id, message_id),
     )
 
 
-async def show_words(visit: Visit, case_id: str, message_id: str) -> Response:
-    """The letter itself: an answer of its own, for the frame."""
-    _, body = await _letter(visit, case_id, message_id)
-    if body is None:
+async def show_words(world: World, named: tuple[str, ...]) -> Response:
+    """The letter itself: an answer of its own, for the frame. `named` is what a ticket opens."""
+    found = await letter_previews.preview_letter(world, *named) if len(named) == 3 else None
+    if found is None or found[1] is None:
         raise NOT_FOUND
-    return page(body.html, csp=LETTER)
+    return page(found[1].html, csp=LETTER)
 
 
 async def _letter(visit: Visit, case_id: str, message_id: str) -> tuple[Message, Rendered | None]:

@@ -35,7 +35,8 @@ class Field:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A row. `says` tells what will happen before it is pressed, `done` what did; `run` raises
-    `CommandRefused`. Pressed twice it does nothing more. `grave`: it cannot be taken back."""
+    `CommandRefused`. Pressed twice it does nothing more: `once` in the form is the same for every
+    press of one page. `grave`: it cannot be taken back."""
 
     name: str
     label: str

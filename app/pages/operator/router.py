@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.pages.operator.attention import attention_router
-from app.pages.operator.cases import cases_router
+from app.pages.operator.cases import cases_router, letters_router
 from app.pages.operator.commands import COMMANDS, Command
 from app.pages.operator.desk import NOT_FOUND, Desk
 from app.pages.operator.door import door_router
@@ -22,6 +22,7 @@ def operator_router(
     router = APIRouter(include_in_schema=False, prefix="/operator")
     router.include_router(door_router(desk))
     router.include_router(cases_router(desk, commands))
+    router.include_router(letters_router(desk))
     router.include_router(attention_router(desk))
     router.include_router(policies_router(desk))
 

@@ -18,7 +18,9 @@ from app.ports.secrets import SecretUnreadable
 from app.ports.world import World
 
 LASTS = timedelta(hours=8)  # a working day; no request makes it longer
-COOKIE_AT_MOST = 2000  # characters that are read at all
+TICKET_LASTS = timedelta(minutes=10)
+TICKET = "operator ticket"
+SEALED_AT_MOST = 2000  # characters that are opened at all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +48,11 @@ class Sessions:
 
     def of(self, request: Request) -> Session | None:
         """The session of a request; None without one, and for one that is over or not ours."""
-        sealed = request.cookies.get(self.cookie, "")
-        if not 0 < len(sealed) <= COOKIE_AT_MOST:
+        told = _opened(self._world, request.cookies.get(self.cookie, ""), self._purpose)
+        if told is None:
             return None
-        try:
-            told = json.loads(self._world.sealer.open(sealed))
-        except (SecretUnreadable, ValueError):
-            return None
-        session = self._session(told)
-        ended = session is None or session.ends_at <= self._world.clock.now()
-        return None if ended else session
+        ends_at = datetime.fromisoformat(told["ends"])
+        return Session(key_id=told["key"], token=told["token"], ends_at=ends_at)
 
     def new(self, key_id: str | None = None) -> Session:
         """A session with a token of its own: whoever signs in gets another than before."""
@@ -85,10 +82,30 @@ class Sessions:
             self.cookie, path="/", secure=self._secure, httponly=True, samesite="strict"
         )
 
-    def _session(self, told: Any) -> Session | None:
-        """Other things are sealed under the same keys: only what was sealed for this counts."""
-        if not isinstance(told, dict) or told.get("for") != self._purpose:
-            return None
-        return Session(
-            key_id=told["key"], token=told["token"], ends_at=datetime.fromisoformat(told["ends"])
-        )
+
+def give_ticket(world: World, *to: str) -> str:
+    """A sealed address part that opens one thing for ten minutes. A frame without rights sends no
+    cookie along, so what it shows is asked for with a ticket of the page around it."""
+    ends_at = world.clock.now() + TICKET_LASTS
+    told = {"for": TICKET, "to": to, "ends": ends_at.isoformat()}
+    return world.sealer.seal(json.dumps(told))
+
+
+def read_ticket(world: World, sealed: str) -> tuple[str, ...]:
+    """What a ticket opens; nothing for one that is over or not ours."""
+    told = _opened(world, sealed, TICKET)
+    return tuple(told["to"]) if told else ()
+
+
+def _opened(world: World, sealed: str, purpose: str) -> dict[str, Any] | None:
+    """What was sealed for this purpose and is not over. Other things are sealed under the same
+    keys, for other purposes."""
+    if not 0 < len(sealed) <= SEALED_AT_MOST:
+        return None
+    try:
+        told = json.loads(world.sealer.open(sealed))
+    except (SecretUnreadable, ValueError):
+        return None
+    if not isinstance(told, dict) or told.get("for") != purpose:
+        return None
+    return told if datetime.fromisoformat(told["ends"]) > world.clock.now() else None
