@@ -67,7 +67,7 @@ class Teller:
             "plan": one_line(case.plan or ""),
             "next": self.moment(case.next_attempt_at),
             "opened": self.moment(case.opened_at),
-            "closed": self.moment(case.closed_at),
+            "closed": None if case.state is CaseState.PARKED else self.moment(case.closed_at),
             "reason": self.text(case.reason or ""),
         }
 
