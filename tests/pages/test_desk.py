@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -35,7 +36,11 @@ CASES = "/operator/cases"
 
 
 def heading(page):
-    return re.search(r"<h1[^>]*>([^<]*)</h1>", page.text)[1]
+    return found(r"<h1[^>]*>([^<]*)</h1>", page)
+
+
+def found(pattern, page) -> str:
+    return re.findall(pattern, page.text)[0].replace("&amp;", "&")
 
 
 # The door
@@ -48,7 +53,7 @@ async def test_without_a_session_every_page_leads_to_the_door_and_back():
     sent = await stranger.get(CASES + "?state=all")
     door = await stranger.get(sent.headers["location"])
     token = TOKEN.findall(door.text)[0]
-    there = re.search(r'name="next" value="([^"]+)"', door.text)[1]
+    there = found(r'name="next" value="([^"]+)"', door)
     inside = await stranger.post(
         "/operator/sign-in", data={"token": token, "key": desk.secret, "next": there}
     )
@@ -167,7 +172,7 @@ async def test_nobody_is_led_away_by_the_door(there):
     ],
 )
 async def test_a_form_of_another_site_does_nothing(token, headers):
-    told = []
+    told: list[Any] = []
     desk = await a_desk(*everything(), commands=[_a_command(told)])
     own = TOKEN.findall((await desk.browser.get(CASES)).text)[0]
     form = {"token": own if token is None else token}
@@ -180,7 +185,7 @@ async def test_a_form_of_another_site_does_nothing(token, headers):
 
 
 async def test_a_token_of_another_session_is_worth_nothing():
-    told = []
+    told: list[Any] = []
     desk = await a_desk(*everything(), commands=[_a_command(told)])
     other = await desk.somebody(desk.secret)
     token = TOKEN.findall((await other.get(CASES)).text)[0]
@@ -227,7 +232,7 @@ async def test_a_page_needs_the_scope_of_its_api(path, scope):
 
 
 async def test_a_reader_has_no_buttons_and_may_press_none():
-    told = []
+    told: list[Any] = []
     desk = await a_desk(*everything(), scopes=[Scope.CASES_READ], commands=[_a_command(told)])
     path = f"{CASES}/{desk.case.case_id}"
 
@@ -242,7 +247,7 @@ async def test_a_reader_has_no_buttons_and_may_press_none():
 async def test_another_merchants_case_is_no_case():
     desk = await a_desk(*everything())
     other = a_case(9, merchant_id="mer_2", account_id="acc_2")
-    desk.world.store.rows[type(other)][(other.case_id,)] = other
+    cast("MemoryStore", desk.world.store).rows[type(other)][(other.case_id,)] = other
 
     for path in (other.case_id, f"{other.case_id}/letters/{'message'}", "case_1", "%00"):
         assert (await desk.browser.get(f"{CASES}/{path}")).status_code == 404
@@ -329,7 +334,7 @@ async def test_a_long_list_is_turned_a_page_at_a_time():
     desk = await a_desk(*crowd)
 
     first = await desk.browser.get(CASES)
-    older = re.search(r'href="([^"]+after=[^"]+)"', first.text)[1].replace("&amp;", "&")
+    older = found(r'href="([^"]+after=[^"]+)"', first)
     second = await desk.browser.get(older)
 
     rows = [set(re.findall(r"cases/(case_\w+)", page.text)) for page in (first, second)]
@@ -420,10 +425,10 @@ async def test_what_others_wrote_is_only_ever_words(attack):
 async def test_a_letter_is_shown_as_it_would_read_now():
     desk = await a_desk(*everything())
     page = await desk.browser.get(f"{CASES}/{desk.case.case_id}")
-    path = re.search(r'href="([^"]+/letters/[^"]+)"', page.text)[1]
+    path = found(r'href="([^"]+/letters/[^"]+)"', page)
 
     shown = await desk.browser.get(path)
-    frame = re.search(r'<iframe[^>]* src="([^"]+)"', shown.text)[1]
+    frame = found(r'<iframe[^>]* src="([^"]+)"', shown)
     letter = await a_browser(desk.app).get(frame)
 
     assert "€49.00" in heading(shown)
@@ -442,8 +447,8 @@ async def test_a_ticket_ends_after_ten_minutes():
     time = At()
     desk = await a_desk(*everything(), time=time)
     page = await desk.browser.get(f"{CASES}/{desk.case.case_id}")
-    path = re.search(r'href="([^"]+/letters/[^"]+)"', page.text)[1]
-    frame = re.search(r'<iframe[^>]* src="([^"]+)"', (await desk.browser.get(path)).text)[1]
+    path = found(r'href="([^"]+/letters/[^"]+)"', page)
+    frame = found(r'<iframe[^>]* src="([^"]+)"', await desk.browser.get(path))
 
     time.instant = NOW + timedelta(minutes=10)
 
@@ -471,7 +476,7 @@ def _a_command(told, *, refuses=""):
 
 
 async def test_a_row_of_the_table_is_a_button_that_does_it_and_says_so():
-    told = []
+    told: list[Any] = []
     desk = await a_desk(*everything(), commands=[_a_command(told)])
     path = f"{CASES}/{desk.case.case_id}"
 
