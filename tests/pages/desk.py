@@ -38,6 +38,7 @@ from tests.pages.town import NOW, WHOSE, At, Town, a_town
 from tests.pages.town import a_case as the_case
 
 DAY = timedelta(days=1)
+UNUSED = ("payments", "webhooks", "mailer", "mail_reports", "tokens", "wake", "outgoing")
 OVER = "case_" + "0" * 32  # the town's own case, which is over
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 PEOPLE = (
@@ -110,7 +111,7 @@ async def a_desk(
 
 
 def _world(town: Town, public_url: str, clock: At) -> World:
-    unused = dict.fromkeys(("payments", "webhooks", "mailer", "tokens", "wake", "outgoing"))
+    unused = dict.fromkeys(UNUSED)
     return World(
         store=town.store,
         clock=clock,

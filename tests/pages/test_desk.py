@@ -40,7 +40,7 @@ def heading(page):
 
 
 def found(pattern, page) -> str:
-    return re.findall(pattern, page.text)[0].replace("&amp;", "&")
+    return str(re.findall(pattern, page.text)[0]).replace("&amp;", "&")
 
 
 # The door
