@@ -27,11 +27,11 @@ from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer, PaymentMethod
 from app.domain.operations import Alert, InboxEvent, InboxState
 from app.domain.policies import Policy
-from app.pages.operator.commands import COMMANDS, Command
+from app.pages.operator.commands import COMMANDS, Command, CommandRefused, Field, Form
 from app.pages.operator.router import operator_router
 from app.ports.world import World
 from app.sealing import AesGcmSealer
-from app.services.api_keys import create_key
+from app.services.api_keys import Caller, create_key
 from app.storage.memory import MemoryStore
 from tests.mail.letters import RENDERER
 from tests.pages.town import NOW, WHOSE, At, Town, a_town
@@ -40,6 +40,7 @@ from tests.pages.town import a_case as the_case
 DAY = timedelta(days=1)
 UNUSED = ("payments", "webhooks", "mailer", "mail_reports", "tokens", "wake", "outgoing")
 OVER = "case_" + "0" * 32  # the town's own case, which is over
+CASES = "/operator/cases"
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 PEOPLE = (
     ("Ada Brandt", "ada@example.com", "Team", 4900, "eur"),
@@ -340,4 +341,33 @@ def an_alert(kind: str, subject: str, text: str, **told: Any) -> Alert:
         text=text,
         at=NOW - timedelta(hours=5),
         **told,
+    )
+
+
+def heading(page: httpx.Response) -> str:
+    """What a page is about."""
+    return found(r"<h1[^>]*>([^<]*)</h1>", page)
+
+
+def found(pattern: str, page: httpx.Response) -> str:
+    """The first that fits, as it stands in an attribute."""
+    return str(re.findall(pattern, page.text)[0]).replace("&amp;", "&")
+
+
+def a_command(told: list[Any], *, refuses: str = "") -> Command:
+    """A row of the table that only writes down what it was given."""
+
+    async def run(world: World, caller: Caller, case_id: str, form: Form) -> None:
+        if refuses:
+            raise CommandRefused(refuses)
+        told.append((caller.merchant_id, case_id, dict(form)))
+
+    return Command(
+        name="try",
+        label="Try it",
+        says="It will be tried.",
+        done="It was tried.",
+        offered=lambda case: case.state is CaseState.ACTIVE,
+        run=run,
+        fields=(Field(name="note", label="Why", needed=False),),
     )
