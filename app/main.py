@@ -32,6 +32,7 @@ from app.mail.mailbox import FolderMailbox
 from app.pages.embed import embed_router
 from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
+from app.pages.operator.router import operator_router
 from app.pages.previews import letters_router, previews_router
 from app.pages.unsubscribe import unsubscribe_router
 from app.wiring import build_service, configure_logging
@@ -93,6 +94,8 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             app.include_router(links_router(service.world))
             app.include_router(unsubscribe_router(service.world))
             app.include_router(previews_router(service.world))
+            has_mailbox = settings.mailbox_dir is not None
+            app.include_router(operator_router(service.world, mailbox=has_mailbox))
             if settings.mailbox_dir:
                 app.include_router(mailbox_router(FolderMailbox(settings.mailbox_dir)))
                 app.include_router(letters_router(service.world))

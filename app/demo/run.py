@@ -35,7 +35,14 @@ from app.wiring import build_world, load_settings
 OPENING = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 BEFORE = timedelta(days=366)  # annual plans were signed up a year ago
 TICK = 1.0  # seconds between two writes of the clock once the story is over
-SCOPES = (Scope.CASES_READ, Scope.FINANCE_READ, Scope.OPERATIONS_READ)
+SCOPES = (
+    Scope.CASES_READ,
+    Scope.CASES_WRITE,
+    Scope.POLICIES_READ,
+    Scope.POLICIES_WRITE,
+    Scope.FINANCE_READ,
+    Scope.OPERATIONS_READ,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +194,7 @@ async def _stay(
     """Let the clock run on from the story's last instant until somebody stops us."""
     console.print()
     for name, where in (
+        ("desk", f"{stage.api}/operator"),
         ("mailbox", f"{stage.api}/demo/mailbox"),
         ("api docs", f"{stage.api}/docs"),
         ("figures", f"{stage.api}/v1/finance/recovered-revenue"),

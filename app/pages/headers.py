@@ -22,6 +22,12 @@ PAGE = (
     f"form-action {FORMS_LEAD_TO}; base-uri 'none'; frame-ancestors 'none'"
 )
 
+# The operator's pages: their forms lead nowhere but to themselves.
+DESK = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
 # A letter as its reader gets it: no script, nothing loaded, links open elsewhere; only our own
 # mailbox page may frame it.
 LETTER = (

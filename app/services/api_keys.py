@@ -110,10 +110,27 @@ async def authenticate(world: World, secret: str) -> Caller | None:
     async with world.store.system() as tx:
         found = await tx.find(ApiKey, where={"secret_hash": hash_of(secret)}, limit=1)
     key = found[0] if found else None
-    if key is None or key.revoked_at or (key.expires_at and key.expires_at <= now):
+    if key is None or not _is_valid(key, now):
         return None
     if key.last_used_at is None or now - key.last_used_at >= LAST_USED_STEP:
         await _note_use(world, key, now)
+    return _caller(key)
+
+
+async def recognise(world: World, key_id: str) -> Caller | None:
+    """Who signed in with this key earlier, with the scopes it has now; None once it is revoked
+    or has expired. Changes nothing. `key_id` must come from a sealed session, never from a form."""
+    async with world.store.system() as tx:
+        found = await tx.find(ApiKey, where={"key_id": key_id}, limit=1)
+    valid = [key for key in found if _is_valid(key, world.clock.now())]
+    return _caller(valid[0]) if valid else None
+
+
+def _is_valid(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
+def _caller(key: ApiKey) -> Caller:
     return Caller(merchant_id=key.merchant_id, key_id=key.key_id, scopes=frozenset(key.scopes))
 
 

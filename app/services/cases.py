@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.actions import CASE_ACTIONS, Action, ActionState
+from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, Case, CaseEvent, CaseState, Waits
 from app.domain.messages import Message
 from app.ports.world import World
@@ -16,7 +17,8 @@ SECRET_INPUTS = frozenset({"arm", "assignment", "holdout", "holdout_percent", "e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseQuery:
-    """Which cases to list; None asks for any. `opened_to` is not part of the span."""
+    """Which cases to list; None asks for any. `opened_to` is not part of the span. `due_from` and
+    `due_to` are minor units owed now, both within the span; they mean little without `currency`."""
 
     states: Collection[CaseState] = ()
     waits: Collection[Waits] = ()
@@ -26,6 +28,10 @@ class CaseQuery:
     currency: str | None = None
     opened_from: datetime | None = None
     opened_to: datetime | None = None
+    declines: Collection[DeclineKind] = ()
+    account: str | None = None
+    due_from: int | None = None
+    due_to: int | None = None
 
     def where(self) -> dict[str, Any]:
         """The query in the store's terms."""
@@ -39,6 +45,10 @@ class CaseQuery:
             "currency": self.currency,
             "opened_at__gte": self.opened_from,
             "opened_at__lte": before,
+            "decline_kind": tuple(self.declines) or None,
+            "account_id": self.account,
+            "due_minor__gte": self.due_from,
+            "due_minor__lte": self.due_to,
         }
         return {name: value for name, value in terms.items() if value is not None}
 

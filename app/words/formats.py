@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time, format_timedelta
 from babel.numbers import get_currency_precision, parse_pattern
 
 from app.domain.money import exponent
@@ -76,3 +76,13 @@ def show_minute(instant: datetime, time_zone: str, language: str) -> str:
     locale = locale_of(language)
     day = format_date(local.date(), format="medium", locale=locale)
     return f"{day}, {format_time(local, format='short', tzinfo=zone, locale=locale)}"
+
+
+def show_span(instant: datetime, now: datetime, language: str) -> str:
+    """How far an instant lies from now, in one unit: `in 3 days`, `20 hours ago`.
+    A unit is kept until the next holds two: 36 hours, 13 days, 7 weeks."""
+    if abs((instant - now).total_seconds()) < 60:
+        return "now"
+    locale = locale_of(language)
+    span: str = format_timedelta(instant - now, threshold=2, add_direction=True, locale=locale)
+    return span

@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -40,10 +41,12 @@ from app.pages.views import (
 from app.ports.world import World
 from app.services.me import Asker
 from tests.mail.letters import HOSTILE, MESSAGES, RENDERER, a_full_letter, a_mail
+from tests.pages.desk import a_desk, everything
 from tests.pages.town import NOW, At, Provider, a_town, a_view
 
 CHROMIUM = os.environ.get("HOLDFAST_CHROMIUM", "/usr/bin/chromium")
 NEEDS_AXE = "test_accessibility.py"
+EXPECTED = re.compile(r"/favicon\.ico|status of 4\d\d .*/operator/")
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 
 
@@ -90,10 +93,13 @@ def all_letters() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Site:
-    """Where the pages are served."""
+    """Where the pages are served; `key` opens the desk, `case` is one with a long story."""
 
     url: str
     provider: str
+    desk: str
+    key: str
+    case: str
 
 
 @pytest.fixture(scope="session")
@@ -114,8 +120,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     provider = next(with_provider)
     with ThreadPoolExecutor() as aside:  # playwright's own loop runs in this thread
         app = aside.submit(lambda: asyncio.run(_site(mailbox, f"{provider}/c/1"))).result()
-    served = _served(app)
-    yield Site(next(served), provider)
+        desk = aside.submit(lambda: asyncio.run(a_desk(*everything()))).result()
+    served, at_desk = _served(app), _served(desk.app)
+    yield Site(next(served), provider, next(at_desk), desk.secret, desk.case.case_id)
+    next(at_desk, None)
     next(served, None)
     next(with_provider, None)
 
@@ -222,15 +230,27 @@ def opened(contexts: Callable[..., BrowserContext], site: Site) -> Iterator[Call
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         page.on("console", lambda message: said.append(f"{message.text} {message.location}"))
-        page.goto(site.url + path)
+        _goes(page, site, path)
         _picture(page, path, width, scheme)
         return page
 
     yield open_it
     for each in pages:
         each.close()
-    # a letter, unlike a page, names no icon, and the browser looks for one
-    assert [words for words in said if "/favicon.ico" not in words] == []
+    # a letter names no icon, and the browser looks for one; the desk refuses with a status
+    assert [words for words in said if not EXPECTED.search(words)] == []
+
+
+def _goes(page: Page, site: Site, path: str) -> None:
+    """To a page; at the desk through its door, once for each window."""
+    if not path.startswith("/operator"):
+        page.goto(site.url + path)
+        return
+    page.goto(site.desk + path.replace("{case}", site.case))
+    if "?next=" in page.url:
+        page.fill("input[name=key]", site.key)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("nav.places")
 
 
 def _picture(page: Page, path: str, width: int, scheme: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.test_banner import BANNERS
+from tests.browser.test_desk import DESK
 from tests.browser.test_pages import LOOKS, PAY
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -13,7 +14,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 NOT_FOR_LETTERS = {"region", "landmark-one-main"}
 
 
-@pytest.mark.parametrize("path", [*LOOKS, PAY, "/demo/mailbox", *BANNERS])
+@pytest.mark.parametrize("path", [*LOOKS, PAY, "/demo/mailbox", *BANNERS, *DESK])
 def test_axe_finds_nothing(opened, path):
     page = opened(path, bypass_csp=True)
     page.add_script_tag(content=Path(os.environ["HOLDFAST_AXE"]).read_text(encoding="utf-8"))
