@@ -12,6 +12,7 @@ from dataclasses import replace
 import structlog
 import uvloop
 
+from app.services.reconciling import begin_everywhere
 from app.wake import REST, RedisWake
 from app.wiring import Settings, build_world, configure_logging, load_settings
 from workers.alerts import tell
@@ -23,7 +24,7 @@ from workers.inbox import drain_shift
 from workers.loops import hear, keep
 from workers.queue import Queue
 from workers.rest import Rest
-from workers.shift import Pace, Shift
+from workers.shift import Pace, Shift, outcome
 
 REST_GATHER_S = 0.001
 # Where a Redis is expected when none is named. Without any, the worker does all by itself.
@@ -40,6 +41,9 @@ async def work(shift: Shift) -> None:
     carrier = Carrier(shift.world, at_once=shift.pace.at_once)
     dispatcher = Dispatcher(shift, queue, carrier)
     ears = asyncio.create_task(hear(shift), name="wake")
+    fault = await outcome(begin_everywhere(shift.world))
+    if fault is not None:
+        log.warning("reconciling_not_begun", fault=type(fault).__name__)
     try:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(drain_shift(shift))

@@ -20,7 +20,7 @@ from app.domain.dunning import (
 )
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
-from app.services.cases import CaseFile, CaseQuery, shown_inputs
+from app.services.cases import CaseFile, CaseQuery, LinkSteps, shown_inputs
 
 
 class CaseParameters(BaseModel):
@@ -170,6 +170,35 @@ class MessageOut(BaseModel):
         )
 
 
+class LinkOut(BaseModel):
+    """A payment link and how far the customer went with it: the funnel of one letter."""
+
+    id: str
+    message: str | None = Field(description="The message it was in.")
+    created_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None
+    opened_at: datetime | None = Field(
+        description="A person had the page before them. Scanners that follow links do not count."
+    )
+    went_to_provider_at: datetime | None = Field(description="The button was pressed.")
+    paid_at: datetime | None = Field(description="Money came in by way of this link.")
+
+    @classmethod
+    def of(cls, steps: LinkSteps) -> "LinkOut":
+        """A link as it is shown."""
+        return cls(
+            id=steps.link.link_id,
+            message=steps.link.message_id,
+            created_at=steps.link.created_at,
+            expires_at=steps.link.expires_at,
+            sent_at=steps.sent_at,
+            opened_at=steps.opened_at,
+            went_to_provider_at=steps.went_to_provider_at,
+            paid_at=steps.paid_at,
+        )
+
+
 class TimelineOut(BaseModel):
     """What happened or was decided, in words, and from which inputs."""
 
@@ -202,6 +231,7 @@ class CaseFileOut(CaseOut):
 
     attempts: list[AttemptOut]
     messages: list[MessageOut]
+    links: list[LinkOut]
     timeline: list[TimelineOut]
     next_action: NextActionOut | None
 
@@ -213,6 +243,7 @@ class CaseFileOut(CaseOut):
             **_facts(file.case),
             attempts=[AttemptOut.of(attempt) for attempt in file.attempts],
             messages=[MessageOut.of(message) for message in file.messages],
+            links=[LinkOut.of(steps) for steps in file.links],
             timeline=[TimelineOut.of(event) for event in file.timeline],
             next_action=NextActionOut.of(action) if action else None,
         )

@@ -23,6 +23,7 @@ class ActionKind(StrEnum):
     REMIND = "remind"  # subscription: tell of a renewal
     CARD_LOOK = "card_look"  # payment method: tell of its expiry, if a charge falls after it
     DELIVER_EVENT = "deliver_event"  # endpoint and subject: one outgoing event
+    RECONCILE = "reconcile"  # account: find by reading what no webhook told
     GIVE_BACK = "give_back"  # case: let the provider collect its invoice again
     ACCESS_CHANGE = "access_change"  # subscription: record and tell what may be used
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from app.domain.dunning import Case, CaseState
 from app.domain.movements import is_ending
+from app.domain.old_debts import is_held
 from app.domain.records import Book
 from app.domain.sequence import letters_on, plan_letter
 from app.domain.terms import Terms, note
@@ -19,7 +20,9 @@ def close_case(book: Book, case: Case, state: CaseState, reason: str, terms: Ter
 
 
 def tell_of_the_end(book: Book, case: Case, terms: Terms) -> None:
-    """Plan the letter about an end that was not carried out by us."""
+    """Plan the letter about an end that was not carried out by us. `case` is as it was before."""
+    if is_held(case):
+        return
     now = book.get(Case, case.case_id)
     if now is None or now.state is not CaseState.EXHAUSTED or now.silent:
         return

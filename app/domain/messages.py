@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from app.domain.ids import derive_id
+
 # Every letter there is, and when it goes out by default. A test compares docs/messages.md and the
 # folders of `email_templates` with it.
 TEMPLATES = {
@@ -195,3 +197,15 @@ class LinkEvent:
     kind: str
     at: datetime
     data: dict[str, Any] | None = None
+
+
+def link_event(link: PaymentLink, kind: str, at: datetime, *about: str, **data: str) -> LinkEvent:
+    """A step of a link; the same step at the same instant about the same is one."""
+    return LinkEvent(
+        event_id=derive_id("link_event", at, link.link_id, kind, *about),
+        merchant_id=link.merchant_id,
+        link_id=link.link_id,
+        kind=kind,
+        at=at,
+        data=dict(data) or None,
+    )

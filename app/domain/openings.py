@@ -11,6 +11,7 @@ from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
+from app.domain.old_debts import HELD_FOR, OLD_DEBT, is_old_debt
 from app.domain.policies import Policy
 from app.domain.records import Book, changed
 from app.domain.recovery import Failure
@@ -121,6 +122,8 @@ def _opened(
         book.put(case.moved(CaseState.RECOVERED, at=invoice.paid_at or terms.now, reason="paid"))
         book.add(case_action(case, ActionKind.WATCH, terms.now, nth="paid"))
         return case
+    if is_old_debt(invoice, terms.account):
+        return _held(book, case, terms)
     book.add(case_action(case, ActionKind.ASSESS, terms.now))
     book.add(case_action(case, ActionKind.END, case.window_ends_at))
     _plan_access(book, case, policy)
@@ -152,6 +155,16 @@ def _failing(
 def window_of(policy: Policy, interval: str | None) -> timedelta:
     """How long a case may take: the policy's window, at most one billing interval."""
     return timedelta(days=min(policy.retry.window_days, INTERVAL_DAYS.get(interval or "", 10_000)))
+
+
+def _held(book: Book, case: Case, terms: Terms) -> Case:
+    """A case of an old debt is looked at, and otherwise left alone until it is released."""
+    case = changed(case, waits=Waits.ON_HOLD, reason=OLD_DEBT)
+    book.put(case)
+    note(book, case, terms.now, "on_hold", OLD_DEBT)
+    book.add(case_action(case, ActionKind.WATCH, terms.now, nth="held"))
+    book.add(case_action(case, ActionKind.END, terms.now + HELD_FOR))
+    return case
 
 
 def _new_case(

@@ -21,7 +21,7 @@ from app.domain.dunning import (
     Trigger,
 )
 from app.domain.ids import derive_id
-from app.domain.messages import LinkEvent, PaymentLink
+from app.domain.messages import LinkEvent, PaymentLink, link_event
 from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.records import Book, changed
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
@@ -196,16 +196,23 @@ def _by_another(
 
 
 def _link_used(book: Book, case: Case, at: datetime) -> str | None:
-    """The payment link by which the customer went to the provider's page last, within a day."""
-    links = {link.link_id for link in book.all(PaymentLink) if link.case_id == case.case_id}
+    """The payment link by which the customer went to the provider's page last, within a day. A
+    link of another case of theirs counts where it led to the page of this invoice."""
+    links = {link.link_id: link for link in book.all(PaymentLink)}
     went = [
         event
         for event in book.all(LinkEvent)
         if event.link_id in links
-        and event.kind == "went_to_provider"
+        and _led_to(links[event.link_id], event, case)
         and at - timedelta(days=1) <= event.at <= at + CLOCK_SLACK
     ]
     return max(went, key=lambda event: event.at).link_id if went else None
+
+
+def _led_to(link: PaymentLink, event: LinkEvent, case: Case) -> bool:
+    invoice = (event.data or {}).get("invoice")
+    here = invoice == case.invoice_id if invoice else link.case_id == case.case_id
+    return event.kind == "went_to_provider" and link.account_id == case.account_id and here
 
 
 def _use_card(book: Book, attempt: Attempt, payment: Payment, terms: Terms) -> None:
@@ -246,6 +253,8 @@ def _enter_money(
         )
         book.add(entry)
         case = replace(case, recovered_minor=case.recovered_minor + payment.amount_minor)
+        for link in book.all(PaymentLink, link_id=attempt.link_id):
+            book.add(link_event(link, "paid", at, ref, invoice=case.invoice_id))
     back = payment.refunded_minor - _refunded(book, case, ref)
     if back > 0:
         total = f"{ref}:{payment.refunded_minor}"

@@ -1,7 +1,9 @@
 """The doctor's look at one provider account: secrets, key, endpoint, and whose retries run."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
+from app.domain.actions import ActionState
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.operations.collisions import STOP_RETRIES
 from app.operations.connect import webhook_url
@@ -10,6 +12,11 @@ from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavaila
 from app.ports.secrets import SecretUnreadable
 from app.ports.world import World
 from app.providers.stripe.admin import StripeAdmin
+from app.services.merchants import KEY_REFUSED
+from app.services.old_debts import count_held
+from app.services.reconciling import last_round
+
+LATE = timedelta(hours=24)  # by then it would have been through twice
 
 
 async def account_checks(
@@ -18,8 +25,11 @@ async def account_checks(
     """The findings of one account; asks the provider four questions and changes nothing."""
     about = f"{account.account_id} ({merchant.name})"
     if account.paused_at:
-        again = f"holdfast accounts resume {account.account_id}"
+        refused = account.paused_reason and account.paused_reason.startswith(KEY_REFUSED)
+        again = f"holdfast accounts {'key' if refused else 'resume'} {account.account_id}"
         yield wrong(about, f"paused: {account.paused_reason}", f"mend that, then `{again}`")
+    async for finding in _taken_in(world, account, about):
+        yield finding
     try:
         for sealed in (account.api_key_sealed, *account.webhook_secrets_sealed):
             world.sealer.open(sealed)
@@ -31,9 +41,32 @@ async def account_checks(
         yield await _endpoint(world, admin, account, about)
         yield await _retries(admin, account, about)
     except AccountRefused as refusal:
-        yield wrong(about, f"the provider refuses the key: {refusal}", "add the account anew")
+        yield wrong(
+            about,
+            f"the provider refuses the key: {refusal}",
+            f"`holdfast accounts key {account.account_id}`",
+        )
     except (ProviderUnavailable, ProviderRefused) as failure:
         yield wrong(about, f"the provider does not answer: {failure}", "look again later")
+
+
+async def _taken_in(world: World, account: ProviderAccount, about: str) -> AsyncIterator[Finding]:
+    """Old debts that wait, and whether the provider is read for what no webhook told."""
+    if held := await count_held(world, account):
+        release = f"holdfast accounts release {account.account_id}"
+        text = f"{held} cases of old debts are held: nobody is written to before `{release}`"
+        yield note(about, text)
+    round_ = await last_round(world, account)
+    again = f"`holdfast connect {account.account_id}`"
+    if round_ is None or round_.state is not ActionState.PENDING:
+        why = f": {round_.note}" if round_ else ""
+        yield wrong(about, f"it is not reconciled with the provider{why}", again)
+    elif round_.due_at < world.clock.now() - LATE:
+        late = round_.due_at.isoformat(timespec="minutes")
+        yield wrong(about, f"reconciling was due at {late}", "is a worker running?")
+    elif last := (round_.data or {}).get("of_last"):
+        missed = f"{last['missed']} missed webhooks, {last['read']} objects read"
+        yield note(about, f"the last reconciling found {missed}, {last['quiet']} quiet cases")
 
 
 async def _identity(admin: StripeAdmin, account: ProviderAccount, about: str) -> Finding:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo, available_timezones
 
 from app.domain.languages import LANGUAGES
@@ -15,8 +16,10 @@ from app.operations.terminal import (
     print_table,
     with_world,
 )
+from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.world import World
 from app.services import merchants
+from app.services.old_debts import release_old_debts
 from app.wiring import build_admin
 
 KEY_PREFIXES = ("sk_live_", "sk_test_", "rk_live_", "rk_test_")
@@ -32,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
         "resume": _resume,
         "secret": _secret,
         "retire-secrets": _retire,
+        "key": _key,
+        "release": _release,
         "mode": _mode,
     }
     return with_world(lambda world: commands[asked.command](world, asked))
@@ -70,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("resume", help="let it work again"),
         commands.add_parser("secret", help="add a webhook secret; former ones stay valid"),
         commands.add_parser("retire-secrets", help="accept the newest webhook secret only"),
+        commands.add_parser("key", help="put a new API key in the place of the former"),
+        commands.add_parser("release", help="collect what was past due before it was connected"),
     )
     mode = commands.add_parser("mode", help="who retries: the provider (observe) or we (drive)")
     mode.add_argument("account_id")
@@ -82,9 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 async def _add(world: World, asked: argparse.Namespace) -> int:
     if asked.time_zone not in available_timezones():
         raise Refused(f"--time-zone: there is no {asked.time_zone!r}")
-    api_key = ask_secret("API key of the provider account")
-    if not api_key.startswith(KEY_PREFIXES):
-        raise Refused("an API key begins with one of " + ", ".join(KEY_PREFIXES))
+    api_key = _ask_key("API key of the provider account")
     webhook_secret = ask_secret("Webhook secret (empty: `connect` makes one)", optional=True)
     merchant = await _merchant(world, asked)
     account = await merchants.create_account(
@@ -103,6 +108,13 @@ async def _add(world: World, asked: argparse.Namespace) -> int:
     if not webhook_secret:
         print(f"next      holdfast connect {account.account_id}")
     return 0
+
+
+def _ask_key(prompt: str) -> str:
+    api_key = ask_secret(prompt)
+    if not api_key.startswith(KEY_PREFIXES):
+        raise Refused("an API key begins with one of " + ", ".join(KEY_PREFIXES))
+    return api_key
 
 
 async def _merchant(world: World, asked: argparse.Namespace) -> Merchant:
@@ -180,4 +192,36 @@ async def _retire(world: World, asked: argparse.Namespace) -> int:
     account = await chosen_account(world, asked.account_id)
     await merchants.retire_webhook_secrets(world, account, actor=ACTOR)
     print("only the newest webhook secret is accepted, everywhere within 30 s")
+    return 0
+
+
+async def _key(world: World, asked: argparse.Namespace) -> int:
+    """The new key is tried before the former one goes: a wrong one must not stop a good account."""
+    account = await chosen_account(world, asked.account_id)
+    api_key = _ask_key("New API key of the provider account")
+    if ("_live_" in api_key[:8]) != account.live:
+        raise Refused("the key is of the other mode: test and live accounts are kept apart")
+    await _try_key(world, replace(account, api_key_sealed=world.sealer.seal(api_key)))
+    after = await merchants.replace_key(world, account, api_key=api_key, actor=ACTOR)
+    state = f"stays paused: {after.paused_reason}" if after.paused_at else "works with the new key"
+    print(f"{account.account_id} {state}")
+    return 0
+
+
+async def _try_key(world: World, account: ProviderAccount) -> None:
+    async with build_admin(world) as admin:
+        try:
+            seen = await admin.read_account(account)
+        except AccountRefused as refusal:
+            raise Refused(f"the provider refuses this key: {refusal}") from refusal
+        except (ProviderUnavailable, ProviderRefused) as failure:
+            raise Refused(f"the key could not be tried: {failure}") from failure
+    if account.provider_ref not in (None, seen.id):
+        raise Refused(f"the key belongs to {seen.id}, not to {account.provider_ref}")
+
+
+async def _release(world: World, asked: argparse.Namespace) -> int:
+    account = await chosen_account(world, asked.account_id)
+    released = await release_old_debts(world, account, actor=ACTOR)
+    print(f"{released} cases of old debts are collected from now on, their letters among it")
     return 0

@@ -11,6 +11,7 @@ from app.ports.world import World
 from app.providers.stripe.admin import Endpoint, StripeAdmin
 from app.services import merchants
 from app.services.backfill import backfill_subscriptions
+from app.services.reconciling import begin_reconciling
 from app.wiring import build_admin
 
 
@@ -60,14 +61,16 @@ async def connect(world: World, account_id: str | None, *, again: bool) -> int:
 
 
 async def _take_in(world: World, account: ProviderAccount) -> None:
-    """Mirror the subscriptions there are, so that MRR begins with an opening balance. Done again
-    by every `connect`; writes to nobody."""
+    """Mirror the subscriptions there are, so that MRR begins with an opening balance, and begin to
+    reconcile, which takes in what is past due. Done again by every `connect`; writes to nobody."""
     try:
         taken = await backfill_subscriptions(world, account)
     except (ProviderUnavailable, ProviderRefused, AccountRefused) as failure:
         print(f"the subscriptions could not all be read ({failure}): run `holdfast connect` again")
         return
     print(f"{taken} subscriptions taken in")
+    await begin_reconciling(world, account)
+    print("what is past due is taken in next, and held: `holdfast accounts release` lets it go")
 
 
 def webhook_url(world: World, account: ProviderAccount) -> str:

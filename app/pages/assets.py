@@ -7,7 +7,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 STATIC = Path(__file__).parent / "static"
-TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 
 
 def _read() -> dict[str, tuple[bytes, str]]:

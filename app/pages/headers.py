@@ -27,6 +27,8 @@ DESK = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# The page behind a link may say that it was opened, by one script of ours, to us alone.
+LINK = f"{PAGE}; script-src 'self'; connect-src 'self'"
 
 # A letter as its reader gets it: no script, nothing loaded, links open elsewhere; only our own
 # mailbox page may frame it.

@@ -1,6 +1,7 @@
 """The page behind a letter's link. Looking changes nothing: scanners follow every link."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.pages.assets import assets_router
-from app.pages.headers import PRIVATE, page
+from app.pages.headers import LINK, PRIVATE, page
 from app.pages.views import (
     Page,
     broken_page,
@@ -57,9 +58,16 @@ class Counter:
             return await self.show(token, request, unavailable_page)
         return RedirectResponse(url, status_code=303, headers=dict(PRIVATE))
 
+    async def note_opened(self, token: str) -> Response:
+        """A person has the page before them: noted once. Says nothing of whether the link is."""
+        with suppress(*NO_STORE):
+            await payment_links.opened(self.world, token)
+        return Response(status_code=204, headers=dict(PRIVATE))
+
 
 def links_router(world: World) -> APIRouter:
-    """`/p/{token}` (GET looks, POST goes to the provider's page), `/p/{token}/done`, `/assets`."""
+    """`/p/{token}` (GET looks, POST goes to the provider's page), `/p/{token}/done`,
+    `/p/{token}/opened`, `/assets`."""
     router = APIRouter(include_in_schema=False)
     router.include_router(assets_router())
     counter = Counter(world, urlsplit(world.public_url).path.rstrip("/"))
@@ -72,6 +80,10 @@ def links_router(world: World) -> APIRouter:
     async def done(token: str, request: Request) -> Response:
         return await counter.show(token, request, done_page)
 
+    @router.post("/p/{token}/opened")
+    async def opened(token: str) -> Response:
+        return await counter.note_opened(token)
+
     @router.post("/p/{token}")
     async def go(token: str, request: Request) -> Response:
         return await counter.lead(token, request)
@@ -80,7 +92,7 @@ def links_router(world: World) -> APIRouter:
 
 
 def _answer(told: Page) -> Response:
-    response = page(told.html, status=told.status)
+    response = page(told.html, status=told.status, csp=LINK)
     if told.status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import FileSystemLoader
 
@@ -19,6 +20,7 @@ HERE = Path(__file__).parent
 PHRASES = Phrases([HERE / "texts"])
 TEMPLATES = sandbox(FileSystemLoader(HERE / "templates"), html=True)
 LANGUAGE_TAG = re.compile(r"\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9-]+)?)\s*(?:;\s*q=([01](?:\.\d+)?))?\s*")
+NOTHING: dict[str, Any] = {"several": False, "after_end": False, "restart": "", "each": []}
 SHORTEST_LIST = 200  # characters of Accept-Language that are read
 
 
@@ -33,6 +35,7 @@ class Page:
 def fill(template: str, *, root: str = "", **facts: Any) -> str:
     """A template of `templates/`; `root` is the path the service stands under."""
     files = {"style": root + asset("holdfast.css"), "icon": root + asset("holdfast.svg")}
+    files["script"] = root + asset("opened.js")
     return TEMPLATES.get_template(template).render(facts | files | {"root": root})
 
 
@@ -95,7 +98,7 @@ def preferred(accept_language: str) -> str:
 def _told_anybody(kind: str, accept_language: str, *, root: str, status: int) -> Page:
     language = preferred(accept_language)
     say = PHRASES.speaker(language, {})
-    facts = {"kind": kind, "language": language, "say": say, "merchant": "", "rows": []}
+    facts = {"kind": kind, "language": language, "say": say, "merchant": "", "rows": []} | NOTHING
     return Page(html=fill("link.html.j2", root=root, **facts, token=""), status=status)
 
 
@@ -106,7 +109,10 @@ def _told(kind: str, view: LinkView, *, token: str, root: str, status: int = 200
     facts["advice"] = _known(f"reason.{view.reason_key}.do", say)
     facts["end"] = _known(f"end.{view.end_action}", say)
     shown = ROWS.get(kind, ("amount", "plan", "invoice"))
+    if facts["several"]:  # each with its own, below
+        shown = tuple(name for name in shown if name not in {"plan", "invoice"})
     rows = [(say(f"fact.{name}"), facts[name]) for name in shown if facts[name]]
+    facts["each"] = _each(view)
     html = fill("link.html.j2", root=root, **facts, kind=kind, say=say, rows=rows, token=token)
     return Page(html=html, status=status)
 
@@ -124,6 +130,19 @@ def _known(key: str, say: Any) -> str:
     return say(key) if key in PHRASES.keys(DEFAULT_LANGUAGE) else ""
 
 
+def _each(view: LinkView) -> list[tuple[str, str]]:
+    """The overdue invoices one by one, where there are several."""
+    locale = PHRASES.locale_of(view.language)
+    return [
+        (
+            " · ".join(part for part in (one_line(owed.plan or ""), owed.invoice_number) if part),
+            show_money(owed.amount_minor, owed.currency, locale),
+        )
+        for owed in view.owed
+        if len(view.owed) > 1
+    ]
+
+
 def _facts(view: LinkView) -> dict[str, Any]:
     locale = PHRASES.locale_of(view.language)
     days = {
@@ -137,5 +156,8 @@ def _facts(view: LinkView) -> dict[str, Any]:
         "amount": show_money(view.amount_minor, view.currency, locale),
         "plan": one_line(view.plan or ""),
         "invoice": one_line(view.invoice_number or ""),
+        "several": len(view.owed) > 1,
+        "after_end": view.after_end,
+        "restart": f"mailto:{quote(view.restart_to, safe='@')}" if view.restart_to else "",
         "needs": view.needs if f"open.button.{view.needs}" in PHRASES.keys("en") else "pay",
     } | {name: show_day(day, view.time_zone, locale) if day else "" for name, day in days.items()}

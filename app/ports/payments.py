@@ -67,6 +67,34 @@ class SubscriptionPage:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """Events as the provider keeps them, the oldest of the page first; `next` asks for more."""
+
+    bodies: tuple[str, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owing:
+    """What the provider counts as unpaid: an `invoice` whose automatic payment was tried, or a
+    `subscription` past due. `since` is when the invoice was finalized."""
+
+    kind: str
+    id: str
+    customer: str | None
+    status: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwingPage:
+    """One page of what is unpaid; `next` asks for more."""
+
+    found: tuple[Owing, ...]
+    next: str | None
+
+
 class Payments(Protocol):
     """Every method raises `ProviderUnavailable`, `ProviderRefused` or `AccountRefused` unless it
     says otherwise. Snapshots come with the account's ids filled in and `seen_at` = now."""
@@ -162,11 +190,33 @@ class Payments(Protocol):
         Their notices bear the event `backfill:{subscription}`."""
         ...
 
+    async def list_events(
+        self,
+        account: ProviderAccount,
+        *,
+        since: datetime,
+        until: datetime,
+        after: str | None,
+        limit: int,
+    ) -> EventPage:
+        """One page of the events of that span, of exactly the types our webhooks are sent; one
+        question. `after` is the `next` of the page before."""
+        ...
+
+    async def list_owing(
+        self, account: ProviderAccount, *, after: str | None, limit: int
+    ) -> OwingPage:
+        """One page of what is unpaid though it is collected automatically; one question."""
+        ...
+
 
 __all__ = [
     "AccountRefused",
+    "EventPage",
     "InvoiceReading",
     "Outcome",
+    "Owing",
+    "OwingPage",
     "PayAnswer",
     "Payments",
     "ProviderRefused",

@@ -24,6 +24,7 @@ from app.services import (
     messages,
     new_cards,
     reads,
+    reconciling,
     reminders,
 )
 from app.services.alarms import alert, pause_account, pause_merchant
@@ -48,6 +49,7 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.NEW_CARD: new_cards.try_new_card,
     ActionKind.READ: reads.read,
     ActionKind.DELIVER_EVENT: event_deliveries.deliver,
+    ActionKind.RECONCILE: reconciling.reconcile,
     ActionKind.GIVE_BACK: driving.give_back,
     ActionKind.REMIND: reminders.remind,
     ActionKind.CARD_LOOK: reminders.look_at_card,

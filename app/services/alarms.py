@@ -13,7 +13,7 @@ from app.domain.records import Book
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.events import tell_of
-from app.services.merchants import raise_alert
+from app.services.merchants import KEY_REFUSED, PAUSED, raise_alert
 
 log = structlog.get_logger()
 
@@ -42,12 +42,13 @@ async def pause_merchant(world: World, merchant_id: str, kind: str, reason: str)
 
 
 async def pause_account(world: World, merchant_id: str, account_id: str, reason: str) -> None:
-    """Stop calling a provider that refuses our key; spends no attempt. A person resumes it."""
+    """Stop calling a provider that refuses our key; spends no attempt. A new key resumes it."""
+    reason = f"{KEY_REFUSED}{reason}"
     log.error("account_paused", account=account_id)
     now = world.clock.now()
     async with world.store.transaction(merchant_id) as tx:
         await _pause(tx, account_id, reason, now)
-        await raise_alert(tx, alert(now, merchant_id, "account_paused", account_id, reason))
+        await raise_alert(tx, alert(now, merchant_id, PAUSED, account_id, reason))
 
 
 async def _pause(tx: Transaction, account_id: str, reason: str, now: datetime) -> None:

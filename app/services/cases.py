@@ -8,7 +8,8 @@ from typing import Any
 from app.domain.actions import CASE_ACTIONS, Action, ActionState
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, Case, CaseEvent, CaseState, Waits
-from app.domain.messages import Message
+from app.domain.messages import LinkEvent, Message, PaymentLink
+from app.ports.store import Transaction
 from app.ports.world import World
 
 # What a timeline line may not show: who is held out stays secret, or it would change behaviour.
@@ -54,6 +55,32 @@ class CaseQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSteps:
+    """How far a customer went with one link; each instant the first of its kind, None if never."""
+
+    link: PaymentLink
+    sent_at: datetime | None
+    opened_at: datetime | None
+    went_to_provider_at: datetime | None
+    paid_at: datetime | None
+
+    @classmethod
+    def of(cls, link: PaymentLink, events: Collection[LinkEvent]) -> "LinkSteps":
+        """The steps of a link. Whoever went on had opened it, however it was opened."""
+        first: dict[str, datetime] = {}
+        for event in sorted(events, key=lambda event: event.at):
+            if event.link_id == link.link_id:
+                first.setdefault(event.kind, event.at)
+        return cls(
+            link=link,
+            sent_at=first.get("sent"),
+            opened_at=first.get("opened") or first.get("went_to_provider"),
+            went_to_provider_at=first.get("went_to_provider"),
+            paid_at=first.get("paid"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFile:
     """A case with all that belongs to it, each list oldest first. `next_action` is what the
     database holds to be done next; None where nothing is."""
@@ -63,6 +90,7 @@ class CaseFile:
     messages: tuple[Message, ...]
     timeline: tuple[CaseEvent, ...]
     next_action: Action | None
+    links: tuple[LinkSteps, ...] = ()
 
 
 async def find(
@@ -97,13 +125,24 @@ async def show(world: World, merchant_id: str, case_id: str) -> CaseFile | None:
         messages = await tx.find(Message, where=of_case, order=("due_at", "message_id"))
         timeline = await tx.find(CaseEvent, where=of_case, order=("at", "seq"))
         actions = await tx.find(Action, where=pending, order=("due_at", "key"), limit=1)
+        links = await _links(tx, cases[0])
     return CaseFile(
         case=cases[0],
         attempts=tuple(attempts),
         messages=tuple(messages),
         timeline=tuple(timeline),
         next_action=actions[0] if actions else None,
+        links=links,
     )
+
+
+async def _links(tx: Transaction, case: Case) -> tuple[LinkSteps, ...]:
+    where = {"account_id": case.account_id, "case_id": case.case_id}
+    links = await tx.find(PaymentLink, where=where, order=("created_at", "link_id"))
+    if not links:
+        return ()
+    events = await tx.find(LinkEvent, where={"link_id": [link.link_id for link in links]})
+    return tuple(LinkSteps.of(link, events) for link in links)
 
 
 def shown_inputs(data: dict[str, Any] | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of
+from app.domain.old_debts import HELD_FOR, is_held
 from app.domain.openings import case_action
 from app.domain.policies import MessageClass
 from app.domain.sequence import (
@@ -67,6 +68,11 @@ def _may_end(at: Desk, action: Action) -> bool:
     case, now = at.case, at.terms.now
     if case.state is not CaseState.ACTIVE:
         at.done(action, f"the case is {case.state}")
+        return False
+    if is_held(case):
+        later = now + HELD_FOR
+        at.book.add(case_action(case, ActionKind.END, later, nth=later.isoformat()))
+        at.done(action, "an old debt waits for its release")
         return False
     if not case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
         _leave_to_provider(at, action)

@@ -21,6 +21,9 @@ from app.services.events import tell_of
 CASES_AT_ONCE = 500
 WEBHOOK_SECRETS_KEPT = 3  # the newest and two former: more than one rotation is never under way
 
+PAUSED = "account_paused"  # the alert of a pause that we made
+KEY_REFUSED = "the provider refuses the key: "  # how the reason of such a pause begins
+
 
 class AlreadyThere(ValueError):
     """A merchant or an account like this one was made at this very instant."""
@@ -176,12 +179,40 @@ async def pause_account(
 
 
 async def resume_account(world: World, account: ProviderAccount, *, actor: str) -> ProviderAccount:
-    """Let an account work again. Raises `UnknownAccount`."""
+    """Let an account work again; what told of its pause is settled. Raises `UnknownAccount`."""
 
     def change(current: ProviderAccount) -> ProviderAccount:
         return replace(current, paused_at=None, paused_reason=None)
 
-    return await _change(world, account, change, "account.resumed", actor)
+    after = await _change(world, account, change, "account.resumed", actor)
+    await _settle_pause(world, account)
+    return after
+
+
+async def replace_key(
+    world: World, account: ProviderAccount, *, api_key: str, actor: str
+) -> ProviderAccount:
+    """Give an account another API key, sealed. One that was paused because its former key was
+    refused works again; paused for another reason it stays so. Raises `UnknownAccount`."""
+
+    def change(current: ProviderAccount) -> ProviderAccount:
+        keyed = replace(current, api_key_sealed=world.sealer.seal(api_key))
+        if not (current.paused_reason or "").startswith(KEY_REFUSED):
+            return keyed
+        return replace(keyed, paused_at=None, paused_reason=None)
+
+    after = await _change(world, account, change, "account.key_replaced", actor)
+    if after.paused_at is None:
+        await _settle_pause(world, account)
+    return after
+
+
+async def _settle_pause(world: World, account: ProviderAccount) -> None:
+    where = {"merchant_id": account.merchant_id, "kind": PAUSED, "subject": account.account_id}
+    async with world.store.transaction(account.merchant_id) as tx:
+        for known in await tx.find(Alert, where=where):
+            if known.resolved_at is None:
+                await tx.save([replace(known, resolved_at=world.clock.now())])
 
 
 async def set_mode(

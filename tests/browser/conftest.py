@@ -40,6 +40,7 @@ from app.pages.views import (
 )
 from app.ports.world import World
 from app.services.me import Asker
+from app.services.payment_links import Owed
 from tests.mail.letters import HOSTILE, MESSAGES, RENDERER, a_full_letter, a_mail
 from tests.pages.desk import a_desk, everything
 from tests.pages.town import NOW, At, Provider, a_town, a_view
@@ -66,6 +67,7 @@ def all_pages() -> dict[str, Told]:
         view = a_view(language=language)
         told[f"done-{language}"] = done_page(view, token="t")
         told[f"unavailable-{language}"] = unavailable_page(view, token="t")
+        told |= _of_several(language)
     hostile = a_view(
         language="de",
         merchant_name=HOSTILE["script"] + LONG,
@@ -76,6 +78,22 @@ def all_pages() -> dict[str, Told]:
         reason_key="authentication",
     )
     return told | {"hostile": link_page(hostile, token="t")}
+
+
+def _of_several(language: str) -> dict[str, Told]:
+    """Several invoices at once, and what is said after our end."""
+    owed = tuple(
+        Owed(invoice_number=f"KW-014{n}", plan="Team", amount_minor=2900, currency="eur")
+        for n in range(3)
+    )
+    ended = {"language": language, "after_end": True, "restart_to": "billing@example.com"}
+    views = {
+        "open-several": a_view(language=language, owed=owed, amount_minor=8700),
+        "confirm-several": a_view(language=language, owed=owed, needs="authenticate"),
+        "late-several": a_view(status="late", needs="pay", owed=owed, **ended),
+        "paid-after-end": a_view(status="paid", paid_at=NOW, **ended),
+    }
+    return {f"{name}-{language}": link_page(view, token="t") for name, view in views.items()}
 
 
 def all_letters() -> dict[str, str]:

@@ -4,6 +4,7 @@ import pytest
 
 from app.operations import accounts, keys
 from tests.operations.conftest import Command
+from tests.sandbox.stand import Served
 
 ADD = ("add", "--merchant", "Kelp & Co", "--mode", "drive", "--time-zone", "Europe/Berlin")
 
@@ -100,3 +101,26 @@ def test_an_unknown_key_cannot_be_revoked(says: Command) -> None:
     status, printed = says(keys.run, "revoke", "key_1")
 
     assert (status, "has no key key_1" in printed) == (2, True)
+
+
+# The SDK hands its forms to httpx by an older name.
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_a_new_key_is_tried_before_the_former_goes(
+    says: Command, provider: Served, account_id: str
+) -> None:
+    says(accounts.run, "pause", "--reason", "an audit")
+
+    wrong, told = says(accounts.run, "key", typed="sk_live_other\n")
+    status, printed = says(accounts.run, "key", account_id, typed="sk_test_sandbox_2\n")
+
+    assert (wrong, status) == (2, 0)
+    assert "of the other mode" in told
+    assert "stays paused: an audit" in printed
+    assert "sk_" not in printed
+
+
+def test_where_nothing_is_held_nothing_is_released(says: Command, account_id: str) -> None:
+    status, printed = says(accounts.run, "release")
+
+    assert status == 0
+    assert printed.startswith("0 cases")

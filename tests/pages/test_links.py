@@ -1,17 +1,20 @@
 """The page behind a link, over HTTP: looking changes nothing, the button leads away."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from app.domain.declines import DeclineKind
-from app.domain.dunning import CaseState
+from app.domain.dunning import CaseState, Waits
 from app.domain.mirror import InvoiceStatus
+from app.domain.policies import Policy
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import StoreUnavailable
 from app.storage.memory import MemoryStore
-from tests.pages.town import NOW, TOKEN, Provider, a_town
+from tests.pages.town import NOW, TOKEN, Provider, Town, a_case, a_town, an_invoice
 
 pytestmark = pytest.mark.anyio
 PATH = f"/p/{TOKEN}"
@@ -160,7 +163,7 @@ async def test_every_page_keeps_itself_to_itself(path):
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
-    assert "script-src" not in policy
+    assert "script-src 'self'; connect-src 'self'" in policy
     assert "unsafe-inline" not in policy
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-store"
@@ -168,7 +171,7 @@ async def test_every_page_keeps_itself_to_itself(path):
     assert "set-cookie" not in headers
 
 
-async def test_a_page_needs_one_file_and_that_is_kept():
+async def test_a_page_needs_a_few_files_and_those_are_kept():
     town = await a_town()
     shown = (await town.browser.get(PATH)).text
     style = shown.split('rel="stylesheet" href="')[1].split('"')[0]
@@ -178,7 +181,8 @@ async def test_a_page_needs_one_file_and_that_is_kept():
     assert served.status_code == 200
     assert served.headers["content-type"] == "text/css; charset=utf-8"
     assert "immutable" in served.headers["cache-control"]
-    assert "<script" not in shown
+    script = shown.split('<script src="')[1].split('"')[0]
+    assert (await town.browser.get(script)).headers["content-type"].startswith("text/javascript")
     assert (await town.browser.get("/assets/nothing.css")).status_code == 404
 
 
@@ -192,3 +196,111 @@ async def test_a_link_outlives_its_clock_by_nothing():
     town = await a_town(link={"expires_at": NOW + timedelta(seconds=1)})
 
     assert (await town.browser.get(PATH)).status_code == 200
+
+
+async def test_a_person_before_the_page_is_noted_once():
+    town = await a_town()
+
+    for _ in range(3):
+        answer = await town.browser.post(PATH + "/opened")
+
+    assert answer.status_code == 204
+    assert [event.kind for event in await town.links_followed()] == ["opened"]
+
+
+@pytest.mark.parametrize("token", ["unknown", "x" * 3000, "%00", "%F0%9F%8E%89"])
+async def test_who_says_to_have_opened_a_link_that_never_was_learns_nothing(token):
+    town = await a_town()
+
+    answer = await town.browser.post(f"/p/{token}/opened")
+
+    assert answer.status_code == 204
+    assert await town.links_followed() == []
+
+
+@pytest.mark.parametrize("headers", [{"sec-purpose": "prefetch"}, {"user-agent": "scanner"}])
+@pytest.mark.parametrize("path", [PATH, PATH + "/done", PATH + "/opened"])
+async def test_whoever_only_looks_changes_nothing(path, headers):
+    town = await a_town()
+    before = deepcopy(town.store.rows)
+
+    for ask in (town.browser.get, town.browser.head):
+        await ask(path, headers=headers)
+
+    assert town.store.rows == before
+
+
+async def with_two(**second: Any) -> Town:
+    """The customer owes a second invoice, two days younger and of another amount."""
+    town = await a_town()
+    invoice = replace(an_invoice(), invoice_id="in_2", number="KW-0143")
+    case = replace(
+        a_case(),
+        case_id="case_2",
+        invoice_id="in_2",
+        due_minor=1100,
+        opened_at=NOW - timedelta(days=1),
+    )
+    async with town.store.transaction("mer_1") as tx:
+        await tx.save([invoice])
+        await tx.save([replace(case, **second)])
+    return town
+
+
+async def test_one_page_shows_all_that_is_overdue():
+    town = await with_two()
+
+    shown = (await town.browser.get(PATH)).text
+
+    assert "Several payments are still open, €40.00 in all" in shown
+    assert shown.index("KW-0142") < shown.index("KW-0143")
+    assert "One card pays all of them" in shown
+
+
+async def test_what_is_held_or_settled_is_not_asked_for():
+    town = await with_two(waits=Waits.ON_HOLD)
+
+    shown = (await town.browser.get(PATH)).text
+
+    assert "€29.00" in shown
+    assert "KW-0143" not in shown
+
+
+async def test_a_link_whose_own_invoice_is_paid_leads_on_to_the_next():
+    town = await with_two()
+    async with town.store.transaction("mer_1") as tx:
+        await tx.save([replace(an_invoice(), status=InvoiceStatus.PAID)])
+        await tx.save([replace(a_case(), state=CaseState.RECOVERED)])
+
+    shown = (await town.browser.get(PATH)).text
+
+    assert "Your payment of €11.00 is still open" in shown
+
+
+async def test_after_the_end_the_oldest_invoice_is_paid_first():
+    owed: dict[str, Any] = {"state": CaseState.EXHAUSTED}
+    town = await with_two(**owed)
+    async with town.store.transaction("mer_1") as tx:
+        await tx.save([replace(a_case(), **owed)])
+
+    shown = (await town.browser.get(PATH)).text
+    await town.browser.post(PATH)
+
+    (went,) = await town.links_followed()
+    assert "one of them of €29.00" in shown
+    assert "one after the other" in shown
+    assert went.data == {"page": "invoice", "invoice": "in_1"}
+
+
+@pytest.mark.parametrize(
+    ("late_payment", "offers"), [("offer_restart", True), ("settle_only", False)]
+)
+async def test_a_restart_is_offered_where_the_policy_does(late_payment, offers):
+    town = await a_town(
+        case={"state": CaseState.EXHAUSTED}, policy=Policy(late_payment=late_payment)
+    )
+
+    shown = (await town.browser.get(PATH)).text
+
+    assert "does not start the subscription again" in shown
+    assert ("mailto:billing@localhost" in shown) is offers

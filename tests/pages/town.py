@@ -80,6 +80,7 @@ async def a_town(
     account: dict[str, Any] | None = None,
     provider: Provider | None = None,
     store: MemoryStore | None = None,
+    policy: Policy | None = None,
 ) -> Town:
     """A town in which a link leads to an open case, but for the changes named."""
     store, payments = store or MemoryStore(), provider or Provider()
@@ -104,7 +105,7 @@ async def a_town(
         clock=At(),
         payments=cast("Any", payments),
         tokens=KeyedTokens(["the town's"]),
-        policy=Policy(),
+        policy=policy or Policy(),
         public_url="https://pay.example.com",
         **unused,
     )

@@ -13,7 +13,8 @@ from app.ports.mailer import MailDeferred
 from app.ports.payments import ProviderUnavailable
 from app.sealing import KeyedTokens
 from app.services import payment_links
-from tests.stories.cards import AUTHENTICATES, EXPIRED
+from app.services.cases import show
+from tests.stories.cards import APPROVES, AUTHENTICATES, EXPIRED
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
@@ -149,6 +150,51 @@ async def test_a_provider_without_an_answer_leaves_the_link_alive(stage: Stage) 
 
     assert (await payment_links.go(stage.world, token)).startswith("http")
     assert stage.captures(await stage.case(person)) == []
+
+
+async def test_one_link_pays_every_overdue_invoice_of_the_customer(stage: Stage) -> None:
+    # given two subscriptions of one customer, both refused
+    person = await stage.subscriber(APPROVES)
+    stage.subscribes(person)
+    stage.program(person.method, EXPIRED)
+    await stage.passes(days=32)
+    token = await stage.token()
+    before = await payment_links.look(stage.world, token)
+
+    # when a card is entered through the link of one
+    session = (await payment_links.go(stage.world, token)).rstrip("/").rpartition("/")[2]
+    stage.act(person, "new_card", card={"base": "visa"}, checkout_session=session)
+    await stage.plays()
+
+    cases = await stage.cases(person)
+    after = await payment_links.look(stage.world, token)
+    paid = [event for event in await stage.find(LinkEvent) if event.kind == "paid"]
+    assert before is not None
+    assert (before.amount_minor, len(before.owed)) == (PRICE + 2000, 2)
+    assert {case.state for case in cases} == {CaseState.RECOVERED}
+    assert [len(stage.captures(case)) for case in cases] == [1, 1]
+    assert after is not None
+    assert after.status == "paid"
+    assert {(event.data or {})["invoice"] for event in paid} == {c.invoice_id for c in cases}
+    assert len({event.link_id for event in paid}) == 1
+
+
+async def test_the_steps_of_a_link_are_shown_with_its_case(stage: Stage) -> None:
+    person, token = await written_to(stage, AUTHENTICATES)
+
+    await payment_links.opened(stage.world, token)
+    await payment_links.go(stage.world, token)
+    stage.act(person, "authenticate")
+    await stage.plays()
+
+    case = await stage.case(person)
+    file = await show(stage.world, stage.merchant.merchant_id, case.case_id)
+    assert file is not None
+    (steps,) = file.links
+    assert steps.sent_at is not None
+    assert steps.sent_at <= stage.now
+    assert steps.opened_at == steps.went_to_provider_at == stage.now
+    assert steps.paid_at is not None
 
 
 @pytest.mark.parametrize(

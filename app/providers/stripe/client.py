@@ -14,7 +14,9 @@ from app.domain.outcomes import Outcome, PayAnswer
 from app.ports.clock import Clock
 from app.ports.payments import (
     AccountRefused,
+    EventPage,
     InvoiceReading,
+    OwingPage,
     ProviderRefused,
     ProviderUnavailable,
     RenewalReading,
@@ -27,6 +29,7 @@ from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import TIMEOUT, Connections, json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
+from app.providers.stripe.listing import events_of_span, owing
 from app.providers.stripe.live import (
     LIVE,
     charges_behind,
@@ -310,6 +313,25 @@ class StripePayments:
         with in_our_words():
             obj = await json_of(client.v1.subscriptions.list_async(asked))
         return page_of(obj, account, self._clock.now())
+
+    async def list_events(
+        self,
+        account: ProviderAccount,
+        *,
+        since: datetime,
+        until: datetime,
+        after: str | None,
+        limit: int,
+    ) -> EventPage:
+        """One page of the account's events between two instants, of the types in `EVENTS`."""
+        client = self._connections.client(account)
+        return await events_of_span(client, since=since, until=until, after=after, limit=limit)
+
+    async def list_owing(
+        self, account: ProviderAccount, *, after: str | None, limit: int
+    ) -> OwingPage:
+        """One page of open invoices, then of subscriptions past due and unpaid."""
+        return await owing(self._connections.client(account), after=after, limit=limit)
 
     def _invoice(self, obj: Json, account: ProviderAccount) -> Invoice:
         invoice = read_invoice(obj, seen_at=self._clock.now())
