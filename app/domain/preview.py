@@ -24,6 +24,7 @@ from app.domain.recovery import Failure
 from app.domain.sequence import (
     DUNNING_TEMPLATES,
     FINAL_NOTICE_AHEAD,
+    is_overtaken,
     letters_on,
     plan_letter,
     send_action,
@@ -180,15 +181,7 @@ def _needless(play: Play, message: Message) -> str | None:
     wanted = CaseState.ACTIVE if message.template in DUNNING_TEMPLATES else play.case.state
     if play.case.state is not wanted:
         return f"the case is {play.case.state}"
-    steps = [row.step for row in play.policy.messages]
-    place = (message.due_at, steps.index(message.step))
-    overtaken = message.template in DUNNING_TEMPLATES - {"final_notice"} and any(
-        other.state is MessageState.PLANNED
-        and other.template in DUNNING_TEMPLATES
-        and place < (other.due_at, steps.index(other.step))
-        and other.due_at <= play.terms.now
-        for other in play.book.all(Message)
-    )
+    overtaken = is_overtaken(play.book, message, play.policy, play.terms.now)
     return "a newer letter is due as well" if overtaken else None
 
 
