@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.api import cursors
 from app.api.auth import Caller, require
 from app.api.dependencies import WorldDep
-from app.api.problems import Problem, problems
+from app.api.problems import OF_EVERY_BODY, Problem, problems
 from app.domain.correspondence import Channel, Channels, Letterhead, Suppression, SuppressionReason
 from app.domain.ids import SHAPE
 from app.domain.merchants import Scope
@@ -180,7 +180,7 @@ async def show_letterhead(caller: Reader, world: WorldDep) -> LetterheadBody:
     return LetterheadBody.of(await channels.letterhead_of(world, caller.merchant_id))
 
 
-@router.put("/letterhead")
+@router.put("/letterhead", responses=OF_EVERY_BODY)
 async def set_letterhead(caller: Writer, world: WorldDep, given: LetterheadBody) -> LetterheadBody:
     """Write on this from now on; it replaces the letterhead as a whole."""
     colour = given.colour.lower() if given.colour else None
@@ -197,7 +197,7 @@ async def show_channels(caller: Reader, world: WorldDep) -> ChannelsOut:
     return ChannelsOut.of(await channels.channels_of(world, caller.merchant_id))
 
 
-@router.put("/channels")
+@router.put("/channels", responses=OF_EVERY_BODY)
 async def set_channels(caller: Writer, world: WorldDep, given: ChannelsIn) -> ChannelsOut:
     """Set them as a whole. SMS is off until it is switched on with a gateway's URL."""
     row = await channels.set_channels(
@@ -206,7 +206,7 @@ async def set_channels(caller: Writer, world: WorldDep, given: ChannelsIn) -> Ch
     return ChannelsOut.of(row)
 
 
-@router.post("/channels/report-secret")
+@router.post("/channels/report-secret", responses=OF_EVERY_BODY)
 async def renew_report_secret(
     caller: Writer, world: WorldDep, given: ReportSecretIn
 ) -> ReportSecretOut:
@@ -241,7 +241,7 @@ async def list_suppressions(
     )
 
 
-@router.post("/suppressions")
+@router.post("/suppressions", responses=OF_EVERY_BODY)
 async def suppress(caller: Writer, world: WorldDep, given: SuppressionIn) -> SuppressionOut:
     """Send nothing to this address any more. Repeated it changes nothing."""
     row = await suppressions.suppress(
@@ -254,7 +254,7 @@ async def suppress(caller: Writer, world: WorldDep, given: SuppressionIn) -> Sup
     return SuppressionOut.of(row)
 
 
-@router.post("/suppressions/{suppression_id}/lift", responses=problems("not-found"))
+@router.post("/suppressions/{suppression_id}/lift", responses=OF_EVERY_BODY | problems("not-found"))
 async def lift_suppression(
     caller: Writer,
     world: WorldDep,

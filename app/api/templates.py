@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.auth import Caller, require
 from app.api.dependencies import WorldDep
-from app.api.problems import Problem, problems
+from app.api.problems import OF_EVERY_BODY, Problem, problems
 from app.domain.correspondence import TemplateVersion
 from app.domain.languages import LANGUAGES
 from app.domain.merchants import Scope
@@ -158,7 +158,7 @@ async def show_template(
     return TemplateFile(**newest.model_dump(), versions=history)
 
 
-@router.put("/{template}/{language}", responses=problems("bad-wording", "conflict"))
+@router.put("/{template}/{language}", responses=OF_EVERY_BODY | problems("bad-wording", "conflict"))
 async def set_template(
     caller: Writer,
     world: WorldDep,
@@ -179,7 +179,7 @@ async def withdraw_template(
     return await _put(world, caller, (template.value, language.value), None)
 
 
-@router.post("/{template}/{language}/preview", responses=problems("bad-wording"))
+@router.post("/{template}/{language}/preview", responses=OF_EVERY_BODY | problems("bad-wording"))
 async def preview_template(
     caller: Reader,
     world: WorldDep,

@@ -79,8 +79,9 @@ class Site:
         return rows
 
     async def actions(self) -> list[Action]:
+        """What the test planned; the worker's own reconciling is beside it."""
         async with self.world.store.system() as tx:
-            return await tx.find(Action, where={}, order=("key",))
+            return await tx.find(Action, where={"kind": ActionKind.READ}, order=("key",))
 
     async def states(self) -> Sequence[ActionState]:
         return [action.state for action in await self.actions()]
