@@ -28,7 +28,7 @@ from app.api.dependencies import world_of
 from app.domain.languages import LANGUAGES
 from app.mail.mailbox import FolderMailbox, MailboxMailer
 from app.pages.embed import embed_router
-from app.pages.headers import page
+from app.pages.headers import LINK, page
 from app.pages.mailbox import mailbox_router
 from app.pages.views import Page as Told
 from app.pages.views import (
@@ -162,7 +162,7 @@ async def _site(mailbox: Path, checkout: str) -> FastAPI:
 
     @app.get("/look/page/{name}")
     async def a_page(name: str) -> Response:
-        return page(pages[name].html)
+        return page(pages[name].html, csp=LINK)
 
     @app.get("/look/letter/{name}")
     async def a_whole_letter(name: str) -> Response:
