@@ -45,7 +45,7 @@ async def end(world: World, action: Action) -> None:
         account, case = at.terms.account, at.case
     reading = await world.payments.read_invoice(account, case.invoice_id)
     async with desk(world, action, reading.method) as at:
-        if at is None or not _still_open(at, action, reading):
+        if at is None or not _may_end(at, action) or not _still_open(at, action, reading):
             return
         at.book.know(await _paid_of(at))
         how, close = intent_of(at.case) or _what_to_do(at, reading)

@@ -138,9 +138,10 @@ def _with_links(
 
 
 def _add_link(at: CustomerDesk, message: Message, purpose: str, currency: str, world: World) -> str:
-    """The token of a link for this purpose; the link itself is kept by its hash."""
+    """The token of a link for this purpose; the link itself is kept by its hash. A letter put off
+    over a rotation of the keys has not left yet: its link takes the new hash."""
     token, now = world.tokens.link(message.message_id, purpose), at.terms.now
-    at.book.add(
+    at.book.put(
         PaymentLink(
             link_id=_link_id(message, purpose),
             token_hash=hashlib.sha256(token.encode()).hexdigest(),

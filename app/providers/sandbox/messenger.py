@@ -67,15 +67,15 @@ class Messenger:
         body: bytes,
         headers: Mapping[str, str],
     ) -> bool:
+        keeps = False
         try:
             connection.request("POST", path, body, dict(headers))
             answer = connection.getresponse()
             answer.read()
-        except BaseException:
-            connection.close()
-            raise
-        if answer.will_close:
-            connection.close()
-        else:
+            keeps = not answer.will_close
+        finally:
+            if not keeps:
+                connection.close()
+        if keeps:
             idle.append(connection)
         return 200 <= answer.status < 300
