@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from time import monotonic
 
 import structlog
 from prometheus_client import Counter
 
-from app.domain.actions import Action, ActionState
+from app.domain.actions import Action
 from app.ports.payments import ProviderUnavailable
 from app.ports.store import Conflict, StoreUnavailable
 from app.ports.world import World
@@ -18,6 +19,7 @@ TEMPORARY = (Conflict, StoreUnavailable, ProviderUnavailable)
 # A conflict means that another transaction of the same customer was faster. The next look nearly
 # always succeeds, and waiting for the lease instead would cost a minute.
 TRIES_AT_CONFLICT = 3
+LOOK_HOLDS_S = 1.0  # a look at a whole batch is good for what begins within this time
 
 CARRIED = Counter("holdfast_actions_total", "Actions carried out, by how it went", ["result"])
 log = structlog.get_logger("workers")
@@ -45,33 +47,31 @@ class Carrier:
         fresh = [claim for claim in claims if claim not in self._running]
         self._running.update(fresh)
         try:
-            rows = await self._standing(dict(fresh))
-            await asyncio.gather(*(self._lane(lane) for lane in _lanes(rows)))
+            found = await actions.standing(self._world, dict(fresh))
+            free = {action.action_id for action, is_free in found if is_free}
+            still_true = monotonic() + LOOK_HOLDS_S
+            lanes = _lanes(action for action, _ in found)
+            await asyncio.gather(*(self._lane(lane, free, still_true) for lane in lanes))
         except StoreUnavailable as reason:
             log.warning("actions_not_loaded", count=len(fresh), error=str(reason))
         finally:
             self._running.difference_update(fresh)
 
-    async def _standing(self, claims: dict[str, int]) -> list[Action]:
-        async with self._world.store.system() as tx:
-            rows = await tx.load(Action, [(action_id,) for action_id in claims])
-        return [
-            row
-            for row in rows
-            if row.state is ActionState.PENDING and row.claims == claims[row.action_id]
-        ]
-
-    async def _lane(self, lane: Sequence[Action]) -> None:
+    async def _lane(self, lane: Sequence[Action], free: set[str], still_true: float) -> None:
         async with self._slots:
             for action in lane:
-                if not await self._carried_out(action):
+                # what was looked up for all holds for the first, until that has changed something
+                looked_at = action is lane[0] and action.action_id in free
+                if not await self._carried_out(action, looked_at and monotonic() < still_true):
                     return  # what comes later for this customer must not overtake it
 
-    async def _carried_out(self, action: Action) -> bool:
+    async def _carried_out(self, action: Action, looked_at: bool) -> bool:
         for _ in range(TRIES_AT_CONFLICT):
-            error = await outcome(actions.carry_out(self._world, action))
+            work = actions.carry_out(self._world, action, looked_at=looked_at)
+            error = await outcome(work)
             if not isinstance(error, Conflict):
                 break
+            looked_at = False
         if not isinstance(error, Exception):
             CARRIED.labels("done").inc()
             return True

@@ -32,7 +32,9 @@ class Dispatcher:
         if claimed:
             batch = claims_of(claimed)
             self._shift.rest.begins(self)
-            if not await self._queue.put(batch):
+            if await self._queue.put(batch):
+                self._shift.queue_bell.ring()
+            else:
                 self._carry_here(batch)
         return len(claimed) == pace.batch
 

@@ -10,6 +10,7 @@ import orjson
 import structlog
 from arq.worker import Worker
 
+from app.wake import Bell
 from workers.carrying import Carrier
 from workers.jobs import crons, functions
 from workers.queue import GONE, QUEUE, dumps, redis_settings
@@ -22,6 +23,19 @@ HEARTBEAT_S = 10
 log = structlog.get_logger("workers")
 
 
+class PromptWorker(Worker):
+    """arq's worker, looking at its queue when this process has put something there, and else
+    every `poll_s`: a batch is picked up at once, and rest costs few questions to Redis."""
+
+    def __init__(self, *arguments: Any, bell: Bell, poll_s: float, **settings: Any) -> None:
+        super().__init__(*arguments, poll_delay=0, **settings)
+        self._bell, self._poll_s = bell, poll_s
+
+    async def _poll_iteration(self) -> None:
+        await self._bell.heard(self._poll_s)
+        await super()._poll_iteration()
+
+
 def arq_worker(shift: Shift, carrier: Carrier) -> Worker:
     """A worker as we use arq: ids only, JSON, no results, no retries, one health key each.
 
@@ -30,8 +44,10 @@ def arq_worker(shift: Shift, carrier: Carrier) -> Worker:
     """
     pace = shift.pace
     name = f"{socket.gethostname()}:{os.getpid()}"
-    return Worker(
+    return PromptWorker(
         functions(pace),
+        bell=shift.queue_bell,
+        poll_s=pace.poll_s,
         cron_jobs=crons(),
         queue_name=QUEUE,
         redis_settings=redis_settings(shift.redis_url),
@@ -39,7 +55,6 @@ def arq_worker(shift: Shift, carrier: Carrier) -> Worker:
         handle_signals=False,
         max_jobs=pace.jobs,
         queue_read_limit=max(1000, 4 * pace.jobs),
-        poll_delay=pace.poll_s,
         job_timeout=pace.job_timeout_s,
         keep_result=0,
         max_tries=1,

@@ -19,6 +19,7 @@ async def carry_out_actions(ctx: dict[str, Any], claims: Sequence[tuple[str, int
     carrier: Carrier = ctx["carrier"]
     shift: Shift = ctx["shift"]
     await carrier.carry([(action_id, claim) for action_id, claim in claims])
+    shift.queue_bell.ring()  # a slot is free
     shift.due_bell.ring()  # the same customers may have more that is due
 
 

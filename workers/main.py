@@ -70,7 +70,7 @@ def pace_of(settings: Settings) -> Pace:
     )
     if settings.clock_file is None:
         return pace
-    return replace(pace, sweep_s=min(pace.sweep_s, 1.0), poll_s=0.01, lanes=1)
+    return replace(pace, sweep_s=min(pace.sweep_s, 1.0), lanes=1)
 
 
 def drains_of(settings: Settings) -> int:

@@ -19,16 +19,15 @@ class Pace:
     """How fast and how wide one worker works. Times are seconds of real time.
 
     `lease_s` is how long a claim keeps others away; a job is given three quarters of it, so that
-    it is over before its rows may be claimed again. A job waits half of `poll_s` for arq on
-    average; each look costs one question to Redis. `jobs` batches of at most `batch` actions run
-    at a time; `at_once` customers are worked at a time, over all of them. `drains` processes
-    drain the inbox, this one included, each in `lanes` loops: while one waits for the database, the
-    other computes.
+    it is over before its rows may be claimed again. arq looks for what other workers left every
+    `poll_s`, for one question to Redis. `jobs` batches of at most `batch` actions run at a time;
+    `at_once` customers are worked at a time, over all of them. `drains` processes drain the inbox,
+    this one included, each in `lanes` loops: while one waits for the database, the other computes.
     """
 
     lease_s: float = 60.0
     sweep_s: float = 5.0
-    poll_s: float = 0.05
+    poll_s: float = 0.25
     grace_s: float = 20.0
     batch: int = 50
     jobs: int = 8
@@ -54,6 +53,7 @@ class Shift:
     rest: Rest = field(default_factory=Rest)
     inbox_bell: Bell = field(default_factory=Bell)
     due_bell: Bell = field(default_factory=Bell)
+    queue_bell: Bell = field(default_factory=Bell)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ring(self) -> None:

@@ -34,6 +34,8 @@ class Ask:
     kind: type[Any]
     keys: Collection[Key] | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
+    order: Sequence[str] = ()
+    limit: int | None = None
 
 
 class Transaction(Protocol):

@@ -1,6 +1,6 @@
 """Due actions: claimed in batches, carried out one by one, never lost."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -66,27 +66,29 @@ async def claim(world: World, *, limit: int, lease_s: float = 60.0) -> list[Acti
         return await tx.claim_actions(limit, now=world.clock.now(), lease_s=lease_s)
 
 
-async def carry_out(world: World, action: Action) -> None:
+async def standing(world: World, claims: Mapping[str, int]) -> list[tuple[Action, bool]]:
+    """What of these claims (action id and number) stands, each with whether nothing keeps it from
+    being carried out at once."""
+    async with world.store.system() as tx:
+        rows = await tx.load(Action, [(action_id,) for action_id in claims])
+        standing = [row for row in rows if _stands(row, claims[row.action_id])]
+        accounts = await tx.load(ProviderAccount, list({(row.account_id,) for row in standing}))
+    open_to = {account.account_id for account in accounts if account.paused_reason is None}
+    return [(row, row.account_id in open_to) for row in standing]
+
+
+async def carry_out(world: World, action: Action, *, looked_at: bool = False) -> None:
     """Carry out one claimed action.
 
     Safe to run twice or late: a stale claim does nothing, and every handler looks at the state
-    again before it acts. A provider without an answer postpones it, one that refuses our key
-    pauses the account, a fuse that blows pauses the merchant. Raises `Conflict` or
-    `StoreUnavailable` (temporary; the lease runs out and it is claimed again), or whatever else
-    went wrong, for `failed`.
+    again before it acts. `looked_at` says that `standing` found a moment ago that nothing keeps
+    it. A provider without an answer postpones it, one that refuses our key pauses the account, a
+    fuse that blows pauses the merchant. Raises `Conflict` or `StoreUnavailable` (temporary; the
+    lease runs out and it is claimed again), or whatever else went wrong, for `failed`.
     """
-    async with world.store.transaction(action.merchant_id) as tx:
-        rows, accounts = await tx.ask(
-            Ask(Action, keys=[(action.action_id,)]),
-            Ask(ProviderAccount, keys=[(action.account_id,)]),
-        )
-        current = _standing(rows, action)
-        if current is None:
-            return
-        reason = accounts[0].paused_reason if accounts else "the account is gone"
-        if reason is not None and current.kind not in NEVER_PAUSED:
-            await _postpone(tx, current, world.clock.now() + PAUSED_AGAIN, reason)
-            return
+    current = action if looked_at else await _look(world, action)
+    if current is None:
+        return
     try:
         await HANDLERS[current.kind](world, current)
     except ProviderUnavailable as fault:
@@ -101,15 +103,32 @@ async def carry_out(world: World, action: Action) -> None:
         await failed(world, current, fault)
 
 
+async def _look(world: World, action: Action) -> Action | None:
+    """The action as it is; None where the claim stands no more or its account is paused."""
+    async with world.store.transaction(action.merchant_id) as tx:
+        rows, accounts = await tx.ask(
+            Ask(Action, keys=[(action.action_id,)]),
+            Ask(ProviderAccount, keys=[(action.account_id,)]),
+        )
+        current = _standing(rows, action)
+        reason = accounts[0].paused_reason if accounts else "the account is gone"
+        if current is None or reason is None or current.kind in NEVER_PAUSED:
+            return current
+        await _postpone(tx, current, world.clock.now() + PAUSED_AGAIN, reason)
+        return None
+
+
 async def _current(tx: Transaction, action: Action) -> Action | None:
     """The action as it is, unless it was done, dropped or claimed again meanwhile."""
     return _standing(await tx.load(Action, [(action.action_id,)]), action)
 
 
 def _standing(rows: list[Action], action: Action) -> Action | None:
-    if not rows or rows[0].state is not ActionState.PENDING or rows[0].claims != action.claims:
-        return None
-    return rows[0]
+    return rows[0] if rows and _stands(rows[0], action.claims) else None
+
+
+def _stands(row: Action, claims: int) -> bool:
+    return row.state is ActionState.PENDING and row.claims == claims
 
 
 async def _postpone(tx: Transaction, action: Action, at: datetime, why: str) -> None:

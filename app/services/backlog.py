@@ -5,6 +5,7 @@ from datetime import datetime
 
 from app.domain.actions import Action, ActionState
 from app.domain.operations import InboxEvent, InboxState
+from app.ports.store import Ask
 from app.ports.world import World
 
 
@@ -20,8 +21,9 @@ class Backlog:
 async def backlog(world: World) -> Backlog:
     """What is left to do at this instant, over all merchants. Changes nothing."""
     async with world.store.system() as tx:
-        waiting = await tx.find(InboxEvent, where={"state": InboxState.PENDING}, limit=1)
-        pending = {"state": ActionState.PENDING}
-        next_up = await tx.find(Action, where=pending, order=("due_at", "key"), limit=1)
+        waiting, next_up = await tx.ask(
+            Ask(InboxEvent, where={"state": InboxState.PENDING}, limit=1),
+            Ask(Action, where={"state": ActionState.PENDING}, order=("due_at", "key"), limit=1),
+        )
     due = next_up[0].due_at if next_up else None
     return Backlog(bool(waiting) or (due is not None and due <= world.clock.now()), due)

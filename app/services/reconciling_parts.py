@@ -17,6 +17,7 @@ from app.ports.webhooks import BadEvent
 from app.ports.world import World
 
 EVERY = timedelta(hours=12)  # twice a day, so that one round that is put off breaks no promise
+SILENT = timedelta(hours=18)  # then a case was missed by one round, and is a day old at the next
 PER_SECOND = 2  # questions to one account's provider, of the 100 that Stripe allows in live mode
 PAGE = 100
 UNDER_WAY = timedelta(minutes=10)  # an event this young is still on its way to us
@@ -155,12 +156,12 @@ def _read_action(account: ProviderAccount, one: Owing, turn: Round, due: datetim
 
 
 async def _quiet(world: World, account: ProviderAccount, turn: Round) -> Take:
-    """Active cases of which nothing was heard or seen for half a day are looked at."""
+    """Active cases of which nothing was heard or seen for long are looked at."""
 
     async def take(tx: Transaction) -> Round:
         cases = await _active(tx, account, turn.after)
         keys = [(case.account_id, case.invoice_id) for case in cases]
-        since = turn.began_at - EVERY
+        since = turn.began_at - SILENT
         heard = {i.invoice_id for i in await tx.load(Invoice, keys) if _is_heard(i, since)}
         silent = [case for case in cases if case.invoice_id not in heard]
         due = [world.clock.now() + _pace(turn.quiet + n) for n in range(len(silent))]

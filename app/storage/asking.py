@@ -32,7 +32,7 @@ class Asked:
             nothing = not ask.keys
         else:
             nothing = asks_for_nothing(ask.where)
-            question = Question(plan, ask.where, None, (), None)
+            question = Question(plan, ask.where, None, ask.order, ask.limit)
             sql, bound = question.sql, question.bound
         self._plans.append(None if nothing else plan)
         if nothing:

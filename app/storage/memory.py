@@ -154,16 +154,9 @@ class MemoryTransaction(Unbroken):
         order: Sequence[str] = (),
         limit: int | None = None,
     ) -> list[R]:
-        self._look(kind)
-        order = tuple(order) or kind.KEY
-        require_fields(kind, where, order)
-        if asks_for_nothing(where):
-            return []
-        rows = [row for row in self._all(kind) if self._sees(row) and matches(row, where)]
-        for name in reversed(whole_order(order, kind.KEY)):
-            rows.sort(key=sorting(name.removeprefix("-")), reverse=name.startswith("-"))
+        rows = self._like(kind, where, order)
         if after is not None:
-            rows = [row for row in rows if is_beyond(row, order, after)]
+            rows = [row for row in rows if is_beyond(row, tuple(order) or kind.KEY, after)]
         return rows[:limit]
 
     async def count(self, kind: type[Any], *, where: Mapping[str, Any]) -> int:
@@ -172,7 +165,9 @@ class MemoryTransaction(Unbroken):
     @one_step
     async def ask(self, *questions: Ask) -> list[list[Any]]:
         return [
-            self._kept(ask.kind, ask.keys) if ask.keys is not None else self._like(ask)
+            self._kept(ask.kind, ask.keys)
+            if ask.keys is not None
+            else self._like(ask.kind, ask.where, ask.order)[: ask.limit]
             for ask in questions
         ]
 
@@ -231,14 +226,16 @@ class MemoryTransaction(Unbroken):
         found = (self._current(kind, key) for key in sorted(set(keys)))
         return [row for row in found if row is not None and self._sees(row)]
 
-    def _like(self, ask: Ask) -> list[Any]:
-        self._look(ask.kind)
-        require_fields(ask.kind, ask.where, ask.kind.KEY)
-        if asks_for_nothing(ask.where):
+    def _like(self, kind: type[R], where: Mapping[str, Any], order: Sequence[str]) -> list[R]:
+        self._look(kind)
+        order = tuple(order) or kind.KEY
+        require_fields(kind, where, order)
+        if asks_for_nothing(where):
             return []
-        return sorted(
-            (r for r in self._all(ask.kind) if self._sees(r) and matches(r, ask.where)), key=key_of
-        )
+        rows = [row for row in self._all(kind) if self._sees(row) and matches(row, where)]
+        for name in reversed(whole_order(order, kind.KEY)):
+            rows.sort(key=sorting(name.removeprefix("-")), reverse=name.startswith("-"))
+        return rows
 
     def commit(self) -> None:
         """Make everything visible at once, or raise and leave nothing."""

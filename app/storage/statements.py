@@ -1,6 +1,8 @@
 """SQL made once for each record type: sets of rows go in and out as arrays, one array a column."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Generic
 
 from app.domain.records import Key, R, key_of, maker_of
@@ -10,6 +12,7 @@ from app.storage.shapes import INSTANT, JSON, Shape, encode_json, shapes_of
 
 COMPARISONS = {"__lte": "<=", "__gte": ">="}
 MANY = (list, tuple, set, frozenset)
+WORD = re.compile(r"[a-z0-9_.]+")
 
 
 class Plan(Generic[R]):
@@ -109,7 +112,7 @@ class Question(Generic[R]):
         rules = [self._rule(name, value) for name, value in where.items() if name != given]
         if after is not None:
             rules.append(self._beyond(order, after))
-        count = f" limit {self._bind(limit, 'bigint')}" if limit is not None else ""
+        count = f" limit {int(limit)}" if limit is not None else ""
         source = self._source(where, given, rules)
         self.count = f"select count(*) from {source}"  # noqa: S608 - names
         self.sql = (
@@ -135,6 +138,8 @@ class Question(Generic[R]):
         shape = self._plan.shapes[field]
         if value is None:
             return f'"{field}" is null'
+        if isinstance(value, StrEnum):  # in the open: indexes are made for some states only
+            return f'"{field}" {comparison} {_word(value)}'
         if isinstance(value, MANY):
             return f'"{field}" = any ({self._bind(list(value), shape.wire + "[]")})'
         return f'"{field}" {comparison} {self._bind(value, shape.wire)}'
@@ -156,6 +161,13 @@ class Question(Generic[R]):
             sign = "<" if name.startswith("-") else ">"
             cases.append(" and ".join([*same, f"{fields[place]} {sign} {marks[place]}"]))
         return f"({' or '.join(cases)})"
+
+
+def _word(value: StrEnum) -> str:
+    """A word of ours as SQL. Raises `ValueError` for what is none."""
+    if not WORD.fullmatch(value):
+        raise ValueError(f"{value!r} is no word")
+    return f"'{value}'"
 
 
 def _first_many(where: Mapping[str, Any]) -> str | None:
