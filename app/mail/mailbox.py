@@ -6,11 +6,10 @@ from asyncio import to_thread
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
-from email.policy import SMTPUTF8
 from pathlib import Path
 
 from app.domain.messages import Mail
-from app.mail.compose import compose
+from app.mail.compose import READING, compose
 from app.ports.clock import Clock
 from app.ports.mailbox import KeptMail
 from app.ports.mailer import MailDeferred
@@ -98,7 +97,7 @@ def _content(new: Path, name: str) -> bytes | None:
 
 
 def _kept(name: str, content: bytes) -> KeptMail:
-    read = BytesParser(EmailMessage, policy=SMTPUTF8).parsebytes(content)
+    read = BytesParser(EmailMessage, policy=READING).parsebytes(content)
     date = read["Date"]
     return KeptMail(
         name=name,
