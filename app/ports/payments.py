@@ -78,13 +78,14 @@ class EventPage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owing:
     """What the provider counts as unpaid: an `invoice` whose automatic payment was tried, or a
-    `subscription` past due. `since` is when the invoice was finalized."""
+    `subscription` past due. `since` is when the invoice was finalized, `invoice` how it stands."""
 
     kind: str
     id: str
     customer: str | None
     status: str
     since: datetime | None = None
+    invoice: Invoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,16 @@ UNDER_WAY = timedelta(minutes=10)  # an event this young is still on its way to 
 OVERLAP = timedelta(hours=1)  # the provider's clock is not ours, nor are its lists quite in order
 KEPT = timedelta(days=30)  # so long the provider keeps its events
 GONE = "resource_missing"
+# What changes with everything that may happen to an open invoice.
+STAND = (
+    "status",
+    "due_minor",
+    "paid_minor",
+    "remaining_minor",
+    "attempt_count",
+    "next_attempt_at",
+    "auto_advance",
+)
 BEGINNING, DONE = "beginning", "done"
 
 
@@ -103,13 +113,14 @@ def _inbox_row(world: World, account: ProviderAccount, body: str) -> InboxEvent 
 
 async def _unpaid(world: World, account: ProviderAccount, turn: Round) -> Take:
     """What the provider counts as unpaid and we do not is read: an event may be older than the
-    provider keeps them, or than our connection."""
+    provider keeps them, or than our connection. What stands as we know it is seen thereby."""
     try:
         page = await world.payments.list_owing(account, after=turn.after, limit=PAGE)
     except ProviderRefused as refusal:
         return _anew(turn, refusal)
 
     async def take(tx: Transaction) -> Round:
+        await _see(tx, account, page.found, turn)
         strange = await _strange(tx, account, page.found)
         reads = [
             _read_action(account, one, turn, world.clock.now() + _pace(turn.read + n))
@@ -119,6 +130,28 @@ async def _unpaid(world: World, account: ProviderAccount, turn: Round) -> Take:
         return replace(turn, after=page.next, read=turn.read + len(planned))
 
     return take
+
+
+async def _see(
+    tx: Transaction, account: ProviderAccount, found: tuple[Owing, ...], turn: Round
+) -> None:
+    """A hundred open invoices that stand as we know them are seen with one question; a look at
+    each is for those that do not."""
+    live = {one.id: one.invoice for one in found if one.invoice is not None}
+    await tx.lock(account.account_id, {i.customer_id for i in live.values() if i.customer_id})
+    known = await tx.load(Invoice, [(account.account_id, invoice_id) for invoice_id in live])
+    since = turn.began_at - EVERY / 2
+    await tx.save(
+        [
+            replace(one, seen_at=live[one.invoice_id].seen_at)
+            for one in known
+            if not _is_heard(one, since) and _stand(one) == _stand(live[one.invoice_id])
+        ]
+    )
+
+
+def _stand(invoice: Invoice) -> tuple[object, ...]:
+    return tuple(getattr(invoice, name) for name in STAND)
 
 
 async def _strange(

@@ -11,7 +11,7 @@ from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import Case, CaseState, Waits
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import Message
-from app.domain.mirror import Subscription
+from app.domain.mirror import Invoice, Subscription
 from app.domain.operations import Alert, InboxEvent
 from app.domain.recovery import Failure
 from app.services.merchants import replace_key
@@ -36,6 +36,10 @@ async def found_last(stage: Stage) -> dict[str, int]:
     assert action is not None
     figures: dict[str, int] = (action.data or {})["of_last"]
     return figures
+
+
+async def watched(stage: Stage) -> int:
+    return sum(action.kind is ActionKind.WATCH for action in await stage.find(Action))
 
 
 async def loses(stage: Stage, *types: str) -> None:
@@ -149,6 +153,21 @@ async def test_a_case_nobody_tells_of_is_looked_at_once_a_day(stage: Stage) -> N
 
     assert events
     assert (await stage.case(person)).state is CaseState.STOPPED
+
+
+async def test_a_case_that_stands_as_known_costs_no_look_of_its_own(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED, address=None)
+    case = await stage.fails(person)
+    await reconciled(stage)
+    looks = await watched(stage)
+    await stage.passes(days=2)
+
+    assert (await stage.case(person)).state is CaseState.ACTIVE
+    assert (await found_last(stage))["quiet"] == 0
+    assert await watched(stage) == looks
+    (invoice,) = [i for i in await stage.find(Invoice) if i.invoice_id == case.invoice_id]
+    assert invoice.seen_at is not None
+    assert stage.now - invoice.seen_at <= timedelta(days=1)
 
 
 async def test_a_slow_provider_is_asked_as_late_as_it_says(stage: Stage) -> None:

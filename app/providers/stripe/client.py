@@ -331,7 +331,10 @@ class StripePayments:
         self, account: ProviderAccount, *, after: str | None, limit: int
     ) -> OwingPage:
         """One page of open invoices, then of subscriptions past due and unpaid."""
-        return await owing(self._connections.client(account), after=after, limit=limit)
+        client = self._connections.client(account)
+        return await owing(
+            client, lambda obj: self._invoice(obj, account), after=after, limit=limit
+        )
 
     def _invoice(self, obj: Json, account: ProviderAccount) -> Invoice:
         invoice = read_invoice(obj, seen_at=self._clock.now())

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from stripe import StripeClient, StripeObject
 
+from app.domain.mirror import Invoice
 from app.ports.payments import EventPage, Owing, OwingPage
 from app.providers.stripe.admin import EVENTS
 from app.providers.stripe.connection import json_of
@@ -19,6 +20,7 @@ from app.providers.stripe.reading import Json, at, instant, ref, rows, text
 
 MOST_TYPES = 20  # `types` of GET /v1/events takes no more
 FAMILIES = tuple(EVENTS[n : n + MOST_TYPES] for n in range(0, len(EVENTS), MOST_TYPES))
+Read = Callable[[Json], Invoice]
 Call = Callable[[StripeClient, Any], Awaitable[StripeObject]]
 
 # The lists behind "unpaid": the kind of what is in them, the call, and what it is asked.
@@ -59,18 +61,19 @@ async def events_of_span(
     return EventPage(bodies=bodies, next=_next(obj, place, len(FAMILIES)))
 
 
-async def owing(client: StripeClient, *, after: str | None, limit: int) -> OwingPage:
-    """Open invoices that were tried, then subscriptions past due, then unpaid ones."""
+async def owing(client: StripeClient, read: Read, *, after: str | None, limit: int) -> OwingPage:
+    """Open invoices that were tried, each as `read` has it, then subscriptions past due, then
+    unpaid ones."""
     place, last = _opened(after, len(UNPAID))
     kind, call, wanted = UNPAID[place]
     asked: Any = {**wanted, "limit": limit, **({"starting_after": last} if last else {})}
     with in_our_words():
         obj = await json_of(call(client, asked))
-    found = tuple(one for row in rows(obj) if (one := _owing(kind, row)) is not None)
+    found = tuple(one for row in rows(obj) if (one := _owing(kind, row, read)) is not None)
     return OwingPage(found=found, next=_next(obj, place, len(UNPAID)))
 
 
-def _owing(kind: str, row: Json) -> Owing | None:
+def _owing(kind: str, row: Json, read: Read) -> Owing | None:
     key = ref(row)
     if key is None or (kind == "invoice" and row.get("attempted") is not True):
         return None
@@ -81,6 +84,7 @@ def _owing(kind: str, row: Json) -> Owing | None:
         customer=ref(row.get("customer")),
         status=text(row.get("status"), 40) or "unknown",
         since=finalized or instant(row.get("created")),
+        invoice=read(row) if kind == "invoice" else None,
     )
 
 
