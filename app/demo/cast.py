@@ -1,4 +1,4 @@
-"""Who plays: some two hundred subscribers, their plans, and what happens to some of their cards.
+"""Who plays: two companies, their subscribers and plans, and what happens to some of their cards.
 
 Everything is drawn by `sha256(seed, subscriber, purpose)`, never from a shared generator, so that
 one subscriber's draws do not depend on the others'.
@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.calendar import at_hour, next_payday, zone
+from app.domain.merchants import CollectionMode
 
-COUNT = 200
 ANNUAL_SHARE = 0.12
 DAYS = 35
 MONTH = timedelta(days=31)
@@ -26,6 +26,7 @@ PLANS: dict[str, dict[str, int]] = {
 # Shares are cumulative.
 PLAN_SHARES = (("Starter", 0.5), ("Team", 0.85), ("Scale", 1.0))
 CURRENCY_SHARES = (("usd", 0.6), ("eur", 0.9), ("jpy", 1.0))
+RENEWAL_HOURS = (0, 12)  # UTC
 LANGUAGES = {"usd": "en", "eur": "de", "jpy": "en"}
 
 
@@ -34,7 +35,8 @@ class Fate:
     """What befalls a card and what its holder does: `codes` are what the bank answers, one a try
     (`approve` ends it), `payday` turns funds good on the next payday but one, `reaction` follows
     the n-th letter (`after`): a new card, 3-D Secure, or nothing. `updater_days` is when the card
-    network brings new card data by itself."""
+    network brings new card data by itself; `disputes` lets the bank take the payment before back
+    the day after the renewal, and lose; `expires` ends the card's life before the renewal."""
 
     name: str
     codes: tuple[str, ...] = ()
@@ -43,11 +45,14 @@ class Fate:
     reaction: str | None = None
     after: int = 1
     updater_days: int | None = None
+    disputes: bool = False
+    expires: bool = False
     early: bool = False
 
 
+Fates = tuple[tuple[Fate, int], ...]
 # Fate and how many have it. `early` fates begin in the first days, so that they end on stage.
-FATES: tuple[tuple[Fate, int], ...] = (
+FATES: Fates = (
     (Fate("short of funds until payday", payday=True), 9),
     (Fate("refused twice, then good", ("generic_decline", "generic_decline", "approve")), 6),
     (Fate("refused once", ("do_not_honor", "approve")), 4),
@@ -59,7 +64,33 @@ FATES: tuple[tuple[Fate, int], ...] = (
     (Fate("expired, network updates it", ("expired_card",), updater_days=4), 2),
     (Fate("expired, gone silent", ("expired_card",), early=True), 2),
     (Fate("broke", ("insufficient_funds",), early=True), 2),
+    (Fate("disputes, then has funds", payday=True, disputes=True), 1),
+    (Fate("runs out before the renewal", ("approve",), reaction="new_card", expires=True), 1),
 )
+# Where the provider retries: three, five and seven days apart.
+OBSERVED_FATES: Fates = (
+    (Fate("refused once", ("do_not_honor", "approve"), early=True), 2),
+    (Fate("expired, new card", ("expired_card",), reaction="new_card"), 1),
+    (Fate("broke", ("insufficient_funds",), early=True), 1),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """A merchant of the story. Its subscribers' keys begin with `prefix`."""
+
+    name: str
+    prefix: str
+    count: int
+    mode: CollectionMode
+    fates: Fates
+
+
+KELP = Company(name="Kelp & Co", prefix="s", count=200, mode=CollectionMode.DRIVE, fates=FATES)
+TERN = Company(
+    name="Tern Maps", prefix="t", count=16, mode=CollectionMode.OBSERVE, fates=OBSERVED_FATES
+)
+COMPANIES = (KELP, TERN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +132,19 @@ def _pick(shares: Sequence[tuple[str, float]], draw: float) -> str:
     return next(name for name, upto in shares if draw < upto)
 
 
-def cast(seed: int, opening: datetime) -> list[Subscriber]:
-    """The subscribers of a seed, in order of their signing up."""
+def cast(seed: int, opening: datetime, company: Company = KELP) -> list[Subscriber]:
+    """The company's subscribers of a seed, in order of their signing up."""
     draws = Draws(seed)
-    people = [_subscriber(draws, n, opening) for n in range(1, COUNT + 1)]
-    return sorted(_with_fates(draws, people, opening), key=lambda s: (s.signed_up_at, s.key))
+    keys = [f"{company.prefix}{number:03d}" for number in range(1, company.count + 1)]
+    people = [_subscriber(draws, key, opening) for key in keys]
+    fated = _with_fates(draws, company.fates, people, opening)
+    return sorted(fated, key=lambda s: (s.signed_up_at, s.key))
 
 
-def _subscriber(draws: Draws, number: int, opening: datetime) -> Subscriber:
-    key = f"s{number:03d}"
+def _subscriber(draws: Draws, key: str, opening: datetime) -> Subscriber:
     interval = "year" if draws.of(key, "interval") < ANNUAL_SHARE else "month"
     currency = _pick(CURRENCY_SHARES, draws.of(key, "currency"))
-    hour = 7 + int(draws.of(key, "hour") * 4) * 3
+    hour = RENEWAL_HOURS[int(draws.of(key, "hour") * len(RENEWAL_HOURS))]
     renews = opening + timedelta(days=int(draws.of(key, "day") * 30), hours=hour)
     return Subscriber(
         key=key,
@@ -127,16 +159,36 @@ def _subscriber(draws: Draws, number: int, opening: datetime) -> Subscriber:
     )
 
 
-def _with_fates(draws: Draws, people: list[Subscriber], opening: datetime) -> list[Subscriber]:
-    """Deal the fates: early ones to those who renew in the first days, the rest by draw."""
+def _with_fates(
+    draws: Draws, fates: Fates, people: list[Subscriber], opening: datetime
+) -> list[Subscriber]:
+    """Deal the fates: those that need certain days first, the rest by draw."""
     waiting = sorted(people, key=lambda s: draws.of(s.key, "fate"))
     dealt: dict[str, Fate] = {}
-    for fate, count in sorted(FATES, key=lambda row: not row[0].early):
-        limit = opening + timedelta(days=3 if fate.early else 22)
-        chosen = [s for s in waiting if s.renews_at < limit and s.interval == "month"][:count]
+    for fate, count in sorted(fates, key=lambda row: not (row[0].early or row[0].expires)):
+        first, last = _days_of(fate)
+        chosen = [
+            s
+            for s in waiting
+            if s.interval == "month" and first <= (s.renews_at - opening).days < last
+        ][:count]
         dealt |= dict.fromkeys((s.key for s in chosen), fate)
         waiting = [s for s in waiting if s.key not in dealt]
     return [replace(person, fate=dealt.get(person.key)) for person in people]
+
+
+def _days_of(fate: Fate) -> tuple[int, int]:
+    """The days of the story on which a renewal suits a fate; the last is excluded."""
+    if fate.expires:
+        return 27, DAYS  # the card ends with the story's first month
+    return 0, 3 if fate.early else 22
+
+
+def expiry_of(person: Subscriber, opening: datetime) -> dict[str, int]:
+    """The last month of a card that runs out, as the sandbox takes it; empty for others."""
+    if person.fate is None or not person.fate.expires:
+        return {}
+    return {"exp_month": opening.month, "exp_year": opening.year}
 
 
 def behaviour_of(person: Subscriber) -> dict[str, Any] | None:

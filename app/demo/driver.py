@@ -9,7 +9,7 @@ import heapq
 import re
 import time
 from asyncio import to_thread
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from app.demo.cast import Draws, Subscriber
-from app.demo.provider import Provider, SignedUp
+from app.demo.house import House
 from app.demo.stage import Stage
 from app.demo.story import TOLD, Line, Story
 from app.domain.dunning import Case, CaseEvent
@@ -48,23 +48,29 @@ class Act:
 
 @dataclass
 class Driver:
-    """Plays one merchant's weeks. `known` maps a subscriber's key to the provider's ids."""
+    """Plays the weeks of these houses."""
 
     world: World
-    provider: Provider
+    houses: Sequence[House]
     stage: Stage
     story: Story
     mailbox: Mailbox
     rest: Bell
-    merchant_id: str
-    people: dict[str, Subscriber]
-    known: dict[str, SignedUp]
     draws: Draws
     client: httpx.AsyncClient
     now: datetime
     acts: list[Act] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
     letters: dict[str, int] = field(default_factory=dict)
+    people: dict[str, Subscriber] = field(default_factory=dict)
+    homes: dict[str, House] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for house in self.houses:
+            self.people |= house.people
+            self.homes |= dict.fromkeys(house.people, house)
+            self.keys |= {known.customer: key for key, known in house.known.items()}
 
     async def play(self, until: datetime) -> None:
         """Play from now until `until`, instant by instant."""
@@ -72,6 +78,9 @@ class Driver:
             if person.fate and person.fate.updater_days:
                 at = person.renews_at + timedelta(days=person.fate.updater_days)
                 self._expect(at, person, self._updater(person))
+            if person.fate and person.fate.disputes:
+                for days, do in DISPUTE:
+                    self._expect(person.renews_at + timedelta(days=days), person, do(self, person))
         following: datetime | None = self.now
         while following is not None and following <= until:
             following = await self.step(following)
@@ -86,7 +95,9 @@ class Driver:
         self.stage.set_clock(at)
         self.stage.watch()
         lines = [await self._acted(act) for act in self._due_acts()]
-        worked, following = await self._settle(await to_thread(self.provider.advance, at))
+        for house in self.houses:
+            await house.advance(at)
+        worked, following = await self._settle()
         if worked:
             lines += await self._timeline()
             lines += await self._mail()
@@ -109,23 +120,20 @@ class Driver:
             found.append(self.acts[0].at)
         return max(_whole_hour(min(found)), self.now + HOUR) if found else None
 
-    async def _settle(self, status: dict[str, Any]) -> tuple[bool, list[datetime | None]]:
+    async def _settle(self) -> tuple[bool, list[datetime | None]]:
         """Wait for the fixed point; whether the service did anything on the way, and the instants
-        of the next action and sandbox event.
+        of the next action and of each provider's next event.
 
-        `status` is the provider's as it advanced; a service that had nothing to do since then has
-        made nothing there to be delivered.
+        A service that had nothing to do since the providers advanced has made nothing there to
+        be delivered.
         """
         ever = False
         while True:
             worked, due = await self._quiet()
             ever = ever or worked
-            if worked:
-                status = await to_thread(self.provider.deliver)
-            if worked and (status["undelivered"] or status.get("sent")):
+            if worked and any([await house.deliver() for house in self.houses]):
                 continue
-            following = status["next_event_at"]
-            return ever, [due, datetime.fromisoformat(following) if following else None]
+            return ever, [due, *(house.following for house in self.houses)]
 
     async def _quiet(self) -> tuple[bool, datetime | None]:
         """Wait until the service has nothing to do now; whether it had, and what is due next."""
@@ -143,21 +151,20 @@ class Driver:
         return worked, state.next_due_at
 
     async def _timeline(self) -> list[Line]:
-        async with self.world.store.transaction(self.merchant_id) as tx:
-            since = {"merchant_id": self.merchant_id, "at__gte": self.now - timedelta(days=2)}
-            events = [
-                e
-                for e in await tx.find(CaseEvent, where=since, order=("at", "seq"))
-                if e.type in TOLD
-            ]
-            new = [e for e in events if e.event_id not in self.told]
+        return [line for house in self.houses for line in await self._lines(house.merchant_id)]
+
+    async def _lines(self, merchant_id: str) -> list[Line]:
+        async with self.world.store.transaction(merchant_id) as tx:
+            since = {"merchant_id": merchant_id, "at__gte": self.now - timedelta(days=2)}
+            found = await tx.find(CaseEvent, where=since, order=("at", "seq"))
+            new = [e for e in found if e.type in TOLD and e.event_id not in self.told]
             cases = await tx.load(Case, sorted({(e.case_id,) for e in new}))
         self.told |= {event.event_id for event in new}
         by_id = {case.case_id: case for case in cases}
         return [self._line(event, by_id[event.case_id]) for event in new]
 
     def _line(self, event: CaseEvent, case: Case) -> Line:
-        key = self._key_of(case.customer_id)
+        key = self.keys[case.customer_id or ""]
         person = self.people[key]
         amount = Money(case.amount_minor, case.currency)
         words = event.text
@@ -167,9 +174,6 @@ class Driver:
             words = f"{amount} is in: {case.cause or 'being read'}"
         order = list(TOLD).index(event.type) + 1
         return Line(self.now, key, order, TOLD[event.type], words)
-
-    def _key_of(self, customer: str | None) -> str:
-        return next(key for key, known in self.known.items() if known.customer == customer)
 
     async def _mail(self) -> list[Line]:
         lines: list[Line] = []
@@ -212,11 +216,8 @@ class Driver:
             page = await self._through_link(link)
             if not page:
                 return "opened the payment link, which had nothing left to pay"
-            session, customer = page.rpartition("/")[2], self.known[person.key].customer
-            card = {"base": "visa"}
-            await to_thread(
-                self.provider.act, customer, "new_card", checkout_session=session, card=card
-            )
+            session, card = page.rpartition("/")[2], {"base": "visa"}
+            await self._acts(person, "new_card", checkout_session=session, card=card)
             return "entered a new card through our link"
 
         return act
@@ -227,21 +228,44 @@ class Driver:
         async def act() -> str:
             if not await self._through_link(link):
                 return "opened the payment link, which had nothing left to pay"
-            await to_thread(self.provider.act, self.known[person.key].customer, "authenticate")
+            await self._acts(person, "authenticate")
             return "confirmed with the bank (3-D Secure) through our link"
 
         return act
 
     def _updater(self, person: Subscriber) -> Callable[[], Awaitable[str]]:
         async def act() -> str:
-            known = self.known[person.key]
-            act, what = self.provider.act, "update_card_automatically"
-            await to_thread(act, known.customer, what, payment_method=known.method)
+            method = self.homes[person.key].known[person.key].method
+            await self._acts(person, "update_card_automatically", payment_method=method)
             return "the card network brought the new expiry date"
 
         return act
 
+    def dispute(self, person: Subscriber) -> Callable[[], Awaitable[str]]:
+        """The bank takes back what was paid last."""
 
+        async def act() -> str:
+            await self._acts(person, "dispute", reason="product_not_received")
+            return "disputes the payment before at the bank"
+
+        return act
+
+    def lose_dispute(self, person: Subscriber) -> Callable[[], Awaitable[str]]:
+        """The bank gives it back."""
+
+        async def act() -> str:
+            await self._acts(person, "close_dispute", won=True)
+            return "the bank decides the dispute for the merchant"
+
+        return act
+
+    async def _acts(self, person: Subscriber, what: str, **more: Any) -> None:
+        house = self.homes[person.key]
+        await to_thread(house.provider.act, house.known[person.key].customer, what, **more)
+
+
+# Days after the renewal.
+DISPUTE = ((1, Driver.dispute), (6, Driver.lose_dispute))
 REACTIONS: dict[str, Callable[[Driver, Subscriber, str], Callable[[], Awaitable[str]]]] = {
     "new_card": Driver.new_card,
     "authenticate": Driver.authenticate,

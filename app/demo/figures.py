@@ -1,6 +1,5 @@
 """The figures at the end, asked of the finance API as finance would ask it."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +8,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from app.demo.house import House
 from app.domain.dunning import Case
 from app.domain.messages import Message, MessageState
 from app.domain.money import Money
@@ -41,12 +41,12 @@ class Figures:
 
 
 async def collect(
-    world: World, merchant: str, api: str, key: str, span: tuple[datetime, datetime]
-) -> Figures:
-    """Recovered by cause and failed by currency from the API, cases and letters from the store."""
-    figures = Figures()
+    figures: Figures, world: World, house: House, api: str, span: tuple[datetime, datetime]
+) -> None:
+    """Add a company's: recovered by cause and failed by currency from the API, cases and letters
+    from the store."""
     asked = {"from": f"{span[0]:%Y-%m-%d}", "to": f"{span[1]:%Y-%m-%d}"}
-    headers = {"Authorization": f"Bearer {key}"}
+    headers = {"Authorization": f"Bearer {house.key}"}
     async with httpx.AsyncClient(base_url=api, headers=headers) as client:
         path = "/v1/finance/recovered-revenue"
         query = asked | {"group_by": "cause", "interval": "year"}
@@ -55,14 +55,14 @@ async def collect(
         query = asked | {"view": "all", "interval": "year"}
         for row in (await _rows(client, "/v1/finance/recovery-rate", query))["rows"]:
             _add(figures.failed_minor, row["currency"], row["failed_minor"])
-    async with world.store.transaction(merchant) as tx:
-        cases = await tx.find(Case, where={"merchant_id": merchant})
-        letters = await tx.find(
-            Message, where={"merchant_id": merchant, "state": MessageState.SENT}
-        )
-    figures.cases = dict(sorted(Counter(str(case.state) for case in cases).items()))
-    figures.messages = dict(sorted(Counter(letter.template for letter in letters).items()))
-    return figures
+    own = {"merchant_id": house.merchant_id}
+    async with world.store.transaction(house.merchant_id) as tx:
+        cases = await tx.find(Case, where=own)
+        letters = await tx.find(Message, where=own | {"state": MessageState.SENT})
+    for case in cases:
+        _add(figures.cases, case.state, 1)
+    for letter in letters:
+        _add(figures.messages, letter.template, 1)
 
 
 async def _rows(client: httpx.AsyncClient, path: str, query: dict[str, str]) -> dict[str, Any]:
@@ -95,8 +95,12 @@ def show(console: Console, figures: Figures) -> None:
     table.add_row("of failed", *_amounts(figures.failed_minor, currencies))
     console.print()
     console.print(table)
-    console.print("cases    ", ", ".join(f"{n} {state}" for state, n in figures.cases.items()))
-    console.print("letters  ", ", ".join(f"{n} {name}" for name, n in figures.messages.items()))
+    console.print("cases    ", _counted(figures.cases))
+    console.print("letters  ", _counted(figures.messages))
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{counts[name]} {name}" for name in sorted(counts))
 
 
 def _amounts(by_currency: ByCurrency, currencies: list[str]) -> list[str]:

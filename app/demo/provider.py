@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from app.demo.cast import PLANS, Subscriber, behaviour_of
+from app.demo.cast import PLANS, Subscriber, behaviour_of, expiry_of
 
 KEY = "sk_test_demo"
 FORM = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-www-form-urlencoded"}
@@ -89,9 +89,10 @@ class Provider:
                     prices[plan, interval, currency] = price["id"]
         return prices
 
-    def sign_up(self, person: Subscriber, price: str) -> SignedUp:
+    def sign_up(self, person: Subscriber, price: str, opening: datetime) -> SignedUp:
         """A customer with a card of their own (no two share a fingerprint) and a paid period."""
-        card = self.control("cards", brand=person.brand, base=person.brand)
+        expiry = expiry_of(person, opening)
+        card = self.control("cards", brand=person.brand, base=person.brand, **expiry)
         customer = self.call(
             "customers",
             email=person.email,

@@ -16,13 +16,14 @@ import httpx
 import uvloop
 from rich.console import Console
 
-from app.demo.cast import DAYS, Draws, Subscriber, cast
+from app.demo.cast import COMPANIES, DAYS, Company, Draws, Subscriber, cast
 from app.demo.driver import Driver
 from app.demo.figures import Figures, collect, show
+from app.demo.house import House
 from app.demo.provider import KEY, Provider, SignedUp
 from app.demo.stage import Stage, set_up
 from app.demo.story import Story
-from app.domain.merchants import CollectionMode, Merchant, ProviderAccount, Scope
+from app.domain.merchants import Scope
 from app.engines import EngineFailure
 from app.mail.mailbox import FolderMailbox
 from app.operations.connect import connect
@@ -46,18 +47,10 @@ SCOPES = (
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """The merchant of the story, connected, with a key to its API."""
-
-    merchant: Merchant
-    account: ProviderAccount
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
 class Troupe:
-    """Everybody by key, and what the provider calls their things."""
+    """A company's subscribers by key, and what their provider calls their things."""
 
+    company: Company
     people: dict[str, Subscriber]
     known: dict[str, SignedUp]
 
@@ -68,21 +61,29 @@ def run(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     folder = Path(os.environ.get("HOLDFAST_STATE_DIR", ".holdfast")) / "demo"
     started = time.monotonic()
-    people = cast(wishes.seed, OPENING)
-    known: dict[str, SignedUp] = {}
+    troupes: list[Troupe] = []
 
-    def prologue(sandbox: str) -> None:
-        known.update(_sign_up(Provider(sandbox), people))
+    def prologue(sandboxes: Sequence[str]) -> None:
+        for company, sandbox in zip(COMPANIES, sandboxes, strict=True):
+            people = cast(wishes.seed, OPENING, company)
+            known = _sign_up(Provider(sandbox), people)
+            troupes.append(Troupe(company, {one.key: one for one in people}, known))
 
-    span = {"opening": OPENING - BEFORE, "curtain": OPENING}
     try:
-        with set_up(folder, seed=wishes.seed, prologue=prologue, **span) as stage:
+        with set_up(
+            folder,
+            seed=wishes.seed,
+            opening=OPENING - BEFORE,
+            curtain=OPENING,
+            sandboxes=len(COMPANIES),
+            prologue=prologue,
+        ) as stage:
             passed = time.monotonic() - started
+            everybody = sum(len(troupe.people) for troupe in troupes)
             console.print(
-                f"stage set, {len(people)} subscribers signed up in {passed:.1f} s", style="dim"
+                f"stage set, {everybody} subscribers signed up in {passed:.1f} s", style="dim"
             )
-            troupe = Troupe({person.key: person for person in people}, known)
-            uvloop.run(_play(stage, troupe, wishes, console, started))
+            uvloop.run(_play(stage, troupes, wishes, console, started))
     except EngineFailure as failure:
         console.print(str(failure), style="red")
         return 1
@@ -98,7 +99,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _play(
-    stage: Stage, troupe: Troupe, wishes: argparse.Namespace, console: Console, started: float
+    stage: Stage,
+    troupes: Sequence[Troupe],
+    wishes: argparse.Namespace,
+    console: Console,
+    started: float,
 ) -> None:
     end = OPENING + timedelta(days=DAYS)
     settings = load_settings()
@@ -107,30 +112,29 @@ async def _play(
         httpx.AsyncClient(timeout=60) as client,
         ringing(settings.redis_url or "", REST) as rest,
     ):
-        provider = Provider(stage.sandbox)
-        house = await _connect(world, stage)
+        houses = [
+            await _connect(world, troupe, sandbox)
+            for troupe, sandbox in zip(troupes, stage.sandboxes, strict=True)
+        ]
         driver = Driver(
             world=world,
-            provider=provider,
+            houses=houses,
             stage=stage,
             story=Story(console),
             mailbox=FolderMailbox(stage.mailbox),
-            merchant_id=house.merchant.merchant_id,
             rest=rest,
-            people=troupe.people,
-            known=troupe.known,
             draws=Draws(wishes.seed),
             client=client,
             now=OPENING,
         )
         await driver.play(end)
         stage.set_clock(end + timedelta(minutes=1))
-        figures = await collect(
-            world, house.merchant.merchant_id, stage.api, house.key, (OPENING, end)
-        )
+        figures = Figures()
+        for house in houses:
+            await collect(figures, world, house, stage.api, (OPENING, end))
         _conclude(console, figures, wishes, time.monotonic() - started)
         if not wishes.exit:
-            await _stay(console, stage, provider, house, end + timedelta(minutes=1))
+            await _stay(console, stage, houses, end + timedelta(minutes=1))
 
 
 def _sign_up(provider: Provider, people: list[Subscriber]) -> dict[str, SignedUp]:
@@ -140,7 +144,7 @@ def _sign_up(provider: Provider, people: list[Subscriber]) -> dict[str, SignedUp
     for person in people:
         provider.advance(person.signed_up_at)
         price = prices[person.plan, person.interval, person.currency]
-        known[person.key] = provider.sign_up(person, price)
+        known[person.key] = provider.sign_up(person, price, OPENING)
     provider.advance(OPENING)
     for person in people:
         provider.cast_fate(person, known[person.key])
@@ -148,10 +152,11 @@ def _sign_up(provider: Provider, people: list[Subscriber]) -> dict[str, SignedUp
     return known
 
 
-async def _connect(world: World, stage: Stage) -> House:
+async def _connect(world: World, troupe: Troupe, sandbox: str) -> House:
+    company = troupe.company
     merchant = await create_merchant(
         world,
-        name="Kelp & Co",
+        name=company.name,
         actor="demo",
         time_zone="Europe/Berlin",
         sender_email="billing@example.com",
@@ -163,8 +168,8 @@ async def _connect(world: World, stage: Stage) -> House:
         api_key=KEY,
         actor="demo",
         live=False,
-        mode=CollectionMode.DRIVE,
-        api_base=stage.sandbox,
+        mode=company.mode,
+        api_base=sandbox,
     )
     await connect(world, account.account_id, again=False)
     _, key = await create_key(
@@ -175,7 +180,15 @@ async def _connect(world: World, stage: Stage) -> House:
         actor="demo",
         live=False,
     )
-    return House(merchant, account, key)
+    return House(
+        company=company,
+        merchant_id=merchant.merchant_id,
+        account_id=account.account_id,
+        key=key,
+        provider=Provider(sandbox),
+        people=troupe.people,
+        known=troupe.known,
+    )
 
 
 def _conclude(
@@ -188,9 +201,7 @@ def _conclude(
         wishes.json.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
 
 
-async def _stay(
-    console: Console, stage: Stage, provider: Provider, house: House, end: datetime
-) -> None:
+async def _stay(console: Console, stage: Stage, houses: Sequence[House], end: datetime) -> None:
     """Let the clock run on from the story's last instant until somebody stops us."""
     console.print()
     for name, where in (
@@ -198,10 +209,10 @@ async def _stay(
         ("mailbox", f"{stage.api}/demo/mailbox"),
         ("api docs", f"{stage.api}/docs"),
         ("figures", f"{stage.api}/v1/finance/recovered-revenue"),
-        ("sandbox", f"{stage.sandbox}/_sandbox/status"),
-        ("api key", house.key),
+        ("sandbox", f"{stage.sandboxes[0]}/_sandbox/status"),
+        *((f"key of {house.company.name}", house.key) for house in houses),
     ):
-        console.print(f"  {name:<9} {where}", soft_wrap=True)
+        console.print(f"  {name:<16} {where}", soft_wrap=True)
     console.print("\nCtrl-C stops it.", style="dim")
     stopping = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -211,7 +222,8 @@ async def _stay(
         now = end + timedelta(seconds=time.monotonic() - began)
         stage.set_clock(now)
         stage.watch()
-        with suppress(OSError):  # the sandbox may be starting again
-            await asyncio.to_thread(provider.advance, now)
+        for house in houses:
+            with suppress(OSError):  # the sandbox may be starting again
+                await house.advance(now)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), TICK)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -27,11 +27,12 @@ START_WITHIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where everything is: base URLs without a slash, the clock's file, the mailbox's folder."""
+    """Where everything is: base URLs without a slash, the clock's file, the mailbox's folder.
+    Each company has a sandbox of its own."""
 
     folder: Path
     api: str
-    sandbox: str
+    sandboxes: tuple[str, ...]
     clock_file: Path
     mailbox: Path
     children: tuple[Child, ...]
@@ -55,24 +56,26 @@ def set_up(
     seed: int,
     opening: datetime,
     curtain: datetime,
-    prologue: Callable[[str], object],
+    sandboxes: int,
+    prologue: Callable[[Sequence[str]], object],
 ) -> Iterator[Stage]:
     """Build the stage anew and start everything; stop it when the block ends.
 
-    `opening` is the sandbox's first instant, `curtain` the clock's. `prologue` plays in a thread
-    against the sandbox's base URL while the engines start. Raises `EngineFailure` where an engine
+    `opening` is the sandboxes' first instant, `curtain` the clock's. `prologue` plays in a thread
+    against the sandboxes' base URLs while the engines start. Raises `EngineFailure` where an engine
     or a process does not start, and what `prologue` raises.
     """
     clean(folder)
     folder.mkdir(mode=0o700, parents=True)
-    ports = {"api": free_port(API_PORT), "sandbox": free_port(SANDBOX_PORT)}
-    stage = _stage(folder, ports)
-    sandbox = _sandbox(stage, ports["sandbox"], seed, opening)
-    children = [sandbox]
+    api = free_port(API_PORT)
+    ports = [free_port(SANDBOX_PORT + n) for n in range(sandboxes)]
+    stage = _stage(folder, api, ports)
+    children = [_sandbox(stage, n, port, seed + n, opening) for n, port in enumerate(ports)]
     with ExitStack() as ends, ThreadPoolExecutor(1) as theatre:
         ends.callback(_stop, children)
-        sandbox.start()
-        played = theatre.submit(_after_the_sandbox, stage, prologue)
+        for sandbox in children:
+            sandbox.start()
+        played = theatre.submit(_after_the_sandboxes, stage, prologue)
         engines = start_engines(folder, durable=False)  # rebuilt on each run: nothing to keep
         ends.callback(engines.stop)
         ends.callback(_stop, children)  # before the engines
@@ -80,10 +83,11 @@ def set_up(
         stage.set_clock(curtain)
         environment = _environment(stage) | environment_for(engines, folder)
         os.environ.update(environment)
-        children += _service(stage, ports["api"], environment)
-        for child in children[1:]:
+        service = _service(stage, api, environment)
+        children += service
+        for child in service:
             child.start()
-        engines.notes.write(api={"url": stage.api}, sandbox={"url": stage.sandbox})
+        engines.notes.write(api={"url": stage.api}, sandbox={"url": stage.sandboxes[0]})
         stage = replace(stage, children=tuple(children))
         _await(stage, f"{stage.api}/healthz")
         played.result()
@@ -95,16 +99,17 @@ def _stop(children: list[Child]) -> None:
         child.stop()
 
 
-def _after_the_sandbox(stage: Stage, prologue: Callable[[str], object]) -> None:
-    _await(stage, f"{stage.sandbox}/_sandbox/status")
-    prologue(stage.sandbox)
+def _after_the_sandboxes(stage: Stage, prologue: Callable[[Sequence[str]], object]) -> None:
+    for sandbox in stage.sandboxes:
+        _await(stage, f"{sandbox}/_sandbox/status")
+    prologue(stage.sandboxes)
 
 
-def _stage(folder: Path, ports: Mapping[str, int]) -> Stage:
+def _stage(folder: Path, api: int, sandboxes: Sequence[int]) -> Stage:
     return Stage(
         folder=folder,
-        api=f"http://127.0.0.1:{ports['api']}",
-        sandbox=f"http://127.0.0.1:{ports['sandbox']}",
+        api=f"http://127.0.0.1:{api}",
+        sandboxes=tuple(f"http://127.0.0.1:{port}" for port in sandboxes),
         clock_file=folder / "clock",
         mailbox=folder / "mailbox",
         children=(),
@@ -121,14 +126,15 @@ def _environment(stage: Stage) -> dict[str, str]:
     }
 
 
-def _sandbox(stage: Stage, port: int, seed: int, opening: datetime) -> Child:
+def _sandbox(stage: Stage, n: int, port: int, seed: int, opening: datetime) -> Child:
+    name = f"sandbox-{n + 1}"
     return python_child(
-        "sandbox",
+        name,
         *("-m", "app.providers.sandbox", "--mode", "stepped", "--seed", str(seed)),
-        *("--port", str(port), "--state", str(stage.folder / "sandbox.sqlite3")),
+        *("--port", str(port), "--state", str(stage.folder / f"{name}.sqlite3")),
         *("--start", opening.isoformat()),
         env={},
-        log=stage.folder / "sandbox.log",
+        log=stage.folder / f"{name}.log",
     )
 
 
