@@ -55,6 +55,7 @@ from app.services.work import Desk, desk, glance
 
 FIRST_SEND_WITHIN = timedelta(seconds=30)  # a process that slept since then leaves it to `resolve`
 AFTER_HOLD = timedelta(days=1)
+RESOLVED = "resolved already"
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
 CHARGED = frozenset(AttemptState) - {AttemptState.NOT_EXECUTED, AttemptState.PLANNED}
 WITH_OWN_METHOD = frozenset({Trigger.NEW_CARD, Trigger.BACKUP_CARD})
@@ -289,6 +290,10 @@ def _take_answer(at: Desk, attempt: Attempt, answer: PayAnswer) -> None:
     case = take_answer(at.book, at.case, attempt, answer, at.terms)
     if answer.outcome in {"declined", "action_required"} or answer.code == NO_METHOD:
         decide(at.book, case, at.policy, at.terms, None)
+    now = at.book.get(Attempt, attempt.attempt_id)
+    look = at.book.get(Action, resolve_action(case, attempt).action_id)
+    if now and now.state not in IN_DOUBT and look and look.state is ActionState.PENDING:
+        at.done(look, RESOLVED)
 
 
 async def resolve(world: World, action: Action) -> None:
@@ -321,7 +326,7 @@ async def resolve(world: World, action: Action) -> None:
 def _is_resolved(at: Desk, action: Action) -> bool:
     attempt = at.book.get(Attempt, action.subject)
     if attempt is None or attempt.state not in IN_DOUBT:
-        at.done(action, "resolved already")
+        at.done(action, RESOLVED)
         return True
     return False
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import AttemptState, CaseState, Trigger
 from tests.stories.cards import EXPIRED, REFUSED, REFUSED_ONCE
 from tests.stories.stage import Stage
@@ -41,6 +42,17 @@ async def test_a_charge_in_doubt_is_found_out_by_reading(
     assert await stage.states(case) == [AttemptState.APPROVED]
     assert stage.fuse.keys() == [f"{case.case_id}:2"] * sent
     assert len(stage.captures(case)) == 1
+
+
+async def test_a_charge_that_was_answered_leaves_no_look_behind(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED_ONCE, address=None)
+    case = await stage.fails(person)
+
+    await stage.reaches(case.next_attempt_at)
+    looks = [a for a in await stage.find(Action) if a.kind is ActionKind.RESOLVE]
+
+    assert await stage.states(case) == [AttemptState.APPROVED]
+    assert [look.state for look in looks] == [ActionState.DROPPED]
 
 
 async def test_an_error_kept_under_its_key_ends_after_a_day_and_gets_a_new_key(
