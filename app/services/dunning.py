@@ -280,6 +280,7 @@ async def charge(
     async with desk(world, replace(action, subject=attempt.case_id), after_the_deed=True) as at:
         if at is not None:
             _take_answer(at, attempt, answer)
+            await _look_no_more(at, attempt)
     if answer.account_refused:
         await pause_account(
             world, account.merchant_id, account.account_id, answer.reason or "key refused"
@@ -290,10 +291,16 @@ def _take_answer(at: Desk, attempt: Attempt, answer: PayAnswer) -> None:
     case = take_answer(at.book, at.case, attempt, answer, at.terms)
     if answer.outcome in {"declined", "action_required"} or answer.code == NO_METHOD:
         decide(at.book, case, at.policy, at.terms, None)
+
+
+async def _look_no_more(at: Desk, attempt: Attempt) -> None:
+    """An attempt that is out of doubt needs no look that would find it out."""
     now = at.book.get(Attempt, attempt.attempt_id)
-    look = at.book.get(Action, resolve_action(case, attempt).action_id)
-    if now and now.state not in IN_DOUBT and look and look.state is ActionState.PENDING:
-        at.done(look, RESOLVED)
+    if now is None or now.state in IN_DOUBT:
+        return
+    for look in await at.tx.load(Action, [(resolve_action(at.case, attempt).action_id,)]):
+        if look.state is ActionState.PENDING:
+            at.done(look, RESOLVED)
 
 
 async def resolve(world: World, action: Action) -> None:
