@@ -10,12 +10,13 @@ from datetime import timedelta
 from app.domain.actions import ActionKind, action_for
 from app.domain.closings import cases_of, close_case
 from app.domain.dunning import Case, CaseState, Waits
+from app.domain.lines import is_entered
 from app.domain.mirror import Dispute, Invoice, Payment
 from app.domain.mirroring import forward
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action
 from app.domain.records import Book
-from app.domain.recovery import RecoveryEntry
+from app.domain.recovery import EntryKind, RecoveryEntry
 from app.domain.settlement import (
     dispute_closed,
     failed_refunds,
@@ -36,8 +37,20 @@ def _payment(book: Book, notice: Notice, terms: Terms) -> Payment | None:
 
 
 def payment_seen(book: Book, notice: Notice, terms: Terms) -> None:
-    """Keeps the join from payment to invoice and the reason of a refusal; decides no money."""
-    _payment(book, notice, terms)
+    """Keeps the join from payment to invoice and the reason of a refusal; decides no money.
+
+    A payment of less than is owed makes no invoice paid, so that nothing else may tell of it: it
+    is read.
+    """
+    payment = _payment(book, notice, terms)
+    if payment is None or payment.status != "succeeded":
+        return
+    case = _case_paid_by(book, payment)
+    if case is None or not 0 < payment.amount_minor < case.due_minor:
+        return
+    ref = payment_ref(payment)
+    if not is_entered(book, case, EntryKind.RECOVERED, ref):
+        book.add(case_action(case, ActionKind.WATCH, terms.now, nth=f"part:{ref}"))
 
 
 def refunded(book: Book, notice: Notice, terms: Terms) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Invoice, Payment, PaymentMethod, Subscription
+from app.domain.mirror import CreditNote, Invoice, Payment, PaymentMethod, Subscription
 from app.domain.notices import Notice
 from app.domain.outcomes import Outcome, PayAnswer
 
@@ -33,7 +33,8 @@ class AccountRefused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceReading:
     """The live invoice, its payments (newest first; each failed one with its decline in
-    `Payment.decline` as `Decline` fields), and the method the next charge would use.
+    `Payment.decline` as `Decline` fields), its credit notes, and the method the next charge would
+    use.
 
     Several tries may stand on one payment: with `every_attempt` each of them is shown, a charge
     each, without it only the latest.
@@ -41,6 +42,7 @@ class InvoiceReading:
 
     invoice: Invoice
     payments: tuple[Payment, ...] = ()
+    notes: tuple[CreditNote, ...] = ()
     method: PaymentMethod | None = None
     subscription_status: str | None = None
     subscription_default_method: str | None = None
