@@ -201,7 +201,9 @@ def _refused(
             provider_ref=answer.charge_id or uncharged,
         )
     )
-    case = replace(with_decline(case, decline), failures=case.failures + 1)
+    if attempt.trigger is not Trigger.BACKUP_CARD:  # which says nothing of the card charged else
+        case = with_decline(case, decline)
+    case = replace(case, failures=case.failures + 1)
     text = f"attempt {attempt.number} by {attempt.trigger}: {decline.code or decline.kind}"
     note(book, case, terms.now, state, text, case.decline)
     book.put(case)

@@ -163,7 +163,8 @@ def _attempt_of(
     _use_card(book, attempt, payment, terms)
     if decline is not None:
         newest = all(a.intent_at <= attempt.intent_at for a in mine)
-        case = replace(with_decline(case, decline) if newest else case, failures=case.failures + 1)
+        tells = newest and attempt.trigger is not Trigger.BACKUP_CARD  # of the card charged else
+        case = replace(with_decline(case, decline) if tells else case, failures=case.failures + 1)
         code = decline.code or decline.kind
         by = f"attempt {attempt.number} by {attempt.trigger}"
         note(book, case, attempt.intent_at, "declined", f"{by} was refused: {code}", case.decline)

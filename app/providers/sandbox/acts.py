@@ -97,7 +97,7 @@ def _pay_part(core: Core, customer: Thing, given: Thing) -> Thing:
     intent = payments.new_intent(
         core,
         amount=given["amount"],
-        currency=given.get("currency", invoice["currency"]),
+        currency=str(given.get("currency") or invoice["currency"]),
         customer=customer["id"],
         key=f"{invoice['id']}:part",
         description="Part of an invoice",

@@ -9,7 +9,7 @@ from stripe import StripeError
 
 from app.domain.declines import Decline, DeclineKind
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
+from app.domain.mirror import Customer, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.outcomes import Outcome, PayAnswer
 from app.ports.payments import InvoiceReading
 from app.providers.stripe.declines import (
@@ -42,7 +42,7 @@ from app.providers.stripe.payments import (
 )
 from app.providers.stripe.reading import Json, at, instant, ref, rows, table, text, whole
 
-S = TypeVar("S", Invoice, Payment, PaymentMethod)
+S = TypeVar("S", Customer, Invoice, Payment, PaymentMethod)
 
 PAYMENT_REQUIRED = 402
 # Stripe gives these refusals no code of their own, only a sentence.

@@ -22,6 +22,7 @@ from app.ports.payments import (
     ProviderUnavailable,
     RenewalReading,
     SubscriptionPage,
+    Wallet,
 )
 from app.ports.secrets import Sealer
 from app.providers.stripe.answers import answer_of_error, answer_of_invoice, owned, reading_of
@@ -43,6 +44,7 @@ from app.providers.stripe.live import (
 from app.providers.stripe.methods import LINK_MARK
 from app.providers.stripe.reading import Json, ref, rows, text
 from app.providers.stripe.renewals import RENEWAL, renewal_method, renewal_of
+from app.providers.stripe.wallets import wallet_of
 
 INTENT = "payments.data.payment.payment_intent"
 READING = [
@@ -110,6 +112,12 @@ class StripePayments:
             if obj.get("status") not in ENDED:
                 preview = await json_of(client.v1.invoices.create_preview_async(asked))
         return renewal_of(obj, preview, method or {}, account, self._clock.now())
+
+    async def read_wallet(self, account: ProviderAccount, customer: str) -> Wallet:
+        """The customer and the cards attached to them, the newest hundred."""
+        client = self._connections.client(account)
+        with in_our_words():
+            return await wallet_of(client, account, customer, self._clock.now())
 
     async def pay(
         self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None
