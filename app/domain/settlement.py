@@ -72,10 +72,10 @@ def take_reading(
     if invoice.status is InvoiceStatus.PAID:
         if whole:
             case = _settle_rest(book, case, invoice, terms)
-        if whole and is_credited_away(book, case, invoice):
-            case = end_credited(book, case, terms)
-        else:
+        if not is_credited_away(book, case, invoice):
             case = recover(book, case, invoice.paid_at or terms.now, case.cause, terms)
+        elif whole:
+            case = end_credited(book, case, terms)
     book.put(case)
     return case
 
@@ -324,10 +324,11 @@ def _settle_rest(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case
 def dispute_closed(
     book: Book, case: Case, dispute: str, won: bool, minor: int, terms: Terms
 ) -> None:
-    """Report: a dispute ended. A lost one takes the money back; a win after a loss returns it."""
+    """Report: a dispute of money that was entered ended. A lost one takes it back; a win after a
+    loss returns it."""
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     lost = is_entered(book, case, EntryKind.DISPUTE_LOST, dispute)
-    if invoice is None or case.recovered_minor == 0 or (won and not lost):
+    if invoice is None or (won and not lost):
         return
     kind = EntryKind.DISPUTE_WON if won else EntryKind.DISPUTE_LOST
     amount = minor if won else -minor
