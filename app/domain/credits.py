@@ -7,7 +7,7 @@ credited before the first failure was never failed, and is no line of the ledger
 from collections.abc import Iterable
 from dataclasses import replace
 
-from app.domain.actions import ActionKind
+from app.domain.actions import ActionKind, action_for
 from app.domain.dunning import Case, CaseKind, CaseState
 from app.domain.lines import entered_minor, is_entered, line_of
 from app.domain.mirror import CreditNote, Invoice
@@ -15,7 +15,7 @@ from app.domain.movements import is_ending
 from app.domain.notices import Notice
 from app.domain.openings import CREDITED, case_action
 from app.domain.records import Book
-from app.domain.recovery import Cause, EntryKind
+from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.terms import Terms, note
 
 MONEY_IN = (EntryKind.RECOVERED, EntryKind.SETTLED_OTHER)
@@ -55,6 +55,33 @@ def enter_credits(
             if since and not is_entered(book, case, kind, told.id):
                 when = at or terms.now
                 book.add(line_of(case, invoice, kind, cause, amount, told.id, when, terms))
+
+
+def look_for_voids(book: Book, case: Case, invoice: Invoice, terms: Terms) -> None:
+    """An invoice seen live shows less credit than stands in the ledger: a void went unheard. Each
+    note that stands is read."""
+    standing = [
+        line
+        for line in book.all(RecoveryEntry, invoice_id=case.invoice_id)
+        if line.kind is EntryKind.CREDITED
+        and not is_entered(book, case, EntryKind.CREDIT_VOIDED, line.provider_ref)
+    ]
+    if sum(line.amount_minor for line in standing) <= invoice.credited_minor:
+        return
+    for line in standing:
+        nth = f"void:{invoice.credited_minor}"
+        book.add(
+            action_for(
+                ActionKind.READ,
+                subject=line.provider_ref,
+                merchant_id=case.merchant_id,
+                account_id=case.account_id,
+                due_at=terms.now,
+                customer_id=case.customer_id,
+                nth=nth,
+                data={"type": "credit_note", "event": nth, "at": terms.now.isoformat()},
+            )
+        )
 
 
 def credited_minor(book: Book, case: Case) -> int:

@@ -16,6 +16,7 @@ from app.domain.credits import (
     end_credited,
     enter_credits,
     is_credited_away,
+    look_for_voids,
     owing,
 )
 from app.domain.dunning import (
@@ -69,6 +70,8 @@ def take_reading(
     for payment in ordered:
         case = _take_payment(book, case, invoice, payment, terms)
     enter_credits(book, case, invoice, notes, terms)
+    if whole:
+        look_for_voids(book, case, invoice, terms)
     if invoice.status is InvoiceStatus.PAID:
         if whole:
             case = _settle_rest(book, case, invoice, terms)
