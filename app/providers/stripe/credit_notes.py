@@ -56,6 +56,3 @@ def has_notes(invoice: Json) -> bool:
     """Whether an invoice shows that credit notes changed what is owed on it."""
     names = ("pre_payment_credit_notes_amount", "post_payment_credit_notes_amount")
     return any(whole(invoice.get(name)) for name in names)
-
-
-__all__ = ["credit_note_notice", "has_notes", "notes_behind", "read_credit_note"]
