@@ -256,7 +256,8 @@ def _method_by_network(book: Book, notice: Notice, terms: Terms) -> None:
     nth = f"updater:{method.method_id}:{notice.occurred_at.isoformat()}"
     for case in cases_of(book, method.customer_id):
         if case.state is CaseState.ACTIVE and case.driven:
-            data = {"trigger": "account_updater", "updated": method.method_id}
+            data: dict[str, str | None] = {"trigger": "account_updater"}
+            data |= {"updated": method.method_id}
             book.add(case_action(case, ActionKind.RETRY, terms.now, nth=nth, data=data))
 
 

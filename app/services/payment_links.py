@@ -64,9 +64,11 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkView:
-    """What the page may show: no address of the customer, no ids. `status` is `open`, `paid`,
-    `credited` (a credit note left nothing to pay), `late` (after our end: paying settles the debt only), `card` (nothing is owed, a card can be
-    entered), `ended`, `expired` or `paused`; `needs` is `card`, `authenticate` or `pay`.
+    """What the page may show: no address of the customer, no ids.
+
+    `status` is `open`, `paid`, `credited` (a credit note left nothing to pay), `late` (after our
+    end: paying settles the debt only), `card` (nothing is owed, a card can be entered), `ended`,
+    `expired` or `paused`; `needs` is `card`, `authenticate` or `pay`.
 
     `owed` are all overdue invoices of the customer, oldest first. A card pays all of them, and
     `amount_minor` is their sum in `currency`; the provider's page of an invoice pays that one.
