@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.domain.actions import ActionKind, action_for
+from app.domain.backup_cards import has_agreed
 from app.domain.closings import cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
 from app.domain.dunning import Case, CaseState
@@ -229,6 +230,17 @@ def _customer(book: Book, notice: Notice, terms: Terms) -> None:
     after = forward(book, snapshot, terms)
     if before is not None and after.default_method_id != before.default_method_id:
         _new_method(book, notice, after.customer_id, after.default_method_id, terms)
+    _agreed_now(book, before, after, terms)
+
+
+def _agreed_now(book: Book, before: Customer | None, after: Customer, terms: Terms) -> None:
+    """A customer agrees that other cards of theirs may be charged: what is open is decided anew."""
+    for case in cases_of(book, after.customer_id):
+        policy = terms.policy_of(case)
+        new = has_agreed(after, policy) and not has_agreed(before, policy)
+        if new and case.state is CaseState.ACTIVE:
+            nth = f"agreed:{(after.seen_at or terms.now).isoformat()}"
+            book.add(case_action(case, ActionKind.ASSESS, terms.now, nth=nth))
 
 
 def _customer_deleted(book: Book, notice: Notice, terms: Terms) -> None:

@@ -114,6 +114,21 @@ async def test_without_consent_or_a_good_card_no_other_is_tried(
     assert (await stage.case(person)).state is CaseState.ACTIVE
 
 
+async def test_consent_given_in_the_midst_of_a_case_counts_at_once(stage: Stage) -> None:
+    await allowed(stage)
+    person = await stage.subscriber(EXPIRED)
+    has_another(stage, person, APPROVES)
+    await stage.fails(person)
+    await stage.passes(days=2)
+
+    stage.call(f"customers/{person.customer}", **AGREED)
+    await stage.plays()
+    await stage.passes(hours=8)
+
+    assert len(await backups(stage, person)) == 1
+    assert (await stage.case(person)).cause == Cause.BACKUP_CARD
+
+
 async def test_consent_withdrawn_unheard_is_heeded_by_the_last_look(stage: Stage) -> None:
     # given a try with another card that waits for the day
     await allowed(stage)
