@@ -69,7 +69,9 @@ class CaseOut(BaseModel):
     kind: CaseKind = Field(description="`payment`, or `invoice` for one that is never charged.")
     state: CaseState
     waits: Waits | None = Field(description="What an active case waits for.")
-    reason: str | None = Field(description="Why it stands where it stands.")
+    reason: str | None = Field(
+        description="Why it stands where it stands; `credited` where a credit note ended it."
+    )
     currency: str = Field(description="ISO 4217, lower case.")
     amount_minor: int = Field(description="Owed at the first failed attempt.")
     due_minor: int = Field(description="Owed now.")

@@ -142,6 +142,7 @@ class RecoveredAmounts(BaseModel):
     currency: str
     recovered_minor: int
     settled_other_minor: int
+    credited_minor: int
     refunded_minor: int
     dispute_lost_minor: int
     dispute_won_minor: int

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.domain.actions import ActionKind, action_for
+from app.domain.backup_cards import has_agreed
 from app.domain.closings import cases_of, close_case, tell_of_the_end
+from app.domain.credits import credit_noted, end_credited, owing
 from app.domain.dunning import Case, CaseState
 from app.domain.mirror import (
     Customer,
@@ -67,12 +69,30 @@ def _invoice_seen(book: Book, notice: Notice, terms: Terms) -> None:
     if invoice is None:
         return
     case = case_of(book, invoice)
-    if invoice.status is InvoiceStatus.PAID and case is not None:
+    if case is None or _look_at_money(book, case, invoice, terms):
+        return
+    if invoice.status is InvoiceStatus.PAID:
         _paid_case(book, case, invoice, terms)
-    elif case is not None and invoice.status in CLOSED_BY:
+    elif invoice.status in CLOSED_BY:
         _closed(book, case, invoice, CLOSED_BY[invoice.status], terms)
-    elif case is not None and case.state is CaseState.ACTIVE:
-        _open_case_seen(book, replace(case, due_minor=invoice.remaining_minor), invoice, terms)
+    elif case.state is CaseState.ACTIVE:
+        case = owing(book, case, invoice.remaining_minor, terms)
+        _open_case_seen(book, case, invoice, terms)
+
+
+def _look_at_money(book: Book, case: Case, invoice: Invoice, terms: Terms) -> bool:
+    """Plan to read what a report hints at: a part was paid, nothing is owed although it is open,
+    the currency is another. Whether that report says nothing else that can be believed."""
+    due, other = invoice.status in STILL_OWED, invoice.currency != case.currency
+    hints = (
+        (due and invoice.paid_minor > 0, f"part:{invoice.paid_minor}"),
+        (due and invoice.remaining_minor <= 0, "zero"),
+        (other, f"currency:{invoice.currency}"),
+    )
+    for holds, nth in hints:
+        if holds:
+            book.add(case_action(case, ActionKind.WATCH, terms.now, nth=nth))
+    return other
 
 
 def _open_case_seen(book: Book, case: Case, invoice: Invoice, terms: Terms) -> None:
@@ -100,6 +120,9 @@ def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
     invoice = _invoice(book, notice, terms)
     if invoice is None or not isinstance(snapshot, Invoice):
         return
+    case = case_of(book, invoice)
+    if case is not None and _look_at_money(book, case, invoice, terms):
+        return
     amount = notice.amount_minor if notice.amount_minor is not None else snapshot.remaining_minor
     failed_invoice(book, invoice, notice.occurred_at, amount, terms)
 
@@ -107,7 +130,7 @@ def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
 def _invoice_paid(book: Book, notice: Notice, terms: Terms) -> None:
     invoice = _invoice(book, notice, terms)
     case = case_of(book, invoice) if invoice else None
-    if invoice is not None and case is not None:
+    if invoice is not None and case is not None and not _look_at_money(book, case, invoice, terms):
         _paid_case(book, case, invoice, terms)
 
 
@@ -115,7 +138,10 @@ def _paid_case(book: Book, case: Case, invoice: Invoice, terms: Terms) -> None:
     """The case is over at once; what paid it is read live, because a snapshot decides no money."""
     if not case.can_become(CaseState.RECOVERED):
         return
-    recover(book, case, invoice.paid_at or terms.now, None, terms)
+    if invoice.is_credited_away:
+        end_credited(book, case, terms)
+    elif not invoice.credited_minor:  # of what was paid and credited a look decides
+        recover(book, case, invoice.paid_at or terms.now, None, terms)
     book.add(case_action(case, ActionKind.WATCH, terms.now, nth="paid"))
 
 
@@ -139,6 +165,7 @@ CLOSED_WORDS = {
     K.INVOICE_UNCOLLECTIBLE: "the invoice was marked uncollectible",
     K.INVOICE_DELETED: "the invoice was deleted",
 }
+STILL_OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
 CLOSED_BY = {
     InvoiceStatus.VOID: CLOSED_WORDS[K.INVOICE_VOIDED],
     InvoiceStatus.UNCOLLECTIBLE: CLOSED_WORDS[K.INVOICE_UNCOLLECTIBLE],
@@ -203,6 +230,17 @@ def _customer(book: Book, notice: Notice, terms: Terms) -> None:
     after = forward(book, snapshot, terms)
     if before is not None and after.default_method_id != before.default_method_id:
         _new_method(book, notice, after.customer_id, after.default_method_id, terms)
+    _agreed_now(book, before, after, terms)
+
+
+def _agreed_now(book: Book, before: Customer | None, after: Customer, terms: Terms) -> None:
+    """A customer agrees that other cards of theirs may be charged: what is open is decided anew."""
+    for case in cases_of(book, after.customer_id):
+        policy = terms.policy_of(case)
+        new = has_agreed(after, policy) and not has_agreed(before, policy)
+        if new and case.state is CaseState.ACTIVE:
+            nth = f"agreed:{(after.seen_at or terms.now).isoformat()}"
+            book.add(case_action(case, ActionKind.ASSESS, terms.now, nth=nth))
 
 
 def _customer_deleted(book: Book, notice: Notice, terms: Terms) -> None:
@@ -231,6 +269,7 @@ def _method_by_network(book: Book, notice: Notice, terms: Terms) -> None:
     for case in cases_of(book, method.customer_id):
         if case.state is CaseState.ACTIVE and case.driven:
             data: dict[str, str | None] = {"trigger": "account_updater"}
+            data |= {"updated": method.method_id}
             book.add(case_action(case, ActionKind.RETRY, terms.now, nth=nth, data=data))
 
 
@@ -315,6 +354,7 @@ READERS: dict[NoticeKind, Reader] = {
     K.DISPUTE_UPDATED: disputed,
     K.DISPUTE_WON: disputed,
     K.DISPUTE_LOST: disputed,
+    K.CREDIT_NOTED: credit_noted,
     K.SUBSCRIPTION_STARTED: _subscription,
     K.SUBSCRIPTION_CHANGED: _subscription,
     K.SUBSCRIPTION_ENDED: _subscription,

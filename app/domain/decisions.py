@@ -1,10 +1,11 @@
 """What follows for a case: the next attempt, in words, as an action in the database."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import ActionKind
+from app.domain.backup_cards import DEAD, plan_backup
+from app.domain.cards import card_key_of, rail_of, uses_of
 from app.domain.dunning import (
     IN_DOUBT,
     Attempt,
@@ -17,7 +18,6 @@ from app.domain.dunning import (
     Waits,
 )
 from app.domain.mirror import Customer, PaymentMethod
-from app.domain.network_rows import DIRECT_DEBITS
 from app.domain.openings import case_action
 from app.domain.policies import Policy, Strategy
 from app.domain.records import Book
@@ -51,6 +51,8 @@ def decide(
     step = next_step(_arm_policy(case, policy).retry, facts)
     case = _planned(book, case, step, terms)
     _remember(book, case, step, facts, terms)
+    dead = case.decline_kind in DEAD or any(use.never for use in facts.uses)
+    plan_backup(book, case, step, dead=dead, policy=policy, terms=terms)
     plan_letters(book, case, policy, terms)
     book.put(case)
     return case
@@ -98,31 +100,6 @@ def _facts(
         rail=rail_of(method),
         tz=terms.zone_of(book.get(Customer, case.account_id, case.customer_id)),
         now=terms.now,
-    )
-
-
-def card_key_of(method: PaymentMethod | None) -> str | None:
-    """What budgets are counted by: the fingerprint, else the payment-method id."""
-    return (method.fingerprint or method.method_id) if method else None
-
-
-def rail_of(method: PaymentMethod | None) -> str:
-    """The rail whose rules apply to a method."""
-    if method is None or method.type not in DIRECT_DEBITS:
-        india = method is not None and (method.country or "").upper() == "IN"
-        return "in_mandate" if india else "card"
-    return method.type
-
-
-def uses_of(
-    uses: Iterable[CardUse], card_key: str | None, method: PaymentMethod | None
-) -> tuple[CardUse, ...]:
-    """The attempts on this card; a never-flag falls with a new expiry date."""
-    expiry = f"{method.exp_year}-{method.exp_month:02d}" if method and method.exp_month else None
-    mine = [use for use in uses if use.card_key == card_key]
-    return tuple(
-        replace(use, never=False) if use.expiry and expiry and use.expiry != expiry else use
-        for use in mine
     )
 
 

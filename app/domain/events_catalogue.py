@@ -52,7 +52,7 @@ FIELDS: Mapping[str, str] = {
     "subscription": "The subscription at the provider.",
     "state": "The case's state.",
     "waits": "What an active case waits for.",
-    "reason": "Why, in words for people.",
+    "reason": "Why, in words for people; `credited` where a credit note left nothing to be paid.",
     "currency": "ISO 4217, lower case.",
     "amount_minor": "The amount of the attempt or line; of a case, what was owed at first.",
     "due_minor": "What is owed now.",

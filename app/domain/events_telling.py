@@ -30,6 +30,7 @@ OUTCOMES = {
     AttemptState.ACTION_REQUIRED: E.ATTEMPT_FAILED,
 }
 MONEY_IN = frozenset({EntryKind.RECOVERED, EntryKind.SETTLED_OTHER})
+NO_MONEY = frozenset({EntryKind.CREDITED, EntryKind.CREDIT_VOIDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ def _new_method(move: Move, setting: Setting) -> Told:
 def _entered(move: Move, setting: Setting) -> Told:
     entry: RecoveryEntry = move.after
     case = setting.book.get(Case, entry.case_id)
-    if case is None:
+    if case is None or entry.kind in NO_MONEY:
         return
     yield of_case(
         E.REVENUE_ENTERED if entry.kind in MONEY_IN else E.REVENUE_RESTATED,

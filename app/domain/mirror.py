@@ -102,7 +102,11 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
-    """An invoice. Amounts in minor units of `currency`; `remaining_minor` is what is owed."""
+    """An invoice. Amounts in minor units of `currency`; `remaining_minor` is what is owed.
+
+    `credited_minor` is what credit notes took off it while it was to be paid, voided ones not;
+    `credited_after_minor` what they gave back of what had been paid.
+    """
 
     KEY: ClassVar = ("account_id", "invoice_id")
     UNIQUE: ClassVar = ()
@@ -118,6 +122,8 @@ class Invoice:
     remaining_minor: int = 0
     tax_minor: int = 0
     off_provider_minor: int = 0
+    credited_minor: int = 0
+    credited_after_minor: int = 0
     billing_reason: str | None = None
     collection_method: str | None = None
     attempt_count: int = 0
@@ -136,6 +142,12 @@ class Invoice:
     paid_at: datetime | None = None
     closed_reason: str | None = None
     seen_at: datetime | None = None
+
+    @property
+    def is_credited_away(self) -> bool:
+        """Whether it counts as paid although nobody ever paid: a credit note left nothing."""
+        paid = self.paid_minor + self.off_provider_minor
+        return self.status is InvoiceStatus.PAID and self.credited_minor > 0 and paid <= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,9 +214,24 @@ class Dispute:
     status: str = "unknown"
 
 
-Snapshot = Invoice | Subscription | Customer | PaymentMethod | Payment | Dispute | None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNote:
+    """A credit note. `amount_minor` is what it took off an invoice that was still to be paid, in
+    minor units of `currency`; what it gave back of what had been paid is not in it."""
+
+    id: str
+    invoice_id: str | None = None
+    amount_minor: int = 0
+    currency: str = "usd"
+    voided: bool = False
+    created_at: datetime | None = None
+    voided_at: datetime | None = None
+
+
+Snapshot = Invoice | Subscription | Customer | PaymentMethod | Payment | Dispute | CreditNote | None
 __all__ = [
     "STATUS_RANK",
+    "CreditNote",
     "Customer",
     "Dispute",
     "Invoice",

@@ -36,6 +36,7 @@ class NoticeKind(StrEnum):
     DISPUTE_FUNDS_REINSTATED = "dispute_funds_reinstated"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+    CREDIT_NOTED = "credit_noted"
     FRAUD_WARNING = "fraud_warning"
     SUBSCRIPTION_STARTED = "subscription_started"
     SUBSCRIPTION_CHANGED = "subscription_changed"
@@ -67,7 +68,7 @@ class Notice:
     method concerned, `link` the payment link that led here (our own metadata come back).
     `amount_minor` is the amount the notice is about: what remains for a failure, what was paid
     for a payment, the cumulative refund for a refund (for a failed one its own amount), the
-    disputed amount for a dispute.
+    disputed amount for a dispute, what a credit note took off.
     `previous` holds the names of the changed fields where the event tells them.
     """
 

@@ -33,6 +33,7 @@ ALLOWED: Mapping[CaseKind, frozenset[str | None]] = {
     CaseKind.INVOICE: frozenset({"send_invoice"}),
 }
 RETRY_EXPERIMENT = "dunning"
+CREDITED = "credited"  # why a case ended that credit notes brought to zero
 ECHO = timedelta(minutes=10)
 
 
@@ -118,15 +119,25 @@ def _opened(
     text = OPENED[kind].format(minor=case.amount_minor, currency=case.currency)
     note(book, case, at, "opened", text, {"policy": case.policy, "mode": case.mode})
     if invoice.status is InvoiceStatus.PAID:
-        case = changed(case, due_minor=0)
-        book.put(case.moved(CaseState.RECOVERED, at=invoice.paid_at or terms.now, reason="paid"))
-        book.add(case_action(case, ActionKind.WATCH, terms.now, nth="paid"))
-        return case
+        return _born_over(book, case, invoice, terms)
     if is_old_debt(invoice, terms.account):
         return _held(book, case, terms)
     book.add(case_action(case, ActionKind.ASSESS, terms.now))
     book.add(case_action(case, ActionKind.END, case.window_ends_at))
     _plan_access(book, case, policy)
+    return case
+
+
+def _born_over(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case:
+    """A failure heard of after the invoice was settled: nobody is written to."""
+    state, reason = CaseState.RECOVERED, "paid"
+    if invoice.is_credited_away:
+        state, reason = CaseState.STOPPED, CREDITED
+    at = invoice.paid_at or terms.now
+    case = changed(case.moved(state, at=at, reason=reason), due_minor=0)
+    note(book, case, terms.now, state, f"the invoice was {reason} when its failure was heard of")
+    book.put(case)
+    book.add(case_action(case, ActionKind.WATCH, terms.now, nth="paid"))
     return case
 
 

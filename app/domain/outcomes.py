@@ -45,7 +45,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayAnswer:
-    """The answer to one charge. `invoice` is the invoice after it, where the provider showed it.
+    """The answer to one charge. `invoice` is the invoice after it, where the provider showed it;
+    `amount_minor` what was charged, if that is another amount than was owed at the last look.
     `reason` explains an `UNKNOWN` or `NOT_EXECUTED` in words; `code` is the provider's word;
     `account_refused` marks a key that is wrong or lacks rights."""
 
@@ -54,6 +55,7 @@ class PayAnswer:
     decline: Decline | None = None
     payment_id: str | None = None
     charge_id: str | None = None
+    amount_minor: int | None = None
     reason: str | None = None
     code: str | None = None
     retry_after_s: float | None = None
@@ -141,7 +143,7 @@ def _as_payment(
         charge_id=answer.charge_id,
         status=status,
         currency=attempt.currency,
-        amount_minor=attempt.amount_minor,
+        amount_minor=answer.amount_minor or attempt.amount_minor,
         method_id=attempt.method_id,
         fingerprint=attempt.fingerprint,
         brand=attempt.brand,
@@ -199,7 +201,9 @@ def _refused(
             provider_ref=answer.charge_id or uncharged,
         )
     )
-    case = replace(with_decline(case, decline), failures=case.failures + 1)
+    if attempt.trigger is not Trigger.BACKUP_CARD:  # which says nothing of the card charged else
+        case = with_decline(case, decline)
+    case = replace(case, failures=case.failures + 1)
     text = f"attempt {attempt.number} by {attempt.trigger}: {decline.code or decline.kind}"
     note(book, case, terms.now, state, text, case.decline)
     book.put(case)

@@ -127,7 +127,8 @@ class Policy:
     """A policy version. A case keeps the one it began with (`name@version`).
 
     `materiality_minor` is the least amount worth a letter, by currency; a case below it is
-    silent, and a currency that is not named has no such bound.
+    silent, and a currency that is not named has no such bound. `backup_consent` is the key of
+    customer metadata that says yes where other cards of theirs may be charged; None: never.
     """
 
     name: str = "default"
@@ -141,6 +142,7 @@ class Policy:
     reminders: ReminderPolicy = REMINDERS
     after_cancel: str = "forgive"
     late_payment: str = "settle_only"
+    backup_consent: str | None = None
     materiality_minor: Mapping[str, int] = field(default_factory=dict)
     bounds: Bounds = Bounds()
 

@@ -82,6 +82,7 @@ def build(document: Mapping[str, Any], *, version: int) -> Policy:
         end=EndPolicy(**_known(document.get("end", {}), "subscription", "invoice")),
         after_cancel=document.get("after_cancel", "forgive"),
         late_payment=document.get("late_payment", "settle_only"),
+        backup_consent=document.get("backup_consent"),
         materiality_minor={
             code: int(minor) for code, minor in document.get("materiality_minor", {}).items()
         },
@@ -178,6 +179,7 @@ def document_of(policy: Policy) -> dict[str, Any]:
         "end": {"subscription": policy.end.subscription, "invoice": policy.end.invoice},
         "after_cancel": policy.after_cancel,
         "late_payment": policy.late_payment,
+        "backup_consent": policy.backup_consent,
         "materiality_minor": dict(policy.materiality_minor),
         "bounds": {
             "charges_per_hour": policy.bounds.charges_per_hour,

@@ -270,6 +270,13 @@ DOCUMENT = Section(
             "What money after the end does: settle the debt, or also offer a restart.",
         ),
         Field(
+            "backup_consent",
+            OrNull(Text(40, about="a metadata key")),
+            None,
+            "The key of customer metadata that says `yes`, `true` or `1` where the customer agreed "
+            "that their other cards may be charged; null: none ever is.",
+        ),
+        Field(
             "materiality_minor",
             Keyed(CURRENCY, Whole(0, MOST_MINOR), 200),
             {},

@@ -7,7 +7,10 @@ from typing import ClassVar
 
 
 class EntryKind(StrEnum):
-    """A line of the recovered-revenue ledger. The sign of the amount follows from the kind."""
+    """A line of the recovered-revenue ledger. The sign of the amount follows from the kind.
+
+    `CREDITED` is no money: a credit note took it off what was owed. `CREDIT_VOIDED` puts it back.
+    """
 
     RECOVERED = "recovered"
     SETTLED_OTHER = "settled_other"
@@ -15,6 +18,8 @@ class EntryKind(StrEnum):
     REFUND_FAILED = "refund_failed"
     DISPUTE_LOST = "dispute_lost"
     DISPUTE_WON = "dispute_won"
+    CREDITED = "credited"
+    CREDIT_VOIDED = "credit_voided"
 
 
 class Cause(StrEnum):

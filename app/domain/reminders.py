@@ -11,7 +11,9 @@ from typing import Any
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.calendar import in_daytime
+from app.domain.choosing import Failing, segment_of
 from app.domain.mirror import Customer, PaymentMethod, Subscription
+from app.domain.notice_windows import ReminderPolicy
 from app.domain.records import Book
 from app.domain.terms import Terms
 
@@ -71,6 +73,21 @@ def term_months(subscription: Subscription) -> int:
     return MONTHS_OF.get(subscription.interval or "", 0) * subscription.interval_count
 
 
+def reminders_of(
+    subscription: Subscription, customer: Customer | None, terms: Terms
+) -> ReminderPolicy:
+    """What the policy says that a refusal of the coming renewal would get."""
+    renewal = Failing(
+        plans=frozenset(subscription.plan_names),
+        interval=subscription.interval,
+        currency=subscription.currency or "usd",
+        amount_minor=_total(subscription),
+        trial_conversion=subscription.status == "trialing",
+        segment=segment_of(subscription, customer),
+    )
+    return terms.policy_for(renewal).reminders
+
+
 def plan_renewals(
     book: Book, before: Subscription | None, after: Subscription, terms: Terms
 ) -> None:
@@ -79,7 +96,7 @@ def plan_renewals(
     it does is seen when the reminder is due."""
     if not will_renew(after, terms.now) or after.period_end is None:
         return
-    policy = terms.policy.reminders
+    policy = _policy(book, after, terms)
     for days in policy.days_for(term_months(after)):
         _plan(book, after, Renewal(at=after.period_end, days=days, why="term"), terms)
     former = former_price(before, after)
@@ -92,9 +109,14 @@ def plan_renewals(
 def plan_for_card(book: Book, subscription: Subscription, terms: Terms) -> None:
     """Plan the reminders of a renewal that will find an expired card."""
     if will_renew(subscription, terms.now) and subscription.period_end is not None:
-        for days in terms.policy.reminders.changed_days:
+        for days in _policy(book, subscription, terms).changed_days:
             renewal = Renewal(at=subscription.period_end, days=days, why="card")
             _plan(book, subscription, renewal, terms)
+
+
+def _policy(book: Book, subscription: Subscription, terms: Terms) -> ReminderPolicy:
+    customer = book.get(Customer, subscription.account_id, subscription.customer_id)
+    return reminders_of(subscription, customer, terms)
 
 
 def _plan(book: Book, subscription: Subscription, renewal: Renewal, terms: Terms) -> None:
@@ -176,14 +198,17 @@ def plan_card_looks(book: Book, method: PaymentMethod, terms: Terms) -> None:
     """Plan to look, some days before a card expires and when it does, whether it is still needed.
 
     Three looks at the least: what renews after the expiry within the week is seen by the second,
-    what renews later by the last.
+    what renews later by the last. Which policy applies is known when the subscription is: each
+    one's days are looked at.
     """
     month = expiry_of(method)
     if month is None or method.detached or method.customer_id is None:
         return
     end = expires_at(month)
     customer = book.get(Customer, method.account_id, method.customer_id)
-    for days in sorted({*terms.policy.reminders.card_days, *LAST_LOOKS}):
+    policies = (terms.policy, *terms.shelf.published)
+    asked = {days for policy in policies for days in policy.reminders.card_days}
+    for days in sorted({*asked, *LAST_LOOKS}):
         at = in_daytime(end - timedelta(days=days), terms.zone_of(customer))
         if at >= terms.now:
             book.add(

@@ -10,12 +10,13 @@ from datetime import timedelta
 from app.domain.actions import ActionKind, action_for
 from app.domain.closings import cases_of, close_case
 from app.domain.dunning import Case, CaseState, Waits
+from app.domain.lines import is_entered
 from app.domain.mirror import Dispute, Invoice, Payment
 from app.domain.mirroring import forward
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action
 from app.domain.records import Book
-from app.domain.recovery import RecoveryEntry
+from app.domain.recovery import EntryKind, RecoveryEntry
 from app.domain.settlement import (
     dispute_closed,
     failed_refunds,
@@ -36,8 +37,20 @@ def _payment(book: Book, notice: Notice, terms: Terms) -> Payment | None:
 
 
 def payment_seen(book: Book, notice: Notice, terms: Terms) -> None:
-    """Keeps the join from payment to invoice and the reason of a refusal; decides no money."""
-    _payment(book, notice, terms)
+    """Keeps the join from payment to invoice and the reason of a refusal; decides no money.
+
+    A payment of less than is owed makes no invoice paid, so that nothing else may tell of it: it
+    is read.
+    """
+    payment = _payment(book, notice, terms)
+    if payment is None or payment.status != "succeeded":
+        return
+    case = _case_paid_by(book, payment)
+    if case is None or not 0 < payment.amount_minor < case.due_minor:
+        return
+    ref = payment_ref(payment)
+    if not is_entered(book, case, EntryKind.RECOVERED, ref):
+        book.add(case_action(case, ActionKind.WATCH, terms.now, nth=f"part:{ref}"))
 
 
 def refunded(book: Book, notice: Notice, terms: Terms) -> None:
@@ -118,23 +131,32 @@ def _ask_for_invoice(book: Book, payment: Payment, terms: Terms) -> None:
 
 
 def disputed(book: Book, notice: Notice, terms: Terms) -> None:
-    """Report: a dispute began, changed or ended. Open, it holds the case of its payment."""
+    """Report: a dispute began, changed or ended. Open, it holds the case of its payment. One that
+    ended before its payment was heard of is read again."""
     dispute = notice.snapshot
     if not isinstance(dispute, Dispute):
         return
+    found = False
     for payment in list(book.all(Payment)):
         if payment.payment_id == dispute.payment_id or payment_ref(payment) == dispute.charge_id:
             case = _case_paid_by(book, payment)
             if case is not None:
-                _dispute_of(book, case, dispute, notice, terms)
+                found = True
+                _dispute_of(book, case, payment, dispute, notice, terms)
+    if not found and notice.kind in ENDED:
+        _read_again(book, dispute, None, notice, terms)
 
 
-def _dispute_of(book: Book, case: Case, dispute: Dispute, notice: Notice, terms: Terms) -> None:
-    if notice.kind in {K.DISPUTE_WON, K.DISPUTE_LOST}:
-        won = notice.kind is K.DISPUTE_WON
-        dispute_closed(book, case, dispute.id, won, dispute.amount_minor, terms)
+def _dispute_of(
+    book: Book, case: Case, payment: Payment, dispute: Dispute, notice: Notice, terms: Terms
+) -> None:
+    if notice.kind in ENDED:
+        won, entered = notice.kind is K.DISPUTE_WON, _is_entered(book, case, payment)
+        if entered:
+            dispute_closed(book, case, dispute.id, won, dispute.amount_minor, terms)
         _let_go(book, case, dispute, won, terms)
-        _after_the_look(book, case, dispute, notice, terms)
+        if not (entered and won):
+            _read_again(book, dispute, case.customer_id, notice, terms)
     elif dispute.status in WITHDRAWN:
         _let_go(book, case, dispute, True, terms)
     elif notice.kind is K.DISPUTE_OPENED and case.state is CaseState.ACTIVE:
@@ -142,6 +164,12 @@ def _dispute_of(book: Book, case: Case, dispute: Dispute, notice: Notice, terms:
         book.put(replace(case, waits=Waits.ON_HOLD, next_attempt_at=None))
 
 
+def _is_entered(book: Book, case: Case, payment: Payment) -> bool:
+    names = filter(None, (payment.charge_id, payment.payment_id))
+    return any(is_entered(book, case, EntryKind.RECOVERED, name) for name in names)
+
+
+ENDED = frozenset({K.DISPUTE_WON, K.DISPUTE_LOST})
 # An inquiry that never became a dispute.
 WITHDRAWN = frozenset({"warning_closed", "prevented"})
 
@@ -156,19 +184,19 @@ def _let_go(book: Book, case: Case, dispute: Dispute, won: bool, terms: Terms) -
         book.add(case_action(case, ActionKind.ASSESS, terms.now, nth=f"dispute:{dispute.id}"))
 
 
-def _after_the_look(book: Book, case: Case, dispute: Dispute, notice: Notice, terms: Terms) -> None:
-    """A dispute may end before the money it is about was entered (after an outage all come at
-    once): it is read again once the payment was."""
-    if case.state is not CaseState.RECOVERED or case.recovered_minor:
-        return
+def _read_again(
+    book: Book, dispute: Dispute, customer: str | None, notice: Notice, terms: Terms
+) -> None:
+    """A dispute may end before the money it is about was entered, and be won before its loss is
+    heard of (after an outage all come at once): it is read again once the payment was."""
     book.add(
         action_for(
             ActionKind.READ,
             subject=dispute.id,
-            merchant_id=case.merchant_id,
-            account_id=case.account_id,
+            merchant_id=terms.merchant.merchant_id,
+            account_id=terms.account.account_id,
             due_at=terms.now + timedelta(minutes=1),
-            customer_id=case.customer_id,
+            customer_id=customer,
             nth=f"after:{notice.kind}",
             data={"type": "dispute", "event": notice.event, "at": notice.occurred_at.isoformat()},
         )

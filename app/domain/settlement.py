@@ -10,6 +10,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.causes import cause_of
+from app.domain.credits import (
+    MONEY_IN,
+    credited_minor,
+    end_credited,
+    enter_credits,
+    is_credited_away,
+    look_for_voids,
+    owing,
+)
 from app.domain.dunning import (
     IN_DOUBT,
     Attempt,
@@ -21,8 +30,9 @@ from app.domain.dunning import (
     Trigger,
 )
 from app.domain.ids import derive_id
+from app.domain.lines import entered_minor, is_entered, line_of
 from app.domain.messages import LinkEvent, PaymentLink, link_event
-from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
+from app.domain.mirror import CreditNote, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.records import Book, changed
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.retry import card_expiry
@@ -31,6 +41,7 @@ from app.domain.terms import Terms, decline_from, note, with_decline
 # The provider stamps whole seconds and its clock is not ours: a charge this much earlier than
 # our intent may still be ours.
 CLOCK_SLACK = timedelta(minutes=2)
+CURRENCY_DIFFERS = "the currency differs"
 
 
 def take_reading(
@@ -40,23 +51,53 @@ def take_reading(
     payments: Iterable[Payment],
     terms: Terms,
     *,
+    notes: Iterable[CreditNote] = (),
     whole: bool = True,
 ) -> Case:
     """Let what is live at the provider change a case. Safe to repeat, in any order.
 
-    `whole` says that these are all payments of the invoice as it is shown: only then is what they
-    do not cover settled otherwise. One payment alone, or a look that was overtaken by a newer
-    report, must not have a payment it does not show entered as settled by other means.
-    Returns the case as it is now (also put into the book). Never moves it back; an invoice that
-    is paid recovers it whatever its state, because late money counts.
+    `whole` says that these are all payments and credit notes of the invoice as it is shown: only
+    then is what they do not cover settled otherwise. One payment alone, or a look that was
+    overtaken by a newer report, must not have a payment it does not show entered as settled by
+    other means. Returns the case as it is now (also put into the book). Never moves it back; an
+    invoice that is paid recovers it whatever its state, because late money counts. One that only
+    credit notes settled is no recovery, and what is in another currency is for a person.
     """
-    case = replace(case, due_minor=invoice.remaining_minor)
-    for payment in sorted(payments, key=lambda p: (p.occurred_at or terms.now, p.payment_id)):
+    ordered = sorted(payments, key=lambda p: (p.occurred_at or terms.now, p.payment_id))
+    if (reason := other_currency(case, invoice, ordered)) is not None:
+        return _park(book, case, reason, terms)
+    case = owing(book, case, invoice.remaining_minor, terms)
+    for payment in ordered:
         case = _take_payment(book, case, invoice, payment, terms)
+    enter_credits(book, case, invoice, notes, terms)
+    if whole:
+        look_for_voids(book, case, invoice, terms)
     if invoice.status is InvoiceStatus.PAID:
         if whole:
             case = _settle_rest(book, case, invoice, terms)
-        case = recover(book, case, invoice.paid_at or terms.now, case.cause, terms)
+        if not is_credited_away(book, case, invoice):
+            case = recover(book, case, invoice.paid_at or terms.now, case.cause, terms)
+        elif whole:
+            case = end_credited(book, case, terms)
+    book.put(case)
+    return case
+
+
+def other_currency(case: Case, invoice: Invoice, payments: Iterable[Payment]) -> str | None:
+    """Why the money of this reading cannot be the case's: words that name both currencies."""
+    if invoice.currency != case.currency:
+        return f"{CURRENCY_DIFFERS}: the invoice is in {invoice.currency}, not {case.currency}"
+    for payment in payments:
+        if payment.status == "succeeded" and payment.currency != case.currency:
+            return f"{CURRENCY_DIFFERS}: a payment is in {payment.currency}, not {case.currency}"
+    return None
+
+
+def _park(book: Book, case: Case, reason: str, terms: Terms) -> Case:
+    if not case.can_become(CaseState.PARKED):
+        return case
+    case = case.moved(CaseState.PARKED, at=terms.now, reason=reason)
+    note(book, case, terms.now, "parked", reason)
     book.put(case)
     return case
 
@@ -125,7 +166,8 @@ def _attempt_of(
     _use_card(book, attempt, payment, terms)
     if decline is not None:
         newest = all(a.intent_at <= attempt.intent_at for a in mine)
-        case = replace(with_decline(case, decline) if newest else case, failures=case.failures + 1)
+        tells = newest and attempt.trigger is not Trigger.BACKUP_CARD  # of the card charged else
+        case = replace(with_decline(case, decline) if tells else case, failures=case.failures + 1)
         code = decline.code or decline.kind
         by = f"attempt {attempt.number} by {attempt.trigger}"
         note(book, case, attempt.intent_at, "declined", f"{by} was refused: {code}", case.decline)
@@ -160,6 +202,8 @@ def _in_doubt(attempts: list[Attempt], payment: Payment) -> Attempt | None:
     for attempt in attempts:
         if attempt.method_id and payment.method_id and payment.method_id != attempt.method_id:
             continue  # somebody paid with another card meanwhile
+        if 0 < payment.amount_minor < attempt.amount_minor:
+            continue  # somebody paid a part; ours asks for all that is owed
         doubted = attempt.state in IN_DOUBT and attempt.provider_ref is None
         if doubted and (at is None or at >= attempt.intent_at - CLOCK_SLACK):
             return attempt
@@ -247,8 +291,8 @@ def _enter_money(
         return case  # no payment of it had failed: nothing was recovered
     ref = payment_ref(payment)
     at = payment.occurred_at or terms.now
-    if not _entered(book, case, EntryKind.RECOVERED, ref):
-        entry = _entry(
+    if not is_entered(book, case, EntryKind.RECOVERED, ref):
+        entry = line_of(
             case, invoice, EntryKind.RECOVERED, cause, payment.amount_minor, ref, at, terms
         )
         book.add(entry)
@@ -259,41 +303,41 @@ def _enter_money(
     if back > 0:
         total = f"{ref}:{payment.refunded_minor}"
         at = payment.seen_at or terms.now
-        book.add(_entry(case, invoice, EntryKind.REFUNDED, cause, -back, total, at, terms))
+        book.add(line_of(case, invoice, EntryKind.REFUNDED, cause, -back, total, at, terms))
     return case
 
 
 def _settle_rest(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case:
-    """What was settled outside the provider: out of band, or by the customer's balance."""
+    """What was settled outside the provider: out of band, or by the customer's balance. What
+    credit notes took off is not settled by anybody."""
     if case.kind is CaseKind.INVOICE:
         return replace(case, cause=case.cause or Cause.MANUAL_OR_EXTERNAL)
-    ours = [e for e in book.all(RecoveryEntry) if e.invoice_id == case.invoice_id]
-    entered = sum(
-        e.amount_minor for e in ours if e.kind in {EntryKind.RECOVERED, EntryKind.SETTLED_OTHER}
-    )
-    rest = min(invoice.off_provider_minor or case.amount_minor, case.amount_minor - entered)
-    if rest <= 0 or (entered and not invoice.off_provider_minor):
+    entered, off = entered_minor(book, case, *MONEY_IN), invoice.off_provider_minor
+    owed = case.amount_minor - credited_minor(book, case)
+    rest = min(off or owed, owed - entered)
+    if rest <= 0 or (entered and not off):
         return case
     cause = Cause(case.cause) if case.cause else Cause.MANUAL_OR_EXTERNAL
     ref = f"{case.invoice_id}:settled"
     at = invoice.paid_at or terms.now
-    book.add(_entry(case, invoice, EntryKind.SETTLED_OTHER, cause, rest, ref, at, terms))
+    book.add(line_of(case, invoice, EntryKind.SETTLED_OTHER, cause, rest, ref, at, terms))
     return replace(case, cause=cause)
 
 
 def dispute_closed(
     book: Book, case: Case, dispute: str, won: bool, minor: int, terms: Terms
 ) -> None:
-    """Report: a dispute ended. A lost one takes the money back; a win after a loss returns it."""
+    """Report: a dispute of money that was entered ended. A lost one takes it back; a win after a
+    loss returns it."""
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
-    lost = _entered(book, case, EntryKind.DISPUTE_LOST, dispute)
-    if invoice is None or case.recovered_minor == 0 or (won and not lost):
+    lost = is_entered(book, case, EntryKind.DISPUTE_LOST, dispute)
+    if invoice is None or (won and not lost):
         return
     kind = EntryKind.DISPUTE_WON if won else EntryKind.DISPUTE_LOST
     amount = minor if won else -minor
     cause = Cause(case.cause or Cause.UNKNOWN)
-    if not _entered(book, case, kind, dispute):
-        book.add(_entry(case, invoice, kind, cause, amount, dispute, terms.now, terms))
+    if not is_entered(book, case, kind, dispute):
+        book.add(line_of(case, invoice, kind, cause, amount, dispute, terms.now, terms))
         text = "a dispute was won after all" if won else "a dispute was lost"
         note(book, case, terms.now, kind, text, {"amount_minor": minor})
 
@@ -307,11 +351,11 @@ def refund_undone(
     came_back = sum(entry.amount_minor for entry in failed_refunds(book, payment))
     out = _refunded(book, case, payment_ref(payment)) - came_back
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
-    if invoice is None or out <= 0 or _entered(book, case, EntryKind.REFUND_FAILED, ref):
+    if invoice is None or out <= 0 or is_entered(book, case, EntryKind.REFUND_FAILED, ref):
         return
     back, cause = min(minor, out), Cause(case.cause or Cause.UNKNOWN)
     kind = EntryKind.REFUND_FAILED
-    book.add(_entry(case, invoice, kind, cause, back, ref, terms.now, terms))
+    book.add(line_of(case, invoice, kind, cause, back, ref, terms.now, terms))
     note(book, case, terms.now, kind, "a refund failed: the money is back", {"amount_minor": back})
 
 
@@ -325,51 +369,10 @@ def failed_refunds(book: Book, payment: Payment) -> list[RecoveryEntry]:
     ]
 
 
-def _entered(book: Book, case: Case, kind: EntryKind, ref: str) -> bool:
-    return any(
-        e.kind is kind and e.provider_ref == ref and e.account_id == case.account_id
-        for e in book.all(RecoveryEntry)
-    )
-
-
 def _refunded(book: Book, case: Case, ref: str) -> int:
     prefix = f"{ref}:"
     return -sum(
         e.amount_minor
         for e in book.all(RecoveryEntry)
         if e.kind is EntryKind.REFUNDED and e.provider_ref.startswith(prefix)
-    )
-
-
-def _entry(
-    case: Case,
-    invoice: Invoice,
-    kind: EntryKind,
-    cause: Cause,
-    amount: int,
-    ref: str,
-    at: datetime,
-    terms: Terms,
-) -> RecoveryEntry:
-    whole = max(invoice.due_minor, abs(amount), 1)
-    return RecoveryEntry(
-        entry_id=derive_id("entry", at, case.account_id, kind, ref),
-        merchant_id=case.merchant_id,
-        account_id=case.account_id,
-        invoice_id=case.invoice_id,
-        case_id=case.case_id,
-        kind=kind,
-        cause=cause,
-        assisted_by="message" if case.wrote else None,
-        currency=case.currency,
-        amount_minor=amount,
-        tax_minor=invoice.tax_minor * amount // whole
-        if amount >= 0
-        else -(invoice.tax_minor * -amount // whole),
-        plan=case.plan,
-        interval=case.interval,
-        provider_ref=ref,
-        failed_at=case.opened_at,
-        occurred_at=at,
-        recorded_at=terms.now,
     )

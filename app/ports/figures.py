@@ -47,6 +47,7 @@ class RecoveredSums:
     keys: Keys
     recovered_minor: int
     settled_other_minor: int
+    credited_minor: int
     refunded_minor: int
     dispute_lost_minor: int
     dispute_won_minor: int

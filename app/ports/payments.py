@@ -5,7 +5,14 @@ from datetime import datetime
 from typing import Protocol
 
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Invoice, Payment, PaymentMethod, Subscription
+from app.domain.mirror import (
+    CreditNote,
+    Customer,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    Subscription,
+)
 from app.domain.notices import Notice
 from app.domain.outcomes import Outcome, PayAnswer
 
@@ -33,7 +40,8 @@ class AccountRefused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceReading:
     """The live invoice, its payments (newest first; each failed one with its decline in
-    `Payment.decline` as `Decline` fields), and the method the next charge would use.
+    `Payment.decline` as `Decline` fields), its credit notes, and the method the next charge would
+    use.
 
     Several tries may stand on one payment: with `every_attempt` each of them is shown, a charge
     each, without it only the latest.
@@ -41,10 +49,19 @@ class InvoiceReading:
 
     invoice: Invoice
     payments: tuple[Payment, ...] = ()
+    notes: tuple[CreditNote, ...] = ()
     method: PaymentMethod | None = None
     subscription_status: str | None = None
     subscription_default_method: str | None = None
     every_attempt: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wallet:
+    """The live customer, None where they are gone, and all cards that are attached to them."""
+
+    customer: Customer | None
+    methods: tuple[PaymentMethod, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +126,10 @@ class Payments(Protocol):
 
     async def read_renewal(self, account: ProviderAccount, subscription: str) -> RenewalReading:
         """The last look before a renewal is told of: what will be charged, and to which method."""
+        ...
+
+    async def read_wallet(self, account: ProviderAccount, customer: str) -> Wallet:
+        """The customer and the cards they have at the provider; two questions."""
         ...
 
     async def pay(
@@ -224,4 +245,5 @@ __all__ = [
     "ProviderUnavailable",
     "RenewalReading",
     "SubscriptionPage",
+    "Wallet",
 ]

@@ -42,6 +42,14 @@ _ALL = (
         "payments and credit balances. Never part of recovered cash.",
     ),
     Figure(
+        "credited",
+        "credited_minor",
+        MINOR,
+        "What credit notes took off a failed invoice while it was still to be paid, less those "
+        "that were voided, by the date of the note. No money: never part of recovered cash, and "
+        "owed no more.",
+    ),
+    Figure(
         "refunded",
         "refunded_minor",
         MINOR,
@@ -107,8 +115,8 @@ _ALL = (
         "open_amount",
         "open_minor",
         MINOR,
-        "What is still owed on a cohort's invoices that are not yet decided: not settled in "
-        "full, with a case that is active or parked at the cut-off.",
+        "What is still owed on a cohort's invoices that are not yet decided: not settled or "
+        "credited in full, with a case that is active or parked at the cut-off.",
     ),
     Figure(
         "open_share",

@@ -12,11 +12,14 @@ KEYS = frozenset({"cause", "currency", "plan", "interval"})
 AMOUNTS = (
     "recovered_minor",
     "settled_other_minor",
+    "credited_minor",
     "refunded_minor",
     "dispute_lost_minor",
     "dispute_won_minor",
     "net_minor",
 )
+
+PARTS = ("net_minor", "settled_other_minor", "credited_minor")  # make up the ledger
 
 
 def recovered_revenue(question: Question, *, figures: Figures) -> Answer:
@@ -74,16 +77,16 @@ def _add(totals: dict[str, Row], currency: str, amounts: Row) -> None:
 def _identity(totals: Mapping[str, Row], ledger: Mapping[str, int]) -> Row:
     checks = []
     for currency in sorted({*totals, *ledger}):
-        total = totals.get(currency, {"net_minor": 0, "settled_other_minor": 0})
+        total = totals.get(currency, dict.fromkeys(PARTS, 0))
         checks.append(
             {
                 "currency": currency,
-                "rows_minor": total["net_minor"] + total["settled_other_minor"],
+                "rows_minor": sum(total[name] for name in PARTS),
                 "ledger_minor": ledger.get(currency, 0),
             }
         )
     return {
-        "says": "net_minor + settled_other_minor over all rows = sum of the ledger's lines",
+        "says": f"{' + '.join(PARTS)} over all rows = sum of the ledger's lines",
         "holds": all(check["rows_minor"] == check["ledger_minor"] for check in checks),
         "by_currency": checks,
     }

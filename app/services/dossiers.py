@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.decisions import card_key_of, rail_of, uses_of
+from app.domain.cards import card_key_of, rail_of, uses_of
 from app.domain.dunning import CardUse, Case
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink

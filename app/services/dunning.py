@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
+from app.domain.backup_cards import backup_of
+from app.domain.cards import card_key_of, rail_of, uses_of
 from app.domain.decisions import (
     NEW_CARDS_WITHIN,
-    card_key_of,
     decide,
-    rail_of,
     too_many_new_cards,
-    uses_of,
 )
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import (
@@ -51,6 +50,7 @@ from app.services.driving import (
 )
 from app.services.fuses import look_at_charges
 from app.services.looks import is_under_way, take
+from app.services.wallets import look_into_wallet
 from app.services.work import Desk, desk, glance
 
 FIRST_SEND_WITHIN = timedelta(seconds=30)  # a process that slept since then leaves it to `resolve`
@@ -58,6 +58,7 @@ AFTER_HOLD = timedelta(days=1)
 RESOLVED = "resolved already"
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
 CHARGED = frozenset(AttemptState) - {AttemptState.NOT_EXECUTED, AttemptState.PLANNED}
+BY_ITSELF = frozenset({Trigger.ACCOUNT_UPDATER, Trigger.BACKUP_CARD})
 WITH_OWN_METHOD = frozenset({Trigger.NEW_CARD, Trigger.BACKUP_CARD})
 
 
@@ -132,6 +133,8 @@ async def retry(world: World, action: Action) -> None:
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
     reading = await world.payments.read_invoice(account, invoice_id)
+    if trigger is Trigger.BACKUP_CARD:
+        await look_into_wallet(world, action, account)
     attempt = await _intend(world, action, trigger, reading)
     if attempt is not None and world.clock.now() - attempt.intent_at <= FIRST_SEND_WITHIN:
         method = attempt.method_id if trigger in WITH_OWN_METHOD else None
@@ -152,7 +155,7 @@ def _stale_retry(at: Desk, action: Action, trigger: Trigger) -> bool:
         if planned is None or not action.key.endswith(planned.isoformat()):
             at.done(action, "the plan has changed")
             return True
-    elif not at.case.driven and trigger is Trigger.ACCOUNT_UPDATER:
+    elif not at.case.driven and trigger in BY_ITSELF:
         at.done(action, "the provider retries")
         return True
     return False
@@ -174,8 +177,8 @@ async def _intend(
         method = _method_for(at, trigger, data.get("method"), reading)
         if reading.invoice.remaining_minor <= 0 or _held_back(at, action, trigger, reading):
             return None
-        if _is_never(at, method):
-            note(at.book, at.case, at.terms.now, "waits", "this card must not be tried again")
+        if (why := _not_to_be_charged(at, trigger, method, data.get("updated"))) is not None:
+            note(at.book, at.case, at.terms.now, "waits", why)
             return None
         _, attempt = begin(at.book, at.case, trigger, method, data.get("link"), at.terms)
         await look_at_charges(at, attempt)
@@ -191,8 +194,11 @@ async def _is_taken(at: Desk, action: Action) -> bool:
 def _method_for(
     at: Desk, trigger: Trigger, wanted: str | None, reading: InvoiceReading
 ) -> PaymentMethod | None:
-    """What is charged: the customer's new method where one is named, else the provider's choice."""
+    """What is charged: the customer's new method where one is named, another card of theirs for a
+    try with a backup card, else the provider's choice."""
     chosen = reading.method
+    if trigger is Trigger.BACKUP_CARD:
+        return backup_of(at.book, at.case, at.policy, at.terms, chosen)
     if trigger not in WITH_OWN_METHOD or not wanted or (chosen and chosen.method_id == wanted):
         return chosen
     case = at.case
@@ -202,6 +208,17 @@ def _method_for(
         method_id=wanted,
         customer_id=case.customer_id,
     )
+
+
+def _not_to_be_charged(
+    at: Desk, trigger: Trigger, method: PaymentMethod | None, updated: str | None
+) -> str | None:
+    """Why this method is not tried, in words for the timeline."""
+    if trigger is Trigger.BACKUP_CARD and method is None:
+        return "no other card may be tried"
+    if updated is not None and method is not None and method.method_id != updated:
+        return "the network updated a card that is not the one charged"
+    return "this card must not be tried again" if _is_never(at, method) else None
 
 
 def _is_never(at: Desk, method: PaymentMethod | None) -> bool:

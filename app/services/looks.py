@@ -9,8 +9,8 @@ from app.domain.dunning import Case, CaseState
 from app.domain.mirror import Invoice, InvoiceStatus, Payment
 from app.domain.mirroring import forward
 from app.domain.movements import is_ending
-from app.domain.openings import case_action
-from app.domain.settlement import payment_ref, take_reading
+from app.domain.openings import CREDITED, case_action
+from app.domain.settlement import other_currency, payment_ref, take_reading
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.services.alarms import alert
@@ -38,7 +38,11 @@ def take(at: Desk, reading: InvoiceReading, *, first: bool = False) -> None:
     invoice = forward(at.book, reading.invoice, at.terms)
     whole = invoice.status is reading.invoice.status  # else a newer report overtook the look
     failures, theirs = at.case.failures, tries_of_provider(at)
-    case = take_reading(at.book, at.case, invoice, reading.payments, at.terms, whole=whole)
+    case = take_reading(
+        at.book, at.case, invoice, reading.payments, at.terms, notes=reading.notes, whole=whole
+    )
+    if (reason := other_currency(case, invoice, reading.payments)) is not None:
+        at.book.add(alert(at.terms.now, case.merchant_id, "currency", case.case_id, reason))
     reason = _why_stop(at, case, invoice, reading)
     if reason is not None and case.state is CaseState.ACTIVE and not is_ending(case):
         at.book.put(case.moved(CaseState.STOPPED, at=at.terms.now, reason=reason))
@@ -103,5 +107,7 @@ def _why_stop(at: Desk, case: Case, invoice: Invoice, reading: InvoiceReading) -
     """Where we drive, nobody but the customer or the merchant ends the subscription."""
     if invoice.status in CLOSED:
         return f"the invoice is {invoice.status}"
+    if invoice.status is InvoiceStatus.OPEN and invoice.remaining_minor <= 0:
+        return CREDITED if invoice.credited_minor else "nothing is owed any more"
     ended = case.driven and reading.subscription_status in ENDED
     return "the subscription has ended" if ended and at.policy.after_cancel == "forgive" else None

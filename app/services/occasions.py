@@ -15,6 +15,7 @@ from app.domain.reminders import (
     expiry_of,
     pays_with,
     plan_for_card,
+    reminders_of,
     will_renew,
 )
 from app.ports.payments import RenewalReading
@@ -54,7 +55,7 @@ async def renewal_occasion(at: CustomerDesk, reading: RenewalReading) -> Occasio
         return "nothing will be charged"
     month = expiry_of(reading.method) if reading.method else None
     expired = month is not None and expires_at(month) <= renewal.at
-    former = await _former(at, renewal, reading.amount_minor)
+    former = await _former(at, renewal, reading)
     if renewal.why == "card" and not expired:
         return "the card will not have expired"
     if renewal.why == "price" and former is None:
@@ -91,7 +92,7 @@ async def card_occasion(at: CustomerDesk, reading: RenewalReading) -> Occasion |
     )
 
 
-async def charged_to_card(at: CustomerDesk) -> str | None:
+async def charged_to_card(at: CustomerDesk) -> Subscription | None:
     """The subscription that is charged first to this card after its expiry, if any is. The
     reminders of those whose coming renewal will find it expired are planned."""
     method = at.book.get(PaymentMethod, at.action.account_id, at.action.subject)
@@ -105,14 +106,15 @@ async def charged_to_card(at: CustomerDesk) -> str | None:
     for one in mine:
         if one.period_end is not None and one.period_end >= end:
             plan_for_card(at.book, one, at.terms)
-    charged = [(when, one.subscription_id) for one in mine if (when := charged_after(one, end))]
-    return min(charged)[1] if charged else None
+    charged = [(when, one) for one in mine if (when := charged_after(one, end))]
+    first = min(charged, key=lambda row: (row[0], row[1].subscription_id), default=None)
+    return first[1] if first else None
 
 
-async def _former(at: CustomerDesk, renewal: Renewal, amount: int) -> int | None:
+async def _former(at: CustomerDesk, renewal: Renewal, reading: RenewalReading) -> int | None:
     """The price until now where it changes: as told when it was changed, else, under a schedule,
     what the last renewal cost."""
-    days = at.terms.policy.reminders.changed_days
+    days = reminders_of(reading.subscription, at.customer, at.terms).changed_days
     keys = [replace(renewal, days=day, why="price").key(at.action.subject) for day in days]
     planned = await at.tx.find(Action, where={"account_id": at.action.account_id, "key": keys})
     mine = [Renewal.of(action) for action in planned]
@@ -120,7 +122,7 @@ async def _former(at: CustomerDesk, renewal: Renewal, amount: int) -> int | None
         return None
     told = next((r.former_minor for r in mine if r.former_minor is not None), None)
     former = told if told is not None else await _last_paid(at)
-    return former if former != amount else None
+    return former if former != reading.amount_minor else None
 
 
 async def _last_paid(at: CustomerDesk) -> int | None:

@@ -27,7 +27,8 @@ PURPOSES = ["card", "pay"]
 
 
 class LinkDead(Exception):
-    """The link leads nowhere (any more); `status` is the view's: expired, paid, ended, paused."""
+    """The link leads nowhere (any more); `status` is the view's: expired, paid, credited,
+    ended, paused."""
 
     def __init__(self, status: str) -> None:
         super().__init__(status)
@@ -63,9 +64,11 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkView:
-    """What the page may show: no address of the customer, no ids. `status` is `open`, `paid`,
-    `late` (after our end: paying settles the debt only), `card` (nothing is owed, a card can be
-    entered), `ended`, `expired` or `paused`; `needs` is `card`, `authenticate` or `pay`.
+    """What the page may show: no address of the customer, no ids.
+
+    `status` is `open`, `paid`, `credited` (a credit note left nothing to pay), `late` (after our
+    end: paying settles the debt only), `card` (nothing is owed, a card can be entered), `ended`,
+    `expired` or `paused`; `needs` is `card`, `authenticate` or `pay`.
 
     `owed` are all overdue invoices of the customer, oldest first. A card pays all of them, and
     `amount_minor` is their sum in `currency`; the provider's page of an invoice pays that one.
@@ -176,7 +179,7 @@ def _amount(sight: Sight) -> int:
     """What the button is about: with a card all that is owed in this currency, else one invoice."""
     case = sight.case
     if sight.status not in PAYABLE:
-        return case.amount_minor
+        return case.recovered_minor or case.amount_minor
     if sight.needs != "card":
         return case.due_minor
     return sum(c.due_minor for c in sight.owed if c.currency == case.currency)
@@ -239,8 +242,10 @@ def _status(
     now: datetime,
 ) -> str:
     paid = invoice is not None and invoice.status is InvoiceStatus.PAID
-    if case.state is CaseState.RECOVERED or paid:
+    if case.state is CaseState.RECOVERED:
         return "paid"
+    if paid:
+        return "credited" if invoice is not None and invoice.is_credited_away else "paid"
     if link.expires_at <= now or link.revoked_at is not None:
         return "expired"
     if case.state is CaseState.EXHAUSTED and invoice is not None and invoice.status in OWED:

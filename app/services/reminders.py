@@ -12,6 +12,7 @@ from app.domain.languages import language_for
 from app.domain.messages import Letter, LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Subscription
 from app.domain.mirroring import forward
+from app.domain.reminders import reminders_of
 from app.ports.payments import RenewalReading
 from app.ports.world import World
 from app.services.alarms import alert
@@ -62,11 +63,12 @@ async def look_at_card(world: World, action: Action) -> None:
         if subscription is None:
             at.done("no charge falls after the expiry")
             return
-        if int((action.data or {})["days"]) not in at.terms.policy.reminders.card_days:
+        policy = reminders_of(subscription, at.customer, at.terms)
+        if int((action.data or {})["days"]) not in policy.card_days:
             at.done()
             return
         account = at.terms.account
-    reading = await world.payments.read_renewal(account, subscription)
+    reading = await world.payments.read_renewal(account, subscription.subscription_id)
     await _tell(world, action, reading, card_occasion)
 
 

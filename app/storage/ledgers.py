@@ -6,7 +6,8 @@ from app.storage.merchants import ACCOUNT
 from app.storage.tables import check, index, refers, table_of
 
 SIGNS = """
-case when kind in ('refunded', 'dispute_lost') then amount_minor <= 0 else amount_minor >= 0 end
+case when kind in ('refunded', 'dispute_lost', 'credit_voided') then amount_minor <= 0
+else amount_minor >= 0 end
 """
 
 FAILURES = table_of(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.decisions import rail_of
+from app.domain.cards import rail_of
 from app.domain.mirror import PaymentMethod
 from app.domain.network_rows import DIRECT_DEBITS, RULES, NetworkRule
 from app.domain.network_rules import earliest_within_budget, rules_for

@@ -19,7 +19,7 @@ from app.pages.views import (
 from tests.mail.letters import ENDS, HOSTILE, REASONS
 from tests.pages.town import a_view
 
-STATES = ("open", "paid", "late", "ended", "expired", "paused")
+STATES = ("open", "paid", "credited", "late", "ended", "expired", "paused")
 
 
 def seen(html: str) -> str:

@@ -11,8 +11,17 @@ from app.domain.dunning import CaseEvent
 from app.domain.recovery import EntryKind, Failure, RecoveryEntry
 
 Cell = tuple[str | bool | None, ...]
-# A refund that failed was none.
-COUNTED_AS = {EntryKind.REFUND_FAILED: EntryKind.REFUNDED}
+# A refund that failed was none, nor a credit note that was voided.
+COUNTED_AS = {
+    EntryKind.REFUND_FAILED: EntryKind.REFUNDED,
+    EntryKind.CREDIT_VOIDED: EntryKind.CREDITED,
+}
+SETTLES = {
+    EntryKind.RECOVERED,
+    EntryKind.SETTLED_OTHER,
+    EntryKind.CREDITED,
+    EntryKind.CREDIT_VOIDED,
+}
 KINDS = tuple(kind for kind in EntryKind if kind not in COUNTED_AS)
 CLOSING = {"recovered", "exhausted", "stopped"}
 
@@ -84,8 +93,7 @@ def cohorts(
             if line.invoice_id == fact.invoice_id
             and line.currency == fact.currency
             and line.recorded_at <= as_of
-            and line.amount_minor > 0
-            and line.kind not in {EntryKind.DISPUTE_WON, EntryKind.REFUND_FAILED}
+            and line.kind in SETTLES
         ]
         owed = max(fact.amount_minor - sum(line.amount_minor for line in paid), 0)
         is_open = owed > 0 and fact.case_id is not None and _was_open(rows, fact.case_id, as_of)

@@ -24,6 +24,7 @@ SEEDS = range(4)
 NAMES = {
     EntryKind.RECOVERED: "recovered_minor",
     EntryKind.SETTLED_OTHER: "settled_other_minor",
+    EntryKind.CREDITED: "credited_minor",
     EntryKind.REFUNDED: "refunded_minor",
     EntryKind.DISPUTE_LOST: "dispute_lost_minor",
     EntryKind.DISPUTE_WON: "dispute_won_minor",
@@ -60,7 +61,7 @@ def random_rows(draw: random.Random) -> Rows:
         cause = draw.choice(list(Cause))
         for ref in range(draw.randrange(4)):
             kind = draw.choice([EntryKind.RECOVERED, *EntryKind])
-            sign = -1 if kind in TAKEN_BACK else 1
+            sign = -1 if kind in {*TAKEN_BACK, EntryKind.CREDIT_VOIDED} else 1
             paid_at = at + timedelta(seconds=draw.randrange(50 * 86_400))
             rows.entries.append(
                 entry(

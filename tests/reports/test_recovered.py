@@ -17,7 +17,7 @@ async def test_refunds_and_disputes_are_taken_off_and_won_disputes_come_back(
     ledger: Ledger,
 ) -> None:
     # given 100.00 and a partial 40.00 recovered, 5.00 settled by credit, 30.00 refunded in
-    # February, 100.00 taken by a dispute and given back
+    # February, 100.00 taken by a dispute and given back, 9.00 of two credit notes, one voided
     await ledger.holds(
         entry(10_000, at=day(5)),
         entry(4_000, at=day(6), invoice_id="in_2"),
@@ -25,18 +25,25 @@ async def test_refunds_and_disputes_are_taken_off_and_won_disputes_come_back(
         entry(-3_000, EntryKind.REFUNDED, at=day(33)),
         entry(-10_000, EntryKind.DISPUTE_LOST, at=day(34), invoice_id="in_4"),
         entry(10_000, EntryKind.DISPUTE_WON, at=day(35), invoice_id="in_4"),
+        entry(900, EntryKind.CREDITED, at=day(8), invoice_id="in_5"),
+        entry(800, EntryKind.CREDITED, at=day(9), invoice_id="in_5"),
+        entry(-800, EntryKind.CREDIT_VOIDED, at=day(10), invoice_id="in_5"),
     )
 
     told = await ledger.tells(REVENUE, **YEAR)
 
     amounts = [list(row.values())[2:] for row in told["rows"]]
     assert [row["period"] for row in told["rows"]] == ["2026-01-01", "2026-02-01"]
-    assert amounts == [[14_000, 500, 0, 0, 0, 14_000], [0, 0, 3_000, 10_000, 10_000, -3_000]]
+    assert amounts == [
+        [14_000, 500, 900, 0, 0, 0, 14_000],
+        [0, 0, 0, 3_000, 10_000, 10_000, -3_000],
+    ]
     assert told["totals"] == [
         {
             "currency": "usd",
             "recovered_minor": 14_000,
             "settled_other_minor": 500,
+            "credited_minor": 900,
             "refunded_minor": 3_000,
             "dispute_lost_minor": 10_000,
             "dispute_won_minor": 10_000,
@@ -45,7 +52,7 @@ async def test_refunds_and_disputes_are_taken_off_and_won_disputes_come_back(
     ]
     assert told["identity"]["holds"]
     assert told["identity"]["by_currency"] == [
-        {"currency": "usd", "rows_minor": 11_500, "ledger_minor": 11_500}
+        {"currency": "usd", "rows_minor": 12_400, "ledger_minor": 12_400}
     ]
 
 

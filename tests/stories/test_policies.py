@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from app.domain.dunning import CaseState, Trigger
+from app.domain.messages import Message, MessageState
 from app.domain.policies import PolicyVersion
 from app.services import policies
-from tests.stories.cards import EXPIRED, REFUSED
+from tests.stories.cards import APPROVES, EXPIRED, REFUSED
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
@@ -15,6 +16,12 @@ GOLD = {
     "applies_to": {"segment": {"tier": ["gold"]}},
     "retry": {"strategy": "fixed", "days": [2, 9], "window_days": 20},
     "end": {"subscription": "leave", "invoice": "leave"},
+}
+
+
+TALKATIVE = {
+    "applies_to": {"segment": {"tier": ["gold"]}},
+    "reminders": {"terms": [{"from_months": 1, "days": [5]}, {"from_months": 6, "days": [28, 7]}]},
 }
 
 
@@ -46,3 +53,17 @@ async def test_a_segment_is_worked_by_its_own_policy(stage: Stage) -> None:
     assert stage.there(f"subscriptions/{gold.subscription}")["status"] != "canceled"
     kept = sorted(row.label for row in await stage.find(PolicyVersion))
     assert kept == ["default@1", "gold@1"]
+
+
+async def test_a_segment_is_reminded_by_its_own_policy(stage: Stage) -> None:
+    # given a policy that tells of monthly renewals, for one segment only
+    await published(stage, "gold", TALKATIVE)
+    tier: dict[str, Any] = {"metadata[tier]": "gold"}
+    gold = await stage.subscriber(APPROVES, **tier)
+    await stage.subscriber(APPROVES)
+
+    await stage.passes(days=31)
+
+    (sent,) = await stage.find(Message, state=MessageState.SENT)
+    assert sent.subscription_id == gold.subscription
+    assert sent.step.startswith("renewal-5:")

@@ -95,6 +95,7 @@ LINES: Mapping[str, str] = {
     "processing": "With the bank",
     "not_executed": "Not made",
     "refunded": "Refunded",
+    "owing": "Amount changed",
     "policy_moved": "Policy changed",
 }
 TONES: Mapping[str, str] = {

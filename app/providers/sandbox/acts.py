@@ -90,6 +90,25 @@ def _pay_hosted(core: Core, customer: Thing, given: Thing) -> Thing:
     return {"outcome": pay_hosted(core, _invoice(core, customer, given), given.get("card"))}
 
 
+def _pay_part(core: Core, customer: Thing, given: Thing) -> Thing:
+    """The customer pays an amount of their choice, such as by transfer, and it is put to an
+    invoice."""
+    invoice = _invoice(core, customer, given)
+    intent = payments.new_intent(
+        core,
+        amount=given["amount"],
+        currency=str(given.get("currency") or invoice["currency"]),
+        customer=customer["id"],
+        key=f"{invoice['id']}:part",
+        description="Part of an invoice",
+    )
+    method = card_of(core, given.get("card"), customer["id"])
+    outcome = payments.confirm(core, intent, method, off_session=False, authenticated=True)
+    if outcome == "succeeded":
+        collection.pay_part(core, invoice, intent)
+    return {"outcome": outcome, "payment_intent": intent["id"]}
+
+
 def _invoice(core: Core, customer: Thing, given: Thing) -> Thing:
     if given.get("invoice"):
         return core.find("invoice", given["invoice"], "invoice")
@@ -215,6 +234,7 @@ Act = Callable[[Core, Thing, Thing], Thing]
 ACTS: dict[str, Act] = {
     "new_card": _new_card,
     "pay_hosted_invoice": _pay_hosted,
+    "pay_part": _pay_part,
     "authenticate": _authenticate,
     "update_card_automatically": _update_card,
     "cancel_subscription": _cancel,

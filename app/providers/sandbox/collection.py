@@ -4,7 +4,7 @@ from app.providers.sandbox import payments, standing
 from app.providers.sandbox.calendar import DAY
 from app.providers.sandbox.cards import HARD
 from app.providers.sandbox.core import Core
-from app.providers.sandbox.drafting import expect_payment, stamps, use_balance
+from app.providers.sandbox.drafting import expect_payment, join_payment, stamps, use_balance
 from app.providers.sandbox.errors import Thing, card_refused, refused
 from app.providers.sandbox.records import HIDDEN
 
@@ -174,11 +174,16 @@ def _skip(core: Core, invoice: Thing) -> None:
 
 
 def mark_paid(
-    core: Core, invoice: Thing, *, automatic: bool = False, out_of_band: bool = False
+    core: Core,
+    invoice: Thing,
+    *,
+    automatic: bool = False,
+    out_of_band: bool = False,
+    nobody_paid: bool = False,
 ) -> None:
-    """Money is in, or none was due, or it came by another way."""
+    """Money is in, or none was due, or it came by another way, or a credit note left nothing."""
     core.schedule(invoice, collect=None, finalize=None)
-    charged = invoice["amount_due"] > 0 and not out_of_band
+    charged = invoice["amount_due"] > 0 and not (out_of_band or nobody_paid)
     if charged and (automatic or invoice["attempt_count"] == 0):
         core.change(invoice, attempt_count=invoice["attempt_count"] + 1)
     former = core.change(
@@ -201,13 +206,41 @@ def mark_paid(
         follow(core, invoice)
 
 
+def pay_part(core: Core, invoice: Thing, intent: Thing) -> None:
+    """A payment made elsewhere goes to this invoice: so much less is owed, the rest is asked for
+    as before. More than is owed stays with the payment and is told as overpaid."""
+    paid = min(intent["amount_received"], invoice["amount_remaining"])
+    over = intent["amount_received"] - paid
+    core.hide(intent, invoice=invoice["id"])
+    payment = join_payment(core, invoice, intent, paid=paid)
+    kept = [*invoice[HIDDEN].get("payments", []), payment["id"]]
+    core.hide(invoice, payments=kept)
+    former = core.change(
+        invoice,
+        amount_overpaid=invoice["amount_overpaid"] + over,
+        amount_paid=invoice["amount_paid"] + paid,
+        amount_remaining=invoice["amount_remaining"] - paid,
+    )
+    core.emit("invoice_payment.paid", payment)
+    if not invoice["amount_remaining"]:
+        mark_paid(core, invoice, nobody_paid=True)
+    else:
+        payments.ask_for(core, core.get(invoice[HIDDEN]["intent"]), invoice["amount_remaining"])
+        core.emit("invoice.updated", invoice, former)
+    if over:
+        core.emit("invoice.overpaid", invoice)
+
+
 def _close_payment(core: Core, invoice: Thing, *, charged: bool) -> None:
     for ident in invoice[HIDDEN].get("payments", []):
         payment = core.find("invoice_payment", ident)
+        if payment["status"] != "open":
+            continue
         if charged:
             times = {**payment["status_transitions"], "paid_at": core.now}
+            intent = core.find("payment_intent", payment["payment"]["payment_intent"])
             core.change(
-                payment, status="paid", amount_paid=invoice["amount_paid"], status_transitions=times
+                payment, status="paid", amount_paid=intent["amount"], status_transitions=times
             )
             core.emit("invoice_payment.paid", payment)
         else:

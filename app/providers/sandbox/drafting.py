@@ -199,19 +199,28 @@ def expect_payment(core: Core, invoice: Thing) -> None:
         invoice=invoice["id"],
         description="Payment for Invoice",
     )
-    payment = core.add(
+    payment = join_payment(core, invoice, intent)
+    core.hide(invoice, intent=intent["id"], payments=[payment["id"]])
+
+
+def join_payment(core: Core, invoice: Thing, intent: Thing, *, paid: int | None = None) -> Thing:
+    """The invoice payment that joins an intent to its invoice: the one it is to be paid with, or
+    one that was made already and of which so much was `paid` on it."""
+    return core.add(
         {
             "id": core.new_id("inpay", invoice["id"]),
             "object": "invoice_payment",
-            "amount_paid": None,
-            "amount_requested": invoice["amount_due"],
+            "amount_paid": paid,
+            "amount_requested": invoice["amount_due"] if paid is None else intent["amount"],
             "created": core.now,
             "currency": invoice["currency"],
             "invoice": invoice["id"],
-            "is_default": True,
+            "is_default": paid is None,
             "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
-            "status": "open",
-            "status_transitions": {"canceled_at": None, "paid_at": None},
+            "status": "open" if paid is None else "paid",
+            "status_transitions": {
+                "canceled_at": None,
+                "paid_at": None if paid is None else core.now,
+            },
         }
     )
-    core.hide(invoice, intent=intent["id"], payments=[payment["id"]])

@@ -162,6 +162,17 @@ def _pay(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     return invoice
 
 
+def _attach(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
+    invoice = core.find("invoice", ids[0])
+    if invoice["status"] not in ("open", "uncollectible"):
+        raise refused("You can only attach payments to an open invoice.")
+    intent = core.find("payment_intent", given["payment_intent"], "payment_intent")
+    if intent["status"] != "succeeded" or intent["customer"] != invoice["customer"]:
+        raise refused("Only a succeeded payment of the same customer can be attached.")
+    collection.pay_part(core, invoice, intent)
+    return invoice
+
+
 def _void(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     invoice = core.find("invoice", ids[0])
     if invoice["status"] not in ("open", "uncollectible"):
@@ -296,6 +307,13 @@ ROUTES = (
         _pay,
         {"payment_method": text, "source": text, "off_session": flag, "paid_out_of_band": flag}
         | {"forgive": flag, "mandate": clearable(text)},
+    ),
+    Route(
+        "POST",
+        "/v1/invoices/{id}/attach_payment",
+        _attach,
+        {"payment_intent": text},
+        needs=("payment_intent",),
     ),
     Route("POST", "/v1/invoices/{id}/void", _void),
     Route("POST", "/v1/invoices/{id}/mark_uncollectible", _write_off),

@@ -46,6 +46,12 @@ def new_intent(
     return intent
 
 
+def ask_for(core: Core, intent: Thing | None, amount: int) -> None:
+    """Another amount is to be paid; what is paid already, or given up, stays."""
+    if intent is not None and amount and intent["status"] not in ("succeeded", "canceled"):
+        core.change(intent, amount=amount)
+
+
 def ask_bank(core: Core, method: Thing, *, off_session: bool) -> Verdict:
     """What the bank says to one try with this method. Each asking is a try of its own."""
     tries = core.tally("tries", method["id"])

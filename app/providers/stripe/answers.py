@@ -9,7 +9,7 @@ from stripe import StripeError
 
 from app.domain.declines import Decline, DeclineKind
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Invoice, InvoiceStatus, Payment, PaymentMethod
+from app.domain.mirror import Customer, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.outcomes import Outcome, PayAnswer
 from app.ports.payments import InvoiceReading
 from app.providers.stripe.declines import (
@@ -40,9 +40,9 @@ from app.providers.stripe.payments import (
     read_intent,
     read_invoice_payment,
 )
-from app.providers.stripe.reading import Json, at, instant, ref, rows, table, text
+from app.providers.stripe.reading import Json, at, instant, ref, rows, table, text, whole
 
-S = TypeVar("S", Invoice, Payment, PaymentMethod)
+S = TypeVar("S", Customer, Invoice, Payment, PaymentMethod)
 
 PAYMENT_REQUIRED = 402
 # Stripe gives these refusals no code of their own, only a sentence.
@@ -87,6 +87,7 @@ def answer_of_invoice(obj: Json, account: ProviderAccount, now: datetime) -> Pay
         decline=decline_of_intent(intent) if refused else None,
         payment_id=payment or charge,
         charge_id=charge,
+        amount_minor=whole(intent.get("amount_received")) or None,
         reason=f"answered, but the invoice is {invoice.status}" if unknown else None,
     )
 
@@ -197,13 +198,16 @@ def subscription_shown(obj: Json) -> Json:
 
 
 def _payment_in(row: Json, now: datetime) -> Payment | None:
+    """What was paid with a payment may be more than went to this invoice."""
     payment = table(row.get("payment"))
     intent, charge = payment.get("payment_intent"), payment.get("charge")
+    found = read_invoice_payment(row, seen_at=now)
     if isinstance(intent, dict):
-        return read_intent(intent, seen_at=now)
-    if isinstance(charge, dict):
-        return read_charge(charge, seen_at=now)
-    return read_invoice_payment(row, seen_at=now)
+        found = read_intent(intent, seen_at=now)
+    elif isinstance(charge, dict):
+        found = read_charge(charge, seen_at=now)
+    paid = whole(row.get("amount_paid"))
+    return replace(found, amount_minor=paid) if found and paid else found
 
 
 def _old_payment(obj: Json, now: datetime) -> Payment | None:

@@ -1,6 +1,7 @@
 """Stripe's API as our port for payments."""
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,17 +22,20 @@ from app.ports.payments import (
     ProviderUnavailable,
     RenewalReading,
     SubscriptionPage,
+    Wallet,
 )
 from app.ports.secrets import Sealer
 from app.providers.stripe.answers import answer_of_error, answer_of_invoice, owned, reading_of
 from app.providers.stripe.backfill import page_of
 from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import TIMEOUT, Connections, json_of
+from app.providers.stripe.credit_notes import has_notes, notes_behind
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
 from app.providers.stripe.listing import events_of_span, owing
 from app.providers.stripe.live import (
     LIVE,
+    MOST_LISTED,
     charges_behind,
     kind_of,
     notices_of_object,
@@ -40,6 +44,7 @@ from app.providers.stripe.live import (
 from app.providers.stripe.methods import LINK_MARK
 from app.providers.stripe.reading import Json, ref, rows, text
 from app.providers.stripe.renewals import RENEWAL, renewal_method, renewal_of
+from app.providers.stripe.wallets import wallet_of
 
 INTENT = "payments.data.payment.payment_intent"
 READING = [
@@ -76,7 +81,8 @@ class StripePayments:
         next: the invoice's own, the subscription's, the customer's, in Stripe's order.
 
         All tries stand on one payment intent, which shows the latest alone: with `every_attempt`
-        its charges are listed, the newest hundred.
+        its charges are listed, the newest hundred. Credit notes are asked for where the invoice
+        shows that there are any.
         """
         client = self._connections.client(account)
         with in_our_words():
@@ -85,10 +91,13 @@ class StripePayments:
             if isinstance(method, str):
                 method = await json_of(client.v1.payment_methods.retrieve_async(method))
             charges = await charges_behind(client, obj) if every_attempt else None
+            asked: Any = {"invoice": invoice, "limit": MOST_LISTED}
+            listed = client.v1.credit_notes.list_async(asked) if has_notes(obj) else None
+            notes = notes_behind(list(rows(await json_of(listed)))) if listed else ()
         reading = reading_of(obj, account, self._clock.now(), method=method or {}, charges=charges)
         if reading is None:
             raise ProviderUnavailable("the answer shows no invoice")
-        return reading
+        return replace(reading, notes=notes)
 
     async def read_renewal(self, account: ProviderAccount, subscription: str) -> RenewalReading:
         """The live subscription and Stripe's preview of its next invoice."""
@@ -103,6 +112,12 @@ class StripePayments:
             if obj.get("status") not in ENDED:
                 preview = await json_of(client.v1.invoices.create_preview_async(asked))
         return renewal_of(obj, preview, method or {}, account, self._clock.now())
+
+    async def read_wallet(self, account: ProviderAccount, customer: str) -> Wallet:
+        """The customer and the cards attached to them, the newest hundred."""
+        client = self._connections.client(account)
+        with in_our_words():
+            return await wallet_of(client, account, customer, self._clock.now())
 
     async def pay(
         self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None

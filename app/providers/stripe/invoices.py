@@ -52,6 +52,8 @@ def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
         remaining_minor=remaining_of(obj),
         tax_minor=_tax(obj),
         off_provider_minor=off,
+        credited_minor=whole(obj.get("pre_payment_credit_notes_amount")) or 0,
+        credited_after_minor=whole(obj.get("post_payment_credit_notes_amount")) or 0,
         billing_reason=text(obj.get("billing_reason"), 60),
         collection_method=text(obj.get("collection_method") or obj.get("billing"), 60),
         attempt_count=whole(obj.get("attempt_count")) or 0,

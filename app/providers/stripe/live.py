@@ -8,7 +8,7 @@ from typing import Any
 from stripe import StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Dispute, InvoiceStatus
+from app.domain.mirror import CreditNote, Dispute, InvoiceStatus
 from app.domain.notices import Notice, NoticeKind
 from app.ports.webhooks import BadEvent
 from app.providers.stripe.answers import intents_tried
@@ -46,6 +46,7 @@ LIVE: Mapping[str, Call] = {
         key, _expanding("setup_intent")
     ),
     "invoice_payment": lambda c, key: c.v1.invoice_payments.retrieve_async(key),
+    "credit_note": lambda c, key: c.v1.credit_notes.retrieve_async(key),
     "subscription_schedule": lambda c, key: c.v1.subscription_schedules.retrieve_async(key),
     "event": lambda c, key: c.v2.core.events.retrieve_async(key),
 }
@@ -67,6 +68,7 @@ PREFIXES = {
     "seti_": "setup_intent",
     "cs_": "checkout.session",
     "inpay_": "invoice_payment",
+    "cn_": "credit_note",
 }
 OUR_WORDS = {"payment": "payment_intent", "method": "payment_method"}
 
@@ -171,7 +173,7 @@ def _told_by(obj: Json, account: ProviderAccount, *, event: str, at: datetime) -
 
 def _dated(notice: Notice, account: ProviderAccount, at: datetime) -> Notice:
     snapshot = notice.snapshot
-    if snapshot is not None and not isinstance(snapshot, Dispute):
+    if snapshot is not None and not isinstance(snapshot, CreditNote | Dispute):
         snapshot = replace(snapshot, merchant_id=account.merchant_id, account_id=account.account_id)
     return replace(notice, occurred_at=at, snapshot=snapshot)
 
@@ -218,5 +220,6 @@ TYPE_OF: Mapping[str, Callable[[Json], str]] = {
         str(obj.get("status")), "checkout.session.expired"
     ),
     "invoice_payment": lambda obj: JOIN_TYPES.get(str(obj.get("status")), "invoice_payment.open"),
+    "credit_note": lambda obj: "credit_note.updated",
     "subscription_schedule": lambda obj: "subscription_schedule.updated",
 }

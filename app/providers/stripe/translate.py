@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from app.domain.notices import Notice, NoticeKind
+from app.providers.stripe.credit_notes import credit_note_notice
 from app.providers.stripe.envelope import Event, open_event
 from app.providers.stripe.invoices import invoice_notice, subscription_of
 from app.providers.stripe.methods import (
@@ -70,6 +71,11 @@ READERS: Mapping[Reader, Mapping[str, NoticeKind]] = {
         "refund.created": K.OTHER,
         "refund.updated": K.OTHER,
         "refund.failed": K.OTHER,
+    },
+    credit_note_notice: {
+        "credit_note.created": K.CREDIT_NOTED,
+        "credit_note.updated": K.CREDIT_NOTED,
+        "credit_note.voided": K.CREDIT_NOTED,
     },
     dispute_notice: {
         "charge.dispute.created": K.DISPUTE_OPENED,

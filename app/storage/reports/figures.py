@@ -24,6 +24,7 @@ KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 RECOVERED = (
     "recovered_minor",
     "settled_other_minor",
+    "credited_minor",
     "refunded_minor",
     "dispute_lost_minor",
     "dispute_won_minor",

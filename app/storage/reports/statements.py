@@ -36,6 +36,8 @@ select p.day as period, e.currency,
     coalesce(sum(e.amount_minor) filter (where e.kind = 'recovered'), 0) as recovered_minor,
     coalesce(sum(e.amount_minor) filter (where e.kind = 'settled_other'), 0)
         as settled_other_minor,
+    coalesce(sum(e.amount_minor) filter (where e.kind in ('credited', 'credit_voided')), 0)
+        as credited_minor,
     coalesce(-sum(e.amount_minor) filter (where e.kind in ('refunded', 'refund_failed')), 0)
         as refunded_minor,
     coalesce(-sum(e.amount_minor) filter (where e.kind = 'dispute_lost'), 0)
@@ -92,7 +94,8 @@ with chosen as (
     left join recovery_entries e
         on e.merchant_id = :merchant and e.account_id = c.account_id
         and e.invoice_id = c.invoice_id and e.currency = c.currency
-        and e.kind in ('recovered', 'settled_other') and e.recorded_at <= :as_of
+        and e.kind in ('recovered', 'settled_other', 'credited', 'credit_voided')
+        and e.recorded_at <= :as_of
     group by c.day, c.account_id, c.invoice_id, c.case_id, c.currency, c.amount_minor, c.plan,
         c.interval, c.trial_conversion, c.exclusion, c.failed_at
 ), decided as materialized (

@@ -1,0 +1,62 @@
+"""Lines of the recovered-revenue ledger: how one is made, and whether it stands already."""
+
+from datetime import datetime
+
+from app.domain.dunning import Case
+from app.domain.ids import derive_id
+from app.domain.mirror import Invoice
+from app.domain.records import Book
+from app.domain.recovery import Cause, EntryKind, RecoveryEntry
+from app.domain.terms import Terms
+
+
+def is_entered(book: Book, case: Case, kind: EntryKind, ref: str) -> bool:
+    """Whether this movement has its line."""
+    return any(
+        e.kind is kind and e.provider_ref == ref and e.account_id == case.account_id
+        for e in book.all(RecoveryEntry)
+    )
+
+
+def entered_minor(book: Book, case: Case, *kinds: EntryKind) -> int:
+    """What the lines of these kinds of the case's invoice add up to, by their signs."""
+    return sum(
+        entry.amount_minor
+        for entry in book.all(RecoveryEntry)
+        if entry.invoice_id == case.invoice_id and entry.kind in kinds
+    )
+
+
+def line_of(
+    case: Case,
+    invoice: Invoice,
+    kind: EntryKind,
+    cause: Cause,
+    amount: int,
+    ref: str,
+    at: datetime,
+    terms: Terms,
+) -> RecoveryEntry:
+    """A line of `amount` signed minor units, with its share of the invoice's tax."""
+    whole = max(invoice.due_minor, abs(amount), 1)
+    return RecoveryEntry(
+        entry_id=derive_id("entry", at, case.account_id, kind, ref),
+        merchant_id=case.merchant_id,
+        account_id=case.account_id,
+        invoice_id=case.invoice_id,
+        case_id=case.case_id,
+        kind=kind,
+        cause=cause,
+        assisted_by="message" if case.wrote else None,
+        currency=case.currency,
+        amount_minor=amount,
+        tax_minor=invoice.tax_minor * amount // whole
+        if amount >= 0
+        else -(invoice.tax_minor * -amount // whole),
+        plan=case.plan,
+        interval=case.interval,
+        provider_ref=ref,
+        failed_at=case.opened_at,
+        occurred_at=at,
+        recorded_at=terms.now,
+    )
