@@ -40,7 +40,7 @@ from app.domain.outcomes import (
     unspent,
 )
 from app.domain.terms import note, with_decline
-from app.ports.payments import InvoiceReading, PayAnswer
+from app.ports.payments import TURN_WITHIN, InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import pause_account
 from app.services.driving import (
@@ -53,7 +53,9 @@ from app.services.fuses import look_at_charges
 from app.services.looks import is_under_way, take
 from app.services.work import Desk, desk, glance
 
-FIRST_SEND_WITHIN = timedelta(seconds=30)  # a process that slept since then leaves it to `resolve`
+# A first send leaves at most 30 s after its intent, the wait for its turn included; a process that
+# slept since then leaves it to `resolve`.
+FIRST_SEND_WITHIN = timedelta(seconds=30) - TURN_WITHIN
 AFTER_HOLD = timedelta(days=1)
 RESOLVED = "resolved already"
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later

@@ -38,6 +38,7 @@ from app.providers.stripe.live import (
     refunds_behind,
 )
 from app.providers.stripe.methods import LINK_MARK
+from app.providers.stripe.pacing import Limits, Pacer
 from app.providers.stripe.reading import Json, ref, rows, text
 from app.providers.stripe.renewals import RENEWAL, renewal_method, renewal_of
 
@@ -61,8 +62,17 @@ class StripePayments:
     resolve; questions and harmless writes are repeated twice under one key.
     """
 
-    def __init__(self, sealer: Sealer, clock: Clock, *, timeout: httpx.Timeout = TIMEOUT) -> None:
-        self._connections = Connections(sealer, timeout=timeout)
+    def __init__(
+        self,
+        sealer: Sealer,
+        clock: Clock,
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        limits: Limits | None = None,
+    ) -> None:
+        """Without `limits` no pace is kept: for a stepped clock, on which nobody waits."""
+        pacer = Pacer(limits) if limits is not None else None
+        self._connections = Connections(sealer, timeout=timeout, pacer=pacer)
         self._clock = clock
 
     async def close(self) -> None:
