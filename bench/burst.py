@@ -44,6 +44,7 @@ FIRST_SEND_S = 30.0
 NEIGHBOUR_S = 60.0
 AT_REST_S = 30.0
 BATCH = 5000
+FILLED_PER_S = 800
 CHARGED = "kind = 'retry' and state = 'done'"  # its intent is committed; nothing else is done
 INTENTS = """
 select invoice_id, min(extract(epoch from intent_at))::float8 as at
@@ -71,10 +72,12 @@ def run(*, due: int = DUE, rate: float = RATE) -> dict[str, object]:
     with open_stage() as stage, contextlib.ExitStack() as held:
         many = held.enter_context(_side(due, rate))
         few = held.enter_context(_side(NEIGHBOURS, rate))
-        begin = datetime.now(UTC) + timedelta(seconds=5)
+        pid = held.enter_context(_worker(stage, rate))
+        begin = datetime.now(UTC) + timedelta(seconds=10 + due / FILLED_PER_S)
         sides = asyncio.run(_fill(begin, many, few))
         stage.sql("analyze")
-        pid = held.enter_context(_worker(stage, rate))
+        if datetime.now(UTC) > begin:
+            raise RuntimeError("the minute began before all was there; the machine is too busy")
         time.sleep(max(0.0, (begin - datetime.now(UTC)).total_seconds()))
         start = memory_mb([pid])
         _wait(stage, due + NEIGHBOURS)
