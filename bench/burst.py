@@ -183,6 +183,7 @@ def _wait(stage: Stage, due: int) -> None:
         rows = stage.sql(f"select count(*) as n from actions where {CHARGED}")
         if rows[0]["n"] != last:
             last, moved = rows[0]["n"], time.monotonic()
+        print(f"{last:,} of {due:,}", flush=True)
         if time.monotonic() - moved > AT_REST_S + SPAN_S:
             states = stage.sql("select kind, state, note, count(*) from actions group by 1, 2, 3")
             raise RuntimeError(f"{last} of {due}, and nothing moves: {[tuple(r) for r in states]}")
