@@ -290,6 +290,9 @@ async def charge(
 
 def _take_answer(at: Desk, attempt: Attempt, answer: PayAnswer) -> None:
     case = take_answer(at.book, at.case, attempt, answer, at.terms)
+    known = at.book.get(Attempt, attempt.attempt_id)
+    if known is not None and known.state not in IN_DOUBT:
+        at.done(resolve_action(case, attempt), "resolved already")  # whoever has it does nothing
     if answer.outcome in {"declined", "action_required"} or answer.code == NO_METHOD:
         decide(at.book, case, at.policy, at.terms, None)
     now = at.book.get(Attempt, attempt.attempt_id)

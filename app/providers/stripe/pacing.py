@@ -52,9 +52,10 @@ class Bucket:
         """When the next request may go."""
         return max(self._next_at, now - BURST_S, self._closed_until)
 
-    def take(self, at: float, now: float) -> None:
-        """A request goes `at` an instant."""
-        self._next_at = at + 1 / self.rate(now)
+    def take(self, now: float) -> None:
+        """Take that turn. Each limit counts for itself: whoever waits for one endpoint keeps the
+        account's others from nothing."""
+        self._next_at = self.free_at(now) + 1 / self.rate(now)
 
     def slow_down(self, now: float, wait_s: float) -> None:
         """The limit was met: nothing for `wait_s`, and then slower. What was under way at the same
@@ -77,7 +78,7 @@ class Pacer:
         at = max(bucket.free_at(now) for bucket in buckets)
         if at - now <= within_s:
             for bucket in buckets:
-                bucket.take(at, now)
+                bucket.take(now)
         return max(at - now, 0.0)
 
     def met(
