@@ -138,8 +138,10 @@ class Settings(BaseSettings):
     sweep_s: float = Field(default=5.0, gt=0)
     """Seconds between two looks of a worker at what wake-ups may have missed."""
 
-    worker_slots: int = Field(default=16, ge=1, le=500)
-    """Actions one worker carries out at the same time, each of another customer."""
+    worker_slots: int = Field(default=48, ge=1, le=500)
+    """Actions one worker carries out at the same time, each of another customer, and three
+    quarters of them of one account at most. A charge takes Stripe a second or two, so that fewer
+    would not reach its rate."""
 
     stripe_requests_per_s: float = Field(default=80.0, gt=0)
     """Requests one process sends to one Stripe account in a second at most. Stripe's limit is 100

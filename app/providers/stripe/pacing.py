@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 SLOWER = 0.7
 RECOVERS_IN_S = 60.0
 SLOWEST = 1.0
-BURST_S = 0.2  # so much of a second may go at once after a rest
+BURST_S = 0.5  # so much of a second may go at once after a rest
 MOST_ACCOUNTS = 10_000
 REASON = "stripe-rate-limited-reason"
 # What tells an id from a word of the address: `in_1Pq`, not `create_preview`.

@@ -32,16 +32,16 @@ def waits(pacer: Pacer, count: int, *, who: str = "one", path: str = "/v1/a", no
 def test_a_rest_lets_a_few_go_at_once_and_then_one_after_another():
     pacer = Pacer(Limits(whole=1000, endpoint=10))
 
-    assert waits(pacer, 5) == pytest.approx([0, 0, 0, 0.1, 0.2])
+    assert waits(pacer, 8) == pytest.approx([0, 0, 0, 0, 0, 0, 0.1, 0.2])
 
 
 @pytest.mark.parametrize(
-    ("limits", "last"), [(Limits(1000, 10), [0.2, 0.2]), (Limits(10, 1000), [0.2, 0.7])]
+    ("limits", "last"), [(Limits(1000, 10), [0.2, 0.2]), (Limits(10, 1000), [0.2, 1.0])]
 )
 def test_an_endpoint_and_the_account_have_a_pace_each(limits, last):
     pacer = Pacer(limits)
 
-    found = [waits(pacer, 5, path=path)[-1] for path in ("/v1/a", "/v1/b")]
+    found = [waits(pacer, 8, path=path)[-1] for path in ("/v1/a", "/v1/b")]
 
     assert found == pytest.approx(last)
 
@@ -58,7 +58,7 @@ def test_a_turn_that_would_come_too_late_is_not_taken():
 
     late = [pacer.turn("one", "GET", "/v1/a", now=100.0, within_s=1.0) for _ in range(9)]
 
-    assert late == pytest.approx([0, 0.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8])
+    assert late == pytest.approx([0, 0.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5])
 
 
 @pytest.mark.parametrize("reason", ["endpoint-rate", "global-rate", ""])
@@ -69,7 +69,7 @@ def test_who_was_too_fast_pauses_and_goes_slower_and_then_faster_again(reason):
         pacer.met("one", "GET", "/v1/a", now=100.0, wait_s=2.0, reason=reason)
 
     right_after = waits(pacer, 2)
-    a_minute_later = waits(pacer, 9, now=165.0)
+    a_minute_later = waits(pacer, 12, now=165.0)
     assert right_after == pytest.approx([2.0, 2.0 + 1 / 7])
     assert a_minute_later[-1] - a_minute_later[-2] == pytest.approx(0.1)
 
