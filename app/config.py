@@ -138,8 +138,18 @@ class Settings(BaseSettings):
     sweep_s: float = Field(default=5.0, gt=0)
     """Seconds between two looks of a worker at what wake-ups may have missed."""
 
-    worker_slots: int = Field(default=16, ge=1, le=500)
-    """Actions one worker carries out at the same time, each of another customer."""
+    worker_slots: int = Field(default=48, ge=1, le=500)
+    """Actions one worker carries out at the same time, each of another customer, and three
+    quarters of them of one account at most. A charge takes Stripe a second or two, so that fewer
+    would not reach its rate."""
+
+    stripe_requests_per_s: float = Field(default=80.0, gt=0)
+    """Requests one process sends to one Stripe account in a second at most. Stripe's limit is 100
+    for all who use the account, 25 in its sandboxes; at a 429 it goes slower."""
+
+    stripe_endpoint_requests_per_s: float = Field(default=20.0, gt=0)
+    """The same for one endpoint, of which the charge is one. Stripe's limit is 25, unless it has
+    raised it for the account."""
 
     drains: int = Field(default=0, ge=0, le=64)
     """Processes of one worker that drain the inbox. 0: one for each core, at most four."""

@@ -32,6 +32,7 @@ from app.ports.wake import Wake
 from app.ports.world import World
 from app.providers.stripe.admin import StripeAdmin
 from app.providers.stripe.client import StripePayments
+from app.providers.stripe.pacing import Limits
 from app.providers.stripe.webhooks import StripeWebhooks
 from app.resources import resource
 from app.sealing import AesGcmSealer, KeyedTokens, kept_keys
@@ -219,7 +220,7 @@ def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]
     sealer = AesGcmSealer(keys)
     engine = create_engine(database_url(settings), pool_size=settings.database_connections)
     closing.push_async_callback(engine.dispose)
-    payments = StripePayments(sealer, clock)
+    payments = StripePayments(sealer, clock, limits=_limits(settings))
     closing.push_async_callback(payments.close)
     outgoing = GuardedSender(local=settings.events_to_localhost)
     closing.push_async_callback(outgoing.close)
@@ -239,6 +240,15 @@ def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]
         public_url=settings.public_url,
     )
     return world, PostgresFigures(engine)
+
+
+def _limits(settings: Settings) -> Limits | None:
+    """Nobody waits on a stepped clock: the sandbox beside it takes what it is given."""
+    if settings.clock_file is not None:
+        return None
+    return Limits(
+        whole=settings.stripe_requests_per_s, endpoint=settings.stripe_endpoint_requests_per_s
+    )
 
 
 def _mailer(settings: Settings, clock: Clock) -> Mailer:

@@ -1,4 +1,4 @@
-"""`./run bench intake|drain|due|access [--json FILE]`."""
+"""`./run bench intake|drain|due|access|burst [--json FILE]`."""
 
 import argparse
 import importlib
@@ -11,6 +11,7 @@ BENCHES = {
     "intake": "webhooks acknowledged beside single-row inserts into the same table",
     "drain": "events absorbed by one worker beside events taken in",
     "access": "answers about access beside bare round trips of the database",
+    "burst": "charges due in one minute against a rate-limited sandbox beside its limit",
     "due": "due actions claimed in batches beside claiming one by one",
 }
 
@@ -20,15 +21,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench")
     parser.add_argument("name", choices=sorted(BENCHES))
     parser.add_argument("--json", type=Path, default=None, metavar="FILE")
+    parser.add_argument("--due", type=int, help="burst: charges that fall due in the minute")
+    parser.add_argument("--rate", type=float, help="burst: charges a second the sandbox takes")
     given = parser.parse_args()
+    wishes = {name: value for name in ("due", "rate") if (value := getattr(given, name))}
     print(f"{given.name}: {BENCHES[given.name]}", flush=True)
     began = time.monotonic()
-    figures: dict[str, object] = importlib.import_module(f"bench.{given.name}").run()
+    figures: dict[str, object] = importlib.import_module(f"bench.{given.name}").run(**wishes)
     write_json(given.json, figures)
     for name, value in figures.items():
         if name not in ("machine", "rounds"):
-            print(f"{name:22s} {value}")
-    print(f"{'machine':22s} {figures['machine']}\ntook {time.monotonic() - began:.0f} s")
+            print(f"{name:24s} {value}")
+    print(f"{'machine':24s} {figures['machine']}\ntook {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from time import monotonic
+from weakref import WeakValueDictionary
 
 import structlog
 from prometheus_client import Counter
@@ -20,6 +21,7 @@ TEMPORARY = (Conflict, StoreUnavailable, ProviderUnavailable)
 # always succeeds, and waiting for the lease instead would cost a minute.
 TRIES_AT_CONFLICT = 3
 LOOK_HOLDS_S = 1.0  # a look at a whole batch is good for what begins within this time
+LEFT_TO_OTHERS = 4  # one of so many places
 
 CARRIED = Counter("holdfast_actions_total", "Actions carried out, by how it went", ["result"])
 log = structlog.get_logger("workers")
@@ -30,12 +32,20 @@ def claims_of(claimed: Iterable[Action]) -> list[Claim]:
 
 
 class Carrier:
-    """Carries actions out in this process, at most `at_once` customers at a time."""
+    """Carries actions out in this process, at most `at_once` customers at a time, and of one
+    account so many that some places are left to the others."""
 
     def __init__(self, world: World, *, at_once: int) -> None:
         self._world = world
         self._slots = asyncio.Semaphore(at_once)
+        self._share = max(1, at_once - at_once // LEFT_TO_OTHERS)
+        self._accounts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._running: set[Claim] = set()
+
+    @property
+    def running(self) -> frozenset[Claim]:
+        """What is being carried out, or waits here for a place."""
+        return frozenset(self._running)
 
     async def carry(self, claims: Sequence[Claim]) -> None:
         """Carry out what of these claims still stands.
@@ -58,12 +68,18 @@ class Carrier:
             self._running.difference_update(fresh)
 
     async def _lane(self, lane: Sequence[Action], free: set[str], still_true: float) -> None:
-        async with self._slots:
+        async with self._share_of(lane[0].account_id), self._slots:
             for action in lane:
                 # what was looked up for all holds for the first, until that has changed something
                 looked_at = action is lane[0] and action.action_id in free
                 if not await self._carried_out(action, looked_at and monotonic() < still_true):
                     return  # what comes later for this customer must not overtake it
+
+    def _share_of(self, account: str) -> asyncio.Semaphore:
+        found = self._accounts.get(account)
+        if found is None:
+            found = self._accounts[account] = asyncio.Semaphore(self._share)
+        return found
 
     async def _carried_out(self, action: Action, looked_at: bool) -> bool:
         for _ in range(TRIES_AT_CONFLICT):

@@ -2,11 +2,16 @@
 
 import asyncio
 from asyncio import Task
+from collections import Counter
 
 from app.services import actions
 from workers.carrying import Carrier, claims_of
 from workers.queue import Queue
 from workers.shift import Claim, Shift
+
+# Of an account that has so many batches under way nothing more is claimed: its provider takes no
+# more at a time, and the others' work must not queue behind it.
+MOST_BATCHES = 2
 
 
 class Dispatcher:
@@ -15,6 +20,7 @@ class Dispatcher:
     def __init__(self, shift: Shift, queue: Queue, carrier: Carrier) -> None:
         self._shift, self._queue, self._carrier = shift, queue, carrier
         self._own: set[Task[None]] = set()
+        self._accounts: dict[Claim, str] = {}
 
     async def step(self) -> bool:
         """One claim at most. True: there may be more, so come again at once.
@@ -28,15 +34,25 @@ class Dispatcher:
         if not self._queue.has_room or len(self._own) >= self._shift.pace.jobs:
             return False  # whatever ends rings the bell
         pace = self._shift.pace
-        claimed = await actions.claim(self._shift.world, limit=pace.batch, lease_s=pace.lease_s)
+        claimed = await actions.claim(
+            self._shift.world, limit=pace.batch, lease_s=pace.lease_s, but=self._busy()
+        )
         if claimed:
             batch = claims_of(claimed)
+            self._accounts |= zip(batch, (action.account_id for action in claimed), strict=True)
             self._shift.rest.begins(self)
             if await self._queue.put(batch):
                 self._shift.queue_bell.ring()
             else:
                 self._carry_here(batch)
         return len(claimed) == pace.batch
+
+    def _busy(self) -> list[str]:
+        """The accounts of which enough is under way."""
+        under_way = self._queue.claims() | self._carrier.running
+        self._accounts = {c: who for c, who in self._accounts.items() if c in under_way}
+        most = MOST_BATCHES * self._shift.pace.batch
+        return [who for who, count in Counter(self._accounts.values()).items() if count >= most]
 
     def _carry_here(self, batch: list[Claim]) -> None:
         task = asyncio.create_task(self._carrier.carry(batch), name="carry")

@@ -56,6 +56,10 @@ class Queue:
         """Whether a batch of ours waits or runs, as far as known."""
         return bool(self._held)
 
+    def claims(self) -> set[Claim]:
+        """What these batches consist of."""
+        return {claim for batch in self._held.values() for claim in batch}
+
     @property
     def has_room(self) -> bool:
         """Whether another batch makes sense now: two wait or run for each slot of ours at most."""

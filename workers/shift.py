@@ -31,7 +31,7 @@ class Pace:
     grace_s: float = 20.0
     batch: int = 50
     jobs: int = 8
-    at_once: int = 16
+    at_once: int = 48
     drains: int = 1
     lanes: int = 2
 

@@ -200,7 +200,7 @@ def _given_up(book: Book, subscription: Subscription, terms: Terms) -> None:
 
 
 def _subscription_ended(book: Book, subscription: Subscription, terms: Terms) -> None:
-    if ended_by_us(book, subscription):
+    if ended_by_us(book, subscription, subscription.ended_at or terms.now):
         return
     involuntary = subscription.cancellation_reason in {"payment_failed", "payment_disputed"}
     for case in list(book.all(Case)):

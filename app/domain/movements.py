@@ -1,5 +1,7 @@
 """How a subscription's notices move MRR. The first notice of a subscription opens its balance."""
 
+from datetime import datetime, timedelta
+
 from app.domain.dunning import Case
 from app.domain.ids import derive_id
 from app.domain.mirror import Subscription
@@ -56,7 +58,7 @@ def _kind(
         started = notice.kind is NoticeKind.SUBSCRIPTION_STARTED
         return MovementKind.NEW if started else MovementKind.OPENING
     if after.status not in PAYING:
-        return _end_kind(book, after)
+        return _end_kind(book, after, notice.occurred_at)
     if before.status == "paused":
         return MovementKind.RESUME
     if before.status in {"canceled", "incomplete_expired"}:
@@ -66,11 +68,12 @@ def _kind(
     return MovementKind.EXPANSION if delta > 0 else MovementKind.CONTRACTION
 
 
-def _end_kind(book: Book, after: Subscription) -> MovementKind:
+def _end_kind(book: Book, after: Subscription, at: datetime) -> MovementKind:
+    ours = ended_by_us(book, after, at)
     if after.status == "paused":
-        involuntary = after.pause_reason in INVOLUNTARY_PAUSES
+        involuntary = ours or after.pause_reason in INVOLUNTARY_PAUSES
         return MovementKind.CHURN_INVOLUNTARY if involuntary else MovementKind.PAUSE
-    if after.cancellation_reason in INVOLUNTARY_REASONS or ended_by_us(book, after):
+    if ours or after.cancellation_reason in INVOLUNTARY_REASONS:
         return MovementKind.CHURN_INVOLUNTARY
     if after.cancellation_reason == "canceled_by_retention_policy":
         return MovementKind.CHURN_MERCHANT
@@ -82,6 +85,8 @@ def _end_kind(book: Book, after: Subscription) -> MovementKind:
 ENDING = "ending"
 ENDED = "the window is over"
 LEAVE = "leave"
+PAID_AFTER = "paid after "
+REPORTED_WITHIN = timedelta(days=1)
 
 
 def intended_end(how: str, close: str) -> str:
@@ -107,13 +112,31 @@ def is_ending(case: Case) -> bool:
     return (case.reason or "").startswith(ENDING)
 
 
-def ended_by_us(book: Book, subscription: Subscription) -> bool:
-    """Whether a case of ours ended this subscription; then the end is involuntary, although the
-    provider says `cancellation_requested` (it was requested, by us)."""
+def reason_when_paid(case: Case) -> str:
+    """The reason of a case that is paid: an end of ours stays told, since its subscription may
+    end only later and the provider will call that requested."""
+    return f"{PAID_AFTER}{case.reason}" if _our_words(case) else "paid"
+
+
+def ended_by_us(book: Book, subscription: Subscription, at: datetime) -> bool:
+    """Whether a case of ours ended or paused this subscription; then that is involuntary,
+    although the provider says `cancellation_requested` or `pause_requested` (it was, by us).
+
+    `at` is when it was reported. What was asked for a day after our case was closed is another's
+    doing: the subscription was kept, and its customer leaves by themselves.
+    """
+    asked = subscription.canceled_at or at
     return any(
         case.subscription_id == subscription.subscription_id
         and case.account_id == subscription.account_id
-        and (case.reason or "").startswith((ENDING, ENDED))
-        and f"subscription {LEAVE}" not in (case.reason or "")
+        and f"subscription {LEAVE}" not in _our_words(case)
+        and _our_words(case) != ""
+        and (case.closed_at is None or asked <= case.closed_at + REPORTED_WITHIN)
         for case in book.all(Case)
     )
+
+
+def _our_words(case: Case) -> str:
+    """How our own end of this case was recorded; empty where there was none."""
+    words = (case.reason or "").removeprefix(PAID_AFTER)
+    return words if words.startswith((ENDING, ENDED)) else ""

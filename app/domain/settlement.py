@@ -33,6 +33,7 @@ from app.domain.ids import derive_id
 from app.domain.lines import entered_minor, is_entered, line_of
 from app.domain.messages import LinkEvent, PaymentLink, link_event
 from app.domain.mirror import CreditNote, Invoice, InvoiceStatus, Payment, PaymentMethod
+from app.domain.movements import reason_when_paid
 from app.domain.records import Book, changed
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.retry import card_expiry
@@ -107,7 +108,7 @@ def recover(book: Book, case: Case, at: datetime, cause: str | None, terms: Term
     if not case.can_become(CaseState.RECOVERED):
         return case
     was = case.state
-    moved = case.moved(CaseState.RECOVERED, at=at, reason="paid")
+    moved = case.moved(CaseState.RECOVERED, at=at, reason=reason_when_paid(case))
     case = changed(moved, due_minor=0, cause=cause or case.cause)
     late = f" after it was {was}" if was is not CaseState.ACTIVE else ""
     note(book, case, terms.now, "recovered", f"the invoice is paid{late}", {"cause": case.cause})

@@ -1,7 +1,7 @@
 """What we ask of a payment provider."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from app.domain.merchants import ProviderAccount
@@ -15,6 +15,10 @@ from app.domain.mirror import (
 )
 from app.domain.notices import Notice
 from app.domain.outcomes import Outcome, PayAnswer
+
+# How long a call waits at most for its turn, where the provider limits how many there may be; one
+# whose turn does not come by then was not sent and ends like one that the provider turned away.
+TURN_WITHIN = timedelta(seconds=10)
 
 
 class ProviderUnavailable(Exception):

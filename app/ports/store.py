@@ -97,9 +97,12 @@ class Transaction(Protocol):
         """Set claimed inbox rows aside: (account_id, event_id) → why."""
         ...
 
-    async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:
+    async def claim_actions(
+        self, limit: int, *, now: datetime, lease_s: float, but: Collection[str] = ()
+    ) -> list[Action]:
         """Due pending actions, lease taken and `claims` raised; never one whose customer has
-        another leased one. Earliest (due_at, key) first. Only in `Store.system`."""
+        another leased one, nor of the accounts in `but`. Earliest (due_at, key) first. Only in
+        `Store.system`."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Due actions: claimed in batches, carried out one by one, never lost."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -57,13 +57,16 @@ HANDLERS: dict[ActionKind, Handler] = {
 }
 
 
-async def claim(world: World, *, limit: int, lease_s: float = 60.0) -> list[Action]:
-    """Claim due actions of all merchants for `lease_s` seconds of database time.
+async def claim(
+    world: World, *, limit: int, lease_s: float = 60.0, but: Collection[str] = ()
+) -> list[Action]:
+    """Claim due actions of all merchants for `lease_s` seconds of database time, none of the
+    accounts in `but`.
 
     A claimed action that is not carried out by then is claimed again, by anybody.
     """
     async with world.store.system() as tx:
-        return await tx.claim_actions(limit, now=world.clock.now(), lease_s=lease_s)
+        return await tx.claim_actions(limit, now=world.clock.now(), lease_s=lease_s, but=but)
 
 
 async def standing(world: World, claims: Mapping[str, int]) -> list[tuple[Action, bool]]:

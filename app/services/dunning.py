@@ -39,7 +39,7 @@ from app.domain.outcomes import (
     unspent,
 )
 from app.domain.terms import note, with_decline
-from app.ports.payments import InvoiceReading, PayAnswer
+from app.ports.payments import TURN_WITHIN, InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import pause_account
 from app.services.driving import (
@@ -53,7 +53,9 @@ from app.services.looks import is_under_way, take
 from app.services.wallets import look_into_wallet
 from app.services.work import Desk, desk, glance
 
-FIRST_SEND_WITHIN = timedelta(seconds=30)  # a process that slept since then leaves it to `resolve`
+# A first send leaves at most 30 s after its intent, the wait for its turn included; a process that
+# slept since then leaves it to `resolve`.
+FIRST_SEND_WITHIN = timedelta(seconds=30) - TURN_WITHIN
 AFTER_HOLD = timedelta(days=1)
 RESOLVED = "resolved already"
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
@@ -297,7 +299,6 @@ async def charge(
     async with desk(world, replace(action, subject=attempt.case_id), after_the_deed=True) as at:
         if at is not None:
             _take_answer(at, attempt, answer)
-            await _look_no_more(at, attempt)
     if answer.account_refused:
         await pause_account(
             world, account.merchant_id, account.account_id, answer.reason or "key refused"
@@ -306,18 +307,11 @@ async def charge(
 
 def _take_answer(at: Desk, attempt: Attempt, answer: PayAnswer) -> None:
     case = take_answer(at.book, at.case, attempt, answer, at.terms)
+    known = at.book.get(Attempt, attempt.attempt_id)
+    if known is not None and known.state not in IN_DOUBT:
+        at.done(resolve_action(case, known), RESOLVED)  # whoever has it does nothing
     if answer.outcome in {"declined", "action_required"} or answer.code == NO_METHOD:
         decide(at.book, case, at.policy, at.terms, None)
-
-
-async def _look_no_more(at: Desk, attempt: Attempt) -> None:
-    """An attempt that is out of doubt needs no look that would find it out."""
-    now = at.book.get(Attempt, attempt.attempt_id)
-    if now is None or now.state in IN_DOUBT:
-        return
-    for look in await at.tx.load(Action, [(resolve_action(at.case, attempt).action_id,)]):
-        if look.state is ActionState.PENDING:
-            at.done(look, RESOLVED)
 
 
 async def resolve(world: World, action: Action) -> None:

@@ -60,6 +60,7 @@ _IS_FREE = """
     limit 1
 ) is null)
 """
+_IS_WANTED = "account_id <> all($4::text[])"
 _FIRST = "order by due_at, key limit $1::bigint"
 # Never claimed and claimed too long ago stand in two indexes: what is being worked on lies in
 # neither's way, however much it is. A subselect lets an index be searched for a changing instant.
@@ -68,12 +69,13 @@ _FIRST = "order by due_at, key limit $1::bigint"
 CLAIM_ACTIONS = f"""
 with fresh as materialized (
     select action_id, due_at, key from actions as mine
-    where state = 'pending' and leased_until is null and due_at <= $2::timestamptz and {_IS_FREE}
+    where state = 'pending' and leased_until is null and due_at <= $2::timestamptz
+        and {_IS_WANTED} and {_IS_FREE}
     {_FIRST} for update skip locked
 ), overdue as materialized (
     select action_id, due_at, key from actions as mine
     where state = 'pending' and leased_until <= (select clock_timestamp())
-        and due_at <= $2::timestamptz and {_IS_FREE}
+        and due_at <= $2::timestamptz and {_IS_WANTED} and {_IS_FREE}
     order by leased_until limit $1::bigint for update skip locked
 ), due as materialized (
     select action_id from (select * from fresh union all select * from overdue) as found {_FIRST}

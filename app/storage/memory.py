@@ -211,10 +211,13 @@ class MemoryTransaction(Unbroken):
                 self._write(replace(row, state=InboxState.PARKED, reason=reason))
 
     @one_step
-    async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:
+    async def claim_actions(
+        self, limit: int, *, now: datetime, lease_s: float, but: Collection[str] = ()
+    ) -> list[Action]:
         self._only_system()
         instant = self.store.lease_clock()
-        due = claimable(self._all(Action), now=now, instant=instant)
+        wanted = (row for row in self._all(Action) if row.account_id not in but)
+        due = claimable(wanted, now=now, instant=instant)
         until = instant + timedelta(seconds=lease_s)
         return self._rewritten(
             replace(row, claims=row.claims + 1, leased_until=until)

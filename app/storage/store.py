@@ -225,9 +225,11 @@ class PostgresTransaction(Unbroken):
             rows = [(*key, reason) for key, reason in sorted(parked.items())]
             await self._ask(PARK_INBOX, *(list(column) for column in zip(*rows, strict=True)))
 
-    async def claim_actions(self, limit: int, *, now: datetime, lease_s: float) -> list[Action]:
+    async def claim_actions(
+        self, limit: int, *, now: datetime, lease_s: float, but: Collection[str] = ()
+    ) -> list[Action]:
         self._only_system()
-        rows = await self._ask(CLAIM_ACTIONS, limit, now, float(lease_s))
+        rows = await self._ask(CLAIM_ACTIONS, limit, now, float(lease_s), sorted(but))
         claimed = [plan_of(Action).decode(row) for row in rows]
         return sorted(claimed, key=lambda action: (action.due_at, action.key))
 

@@ -31,6 +31,32 @@ def test_every_language_has_the_same_phrases():
     assert len({PHRASES.keys(language) for language in LANGUAGES}) == 1
 
 
+FACTS = ("merchant", "amount", "last_day", "next_retry", "paid_on", "end", "needs")
+
+
+@pytest.mark.parametrize("key", sorted(PHRASES.keys("en")))
+def test_every_language_names_the_same_facts_in_a_phrase(key):
+    marked = {name: f"<<{name}>>" for name in FACTS}
+
+    named = {
+        language: frozenset(re.findall(r"<<(\w+)>>", PHRASES.speaker(language, marked)(key)))
+        for language in LANGUAGES
+    }
+
+    assert set(named.values()) == {named["en"]}, named
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_the_debt_is_settled_only_no_language_invites_to_begin_again(language):
+    settled = seen(link_page(a_view(status="late", language=language), token="t").html)
+    offered = a_view(status="late", language=language, restart_to="team@kelp.example")
+    invites = seen(link_page(offered, token="t").html)
+
+    restart = PHRASES.speaker(language, {"merchant": offered.merchant_name})("restart")
+    assert restart not in settled
+    assert invites == f"{settled} {restart}"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("needs", ["card", "authenticate", "pay", "something new"])

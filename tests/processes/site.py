@@ -57,15 +57,30 @@ class Site:
         self.children.append(child)
         return child
 
-    async def plans(self, *names: str, customer: str | None = None) -> list[Action]:
+    async def neighbour(self) -> ProviderAccount:
+        """Another account of the merchant at the same provider."""
+        return await merchants.create_account(
+            self.world,
+            merchant_id=self.account.merchant_id,
+            api_key="sk_test_neighbour",
+            actor="test",
+            live=False,
+            provider_ref="acct_neighbour",
+            api_base=self.provider.url,
+        )
+
+    async def plans(
+        self, *names: str, customer: str | None = None, account: ProviderAccount | None = None
+    ) -> list[Action]:
         """Insert due actions: reads of payments of these names, each of a customer of its own
         unless one is named. Their order is that of the names."""
+        whose = account or self.account
         rows = [
             action_for(
                 ActionKind.READ,
                 subject=name,
-                merchant_id=self.account.merchant_id,
-                account_id=self.account.account_id,
+                merchant_id=whose.merchant_id,
+                account_id=whose.account_id,
                 customer_id=customer or f"cus_{name}",
                 due_at=DUE,
                 nth=f"{n:03d}",
@@ -101,9 +116,16 @@ async def a_site(database_url: str, redis_url: str, folder: Path, *, lease_s: fl
         "HOLDFAST_LEASE_S": str(lease_s),
         "HOLDFAST_SWEEP_S": "0.5",
         "HOLDFAST_LOG_LEVEL": "info",
+        "HOLDFAST_STRIPE_REQUESTS_PER_S": "10000",
+        "HOLDFAST_STRIPE_ENDPOINT_REQUESTS_PER_S": "10000",
     }
     settings = Settings(
-        database_url=database_url, redis_url=redis_url, secret_keys=KEYS, state_dir=folder
+        database_url=database_url,
+        redis_url=redis_url,
+        secret_keys=KEYS,
+        state_dir=folder,
+        stripe_requests_per_s=10_000,
+        stripe_endpoint_requests_per_s=10_000,
     )
     async with a_provider() as provider, build_world(settings) as world:
         merchant = await merchants.create_merchant(world, name="Processes", actor="test")

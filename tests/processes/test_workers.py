@@ -11,9 +11,9 @@ from app.engines.processes import free_port
 from app.services import actions
 from tests.processes.site import a_site, until
 from workers.carrying import Carrier, claims_of
-from workers.dispatching import Dispatcher
+from workers.dispatching import MOST_BATCHES, Dispatcher
 from workers.queue import Queue
-from workers.shift import Shift
+from workers.shift import Pace, Shift
 
 pytestmark = pytest.mark.anyio
 
@@ -164,4 +164,33 @@ async def test_the_same_claim_is_carried_out_once_however_often_it_is_running(si
     await first
 
     assert site.provider.counts == {"pi_1": 1}
+    assert await site.all_done()
+
+
+async def test_however_much_an_account_has_due_the_next_one_is_claimed_as_well(site, desk):
+    await site.plans(*(f"pi_{n:03d}" for n in range(300)))
+    await site.plans("pi_of_the_neighbour", account=await site.neighbour())
+
+    for _ in range(10):
+        await desk.step()
+
+    claimed = [action.subject for action in await site.actions() if action.claims]
+    assert "pi_of_the_neighbour" in claimed
+    assert len(claimed) == MOST_BATCHES * Pace().batch + 1
+
+
+async def test_an_account_whose_provider_hangs_leaves_places_to_the_others(site):
+    many = await site.plans(*MANY)
+    few = await site.plans("pi_of_the_neighbour", account=await site.neighbour())
+    claimed = await actions.claim(site.world, limit=len([*many, *few]), lease_s=60)
+    site.provider.open.clear()
+
+    carrying = asyncio.create_task(
+        Carrier(site.world, at_once=4).carry(claims_of(claimed)), name="carry"
+    )
+    await until(lambda: "pi_of_the_neighbour" in site.provider.asked)
+
+    assert len(site.provider.asked) == 4
+    site.provider.open.set()
+    await carrying
     assert await site.all_done()

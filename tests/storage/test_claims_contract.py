@@ -241,3 +241,32 @@ async def test_work_is_claimed_by_the_system_only(store: Store) -> None:
         await tx.act_for([OURS])
         with pytest.raises(RuntimeError):
             await tx.claim_actions(1, now=NOW, lease_s=1)
+
+
+async def test_an_account_that_is_busy_stands_in_nobodys_way(store: Store) -> None:
+    await given(
+        store,
+        action("ours", hours=-3),
+        action("more of ours", hours=-2),
+        action("theirs", of=THEIRS, hours=-1),
+    )
+    busy = action("ours").account_id
+
+    async with store.system() as tx:
+        first = await tx.claim_actions(2, now=NOW, lease_s=60, but=[busy])
+
+    assert [row.subject for row in first] == ["theirs"]
+    assert await claimed(store) == ["ours", "more of ours"]
+
+
+async def test_what_was_claimed_long_ago_waits_as_well_while_its_account_is_busy(
+    store: Store,
+) -> None:
+    await given(store, action("ours"))
+    await claimed(store, lease=0)
+
+    async with store.system() as tx:
+        found = await tx.claim_actions(2, now=NOW, lease_s=60, but=[action("ours").account_id])
+
+    assert found == []
+    assert await claimed(store) == ["ours"]

@@ -55,6 +55,7 @@ class Stage(Looks):
         currency: str = "usd",
         amount: int = PRICE,
         trial_days: int | None = None,
+        billing_mode: str = "flexible",
         address: str | None = "",
         locale: str | None = None,
         **customer: Any,
@@ -78,6 +79,7 @@ class Stage(Looks):
             customer=made["id"],
             **{"items[0][price]": self._price(every, currency, amount)},
             **({"trial_period_days": trial_days} if trial_days else {}),
+            **({"billing_mode[type]": billing_mode} if billing_mode != "flexible" else {}),
         )
         self.program(method, behaviour)
         self.heard = self.sandbox.events()[-1]["id"]

@@ -23,6 +23,8 @@ SETTINGS: Thing = {
     "finalize_after": 3600,
     "upcoming_days": 3,
     "event_days": 30,
+    "requests_per_second": 0,
+    "requests_per_endpoint": 0,
 }
 """The account's billing settings.
 
@@ -31,6 +33,8 @@ end_action: what becomes of the subscription after the last one: cancel, unpaid,
 invoice_end: open or uncollectible. finalize_after: seconds a renewal's invoice stays a draft.
 upcoming_days: days before a renewal that `invoice.upcoming` tells of it.
 event_days: how long events are kept (Stripe lists 30 days).
+requests_per_second, requests_per_endpoint: beyond them the answer is 429, in real seconds; 0 is no
+limit. Stripe's own are 100 and 25 in live mode, 25 in its sandboxes (docs.stripe.com/rate-limits).
 """
 
 FIRST_RESEND = 3600

@@ -5,6 +5,7 @@ import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,7 @@ from app.providers.sandbox.core import API_VERSION
 from app.providers.sandbox.errors import ApiError, Thing, invalid, unauthorised
 from app.providers.sandbox.house import House, as_json
 from app.providers.sandbox.params import parse_form
+from app.providers.sandbox.rates import Rates
 from app.providers.sandbox.world import Answer
 
 Scope = MutableMapping[str, Any]
@@ -30,6 +32,7 @@ class Door:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._rates = Rates(house.world.table, monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; faults that were asked for come first."""
@@ -37,6 +40,10 @@ class Door:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         body = await _read(receive)
         self._house.catch_up()
+        beyond = self._rates.refuses(self._house.world.settings, method, path)
+        if beyond is not None:
+            await _respond(send, _too_many(beyond))
+            return
         fault = faults.take_call(self._house.world, method, path)
         if fault is not None and await self._go_wrong(fault, scope, headers, body, receive, send):
             return
@@ -116,6 +123,12 @@ REFUSALS: dict[str, tuple[int, Thing]] = {
         },
     ),
 }
+
+
+def _too_many(limit: str) -> Answer:
+    status, error = REFUSALS["429"]
+    headers = {"request-id": "req_limited", "stripe-rate-limited-reason": limit}
+    return Answer(status, {"error": error}, headers)
 
 
 async def _read(receive: Receive) -> bytes:

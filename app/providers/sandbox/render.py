@@ -90,7 +90,7 @@ def _payments(core: Looks, shown: Thing) -> Thing:
 
 
 INCLUDABLE: dict[tuple[str, str], Callable[[Looks, Thing], Thing]] = {
-    ("invoice", "payments"): _of("invoice_payment", "invoice", "/v1/invoice_payments?invoice={id}"),
+    ("invoice", "payments"): _payments,
     ("customer", "subscriptions"): _of(
         "subscription", "customer", "/v1/customers/{id}/subscriptions"
     ),

@@ -115,12 +115,18 @@ def _first_items(
     return placed, anchor
 
 
+def _billing_mode(given: Thing) -> Thing:
+    wanted = (given.get("billing_mode") or {}).get("type", "flexible")
+    return {"type": "classic"} if wanted == "classic" else blanks.SUBSCRIPTION["billing_mode"]
+
+
 def _chosen(core: Core, given: Thing) -> Thing:
     method = given.get("default_payment_method")
     if method:
         core.find("payment_method", method, "default_payment_method")
     silent = {"end_behavior": {"missing_payment_method": "create_invoice"}}
     return {
+        "billing_mode": _billing_mode(given),
         "collection_method": given.get("collection_method", "charge_automatically"),
         "default_payment_method": method,
         "default_source": given.get("default_source"),

@@ -113,6 +113,12 @@ def _planned_end(core: Core, subscription: Thing, given: Thing) -> Thing:
     """Fields of a planned end, set or taken back, by either of the two ways."""
     if "cancel_at_period_end" not in given and "cancel_at" not in given:
         return {}
+    if subscription["schedule"]:
+        raise refused(
+            f"The subscription is managed by the subscription schedule "
+            f"`{subscription['schedule']}`, and updating any cancelation behavior directly is not "
+            f"allowed. Please update the schedule instead."
+        )
     at_end = bool(given.get("cancel_at_period_end", False))
     wanted = given.get("cancel_at")
     at = cycles.ends_at(subscription) if at_end or isinstance(wanted, str) else wanted
@@ -152,6 +158,8 @@ def _pause(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     subscription = _living(core, ids[0])
     if subscription["schedule"]:
         raise refused("A subscription with an attached schedule cannot be paused.")
+    if subscription["billing_mode"]["type"] != "flexible":
+        raise refused("A subscription whose billing mode is classic cannot be paused.")
     if subscription["status"] not in ("active", "trialing", "past_due"):
         raise refused(f"A subscription that is {subscription['status']} cannot be paused.")
     unused = (given.get("bill_for") or {}).get("unused_time_from") or {}

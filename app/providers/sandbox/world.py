@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -265,7 +266,9 @@ class World(Core):
         before = len(self.records.kinds.get("event", {}))
         self.play_until(instant)
         self.records.commit()
-        return list(self.all("event"))[before:]
+        told = self.records.kinds.get("event", {})
+        newest = list(islice(reversed(told), max(len(told) - before, 0)))
+        return [self.records.things[ident] for ident in reversed(newest)]
 
     def play_instant(self, instant: int) -> int:
         """Play what is due at this instant and let the clock stand there; returns how much."""

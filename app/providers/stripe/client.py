@@ -1,12 +1,11 @@
 """Stripe's API as our port for payments."""
 
-from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import httpx
-from stripe import StripeError, StripeObject
+from stripe import StripeError
 
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Invoice, InvoiceStatus
@@ -30,7 +29,8 @@ from app.providers.stripe.backfill import page_of
 from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import TIMEOUT, Connections, json_of
 from app.providers.stripe.credit_notes import has_notes, notes_behind
-from app.providers.stripe.failures import in_our_words
+from app.providers.stripe.ends import ENDED, end_subscription, unless_stands
+from app.providers.stripe.failures import MISSING, in_our_words
 from app.providers.stripe.invoices import read_invoice
 from app.providers.stripe.listing import events_of_span, owing
 from app.providers.stripe.live import (
@@ -42,6 +42,7 @@ from app.providers.stripe.live import (
     refunds_behind,
 )
 from app.providers.stripe.methods import LINK_MARK
+from app.providers.stripe.pacing import Limits, Pacer
 from app.providers.stripe.reading import Json, ref, rows, text
 from app.providers.stripe.renewals import RENEWAL, renewal_method, renewal_of
 from app.providers.stripe.wallets import wallet_of
@@ -54,8 +55,6 @@ READING = [
     "customer.invoice_settings.default_payment_method",
     "customer.default_source",
 ]
-MISSING = "resource_missing"
-ENDED = frozenset({"canceled", "incomplete_expired"})
 OPEN = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNKNOWN})
 
 
@@ -66,8 +65,17 @@ class StripePayments:
     resolve; questions and harmless writes are repeated twice under one key.
     """
 
-    def __init__(self, sealer: Sealer, clock: Clock, *, timeout: httpx.Timeout = TIMEOUT) -> None:
-        self._connections = Connections(sealer, timeout=timeout)
+    def __init__(
+        self,
+        sealer: Sealer,
+        clock: Clock,
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        limits: Limits | None = None,
+    ) -> None:
+        """Without `limits` no pace is kept: for a stepped clock, on which nobody waits."""
+        pacer = Pacer(limits) if limits is not None else None
+        self._connections = Connections(sealer, timeout=timeout, pacer=pacer)
         self._clock = clock
 
     async def close(self) -> None:
@@ -173,7 +181,7 @@ class StripePayments:
             update = client.v1.subscriptions.update_async(
                 subscription, params, _under(key, subscription)
             )
-            await self._unless_ended(account, subscription, update)
+            await unless_stands(client, subscription, update)
 
     async def card_page(
         self,
@@ -213,28 +221,9 @@ class StripePayments:
     async def end_subscription(
         self, account: ProviderAccount, subscription: str, *, how: str, key: str
     ) -> None:
-        """`cancel_now`, `cancel_at_period_end` or `pause`. One already ended is fine.
-
-        Stripe gives a DELETE no idempotency key; cancelling twice is caught by reading. `pause`
-        is refused for subscriptions in classic mode or under a schedule.
-        """
+        """`cancel_now`, `cancel_at_period_end` or `pause`. See `ends.end_subscription`."""
         client = self._connections.client(account)
-        ending: Awaitable[StripeObject]
-        match how:
-            case "cancel_now":
-                ending = client.v1.subscriptions.cancel_async(subscription)
-            case "cancel_at_period_end":
-                ending = client.v1.subscriptions.update_async(
-                    subscription, {"cancel_at_period_end": True}, {"idempotency_key": key}
-                )
-            case "pause":
-                ending = client.v1.subscriptions.pause_async(
-                    subscription, {"type": "subscription"}, {"idempotency_key": key}
-                )
-            case _:
-                raise ValueError(f"no way to end a subscription is called {how!r}")
-        fine = ENDED | {"paused"} if how == "pause" else ENDED
-        await self._unless_ended(account, subscription, ending, fine=fine)
+        await end_subscription(client, subscription, how=how, key=key)
 
     async def close_invoice(
         self, account: ProviderAccount, invoice: str, *, how: str, key: str
@@ -356,35 +345,6 @@ class StripePayments:
         if invoice is None:
             raise ProviderUnavailable("the answer shows no invoice")
         return owned(invoice, account)
-
-    async def _unless_ended(
-        self,
-        account: ProviderAccount,
-        subscription: str,
-        change: Awaitable[StripeObject],
-        *,
-        fine: frozenset[str] = ENDED,
-    ) -> None:
-        """Change a subscription. A refusal is fine if it is gone or stands as wanted already."""
-        try:
-            with in_our_words():
-                await change
-        except ProviderRefused:
-            status = await self._status_of(account, subscription)
-            if status is not None and status not in fine:
-                raise
-
-    async def _status_of(self, account: ProviderAccount, subscription: str) -> str | None:
-        """The live status; None for one that does not exist (any more)."""
-        client = self._connections.client(account)
-        try:
-            with in_our_words():
-                obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
-        except ProviderRefused as refused:
-            if refused.code == MISSING:
-                return None
-            raise
-        return text(obj.get("status"), 40) or "unknown"
 
 
 def _under(key: str, subject: str) -> Any:

@@ -1,8 +1,11 @@
 """Connections to Stripe: one HTTP client per process, one SDK client per account and key."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
+from time import monotonic
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -10,8 +13,9 @@ import stripe
 from stripe import APIError, HTTPXClient, StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
-from app.ports.payments import AccountRefused
+from app.ports.payments import TURN_WITHIN, AccountRefused
 from app.ports.secrets import Sealer, SecretUnreadable
+from app.providers.stripe.pacing import REASON, Pacer, seconds_of, who_asks
 from app.providers.stripe.reading import Json, table
 
 # The SDK of this release speaks it, our readers know it, and `connect` pins endpoints to it.
@@ -29,6 +33,10 @@ os.environ.setdefault("STRIPE_SUPPRESS_NOTICES", "true")
 # The answer to this task's last call, as it came.
 ANSWER: ContextVar[bytes] = ContextVar("ANSWER")
 SEEN = b"{}"
+Sent = tuple[bytes, int, Mapping[str, str]]
+TOO_MANY = 429
+LOCKED = b"lock_timeout"  # a 429 as well, but of one object: it says nothing of our pace
+AT_LEAST_S = 0.5
 
 
 class Wire(HTTPXClient):
@@ -38,14 +46,44 @@ class Wire(HTTPXClient):
     it refers to it would build some hundred objects, which nobody here reads. Errors it gets whole.
     """
 
+    def __init__(self, *, timeout: httpx.Timeout, pacer: Pacer | None) -> None:
+        super().__init__(timeout=timeout)
+        self._pacer = pacer
+
     async def request_async(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str],
         post_data: str | bytes | None = None,
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        """Send one request. Raises the SDK's `APIConnectionError` where no answer came."""
+    ) -> Sent:
+        """Send one request when its turn has come. Raises the SDK's `APIConnectionError` where no
+        answer came.
+
+        A request refused for its pace was not executed, so it is sent again, under the same key,
+        until the patience is over; then, or where no turn comes in time, it ends in a 429.
+        """
+        if self._pacer is None:
+            return await self._send(method, url, headers, post_data)
+        who, path = who_asks(url, headers), urlsplit(url).path
+        until = monotonic() + TURN_WITHIN.total_seconds()
+        while True:
+            left = until - monotonic()
+            wait = self._pacer.turn(who, method, path, now=monotonic(), within_s=left)
+            if wait > left:
+                return _not_now(wait)
+            if wait:
+                await asyncio.sleep(wait)
+            sent = content, status, told = await self._send(method, url, headers, post_data)
+            if status != TOO_MANY or LOCKED in content:
+                return sent
+            wait = max(seconds_of(told.get("retry-after", "")), AT_LEAST_S)
+            reason = told.get(REASON, "")
+            self._pacer.met(who, method, path, now=monotonic(), wait_s=wait, reason=reason)
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: str | bytes | None
+    ) -> Sent:
         try:
             answer = await self._client_async.request(
                 method, url, headers=headers, content=post_data, timeout=self._timeout
@@ -58,12 +96,21 @@ class Wire(HTTPXClient):
         return SEEN, answer.status_code, answer.headers
 
 
+def _not_now(wait: float) -> Sent:
+    """What Stripe would have answered: not sent, and when to come again."""
+    error = {"type": "rate_limit", "code": "rate_limit", "message": "not sent: our own pace"}
+    headers = {"retry-after": f"{wait:.0f}", "stripe-should-retry": "false"}
+    return orjson.dumps({"error": error}), TOO_MANY, headers
+
+
 class Connections:
     """SDK clients by account, made when first asked for. Belongs to one event loop."""
 
-    def __init__(self, sealer: Sealer, *, timeout: httpx.Timeout = TIMEOUT) -> None:
+    def __init__(
+        self, sealer: Sealer, *, timeout: httpx.Timeout = TIMEOUT, pacer: Pacer | None = None
+    ) -> None:
         self._sealer = sealer
-        self._http = Wire(timeout=timeout)
+        self._http = Wire(timeout=timeout, pacer=pacer)
         self._clients: dict[tuple[str, str | None], StripeClient] = {}
 
     def client(self, account: ProviderAccount) -> StripeClient:

@@ -12,6 +12,7 @@ REFUSES_ACCOUNT = frozenset({401, 403})
 # Refused before anything was done. 409 is missing: there the same key is at work elsewhere.
 REFUSES_REQUEST = frozenset({400, 402, 404, 405, 406, 410, 413, 414, 415, 422})
 SLOW_DOWN = 429
+MISSING = "resource_missing"
 
 
 @contextmanager

@@ -196,3 +196,36 @@ async def test_the_invoice_of_an_old_charge_stands_on_it(payments, wire):
     wire.get(f"{API}/v1/charges/ch_1").mock(return_value=answers(old))
 
     assert await payments.invoice_of_payment(ACCOUNT, "ch_1") == "in_1"
+
+
+@pytest.mark.parametrize(
+    ("how", "path"), [("cancel_at_period_end", ""), ("pause", "/pause")], ids=["cancel", "pause"]
+)
+async def test_a_schedule_in_the_way_of_an_end_is_released_and_the_end_asked_for_anew(
+    payments, wire, how, path
+):
+    owned = subscription(status="past_due", schedule="sub_sched_1")
+    asked = [refuses(400, message="managed by the subscription schedule"), answers(owned)]
+    ends = wire.post(f"{SUBSCRIPTION}{path}").mock(side_effect=asked)
+    looked = wire.get(SUBSCRIPTION).mock(return_value=answers(owned))
+    released = wire.post(f"{API}/v1/subscription_schedules/sub_sched_1/release").mock(
+        return_value=answers({"id": "sub_sched_1", "status": "released"})
+    )
+
+    await payments.end_subscription(ACCOUNT, "sub_1", how=how, key="case_1:end")
+
+    assert [key(ends, call) for call in range(2)] == ["case_1:end", "case_1:end:released"]
+    assert form(ends, 0) == form(ends, 1)
+    assert (key(released), looked.call_count) == ("case_1:end:release", 1)
+
+
+async def test_an_end_that_is_refused_after_the_release_is_told(payments, wire):
+    owned = subscription(status="past_due", schedule="sub_sched_1")
+    wire.post(f"{SUBSCRIPTION}/pause").mock(return_value=refuses(400))
+    wire.get(SUBSCRIPTION).mock(return_value=answers(owned))
+    wire.post(f"{API}/v1/subscription_schedules/sub_sched_1/release").mock(
+        return_value=refuses(400, message="This subscription schedule is released.")
+    )
+
+    with pytest.raises(ProviderRefused):
+        await payments.end_subscription(ACCOUNT, "sub_1", how="pause", key="case_1:end")

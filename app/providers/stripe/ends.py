@@ -1,0 +1,91 @@
+"""How a subscription of Stripe's is ended, and what of a refusal is fine."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from stripe import StripeClient, StripeObject
+
+from app.ports.payments import ProviderRefused
+from app.providers.stripe.connection import json_of
+from app.providers.stripe.failures import MISSING, in_our_words
+from app.providers.stripe.reading import Json, ref
+
+ENDED = frozenset({"canceled", "incomplete_expired"})
+End = Callable[[StripeClient, str, Any], Awaitable[StripeObject]]
+
+# Stripe gives a DELETE no idempotency key; cancelling twice is caught by reading.
+ENDS: Mapping[str, End] = {
+    "cancel_now": lambda c, own, _: c.v1.subscriptions.cancel_async(own),
+    "cancel_at_period_end": lambda c, own, under: c.v1.subscriptions.update_async(
+        own, {"cancel_at_period_end": True}, under
+    ),
+    "pause": lambda c, own, under: c.v1.subscriptions.pause_async(
+        own, {"type": "subscription"}, under
+    ),
+}
+STANDS: Mapping[str, frozenset[str]] = {"pause": ENDED | {"paused"}}
+
+
+async def end_subscription(client: StripeClient, subscription: str, *, how: str, key: str) -> None:
+    """`cancel_now`, `cancel_at_period_end` or `pause`; one that stands so already is fine.
+
+    A schedule owns the end of its subscription: Stripe refuses to plan another one and to pause
+    until it is released (docs.stripe.com/billing/subscriptions/subscription-schedules). What it
+    had planned for later would not come any more, so it is let go, under a key of its own.
+    `pause` is refused for subscriptions in classic billing mode: `ProviderRefused`.
+    """
+    if how not in ENDS:
+        raise ValueError(f"no way to end a subscription is called {how!r}")
+    fine, under = STANDS.get(how, ENDED), {"idempotency_key": key}
+    try:
+        with in_our_words():
+            await ENDS[how](client, subscription, under)
+    except ProviderRefused:
+        found = await _read(client, subscription)
+        if found is None or found.get("status") in fine:
+            return
+        schedule = ref(found.get("schedule"))
+        if schedule is None:
+            raise
+        await _let_go(client, schedule, f"{key}:release")
+        again = ENDS[how](client, subscription, {"idempotency_key": f"{key}:released"})
+        await unless_stands(client, subscription, again, fine=fine)
+
+
+async def unless_stands(
+    client: StripeClient,
+    subscription: str,
+    change: Awaitable[StripeObject],
+    *,
+    fine: frozenset[str] = ENDED,
+) -> None:
+    """Change a subscription. A refusal is fine if it is gone or stands as wanted already."""
+    try:
+        with in_our_words():
+            await change
+    except ProviderRefused:
+        found = await _read(client, subscription)
+        if found is not None and found.get("status") not in fine:
+            raise
+
+
+async def _let_go(client: StripeClient, schedule: str, key: str) -> None:
+    """Release a schedule; one released meanwhile is refused, which the next call will tell."""
+    try:
+        with in_our_words():
+            await client.v1.subscription_schedules.release_async(
+                schedule, None, {"idempotency_key": key}
+            )
+    except ProviderRefused:
+        return
+
+
+async def _read(client: StripeClient, subscription: str) -> Json | None:
+    """The live subscription; None for one that does not exist (any more)."""
+    try:
+        with in_our_words():
+            return await json_of(client.v1.subscriptions.retrieve_async(subscription))
+    except ProviderRefused as refused:
+        if refused.code == MISSING:
+            return None
+        raise
