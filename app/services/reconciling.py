@@ -28,6 +28,7 @@ from app.services.reconciling_parts import (
     Round,
 )
 
+NAMES = [name for name, _ in PARTS]
 AT_ONCE = 10  # pages in one go, well within a lease; then as long a pause as the pace asks for
 MISSED = "missed_webhooks"
 log = structlog.get_logger()
@@ -117,18 +118,17 @@ async def _page(
     world: World, account: ProviderAccount, action: Action, turn: Round
 ) -> Round | None:
     """One page and what follows from it, in one transaction with the new place of the cursor;
-    None where somebody else has taken the action over."""
-    names = [name for name, _ in PARTS]
-    place = names.index(turn.part) if turn.part in names else 0
+    None where somebody else has taken the action over. A page that brought nothing is not worth
+    writing down: after a crash it is asked for again."""
+    place = NAMES.index(turn.part) if turn.part in NAMES else 0
     take = await PARTS[place][1](world, account, turn)
+    if isinstance(take, Round) and _onward(take, place).part != DONE:
+        return _onward(take, place)
     async with world.store.transaction(action.merchant_id) as tx:
         current = await _standing(tx, action)
         if current is None:
             return None
-        then = await take(tx)
-        if then.after is None:
-            part = names[place + 1] if place + 1 < len(names) else DONE
-            then = replace(then, part=part)
+        then = _onward(take if isinstance(take, Round) else await take(tx), place)
         if then.part == DONE:
             await _finish(tx, world, current, then)
         else:
@@ -136,6 +136,13 @@ async def _page(
     if then.missed > turn.missed:
         await world.wake.now()
     return then
+
+
+def _onward(turn: Round, place: int) -> Round:
+    """The round where this part's pages are at their end: at the next part."""
+    if turn.after is not None:
+        return turn
+    return replace(turn, part=NAMES[place + 1] if place + 1 < len(NAMES) else DONE)
 
 
 async def _standing(tx: Transaction, action: Action) -> Action | None:

@@ -58,12 +58,13 @@ class Round:
         return datetime.fromisoformat(self.until)
 
 
-# Each part asks its question outside any transaction and returns what is to be written inside one.
+# Each part asks its question outside any transaction and returns what is to be written inside one,
+# or the round as it goes on where nothing is.
 Take = Callable[[Transaction], Awaitable[Round]]
-Part = Callable[[World, ProviderAccount, Round], Awaitable[Take]]
+Part = Callable[[World, ProviderAccount, Round], Awaitable[Take | Round]]
 
 
-async def _events(world: World, account: ProviderAccount, turn: Round) -> Take:
+async def _events(world: World, account: ProviderAccount, turn: Round) -> Take | Round:
     """Events of our types that are not in the inbox go into it."""
     since = max(datetime.fromisoformat(turn.since), turn.began_at - KEPT)
     until = turn.began_at - UNDER_WAY
@@ -74,6 +75,8 @@ async def _events(world: World, account: ProviderAccount, turn: Round) -> Take:
     except ProviderRefused as refusal:
         return _anew(turn, refusal)
     rows = [row for body in page.bodies if (row := _inbox_row(world, account, body))]
+    if not rows:
+        return replace(turn, after=page.next)
 
     async def take(tx: Transaction) -> Round:
         missed = await tx.insert(rows)
@@ -82,15 +85,11 @@ async def _events(world: World, account: ProviderAccount, turn: Round) -> Take:
     return take
 
 
-def _anew(turn: Round, refusal: ProviderRefused) -> Take:
+def _anew(turn: Round, refusal: ProviderRefused) -> Round:
     """Begin the part again where what the cursor names is gone; any other refusal stands."""
     if not turn.after or refusal.code != GONE:
         raise refusal
-
-    async def take(_: Transaction) -> Round:
-        return replace(turn, after="")
-
-    return take
+    return replace(turn, after="")
 
 
 def _inbox_row(world: World, account: ProviderAccount, body: str) -> InboxEvent | None:
@@ -111,13 +110,15 @@ def _inbox_row(world: World, account: ProviderAccount, body: str) -> InboxEvent 
     )
 
 
-async def _unpaid(world: World, account: ProviderAccount, turn: Round) -> Take:
+async def _unpaid(world: World, account: ProviderAccount, turn: Round) -> Take | Round:
     """What the provider counts as unpaid and we do not is read: an event may be older than the
     provider keeps them, or than our connection. What stands as we know it is seen thereby."""
     try:
         page = await world.payments.list_owing(account, after=turn.after, limit=PAGE)
     except ProviderRefused as refusal:
         return _anew(turn, refusal)
+    if not page.found:
+        return replace(turn, after=page.next)
 
     async def take(tx: Transaction) -> Round:
         await _see(tx, account, page.found, turn)

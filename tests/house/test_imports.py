@@ -1,5 +1,6 @@
 """The import contracts catch what they are there to catch."""
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -94,3 +95,7 @@ def _section(said: str, contract: str) -> str:
     """What was said about one broken contract, after the list of all of them."""
     details = said.partition("Broken contracts")[2]
     return details[details.find(contract) :]
+
+
+def test_httpcore_finds_the_library_it_asks_for_on_every_request() -> None:
+    assert importlib.util.find_spec("sniffio")
