@@ -251,10 +251,7 @@ async def test_a_dispute_lost_before_the_payment_was_read_is_entered_after_it(
     stage.is_paid("ch_x", payment_id="pi_x")
     (payment,) = [p for p in stage.bank.payments if p.charge_id == "ch_x"]
 
-    async def read_object(*given: object, **told: object) -> list[Notice]:
-        return [a_dispute(stage, K.DISPUTE_LOST, charge_id="ch_x", payment_id="pi_x")]
-
-    stage.bank.read_object = read_object  # type: ignore[attr-defined]
+    stage.bank.shows = [a_dispute(stage, K.DISPUTE_LOST, charge_id="ch_x", payment_id="pi_x")]
 
     await stage.hears(
         a_payment_notice(stage.clock.now()),
