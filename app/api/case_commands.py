@@ -12,7 +12,7 @@ from app.api.auth import CasesWriter
 from app.api.case_schemas import CaseOut
 from app.api.dependencies import WorldDep
 from app.api.problems import OF_EVERY_BODY, Problem, problems
-from app.domain.case_commands import CommandRefused, Refusal
+from app.domain.case_commands import NO_DAY, CommandRefused, Refusal
 from app.domain.holds import HoldReason
 from app.domain.ids import SHAPE
 from app.services import case_commands
@@ -49,6 +49,7 @@ class HoldIn(BaseModel):
     reason: HoldReason
     until: date | None = Field(
         default=None,
+        lt=NO_DAY,
         description="The last day of the hold, where the customer is; the case goes on at eight on "
         "the next morning. Left out: until it is released.",
     )

@@ -39,6 +39,7 @@ from app.domain.sequence import FINAL_NOTICE_AHEAD
 from app.domain.terms import Terms, note
 
 FORGIVEN = "forgiven"
+NO_DAY = date(2200, 1, 1)  # nobody waits as long, and every clock can tell the morning after
 
 
 class Refusal(StrEnum):

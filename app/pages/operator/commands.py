@@ -138,9 +138,12 @@ def _day(form: Form) -> date | None:
     if not DAY.fullmatch(asked):
         raise CommandRefused("the day is written as 2026-12-31")
     try:
-        return date.fromisoformat(asked)
+        day = date.fromisoformat(asked)
     except ValueError as wrong:
         raise CommandRefused("there is no such day") from wrong
+    if day >= orders.NO_DAY:
+        raise CommandRefused("nobody waits as long")
+    return day
 
 
 def _words(form: Form, name: str) -> str | None:
