@@ -155,7 +155,11 @@ async def test_a_case_is_stopped_and_forgiven_by_its_buttons():
         ("hold", {"reason": "operator", "until": "9999-12-31"}, "nobody waits as long"),
         ("hold", {"reason": "operator", "until": "2026-02-30"}, "there is no such day"),
         ("hold", {"reason": "operator", "until": "2020-01-01"}, "this day is over"),
-        ("hold", {"reason": "operator", "until": "\u0662\u0660\u0662\u0667-01-01"}, "the day is written as"),
+        (
+            "hold",
+            {"reason": "operator", "until": "\u0662\u0660\u0662\u0667-01-01"},
+            "is written as",
+        ),
         ("stop", {"reason": " \r\n"}, "it needs a reason"),
         ("release", {"reason": ""}, "the case is not held"),
     ],
