@@ -9,6 +9,7 @@ from typing import Any
 from app.domain.actions import ActionKind
 from app.domain.dunning import Case, CaseState, Waits
 from app.domain.messages import Message, MessageState
+from app.domain.movements import is_ending
 from app.domain.old_debts import is_held
 from app.domain.openings import case_action
 from app.domain.records import Book
@@ -92,10 +93,11 @@ def put_on_hold(book: Book, case: Case, hold: Hold, terms: Terms) -> Case:
     """Let an active case wait; the case as it is now, also put into the book.
 
     A hold of the same name is replaced, others stay beside it: the case goes on when the last
-    has ended. The same hold twice is one, and a case that is over is left as it is.
+    has ended. The same hold twice is one, and a case that is over, or whose end is being carried
+    out, is left as it is.
     """
     known = holds_of(case)
-    if case.state is not CaseState.ACTIVE or hold in known:
+    if case.state is not CaseState.ACTIVE or hold in known or is_ending(case):
         return case
     standing = [other for other in known if other.name != hold.name]
     held = replace(

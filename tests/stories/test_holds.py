@@ -10,6 +10,7 @@ import pytest
 from app.domain.actions import ActionKind
 from app.domain.dunning import AttemptState, Case, CaseState, Trigger, Waits
 from app.domain.holds import HoldReason
+from app.domain.merchants import CollectionMode
 from app.domain.messages import MessageState
 from app.services import actions, case_commands
 from tests.stories.breaking import Crash
@@ -17,6 +18,8 @@ from tests.stories.cards import APPROVES, EXPIRED, REFUSED, REFUSED_ONCE
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 from tests.stories.test_case_commands import holds, order, releases
+from tests.stories.test_modes import becomes
+from tests.stories.test_reconciling import connects_later, reconciled
 
 pytestmark = pytest.mark.anyio
 NUMBERS: Iterator[int] = count(1)
@@ -279,6 +282,25 @@ async def test_the_providers_collection_rests_and_goes_on_wherever_the_process_d
     assert all(advances)
 
 
+async def test_a_hold_outlasts_the_change_of_who_collects(stage: Stage) -> None:
+    # given a case on hold that we drive, of an account that is observed from now on
+    person = await stage.subscriber(REFUSED)
+    case = await stage.fails(person)
+    await holds(stage, case)
+    await becomes(stage, CollectionMode.OBSERVE)
+    await stage.plays()
+    held = await stage.case(person)
+    rests = stage.there(f"invoices/{case.invoice_id}")["auto_advance"]
+
+    await releases(stage, case)
+    await stage.plays()
+
+    case = await stage.case(person)
+    assert (held.waits, held.driven, rests) == (Waits.ON_HOLD, False, False)
+    assert (case.waits, case.driven, case.stilled) == (Waits.RETRYING, False, False)
+    assert stage.there(f"invoices/{case.invoice_id}")["auto_advance"] is True
+
+
 async def dies(stage: Stage) -> None:
     """Each look at the provider's collection dies at another point, and is made again."""
     point = 0
@@ -306,3 +328,17 @@ async def test_the_letter_of_a_held_case_does_not_travel_with_that_of_another(
 
     assert await stage.letters(first) == []
     assert await stage.letters(second) != []
+
+
+async def test_an_old_debt_is_released_by_itself(stage: Stage) -> None:
+    person = await connects_later(stage)
+    await reconciled(stage)
+    case = await stage.case(person)
+
+    await releases(stage, case)
+    await stage.plays()
+
+    released = await stage.case(person)
+    assert case.waits is Waits.ON_HOLD
+    assert released.waits is not Waits.ON_HOLD
+    assert released.window_ends_at > stage.now + timedelta(days=20)
