@@ -314,22 +314,6 @@ async def dies(stage: Stage) -> None:
     await stage.plays()
 
 
-async def test_the_letter_of_a_held_case_does_not_travel_with_that_of_another(
-    stage: Stage,
-) -> None:
-    person = await stage.subscriber(APPROVES)
-    stage.subscribes(person)
-    stage.program(person.method, EXPIRED)
-    await stage.passes(days=30, hours=1)
-    first, second = await stage.cases(person)
-    await holds(stage, first)
-
-    await stage.passes(days=8)
-
-    assert await stage.letters(first) == []
-    assert await stage.letters(second) != []
-
-
 async def test_an_old_debt_is_released_by_itself(stage: Stage) -> None:
     person = await connects_later(stage)
     await reconciled(stage)
