@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.calendar import DAY_BEGINS, at_hour
-from app.domain.decisions import card_key_of, rail_of, uses_of
+from app.domain.cards import card_key_of, rail_of, uses_of
 from app.domain.dunning import (
     IN_DOUBT,
     Attempt,

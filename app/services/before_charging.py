@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
-from app.domain.decisions import card_key_of, rail_of, uses_of
+from app.domain.cards import card_key_of, rail_of, uses_of
 from app.domain.dunning import Attempt, AttemptState, CardUse, Case, CaseState, Trigger
 from app.domain.holds import is_barred
+from app.domain.mirror import InvoiceStatus
 from app.domain.network_rules import earliest_within_budget
 from app.domain.openings import case_action
 from app.domain.outcomes import unspent
@@ -61,6 +62,14 @@ def _keep(at: Desk, action: Action, attempt: Attempt) -> None:
     if at.case.state is CaseState.ACTIVE and attempt.trigger in KEPT:
         due, nth = at.terms.now + AFTER_HOLD, f"{attempt.trigger}:held:{attempt.number}"
         at.book.add(case_action(at.case, ActionKind.RETRY, due, nth=nth, data=action.data))
+
+
+def may_repeat(case: Case, attempt: Attempt, reading: InvoiceReading) -> bool:
+    """Whether nothing has stopped the case since the request was sent first."""
+    if case.state is not CaseState.ACTIVE or is_barred(case, by_link=attempt.link_id is not None):
+        return False
+    ours = case.driven or attempt.trigger is not Trigger.HOLDFAST
+    return ours and reading.invoice.status is InvoiceStatus.OPEN
 
 
 async def wake(at: Desk) -> None:

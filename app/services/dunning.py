@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.backup_cards import backup_of
-from app.domain.cards import card_key_of, rail_of, uses_of
+from app.domain.cards import card_key_of, uses_of
 from app.domain.decisions import (
     NEW_CARDS_WITHIN,
     decide,
@@ -17,7 +17,6 @@ from app.domain.dunning import (
     Attempt,
     AttemptState,
     CardUse,
-    Case,
     CaseKind,
     CaseState,
     Trigger,
@@ -46,6 +45,7 @@ from app.services.before_charging import (
     KEPT,
     is_by_link,
     may_go,
+    may_repeat,
     network_forbids,
     wake,
 )
@@ -386,14 +386,6 @@ def _still_in_doubt(at: Desk, attempt: Attempt, reading: InvoiceReading) -> Atte
     attempt = replace(attempt, reads=attempt.reads + 1)
     at.book.put(attempt)
     at.book.add(resolve_action(at.case, attempt))
-    if processing or age >= RESEND_WITHIN or not _may_repeat(at.case, attempt, reading):
+    if processing or age >= RESEND_WITHIN or not may_repeat(at.case, attempt, reading):
         return None
     return attempt
-
-
-def _may_repeat(case: Case, attempt: Attempt, reading: InvoiceReading) -> bool:
-    """Whether nothing has stopped the case since the request was sent first."""
-    if case.state is not CaseState.ACTIVE or is_barred(case, by_link=attempt.link_id is not None):
-        return False
-    ours = case.driven or attempt.trigger is not Trigger.HOLDFAST
-    return ours and reading.invoice.status is InvoiceStatus.OPEN
