@@ -8,6 +8,7 @@ from starlette.types import Lifespan
 
 from app.api import (
     access,
+    case_commands,
     correspondence,
     customer_keys,
     dunning,
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         access,
         customer_keys,
         dunning,
+        case_commands,
         events,
         event_endpoints,
         finance,

@@ -18,6 +18,7 @@ from app.domain.dunning import (
     Trigger,
     Waits,
 )
+from app.domain.holds import Hold, HoldReason, holds_of
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.services.cases import CaseFile, CaseQuery, LinkSteps, shown_inputs
@@ -58,6 +59,20 @@ class CaseParameters(BaseModel):
         )
 
 
+class HoldOut(BaseModel):
+    """A reason for which a case waits."""
+
+    name: str = Field(description="The reason, or the provider's id of a dispute.")
+    reason: HoldReason
+    until: datetime | None = Field(description="When it ends by itself; null: when released.")
+    note: str | None
+
+    @classmethod
+    def of(cls, hold: Hold) -> "HoldOut":
+        """A hold as it is shown."""
+        return cls(name=hold.name, reason=hold.reason, until=hold.until, note=hold.note)
+
+
 class CaseOut(BaseModel):
     """The effort to collect one unpaid invoice. Amounts in minor units of `currency`."""
 
@@ -69,6 +84,7 @@ class CaseOut(BaseModel):
     kind: CaseKind = Field(description="`payment`, or `invoice` for one that is never charged.")
     state: CaseState
     waits: Waits | None = Field(description="What an active case waits for.")
+    holds: list[HoldOut] = Field(description="Why it is on hold; it goes on with the last.")
     reason: str | None = Field(
         description="Why it stands where it stands; `credited` where a credit note ended it."
     )
@@ -269,7 +285,8 @@ RENAMED = {
 
 
 def _facts(case: Case) -> dict[str, Any]:
-    return {name: getattr(case, RENAMED.get(name, name)) for name in CaseOut.model_fields}
+    shown = {name: getattr(case, RENAMED.get(name, name)) for name in CaseOut.model_fields}
+    return shown | {"holds": [HoldOut.of(hold) for hold in holds_of(case)]}
 
 
 def _decline(attempt: Attempt) -> DeclineOut | None:

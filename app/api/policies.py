@@ -35,6 +35,7 @@ from app.domain.policy_documents import InvalidPolicy, policy_of
 from app.domain.policy_fields import json_schema
 from app.services import policies, policy_moves, policy_previews
 from app.services.api_keys import Caller
+from app.services.cases import UnknownCase
 
 router = APIRouter(tags=["policies"])
 Name = Annotated[
@@ -63,7 +64,7 @@ def answered() -> Iterator[None]:
         raise Problem("invalid-parameters", "The policy is not valid.", errors=errors) from wrong
     except policies.UnknownPolicy as unknown:
         raise Problem("not-found", "There is no such policy, or no such version.") from unknown
-    except policy_moves.UnknownCase as unknown:
+    except UnknownCase as unknown:
         raise Problem("not-found", "There is no such case.") from unknown
     except (policies.PolicyRefused, IllegalMove) as refused:
         raise Problem("conflict", f"{refused}.") from refused

@@ -8,6 +8,7 @@ from app.domain.backup_cards import has_agreed
 from app.domain.closings import cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
 from app.domain.dunning import Case, CaseState
+from app.domain.holds import share_disputes
 from app.domain.mirror import (
     Customer,
     Invoice,
@@ -113,6 +114,7 @@ def _invoice_overdue(book: Book, notice: Notice, terms: Terms) -> None:
     known = book.get(Invoice, terms.account.account_id, notice.invoice)
     if known is not None:
         overdue_invoice(book, known, notice.occurred_at, terms)
+        share_disputes(book, case_of(book, known), terms)
 
 
 def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
@@ -125,6 +127,7 @@ def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
         return
     amount = notice.amount_minor if notice.amount_minor is not None else snapshot.remaining_minor
     failed_invoice(book, invoice, notice.occurred_at, amount, terms)
+    share_disputes(book, case_of(book, invoice), terms)
 
 
 def _invoice_paid(book: Book, notice: Notice, terms: Terms) -> None:

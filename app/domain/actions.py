@@ -25,6 +25,9 @@ class ActionKind(StrEnum):
     DELIVER_EVENT = "deliver_event"  # endpoint and subject: one outgoing event
     RECONCILE = "reconcile"  # account: find by reading what no webhook told
     GIVE_BACK = "give_back"  # case: let the provider collect its invoice again
+    RELEASE = "release"  # case: a hold ends on its day
+    COLLECTION = "collection"  # case: the provider's own collection rests while ours does
+    FORGIVE = "forgive"  # case: close the invoice of a debt that was forgiven
     ACCESS_CHANGE = "access_change"  # subscription: record and tell what may be used
 
 
@@ -36,8 +39,11 @@ CASE_ACTIONS = frozenset(
         ActionKind.RESOLVE,
         ActionKind.WATCH,
         ActionKind.END,
+        ActionKind.RELEASE,
     }
 )
+# What goes on about a case on hold; the rest of its actions only find that it is.
+HELD_ACTIONS = frozenset({ActionKind.RELEASE, ActionKind.RESOLVE})
 
 
 class ActionState(StrEnum):

@@ -93,7 +93,8 @@ class Case:
     `blocked_method` names the card (fingerprint, else method id) that must not be tried again.
     `policy` is the version it began with, `lines` how long its timeline is. `hold_began` and
     `held_s` keep the clock of access: since when it stands still, and how many seconds former
-    holds took.
+    holds took. `holds` are the reasons to wait in force, as `domain/holds.py` stores them;
+    `stilled` says that we turned the provider's own collection off for them.
     """
 
     KEY: ClassVar = ("case_id",)
@@ -129,6 +130,8 @@ class Case:
     lines: int = 0
     hold_began: datetime | None = None
     held_s: int = 0
+    holds: tuple[dict[str, Any], ...] = ()
+    stilled: bool = False
     opened_at: datetime
     window_ends_at: datetime
     next_attempt_at: datetime | None = None
@@ -146,6 +149,7 @@ class Case:
             reason=reason,
             waits=Waits.RETRYING if active else None,
             next_attempt_at=None,
+            holds=(),
             closed_at=None if active else at,
         )
 

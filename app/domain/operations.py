@@ -76,3 +76,17 @@ class Alert:
     at: datetime
     resolved_at: datetime | None = None
     told_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """A command that was carried out, by the key its sender gave it: the same key again is the
+    same command. `request` is a digest of what was ordered, `subject` what it was about."""
+
+    KEY: ClassVar = ("merchant_id", "key")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    key: str
+    request: str
+    subject: str
+    at: datetime

@@ -5,11 +5,12 @@ the ledger that the payment made, else a live read.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.closings import cases_of, close_case
-from app.domain.dunning import Case, CaseState, Waits
+from app.domain.dunning import Case, CaseState
+from app.domain.holds import Hold, HoldReason, holds_of, lift, look_at_collection, put_on_hold
 from app.domain.lines import is_entered
 from app.domain.mirror import Dispute, Invoice, Payment
 from app.domain.mirroring import forward
@@ -24,7 +25,7 @@ from app.domain.settlement import (
     refund_undone,
     take_reading,
 )
-from app.domain.terms import Terms, note
+from app.domain.terms import Terms
 
 K = NoticeKind
 
@@ -63,7 +64,8 @@ def refunded(book: Book, notice: Notice, terms: Terms) -> None:
     if payment is None:
         return
     if failed_refunds(book, payment):
-        _read_refunds(book, payment, notice, terms)
+        ref, now = payment_ref(payment), terms.now
+        _read(book, ref, "charge", notice, payment.customer_id, now, terms)
     case = _case_paid_by(book, payment)
     if case is None:
         _ask_for_invoice(book, payment, terms)
@@ -72,21 +74,6 @@ def refunded(book: Book, notice: Notice, terms: Terms) -> None:
     if invoice is not None and payment.refunded_minor:
         back = replace(payment, status="succeeded")
         take_reading(book, case, invoice, [back], terms, whole=False)
-
-
-def _read_refunds(book: Book, payment: Payment, notice: Notice, terms: Terms) -> None:
-    book.add(
-        action_for(
-            ActionKind.READ,
-            subject=payment_ref(payment),
-            merchant_id=terms.merchant.merchant_id,
-            account_id=terms.account.account_id,
-            due_at=terms.now,
-            customer_id=payment.customer_id,
-            nth=notice.event,
-            data={"type": "charge", "event": notice.event, "at": notice.occurred_at.isoformat()},
-        )
-    )
 
 
 def refund_failed(book: Book, notice: Notice, terms: Terms) -> None:
@@ -131,37 +118,47 @@ def _ask_for_invoice(book: Book, payment: Payment, terms: Terms) -> None:
 
 
 def disputed(book: Book, notice: Notice, terms: Terms) -> None:
-    """Report: a dispute began, changed or ended. Open, it holds the case of its payment. One that
-    ended before its payment was heard of is read again."""
+    """Report: a dispute began, changed or ended. Open, it holds every active case of the customer;
+    won or withdrawn, it lets them go; lost, it stops those of the same invoice or subscription
+    and lets go the others. Repeated, late or in another order it ends in the same."""
     dispute = notice.snapshot
     if not isinstance(dispute, Dispute):
         return
-    found = False
-    for payment in list(book.all(Payment)):
-        if payment.payment_id == dispute.payment_id or payment_ref(payment) == dispute.charge_id:
-            case = _case_paid_by(book, payment)
-            if case is not None:
-                found = True
-                _dispute_of(book, case, payment, dispute, notice, terms)
-    if not found and notice.kind in ENDED:
-        _read_again(book, dispute, None, notice, terms)
+    found = [payment for payment in book.all(Payment) if _is_disputed(payment, dispute)]
+    for payment in found:
+        _money_of(book, payment, dispute, notice, terms)
+        if _is_open(dispute, notice):
+            _hold_all(book, payment, dispute, notice, terms)
+        elif notice.kind is K.DISPUTE_LOST:
+            _stop_all(book, payment, terms)
+    if not found and (_is_open(dispute, notice) or notice.kind in ENDED):
+        _find_payment(book, dispute, notice, terms)
+    if notice.kind in ENDED or dispute.status in OVER:
+        for case in list(book.all(Case)):
+            lift(book, case, lambda hold: _is_of(hold, dispute), "the dispute is over", terms)
 
 
-def _dispute_of(
-    book: Book, case: Case, payment: Payment, dispute: Dispute, notice: Notice, terms: Terms
-) -> None:
-    if notice.kind in ENDED:
-        won, entered = notice.kind is K.DISPUTE_WON, _is_entered(book, case, payment)
-        if entered:
-            dispute_closed(book, case, dispute.id, won, dispute.amount_minor, terms)
-        _let_go(book, case, dispute, won, terms)
-        if not (entered and won):
-            _read_again(book, dispute, case.customer_id, notice, terms)
-    elif dispute.status in WITHDRAWN:
-        _let_go(book, case, dispute, True, terms)
-    elif notice.kind is K.DISPUTE_OPENED and case.state is CaseState.ACTIVE:
-        note(book, case, terms.now, "on_hold", "a payment of this invoice is disputed")
-        book.put(replace(case, waits=Waits.ON_HOLD, next_attempt_at=None))
+ENDED = frozenset({K.DISPUTE_WON, K.DISPUTE_LOST})
+# Of a dispute that has ended. `warning_closed`, `prevented`: an inquiry that never became one.
+OVER = frozenset({"won", "lost", "warning_closed", "prevented"})
+UNDER_WAY = frozenset(
+    {"warning_needs_response", "warning_under_review", "needs_response", "under_review"}
+)
+
+
+def _money_of(book: Book, payment: Payment, dispute: Dispute, notice: Notice, terms: Terms) -> None:
+    case = _case_paid_by(book, payment)
+    if notice.kind not in ENDED:
+        return
+    won, entered = (
+        notice.kind is K.DISPUTE_WON,
+        case is not None and _is_entered(book, case, payment),
+    )
+    if case is not None and entered:
+        dispute_closed(book, case, dispute.id, won, dispute.amount_minor, terms)
+    if not (entered and won):
+        customer = case.customer_id if case is not None else None
+        _read_again(book, dispute, customer, notice, terms)
 
 
 def _is_entered(book: Book, case: Case, payment: Payment) -> bool:
@@ -169,19 +166,66 @@ def _is_entered(book: Book, case: Case, payment: Payment) -> bool:
     return any(is_entered(book, case, EntryKind.RECOVERED, name) for name in names)
 
 
-ENDED = frozenset({K.DISPUTE_WON, K.DISPUTE_LOST})
-# An inquiry that never became a dispute.
-WITHDRAWN = frozenset({"warning_closed", "prevented"})
+def _is_disputed(payment: Payment, dispute: Dispute) -> bool:
+    return payment.payment_id == dispute.payment_id or payment_ref(payment) == dispute.charge_id
 
 
-def _let_go(book: Book, case: Case, dispute: Dispute, won: bool, terms: Terms) -> None:
-    """The hold of a dispute ends with it: won, the case is assessed anew; lost, it stops."""
-    if not won:
+def _is_of(hold: Hold, dispute: Dispute) -> bool:
+    """A hold from before disputes were told apart is named for its reason."""
+    return hold.name in {dispute.id, HoldReason.DISPUTE.value}
+
+
+def _is_open(dispute: Dispute, notice: Notice) -> bool:
+    began = notice.kind is K.DISPUTE_OPENED and dispute.status not in OVER
+    return began or (notice.kind is K.DISPUTE_UPDATED and dispute.status in UNDER_WAY)
+
+
+def _hold_all(book: Book, payment: Payment, dispute: Dispute, notice: Notice, terms: Terms) -> None:
+    """Who calls one charge wrong at their bank is not charged or urged for anything else until
+    that is settled. The dispute is then read: this report may have come after that of its end."""
+    hold = Hold(name=dispute.id, reason=HoldReason.DISPUTE)
+    mine = [case for case in _of_customer(book, payment) if hold not in holds_of(case)]
+    held = [put_on_hold(book, case, hold, terms) for case in mine]
+    if any(case.holds for case in held):
+        _read_dispute(book, dispute, notice, payment.customer_id, terms.now, terms)
+
+
+def _stop_all(book: Book, payment: Payment, terms: Terms) -> None:
+    for case in _concerned(book, payment):
         close_case(book, case, CaseState.STOPPED, "a dispute was lost", terms)
-    elif case.state is CaseState.ACTIVE and case.waits is Waits.ON_HOLD:
-        note(book, case, terms.now, "hold_lifted", "the dispute is over")
-        book.put(replace(case, waits=Waits.RETRYING))
-        book.add(case_action(case, ActionKind.ASSESS, terms.now, nth=f"dispute:{dispute.id}"))
+        now = book.get(Case, case.case_id)
+        if now is not None and now.state is not case.state:
+            look_at_collection(book, now, terms)
+
+
+def _of_customer(book: Book, payment: Payment) -> list[Case]:
+    """The customer's cases, and that of the payment's invoice."""
+    paid_by = _case_paid_by(book, payment)
+    customer = payment.customer_id or (paid_by.customer_id if paid_by else None)
+    mine = list(cases_of(book, customer))
+    return mine if paid_by is None or paid_by in mine else [*mine, paid_by]
+
+
+def _concerned(book: Book, payment: Payment) -> list[Case]:
+    """The cases of the same invoice or subscription; all where nothing tells which it was."""
+    mine = _of_customer(book, payment)
+    paid_by = _case_paid_by(book, payment)
+    invoice_id = paid_by.invoice_id if paid_by is not None else payment.invoice_id
+    invoice = book.get(Invoice, payment.account_id, invoice_id)
+    if invoice_id is None or invoice is None:
+        return mine
+    of = invoice.subscription_id
+    return [c for c in mine if c.invoice_id == invoice_id or (of and c.subscription_id == of)]
+
+
+def _find_payment(book: Book, dispute: Dispute, notice: Notice, terms: Terms) -> None:
+    """A charge that we never heard of: it is read, and the dispute once more after it."""
+    charge = dispute.charge_id or dispute.payment_id
+    if charge is None:
+        return
+    kind = "charge" if dispute.charge_id else "payment"
+    _read(book, charge, kind, notice, None, terms.now, terms)
+    _read_dispute(book, dispute, notice, None, terms.now + timedelta(minutes=1), terms)
 
 
 def _read_again(
@@ -189,15 +233,44 @@ def _read_again(
 ) -> None:
     """A dispute may end before the money it is about was entered, and be won before its loss is
     heard of (after an outage all come at once): it is read again once the payment was."""
+    due = terms.now + timedelta(minutes=1)
+    _read_dispute(book, dispute, notice, customer, due, terms, nth=f"after:{notice.kind}")
+
+
+def _read_dispute(
+    book: Book,
+    dispute: Dispute,
+    notice: Notice,
+    customer: str | None,
+    due: datetime,
+    terms: Terms,
+    *,
+    nth: str | None = None,
+) -> None:
+    _read(book, dispute.id, "dispute", notice, customer, due, terms, nth=nth)
+
+
+def _read(
+    book: Book,
+    subject: str,
+    kind: str,
+    notice: Notice,
+    customer: str | None,
+    due: datetime,
+    terms: Terms,
+    *,
+    nth: str | None = None,
+) -> None:
+    """Read something live because of this report, once for each report."""
     book.add(
         action_for(
             ActionKind.READ,
-            subject=dispute.id,
+            subject=subject,
             merchant_id=terms.merchant.merchant_id,
             account_id=terms.account.account_id,
-            due_at=terms.now + timedelta(minutes=1),
+            due_at=due,
             customer_id=customer,
-            nth=f"after:{notice.kind}",
-            data={"type": "dispute", "event": notice.event, "at": notice.occurred_at.isoformat()},
+            nth=nth or notice.event,
+            data={"type": kind, "event": notice.event, "at": notice.occurred_at.isoformat()},
         )
     )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.calendar import in_daytime
 from app.domain.declines import ASKS_CUSTOMER, DeclineKind
-from app.domain.dunning import Case, CaseKind, CaseState
+from app.domain.dunning import Case, CaseKind, CaseState, Waits
 from app.domain.ids import derive_id
 from app.domain.languages import language_for
 from app.domain.messages import Message, MessageState
@@ -192,14 +192,15 @@ def rank(message: Message) -> tuple[int, datetime, str]:
 
 
 def due_together(book: Book, message: Message, case: Case, now: datetime) -> list[Message]:
-    """Dunning letters to the same recipient about other active cases that are due as well. Their
-    cases keep the same policy, so that what is said of the end holds for all."""
+    """Dunning letters to the same recipient about other active cases that are due as well, and not
+    held. Their cases keep the same policy, so that what is said of the end holds for all."""
     if message.template not in DUNNING_TEMPLATES or message.channel != "mail":
         return []
     cases = {
         other.case_id
         for other in book.all(Case)
         if other.state is CaseState.ACTIVE
+        and other.waits is not Waits.ON_HOLD
         and other.customer_id == case.customer_id
         and other.policy == case.policy
         and other.driven == case.driven

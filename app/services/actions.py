@@ -17,6 +17,7 @@ from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services import (
     access,
+    case_commands,
     driving,
     dunning,
     endings,
@@ -51,6 +52,9 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.DELIVER_EVENT: event_deliveries.deliver,
     ActionKind.RECONCILE: reconciling.reconcile,
     ActionKind.GIVE_BACK: driving.give_back,
+    ActionKind.RELEASE: case_commands.let_go,
+    ActionKind.COLLECTION: driving.settle_collection,
+    ActionKind.FORGIVE: endings.forgive,
     ActionKind.REMIND: reminders.remind,
     ActionKind.CARD_LOOK: reminders.look_at_card,
     ActionKind.ACCESS_CHANGE: access.record,

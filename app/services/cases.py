@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain.actions import CASE_ACTIONS, Action, ActionState
+from app.domain.actions import CASE_ACTIONS, HELD_ACTIONS, Action, ActionState
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, Case, CaseEvent, CaseState, Waits
 from app.domain.messages import LinkEvent, Message, PaymentLink
@@ -14,6 +14,10 @@ from app.ports.world import World
 
 # What a timeline line may not show: who is held out stays secret, or it would change behaviour.
 SECRET_INPUTS = frozenset({"arm", "assignment", "holdout", "holdout_percent", "experiment"})
+
+
+class UnknownCase(LookupError):
+    """The merchant has no such case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ class LinkSteps:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFile:
     """A case with all that belongs to it, each list oldest first. `next_action` is what the
-    database holds to be done next; None where nothing is."""
+    database holds to be done next; None where nothing is, as on hold without a last day."""
 
     case: Case
     attempts: tuple[Attempt, ...]
@@ -116,7 +120,6 @@ async def find(
 async def show(world: World, merchant_id: str, case_id: str) -> CaseFile | None:
     """One case of this merchant; None for one of another, as for one that does not exist."""
     of_case = {"merchant_id": merchant_id, "case_id": case_id}
-    pending = {**of_case, "state": ActionState.PENDING, "kind": tuple(CASE_ACTIONS)}
     async with world.store.transaction(merchant_id) as tx:
         cases = await tx.load(Case, [(case_id,)])
         if not cases or cases[0].merchant_id != merchant_id:
@@ -124,6 +127,8 @@ async def show(world: World, merchant_id: str, case_id: str) -> CaseFile | None:
         attempts = await tx.find(Attempt, where=of_case, order=("number",))
         messages = await tx.find(Message, where=of_case, order=("due_at", "message_id"))
         timeline = await tx.find(CaseEvent, where=of_case, order=("at", "seq"))
+        kinds = tuple(HELD_ACTIONS if cases[0].waits is Waits.ON_HOLD else CASE_ACTIONS)
+        pending = {**of_case, "state": ActionState.PENDING, "kind": kinds}
         actions = await tx.find(Action, where=pending, order=("due_at", "key"), limit=1)
         links = await _links(tx, cases[0])
     return CaseFile(

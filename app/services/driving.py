@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseKind, CaseState, Trigger
+from app.domain.holds import must_rest
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.openings import case_action
@@ -19,6 +20,7 @@ WATCH_AT_LEAST = timedelta(days=1)  # a case the provider works is looked at onc
 AFTER_PROVIDER = timedelta(hours=2)  # and so long after the provider's own next try
 PARKED_AFTER = timedelta(days=7)  # a case the provider works and does not end
 PLANS_AGAIN = "the provider plans retries again; the case is left to it"
+COLLECTS_ON = "the provider goes on collecting it although the case is held or stopped"
 CHARGED_AGAIN = "the provider tried to charge it although we had taken it over; it is left to it"
 
 
@@ -80,13 +82,76 @@ def watch_again(at: Desk, case: Case, invoice: Invoice) -> None:
         at.book.add(case_action(case, ActionKind.WATCH, due, nth=due.date().isoformat()))
 
 
+async def settle_collection(world: World, action: Action) -> None:
+    """Where the provider collects an invoice by itself: turn that off while the case is held and
+    after a person stopped it, and on again after the hold, if it was us who had turned it off.
+
+    Safe to repeat. That we turn it off is committed before it is done, so that a process that
+    dies in between leaves no invoice that nobody collects.
+    """
+    async with glance(world, action) as at:
+        if at is None or _is_settled(at, action):
+            return
+        account, invoice_id, rests = at.terms.account, at.case.invoice_id, must_rest(at.case)
+    reading = await world.payments.read_invoice(account, invoice_id)
+    if not rests and reading.invoice.status is InvoiceStatus.OPEN:
+        invoice = await world.payments.resume_provider_retries(account, invoice_id)
+        reading = replace(reading, invoice=invoice)
+    elif rests and is_collected_there(reading.invoice) and await _still(world, action):
+        invoice = await world.payments.stop_provider_retries(account, invoice_id)
+        reading = replace(reading, invoice=invoice)
+    async with desk(world, action, reading.method) as at:
+        if at is not None:
+            at.done(action)
+            _settled(at, reading.invoice, rests)
+
+
+def _is_settled(at: Desk, action: Action) -> bool:
+    case = at.case
+    reasons = (
+        (case.driven, "we collect it"),
+        (case.kind is CaseKind.INVOICE, "nobody charges it"),
+        (not must_rest(case) and not case.stilled, "the provider collects it already"),
+    )
+    why = next((reason for holds, reason in reasons if holds), None)
+    if why is not None:
+        at.done(action, why)
+    return why is not None
+
+
+async def _still(world: World, action: Action) -> bool:
+    """Commit that the provider's collection is turned off by us; False where it need not be."""
+    async with glance(world, action) as at:
+        if at is None or not must_rest(at.case):
+            return False
+        at.book.put(replace(at.case, stilled=True))
+    return True
+
+
+def _settled(at: Desk, invoice: Invoice, rests: bool) -> None:
+    case, now = at.case, at.terms.now
+    if rests and is_collected_there(invoice):
+        at.book.add(alert(now, case.merchant_id, "provider_retries", case.case_id, COLLECTS_ON))
+    elif rests:
+        note(at.book, case, now, "given_back", "the provider's own retries are off while it waits")
+    elif not must_rest(case):
+        at.book.put(replace(case, stilled=False, next_attempt_at=invoice.next_attempt_at))
+        note(at.book, case, now, "given_back", "the provider's own retries are on again")
+        watch_again(at, at.case, invoice)
+
+
 async def give_back(world: World, action: Action) -> None:
     """The account drives no more: turn the provider's own collection of this invoice on again.
 
-    Safe to repeat. An attempt of ours in doubt is found out about first.
+    Safe to repeat. An attempt of ours in doubt is found out about first. Of a case on hold the
+    provider's collection stays off: the release turns it on.
     """
     async with glance(world, action, Attempt) as at:
         if at is None or _stays(at, action) or _is_in_doubt(at, action):
+            return
+        if must_rest(at.case):
+            at.done(action)
+            _leave_held(at)
             return
         account, invoice_id = at.terms.account, at.case.invoice_id
     reading = await world.payments.read_invoice(account, invoice_id)
@@ -100,6 +165,13 @@ async def give_back(world: World, action: Action) -> None:
         if at.case.state is CaseState.ACTIVE and at.case.driven:
             text = "the account is observed from now on: the provider retries again"
             leave_to_provider(at, reading.invoice, text)
+
+
+def _leave_held(at: Desk) -> None:
+    case = replace(at.case, mode=CollectionMode.OBSERVE, driven=False, stilled=True)
+    at.book.put(case)
+    text = "the account is observed from now on: the provider retries again after the hold"
+    note(at.book, case, at.terms.now, "given_back", text)
 
 
 def _stays(at: Desk, action: Action) -> bool:

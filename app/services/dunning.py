@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.backup_cards import backup_of
-from app.domain.cards import card_key_of, rail_of, uses_of
+from app.domain.cards import card_key_of, uses_of
 from app.domain.decisions import (
     NEW_CARDS_WITHIN,
     decide,
@@ -17,16 +17,14 @@ from app.domain.dunning import (
     Attempt,
     AttemptState,
     CardUse,
-    Case,
     CaseKind,
     CaseState,
     Trigger,
-    Waits,
 )
 from app.domain.fuses import SPACING
+from app.domain.holds import is_barred
 from app.domain.merchants import CollectionMode, ProviderAccount
 from app.domain.mirror import InvoiceStatus, PaymentMethod
-from app.domain.network_rules import earliest_within_budget
 from app.domain.openings import case_action
 from app.domain.outcomes import (
     NEVER_HAPPENED_AFTER,
@@ -42,6 +40,15 @@ from app.domain.terms import note, with_decline
 from app.ports.payments import TURN_WITHIN, InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import pause_account
+from app.services.before_charging import (
+    AFTER_HOLD,
+    KEPT,
+    is_by_link,
+    may_go,
+    may_repeat,
+    network_forbids,
+    wake,
+)
 from app.services.driving import (
     is_collected_there,
     left_to_provider,
@@ -56,7 +63,6 @@ from app.services.work import Desk, desk, glance
 # A first send leaves at most 30 s after its intent, the wait for its turn included; a process that
 # slept since then leaves it to `resolve`.
 FIRST_SEND_WITHIN = timedelta(seconds=30) - TURN_WITHIN
-AFTER_HOLD = timedelta(days=1)
 RESOLVED = "resolved already"
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
 CHARGED = frozenset(AttemptState) - {AttemptState.NOT_EXECUTED, AttemptState.PLANNED}
@@ -82,11 +88,14 @@ async def assess(world: World, action: Action) -> None:
         if at is None:
             return
         mode = CollectionMode.DRIVE if ours else at.case.mode
-        at.book.put(replace(at.case, driven=driven, mode=mode))
+        stilled = at.case.stilled and not driven
+        at.book.put(replace(at.case, driven=driven, mode=mode, stilled=stilled))
         if driven:
             note(at.book, at.case, at.terms.now, "taken_over", "the provider's retries are off")
         take(at, reading, first=True)
         _decide(at, reading)
+        if (action.data or {}).get("again") is not None:
+            await wake(at)
         at.done(action)
 
 
@@ -124,7 +133,8 @@ def _decide(at: Desk, reading: InvoiceReading) -> None:
 
 
 async def retry(world: World, action: Action) -> None:
-    """Charge the invoice once: last look, intent committed, call, result in one transaction.
+    """Charge the invoice once: last look, intent committed, looked at the case once more, call,
+    result in one transaction.
 
     Safe to run twice: a second run finds the intent, which only `resolve` may follow up.
     """
@@ -138,7 +148,9 @@ async def retry(world: World, action: Action) -> None:
     if trigger is Trigger.BACKUP_CARD:
         await look_into_wallet(world, action, account)
     attempt = await _intend(world, action, trigger, reading)
-    if attempt is not None and world.clock.now() - attempt.intent_at <= FIRST_SEND_WITHIN:
+    if attempt is None or not await may_go(world, action, attempt):
+        return
+    if world.clock.now() - attempt.intent_at <= FIRST_SEND_WITHIN:
         method = attempt.method_id if trigger in WITH_OWN_METHOD else None
         await charge(world, action, account, invoice_id, attempt, method)
 
@@ -234,8 +246,8 @@ def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReadi
     if doubts := [resolve_action(case, a).due_at for a in mine if a.state in IN_DOUBT]:
         _again_at(at, action, trigger, min(doubts), "an earlier attempt is still in doubt")
         return True
-    if case.waits is Waits.ON_HOLD:
-        _again_at(at, action, trigger, now + AFTER_HOLD, "the case is on hold")
+    if is_barred(case, by_link=is_by_link(action)):
+        _put_off(at, action, trigger)
         return True
     if is_under_way(reading):
         _again_at(at, action, trigger, now + AFTER_DEBIT, "a payment is under way at the bank")
@@ -257,7 +269,17 @@ def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReadi
         due = first + NEW_CARDS_WITHIN
         _again_at(at, action, trigger, due, "three new cards were tried within a day")
         return True
-    return trigger is Trigger.HOLDFAST and _over_budget(at, reading)
+    return _over_budget(at, trigger, reading)
+
+
+def _put_off(at: Desk, action: Action, trigger: Trigger) -> None:
+    """What was planned or ordered is void on hold: the release decides anew. What others asked
+    for waits."""
+    if trigger in KEPT:
+        due = at.terms.now + AFTER_HOLD
+        _again_at(at, action, trigger, due, "the case is on hold")
+    else:
+        note(at.book, at.case, at.terms.now, "waits", "the case is on hold")
 
 
 def _again_at(at: Desk, action: Action, trigger: Trigger, due: datetime, why: str) -> None:
@@ -273,15 +295,16 @@ def _again_at(at: Desk, action: Action, trigger: Trigger, due: datetime, why: st
     at.book.add(case_action(at.case, ActionKind.RETRY, due, nth=nth, data=action.data))
 
 
-def _over_budget(at: Desk, reading: InvoiceReading) -> bool:
-    """Budgets are counted again right before the charge: others may have used the card since."""
-    uses = uses_of(at.book.all(CardUse), card_key_of(reading.method), reading.method)
-    brand = reading.method.brand if reading.method else None
-    now = at.terms.now
-    within, rule = earliest_within_budget(uses, rail=rail_of(reading.method), brand=brand, at=now)
-    if within <= now and rule is None and not any(use.never for use in uses):
+def _over_budget(at: Desk, trigger: Trigger, reading: InvoiceReading) -> bool:
+    """Budgets hold for what nobody but us asks for. Ours is decided anew, an operator's is not
+    made."""
+    if trigger not in {Trigger.HOLDFAST, Trigger.OPERATOR} or not network_forbids(at, reading):
         return False
-    decide(at.book, at.case, at.policy, at.terms, reading.method)
+    if trigger is Trigger.HOLDFAST:
+        decide(at.book, at.case, at.policy, at.terms, reading.method)
+    else:
+        why = "the card's network does not allow an attempt now"
+        note(at.book, at.case, at.terms.now, "waits", why)
     return True
 
 
@@ -363,14 +386,6 @@ def _still_in_doubt(at: Desk, attempt: Attempt, reading: InvoiceReading) -> Atte
     attempt = replace(attempt, reads=attempt.reads + 1)
     at.book.put(attempt)
     at.book.add(resolve_action(at.case, attempt))
-    if processing or age >= RESEND_WITHIN or not _may_repeat(at.case, attempt, reading):
+    if processing or age >= RESEND_WITHIN or not may_repeat(at.case, attempt, reading):
         return None
     return attempt
-
-
-def _may_repeat(case: Case, attempt: Attempt, reading: InvoiceReading) -> bool:
-    """Whether nothing has stopped the case since the request was sent first."""
-    if case.state is not CaseState.ACTIVE or case.waits is Waits.ON_HOLD:
-        return False
-    ours = case.driven or attempt.trigger is not Trigger.HOLDFAST
-    return ours and reading.invoice.status is InvoiceStatus.OPEN

@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind
+from app.domain.case_commands import is_forgiven
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of
-from app.domain.old_debts import HELD_FOR, is_held
+from app.domain.old_debts import HELD_FOR
 from app.domain.openings import case_action
 from app.domain.policies import MessageClass
 from app.domain.sequence import (
@@ -25,9 +26,9 @@ from app.ports.world import World
 from app.services.driving import PARKED_AFTER
 from app.services.looks import is_under_way, take
 from app.services.posting import is_our_fault
-from app.services.work import Desk, desk
+from app.services.work import Desk, desk, glance
 
-LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt or a held case
+LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt
 UNDELIVERABLE = frozenset({MessageState.FAILED, MessageState.DROPPED})
 MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 ENDABLE = frozenset({"past_due", "unpaid"})
@@ -69,23 +70,28 @@ def _may_end(at: Desk, action: Action) -> bool:
     if case.state is not CaseState.ACTIVE:
         at.done(action, f"the case is {case.state}")
         return False
-    if is_held(case):
-        later = now + HELD_FOR
-        at.book.add(case_action(case, ActionKind.END, later, nth=later.isoformat()))
-        at.done(action, "an old debt waits for its release")
-        return False
+    if case.waits is Waits.ON_HOLD:
+        return _while_held(at, action)
     if not case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
         _leave_to_provider(at, action)
         return False
     if case.window_ends_at > now:
         return _again(at, action, case.window_ends_at, "the window was moved")
     mine = [a for a in at.book.all(Attempt) if a.case_id == case.case_id]
-    if any(a.state in IN_DOUBT for a in mine) or case.waits is Waits.ON_HOLD:
-        return _again(at, action, now + LATER, "waits for an attempt in doubt or a hold")
+    if any(a.state in IN_DOUBT for a in mine):
+        return _again(at, action, now + LATER, "waits for an attempt in doubt")
     allowed = _notice_allows(at)
     if allowed is None or allowed > now:
         return _again(at, action, allowed or now + LATER, "waits for the final notice")
     return True
+
+
+def _while_held(at: Desk, action: Action) -> bool:
+    """The release moves the window; until then the end is only put off."""
+    later = at.terms.now + HELD_FOR
+    at.book.add(case_action(at.case, ActionKind.END, later, nth=f"held:{later.isoformat()}"))
+    at.done(action, "the case is on hold")
+    return False
 
 
 def _again(at: Desk, action: Action, due: datetime, why: str) -> bool:
@@ -189,3 +195,30 @@ def _ended(at: Desk, action: Action) -> None:
         return
     for row in letters_on("ended", at.policy):
         plan_letter(at.book, case, row, at.terms.now, at.terms)
+
+
+async def forgive(world: World, action: Action) -> None:
+    """Close the invoice of a debt that was forgiven, so that nobody collects it again.
+
+    Safe to repeat: the call has a key of the case, and an invoice that is closed is fine. One that
+    was paid meanwhile recovers the case.
+    """
+    async with glance(world, action) as at:
+        if at is None:
+            return
+        if not is_forgiven(at.case):
+            at.done(action, f"the case is {at.case.state}")
+            return
+        account, case = at.terms.account, at.case
+    reading = await world.payments.read_invoice(account, case.invoice_id)
+    if reading.invoice.status is InvoiceStatus.OPEN:
+        how = (action.data or {})["close"]
+        key = f"{case.case_id}:forgive"
+        await world.payments.close_invoice(account, case.invoice_id, how=how, key=key)
+    async with desk(world, action, reading.method, after_the_deed=True) as at:
+        if at is None:
+            return
+        take(at, reading)
+        at.done(action)
+        if at.case.state is CaseState.STOPPED:
+            note(at.book, at.case, at.terms.now, "stopped", "the invoice is closed: forgiven")

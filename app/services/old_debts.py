@@ -1,14 +1,11 @@
 """Releasing old debts: from here on they are collected like any other."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from app.domain.actions import ActionKind
 from app.domain.dunning import Case, CaseState, Waits
+from app.domain.holds import release_old_debt
 from app.domain.merchants import ProviderAccount
 from app.domain.old_debts import OLD_DEBT, is_held
-from app.domain.openings import case_action
-from app.domain.records import Book
 from app.domain.terms import note
 from app.ports.store import Transaction
 from app.ports.world import World
@@ -73,16 +70,7 @@ async def _release(world: World, found: Case, wait: timedelta) -> int:
         if case is None or not is_held(case):
             return 0
         now = world.clock.now()
-        _let_go(book, case, now + wait)
+        release_old_debt(book, case, now + wait)
         note(book, case, now, "hold_lifted", "the old debt was released")
         await write(tx, book, at=now)
     return 1
-
-
-def _let_go(book: Book, case: Case, due: datetime) -> None:
-    """The case begins at `due`, with as long a window as if it had failed then."""
-    ends_at = due + (case.window_ends_at - case.opened_at)
-    begun = replace(case, waits=Waits.RETRYING, reason=None, window_ends_at=ends_at)
-    book.put(begun)
-    book.add(case_action(begun, ActionKind.ASSESS, due, nth="released"))
-    book.add(case_action(begun, ActionKind.END, ends_at, nth="released"))

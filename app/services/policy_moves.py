@@ -14,15 +14,12 @@ from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.audit import audit
 from app.services.books import account_terms, load_case, write
+from app.services.cases import UnknownCase
 from app.services.policies import PolicyRefused, UnknownPolicy, show_policy
 from app.services.shelves import keep_file, key_of_label, opening, shelf_of
 
 SCANNED = 2_000  # cases looked at for one page, at most
 Position = tuple[datetime, str]
-
-
-class UnknownCase(LookupError):
-    """The merchant has no such case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,9 @@ async def desk(
 
 
 @asynccontextmanager
-async def glance(world: World, action: Action, *kinds: type[Any]) -> AsyncIterator[Desk | None]:
+async def glance(
+    world: World, action: Action, *kinds: type[Any], after_the_deed: bool = False
+) -> AsyncIterator[Desk | None]:
     """Like `desk`, but with the case alone on it, and its customer's rows of `kinds`.
 
     For the look before the network is asked, which mostly finds that all is as planned: a third
@@ -95,7 +97,7 @@ async def glance(world: World, action: Action, *kinds: type[Any]) -> AsyncIterat
         cases, *also = await tx.ask(
             Ask(Case, keys=[(action.case_id or action.subject,)]), *_about(action)
         )
-        if not cases or not _stands(also[0], action):
+        if not cases or not (after_the_deed or _stands(also[0], action)):
             if not cases:
                 await tx.save([replace(action, state=ActionState.DROPPED, note="no such case")])
             yield None

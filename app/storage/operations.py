@@ -1,8 +1,8 @@
-"""The inbox, the audit log, alerts."""
+"""The inbox, the audit log, alerts, the keys of commands."""
 
 from sqlalchemy import BigInteger, Column, Identity
 
-from app.domain.operations import SHARES, Alert, AuditEntry, InboxEvent
+from app.domain.operations import SHARES, Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.storage.merchants import MERCHANT
 from app.storage.tables import check, index, refers, table_of
 
@@ -28,3 +28,4 @@ ALERTS = table_of(
     refers(MERCHANT, "merchants"),
     index("alerts_untold", "at", where="told_at is null and resolved_at is null"),
 )
+IDEMPOTENCY_KEYS = table_of(IdempotencyKey, "idempotency_keys", refers(MERCHANT, "merchants"))

@@ -26,7 +26,7 @@ from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAcc
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod, Subscription
 from app.domain.mrr import MrrMovement
-from app.domain.operations import Alert, AuditEntry, InboxEvent
+from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
 from app.storage import dunning, events, ledgers, merchants, messages, mirror, operations
@@ -63,6 +63,7 @@ TABLES: dict[type[Any], Table] = {
     MrrMovement: ledgers.MRR_MOVEMENTS,
     AuditEntry: operations.AUDIT_LOG,
     Alert: operations.ALERTS,
+    IdempotencyKey: operations.IDEMPOTENCY_KEYS,
     EventEndpoint: events.EVENT_ENDPOINTS,
     EventSubject: events.EVENT_SUBJECTS,
     OutgoingEvent: events.OUTGOING_EVENTS,

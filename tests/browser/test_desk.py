@@ -78,6 +78,33 @@ def test_the_desk_works_without_javascript(opened, site):
     assert "Nothing was changed." in page.get_by_role("alert").inner_text()
 
 
+def by_keyboard(page, command):
+    """Opens a command and presses its button, with no mouse; what it said before."""
+    page.locator("summary", has_text=command).focus()
+    page.keyboard.press("Enter")
+    told = page.locator("details[open] form").inner_text()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('details[open] button')"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[role=status]")
+    return told
+
+
+def test_a_case_is_held_and_released_with_the_keyboard_alone(opened, site):
+    page = opened(CASE)
+
+    told = by_keyboard(page, "Put on hold")
+    held = page.get_by_role("status").inner_text()
+    by_keyboard(page, "Release")
+    released = page.get_by_role("status").inner_text()
+
+    assert "Nothing is charged, nobody is written to and nothing ends" in told
+    assert held == "The case is on hold."
+    assert released == "The case goes on."
+
+
 def test_a_letter_is_seen_in_its_frame(opened, site):
     page = opened(CASE)
 

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.calendar import in_daytime, zone
+from app.domain.dunning import Case, Waits
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Customer
-from app.domain.sequence import AT_MOST_IN_30_DAYS, PAUSE_BETWEEN, sendable_at
+from app.domain.records import Book
+from app.domain.sequence import AT_MOST_IN_30_DAYS, PAUSE_BETWEEN, due_together, sendable_at
 from tests.domain.builders import terms
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
@@ -143,3 +145,18 @@ def test_caps_over_all_cases(
     when, _ = sendable_at(a_message(template), others, None, terms(NOON))
 
     assert when == expected
+
+
+@pytest.mark.parametrize(("waits", "together"), [(Waits.RETRYING, 1), (Waits.ON_HOLD, 0)])
+def test_the_letter_of_a_held_case_travels_with_no_other(waits: Waits, together: int) -> None:
+    given: dict[str, Any] = {"merchant_id": "mer_1", "account_id": "acc_1", "customer_id": "cus_1"}
+    when: dict[str, Any] = {"opened_at": NOON, "window_ends_at": NOON}
+    mine = Case(case_id="case_1", invoice_id="in_1", **given, **when)
+    other = Case(case_id="case_2", invoice_id="in_2", waits=waits, **given, **when)
+    letter = a_message(recipient="a@example.com")
+    book = Book()
+    book.know([mine, other, letter, replace(letter, message_id="msg_2", case_id="case_2")])
+
+    found = due_together(book, letter, mine, NOON)
+
+    assert len(found) == together

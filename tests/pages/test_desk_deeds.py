@@ -106,3 +106,80 @@ async def test_a_preview_of_nonsense_is_one_of_the_usual(query):
 
     assert page.status_code == 200
     assert "Day 28" in page.text
+
+
+ONCE = "a-mark-of-one-page"
+
+
+async def test_a_case_is_held_and_released_by_its_buttons():
+    desk = await a_desk(*everything())
+    path = f"{CASES}/{desk.case.case_id}"
+
+    form = {"reason": "promise_to_pay", "until": "2026-12-24", "note": "she called", "once": ONCE}
+    held = await desk.presses(path + "/hold", **form)
+    page = (await desk.browser.get(held.headers["location"])).text
+    again = await desk.presses(path + "/hold", **form)
+    freed = await desk.presses(path + "/release", reason="", once=ONCE + "2")
+    after = (await desk.browser.get(freed.headers["location"])).text
+
+    assert held.status_code == again.status_code == freed.status_code == 303
+    assert "The case is on hold." in page
+    assert "Promised to pay, until 25 Dec 2026" in page
+    assert "she called" in page
+    assert "Go on: the hold ends" in page
+    assert "Charge now" not in page
+    assert "The case goes on." in after
+
+
+async def test_a_case_is_stopped_and_forgiven_by_its_buttons():
+    desk = await a_desk(*everything())
+    path = f"{CASES}/{desk.case.case_id}"
+
+    stopped = await desk.presses(path + "/stop", reason="she left", once=ONCE)
+    page = (await desk.browser.get(stopped.headers["location"])).text
+    forgiven = await desk.presses(path + "/forgive", once=ONCE + "2")
+    after = (await desk.browser.get(forgiven.headers["location"])).text
+
+    assert "The case is stopped." in page
+    assert "Stop collecting" not in page
+    assert "Forgive the debt" in page
+    assert "The debt is forgiven." in after
+    assert "Forgive the debt" not in after
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "why"),
+    [
+        ("hold", {"reason": "mood"}, "there is no such reason"),
+        ("hold", {"reason": ""}, "a hold needs a reason"),
+        ("hold", {"reason": "operator", "until": "9999-12-31"}, "nobody waits as long"),
+        ("hold", {"reason": "operator", "until": "2026-02-30"}, "there is no such day"),
+        ("hold", {"reason": "operator", "until": "2020-01-01"}, "this day is over"),
+        (
+            "hold",
+            {"reason": "operator", "until": "\u0662\u0660\u0662\u0667-01-01"},
+            "is written as",
+        ),
+        ("stop", {"reason": " \r\n"}, "it needs a reason"),
+        ("release", {"reason": ""}, "the case is not held"),
+    ],
+)
+async def test_nonsense_at_the_desk_changes_nothing_and_says_why(name, form, why):
+    desk = await a_desk(*everything())
+
+    answer = await desk.presses(f"{CASES}/{desk.case.case_id}/{name}", once=ONCE, **form)
+
+    assert answer.status_code == 409
+    assert "Nothing was changed." in answer.text
+    assert why in answer.text
+
+
+@pytest.mark.parametrize("once", ["", "x", "a b c d e f g h", "x" * 300])
+async def test_a_form_without_its_mark_does_nothing(once):
+    desk = await a_desk(*everything())
+
+    path = f"{CASES}/{desk.case.case_id}/stop"
+    answer = await desk.presses(path, reason="x", once=once)
+
+    assert answer.status_code == 409
+    assert "load the page again" in answer.text

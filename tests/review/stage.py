@@ -71,6 +71,7 @@ class Bank:
     answers: list[PayAnswer] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
     fault: Exception | None = None
+    shows: list[Notice] = field(default_factory=list)
     on_read: Hook | None = None
     on_pay: Hook | None = None
 
@@ -100,6 +101,9 @@ class Bank:
     async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
         self.invoice = replace(self.invoice, auto_advance=False, next_attempt_at=None)
         return replace(self.invoice, **OWN, seen_at=self.clock.now())
+
+    async def read_object(self, account: ProviderAccount, **told: Any) -> list[Notice]:
+        return self.shows
 
     async def set_default_method(self, account: ProviderAccount, **told: Any) -> None:
         self.method = NEW_CARD

@@ -8,6 +8,7 @@ import pytest
 from app.domain.actions import ActionKind
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import CaseState, Waits
+from app.domain.holds import HoldReason
 from app.domain.mirror import Dispute, PaymentMethod
 from app.domain.notices import Notice, NoticeKind
 from app.domain.outcomes import Outcome, PayAnswer
@@ -15,6 +16,8 @@ from app.domain.policies import EndPolicy
 from app.domain.terms import decline_json
 from app.ports.mailer import MailDeferred
 from app.ports.payments import ProviderUnavailable
+from app.services import case_commands
+from app.services.case_commands import Order
 from app.services.looks import take
 from app.services.work import desk
 from tests.domain.builders import ACCOUNT, a_payment, notice
@@ -56,6 +59,12 @@ async def disputed(stage: Stage) -> None:
     await stage.hears(seen, a_dispute(stage, K.DISPUTE_OPENED))
 
 
+async def is_held(stage: Stage) -> None:
+    """An operator holds the case."""
+    order = Order(merchant_id="mer_1", case_id=(await stage.case()).case_id, key="h", actor="k")
+    await case_commands.hold(stage.world, order, reason=HoldReason.OPERATOR, until=None, text=None)
+
+
 def a_new_card(stage: Stage, method: str = "pm_2") -> Notice:
     stage.bank.method = NEW_CARD
     return notice(
@@ -76,6 +85,68 @@ async def test_a_disputed_case_is_charged_by_nothing_and_nobody(stage: Stage) ->
 
     assert stage.bank.calls == []
     assert (await stage.case()).waits is Waits.ON_HOLD
+
+
+async def test_a_card_entered_by_our_link_pays_what_only_a_person_holds(stage: Stage) -> None:
+    await is_held(stage)
+
+    await stage.hears(a_new_card(stage))
+    await stage.works()
+
+    assert stage.bank.calls == [("pay", "2", "pm_2")]
+
+
+async def test_an_end_that_meets_a_hold_leaves_the_window_where_it_is(stage: Stage) -> None:
+    await is_held(stage)
+    before = (await stage.case()).window_ends_at
+
+    await stage.passes(days=60)
+
+    assert (await stage.case()).window_ends_at == before
+    assert stage.bank.calls == []
+    assert len(await stage.pending(ActionKind.END)) == 1
+
+
+async def test_a_dispute_opened_after_its_end_was_told_does_not_hold_for_good(
+    stage: Stage,
+) -> None:
+    part = a_payment(stage.clock.now(), charge_id="ch_part", payment_id="pi_part")
+    stage.bank.shows = [a_dispute(stage, K.DISPUTE_WON, status="won")]
+
+    await stage.hears(
+        notice(K.PAYMENT_SUCCEEDED, stage.clock.now(), snapshot=part),
+        a_dispute(stage, K.DISPUTE_WON, status="won"),
+        a_dispute(stage, K.DISPUTE_OPENED, status="needs_response"),
+    )
+    held = (await stage.case()).waits
+    await stage.works()
+
+    assert held is Waits.ON_HOLD
+    assert (await stage.case()).waits is Waits.RETRYING
+
+
+async def test_two_reasons_to_wait_end_with_the_last(stage: Stage) -> None:
+    await disputed(stage)
+    await is_held(stage)
+
+    await stage.hears(a_dispute(stage, K.DISPUTE_WON))
+    still = (await stage.case()).waits
+    order = Order(merchant_id="mer_1", case_id=(await stage.case()).case_id, key="r", actor="k")
+    await case_commands.release(stage.world, order, reason=None)
+
+    assert still is Waits.ON_HOLD
+    assert (await stage.case()).waits is Waits.RETRYING
+
+
+async def test_an_ordered_attempt_is_void_once_the_case_is_held(stage: Stage) -> None:
+    order = Order(merchant_id="mer_1", case_id=(await stage.case()).case_id, key="o", actor="k")
+    await stage.works()
+    await case_commands.retry(stage.world, order)
+    await is_held(stage)
+
+    await stage.passes(days=3)
+
+    assert stage.bank.calls == []
 
 
 async def test_a_hold_survives_the_next_decision(stage: Stage) -> None:
@@ -251,10 +322,7 @@ async def test_a_dispute_lost_before_the_payment_was_read_is_entered_after_it(
     stage.is_paid("ch_x", payment_id="pi_x")
     (payment,) = [p for p in stage.bank.payments if p.charge_id == "ch_x"]
 
-    async def read_object(*given: object, **told: object) -> list[Notice]:
-        return [a_dispute(stage, K.DISPUTE_LOST, charge_id="ch_x", payment_id="pi_x")]
-
-    stage.bank.read_object = read_object  # type: ignore[attr-defined]
+    stage.bank.shows = [a_dispute(stage, K.DISPUTE_LOST, charge_id="ch_x", payment_id="pi_x")]
 
     await stage.hears(
         a_payment_notice(stage.clock.now()),

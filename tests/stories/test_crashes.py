@@ -17,7 +17,7 @@ from tests.stories.stage import HOUR, Stage
 pytestmark = pytest.mark.anyio
 
 
-async def many(stage: Stage, behaviour: dict[str, Any], n: int = 14, **told: Any) -> list[Case]:
+async def many(stage: Stage, behaviour: dict[str, Any], n: int = 16, **told: Any) -> list[Case]:
     """The cases of `n` people whose renewals fail at one instant."""
     people: list[Person] = [await stage.subscriber(behaviour, **told) for _ in range(n)]
     await stage.fails(people[0])

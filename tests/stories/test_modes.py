@@ -176,7 +176,7 @@ async def test_a_case_left_to_the_provider_is_not_taken_over_again(stage: Stage)
     disputed = stage.there("charges", customer=person.customer)["data"][-1]["id"]
     dispute = stage.act(person, "dispute", charge=disputed)
     await stage.plays()
-    stage.act(person, "close_dispute", status="won", **dispute)
+    stage.act(person, "close_dispute", won=True, **dispute)
     await stage.plays()
 
     assert not (await stage.case(person)).driven

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.actions import Action
-from app.domain.dunning import Attempt, Case, CaseEvent, CaseState
+from app.domain.dunning import Attempt, Case, CaseEvent, CaseState, Waits
+from app.domain.holds import Hold, HoldReason, holds_of
 from app.domain.messages import Message
 from app.domain.mirror import Customer, PaymentMethod
 from app.pages.operator import words
@@ -134,15 +135,17 @@ class Teller:
     def what_next(self, case: Case, action: Action | None) -> Shown:
         """What happens next, in a sentence and when; why nothing does where nothing does."""
         if action is not None:
-            held = self.text(action.note or "")
-            return {"what": words.NEXT[action.kind], "at": self.moment(action.due_at), "why": held}
+            why = self.text(action.note or "")
+            return {"what": words.NEXT[action.kind], "at": self.moment(action.due_at), "why": why}
+        held = case.waits is Waits.ON_HOLD
         return {
-            "what": NOTHING.get(case.state, ""),
+            "what": ON_HOLD if held else NOTHING.get(case.state, ""),
             "at": None,
             "why": self.text(case.reason or ""),
         }
 
 
+ON_HOLD = "Nothing, until it is released."
 NOTHING = {
     CaseState.ACTIVE: "Nothing is planned. That should not be: tell whoever runs the service.",
     CaseState.PARKED: "Nothing, until a person decides.",
@@ -150,6 +153,13 @@ NOTHING = {
     CaseState.EXHAUSTED: "Nothing more from us. A payment that comes late still counts.",
     CaseState.STOPPED: "Nothing more. The case was stopped.",
 }
+
+
+def hold_of(hold: Hold, teller: Teller) -> str:
+    """Why a case waits, until when, and what was noted about it."""
+    until = f", until {teller.minute(hold.until)}" if hold.until else ", until it is released"
+    named = f" ({hold.name})" if hold.reason is HoldReason.DISPUTE else ""
+    return words.HOLDS[hold.reason] + named + until + (f": {hold.note}" if hold.note else "")
 
 
 def name_of(case: Case, customer: Customer | None) -> str:
@@ -194,6 +204,7 @@ def facts_of(dossier: Dossier, teller: Teller) -> list[tuple[str, Any]]:
         ("Card", card_of(dossier.method)),
         ("Refused for", words.DECLINES[case.decline_kind] if case.decline_kind else ""),
         ("Collection", f"{collects} ({case.mode})"),
+        *(("On hold", hold_of(hold, teller)) for hold in holds_of(case)),
         ("Policy", case.policy),
         ("Opened", teller.minute(case.opened_at)),
         ("Window ends", teller.minute(case.window_ends_at)),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from app.domain.actions import ActionKind
 from app.domain.declines import DeclineKind
 from app.domain.dunning import AttemptState, CaseState, Trigger, Waits
+from app.domain.holds import HoldReason
 from app.domain.messages import MessageState
 from app.domain.policies import PolicyState
 
@@ -75,6 +76,12 @@ NEXT: Mapping[ActionKind, str] = {
     ActionKind.RESOLVE: "Find out what became of an attempt in doubt",
     ActionKind.WATCH: "Look whether the provider has ended it",
     ActionKind.END: "End the case as the policy says",
+    ActionKind.RELEASE: "Go on: the hold ends",
+}
+HOLDS: Mapping[HoldReason, str] = {
+    HoldReason.OPERATOR: "By an operator",
+    HoldReason.PROMISE_TO_PAY: "Promised to pay",
+    HoldReason.DISPUTE: "Disputed",
 }
 LINES: Mapping[str, str] = {
     "opened": "Case opened",
@@ -89,6 +96,8 @@ LINES: Mapping[str, str] = {
     "waits": "Waits",
     "on_hold": "On hold",
     "hold_lifted": "Hold lifted",
+    "ordered": "Ordered",
+    "taken_up": "Taken up again",
     "taken_over": "Taken over",
     "given_back": "Given back",
     "unknown": "In doubt",

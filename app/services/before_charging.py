@@ -1,0 +1,97 @@
+"""The last looks before a charge: whether somebody has stopped it since it was intended."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from app.domain.actions import Action, ActionKind, ActionState
+from app.domain.cards import card_key_of, rail_of, uses_of
+from app.domain.dunning import Attempt, AttemptState, CardUse, Case, CaseState, Trigger
+from app.domain.holds import is_barred
+from app.domain.mirror import InvoiceStatus
+from app.domain.network_rules import earliest_within_budget
+from app.domain.openings import case_action
+from app.domain.outcomes import unspent
+from app.ports.payments import InvoiceReading
+from app.ports.world import World
+from app.services.work import Desk, glance
+
+AFTER_HOLD = timedelta(days=1)  # looked at again so much later where no release wakes it
+# Attempts that no decision plans anew when a hold ends: they wait for it.
+KEPT = frozenset(Trigger) - {Trigger.HOLDFAST, Trigger.OPERATOR}
+
+
+def is_by_link(action: Action) -> bool:
+    """Whether the customer asked for this charge on a page of ours."""
+    return bool((action.data or {}).get("link"))
+
+
+async def may_go(world: World, action: Action, attempt: Attempt) -> bool:
+    """Look at the case once more, as the last thing before the call.
+
+    A command or a report that waited for the customer's lock while the intent was written comes
+    before this look, so it is heeded: the attempt is closed as one that never happened. What is
+    committed later than this cannot be, because nothing is held while the provider is asked; a
+    command then answers that an attempt is under way.
+    """
+    async with glance(world, action, Attempt, after_the_deed=True) as at:
+        if at is None:
+            return False
+        current = at.book.get(Attempt, attempt.attempt_id) or attempt
+        why = _why_not(at.case, current, action)
+        if why is None:
+            return True
+        if current.state is AttemptState.SENT:
+            unspent(at.book, at.case, current, why, at.terms)
+            _keep(at, action, current)
+    return False
+
+
+def _why_not(case: Case, attempt: Attempt, action: Action) -> str | None:
+    left = attempt.trigger is Trigger.HOLDFAST and not case.driven
+    reasons = (
+        (attempt.state is not AttemptState.SENT, f"it is {attempt.state}"),
+        (case.state is not CaseState.ACTIVE, f"the case is {case.state}"),
+        (is_barred(case, by_link=is_by_link(action)), "the case is on hold"),
+        (left, "the provider retries"),
+    )
+    return next((reason for holds, reason in reasons if holds), None)
+
+
+def _keep(at: Desk, action: Action, attempt: Attempt) -> None:
+    """What others asked for is tried when the hold has ended."""
+    if at.case.state is CaseState.ACTIVE and attempt.trigger in KEPT:
+        due, nth = at.terms.now + AFTER_HOLD, f"{attempt.trigger}:held:{attempt.number}"
+        at.book.add(case_action(at.case, ActionKind.RETRY, due, nth=nth, data=action.data))
+
+
+def may_repeat(case: Case, attempt: Attempt, reading: InvoiceReading) -> bool:
+    """Whether nothing has stopped the case since the request was sent first."""
+    if case.state is not CaseState.ACTIVE or is_barred(case, by_link=attempt.link_id is not None):
+        return False
+    ours = case.driven or attempt.trigger is not Trigger.HOLDFAST
+    return ours and reading.invoice.status is InvoiceStatus.OPEN
+
+
+async def wake(at: Desk) -> None:
+    """A hold has ended: what others asked for meanwhile, and was put off, is tried now."""
+    where = {
+        "case_id": at.case_id,
+        "account_id": at.case.account_id,
+        "state": ActionState.PENDING,
+        "kind": ActionKind.RETRY,
+    }
+    for row in await at.tx.find(Action, where=where):
+        trigger = (row.data or {}).get("trigger")
+        if trigger in KEPT and row.due_at > at.terms.now:
+            at.book.know([row])
+            at.book.put(replace(row, due_at=at.terms.now))
+
+
+def network_forbids(at: Desk, reading: InvoiceReading) -> bool:
+    """Whether a network's budget or a never-flag speaks against a charge now. Counted again right
+    before it: others may have used the card since."""
+    uses = uses_of(at.book.all(CardUse), card_key_of(reading.method), reading.method)
+    brand = reading.method.brand if reading.method else None
+    now = at.terms.now
+    within, rule = earliest_within_budget(uses, rail=rail_of(reading.method), brand=brand, at=now)
+    return within > now or rule is not None or any(use.never for use in uses)
