@@ -142,7 +142,8 @@ def _onward(turn: Round, place: int) -> Round:
     """The round where this part's pages are at their end: at the next part."""
     if turn.after is not None:
         return turn
-    return replace(turn, part=NAMES[place + 1] if place + 1 < len(NAMES) else DONE)
+    parts = NAMES if turn.full else NAMES[:1]
+    return replace(turn, part=parts[place + 1] if place + 1 < len(parts) else DONE)
 
 
 async def _standing(tx: Transaction, action: Action) -> Action | None:
@@ -156,7 +157,7 @@ async def _finish(tx: Transaction, world: World, action: Action, turn: Round) ->
     """Plan the next round behind this one, and tell a person if webhooks were missed."""
     figures = {"missed": turn.missed, "read": turn.read, "quiet": turn.quiet}
     since = max(turn.began_at - OVERLAP, datetime.fromisoformat(turn.since))
-    following = _round(since, turn.began_at, figures)
+    following = replace(_round(since, turn.began_at, figures), full=not turn.full)
     due = max(turn.began_at + EVERY, world.clock.now())
     await tx.save([replace(action, due_at=due, leased_until=None, data=asdict(following))])
     log.info("reconciled", account=action.account_id, **figures)

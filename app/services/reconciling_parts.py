@@ -17,7 +17,7 @@ from app.ports.webhooks import BadEvent
 from app.ports.world import World
 
 EVERY = timedelta(hours=12)  # twice a day, so that one round that is put off breaks no promise
-SILENT = timedelta(hours=18)  # then a case was missed by one round, and is a day old at the next
+SILENT = timedelta(hours=1)  # what was heard of since then needs no look
 PER_SECOND = 2  # questions to one account's provider, of the 100 that Stripe allows in live mode
 PAGE = 100
 UNDER_WAY = timedelta(minutes=10)  # an event this young is still on its way to us
@@ -40,13 +40,15 @@ BEGINNING, DONE = "beginning", "done"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """How far one round has come. `since` and `until` are the span of events it looks at, ISO
-    instants; `part` is the part it is at, `after` the cursor in it. `missed`, `read` and `quiet`
-    count what it found; `of_last` holds those figures of the round before."""
+    instants; `part` is the part it is at, `after` the cursor in it; every second round is `full`,
+    the others look at events alone. `missed`, `read` and `quiet` count what it found; `of_last`
+    holds those figures of the round before."""
 
     since: str
     until: str
     part: str = "events"
     after: str | None = None
+    full: bool = True
     missed: int = 0
     read: int = 0
     quiet: int = 0
@@ -141,7 +143,7 @@ async def _see(
     live = {one.id: one.invoice for one in found if one.invoice is not None}
     await tx.lock(account.account_id, {i.customer_id for i in live.values() if i.customer_id})
     known = await tx.load(Invoice, [(account.account_id, invoice_id) for invoice_id in live])
-    since = turn.began_at - EVERY / 2
+    since = turn.began_at - SILENT
     await tx.save(
         [
             replace(one, seen_at=live[one.invoice_id].seen_at)

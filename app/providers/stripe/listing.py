@@ -18,6 +18,7 @@ from app.providers.stripe.connection import json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.reading import Json, at, instant, ref, rows, text
 
+WANTED = frozenset(EVENTS)
 MOST_TYPES = 20  # `types` of GET /v1/events takes no more
 FAMILIES = tuple(EVENTS[n : n + MOST_TYPES] for n in range(0, len(EVENTS), MOST_TYPES))
 Read = Callable[[Json], Invoice]
@@ -47,18 +48,24 @@ async def events_of_span(
     client: StripeClient, *, since: datetime, until: datetime, after: str | None, limit: int
 ) -> EventPage:
     """Events created between two instants, both included, of the types in `EVENTS`. Pages go from
-    new to old, the events of one page from old to new. Raises the errors of the port."""
-    place, last = _opened(after, len(FAMILIES))
+    new to old, the events of one page from old to new. Raises the errors of the port.
+
+    The first page is asked for without types: where it holds all there is, it is the only one."""
     asked: Any = {
-        "types": list(FAMILIES[place]),
         "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())},
         "limit": limit,
-        **({"starting_after": last} if last else {}),
     }
+    place, last = _opened(after, len(FAMILIES))
+    if after:
+        asked |= {"types": list(FAMILIES[place]), **({"starting_after": last} if last else {})}
     with in_our_words():
         obj = await json_of(client.v1.events.list_async(asked))
-    bodies = tuple(orjson.dumps(row).decode() for row in reversed(list(rows(obj))))
-    return EventPage(bodies=bodies, next=_next(obj, place, len(FAMILIES)))
+    listed = [row for row in reversed(list(rows(obj))) if after or row.get("type") in WANTED]
+    if after:
+        following = _next(obj, place, len(FAMILIES))
+    else:
+        following = "0:" if obj.get("has_more") is True else None
+    return EventPage(bodies=tuple(orjson.dumps(row).decode() for row in listed), next=following)
 
 
 async def owing(client: StripeClient, read: Read, *, after: str | None, limit: int) -> OwingPage:
