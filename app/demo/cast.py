@@ -7,12 +7,13 @@ one subscriber's draws do not depend on the others'.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.calendar import at_hour, next_payday, zone
 from app.domain.merchants import CollectionMode
 
+OPENING = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 ANNUAL_SHARE = 0.12
 DAYS = 35
 MONTH = timedelta(days=31)

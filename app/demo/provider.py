@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from app.demo.cast import PLANS, Subscriber, behaviour_of, expiry_of
+from app.demo.cast import PLANS, Company, Subscriber, behaviour_of, expiry_of
 
 KEY = "sk_test_demo"
 FORM = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-www-form-urlencoded"}
@@ -21,6 +21,15 @@ class SignedUp:
     customer: str
     subscription: str
     method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Troupe:
+    """A company's subscribers by key, and what their provider calls their things."""
+
+    company: Company
+    people: dict[str, Subscriber]
+    known: dict[str, SignedUp]
 
 
 class SandboxRefused(RuntimeError):
@@ -120,3 +129,20 @@ class Provider:
     def act(self, customer: str, what: str, **more: Any) -> dict[str, Any]:
         """Something a customer or a bank does by itself."""
         return self.control(f"customers/{customer}/acts", act=what, **more)
+
+
+def sign_up_all(
+    provider: Provider, people: list[Subscriber], opening: datetime
+) -> dict[str, SignedUp]:
+    """Everybody signs up on their day; then the cards learn how they will behave."""
+    prices = provider.make_prices()
+    known: dict[str, SignedUp] = {}
+    for person in people:
+        provider.advance(person.signed_up_at)
+        price = prices[person.plan, person.interval, person.currency]
+        known[person.key] = provider.sign_up(person, price, opening)
+    provider.advance(opening)
+    for person in people:
+        provider.cast_fate(person, known[person.key])
+    provider.close()
+    return known

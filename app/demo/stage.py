@@ -1,8 +1,9 @@
 """The stage: engines, sandbox, api and worker in a folder of the demo's own."""
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -37,11 +38,18 @@ class Stage:
     mailbox: Path
     children: tuple[Child, ...]
 
+    def open(self) -> None:
+        """Wait until the api answers. Raises `EngineFailure` where it does not."""
+        _await(self, f"{self.api}/healthz")
+
     def set_clock(self, at: datetime) -> None:
         """Write the instant; renamed into place, so that nobody reads half of it."""
-        aside = self.clock_file.with_suffix(".new")
-        aside.write_text(at.isoformat())
-        aside.replace(self.clock_file)
+        _write(self.clock_file, at.isoformat())
+
+    @property
+    def environment(self) -> Path:
+        """The file that the service waits for in the wings."""
+        return self.folder / "environment"
 
     def watch(self) -> None:
         """Start again whatever has died."""
@@ -59,7 +67,8 @@ def set_up(
     sandboxes: int,
     prologue: Callable[[Sequence[str]], object],
 ) -> Iterator[Stage]:
-    """Build the stage anew and start everything; stop it when the block ends.
+    """Build the stage anew and start everything; stop it when the block ends. The api may still
+    be on its way: `Stage.open` waits for it.
 
     `opening` is the sandboxes' first instant, `curtain` the clock's. `prologue` plays in a thread
     against the sandboxes' base URLs while the engines start. Raises `EngineFailure` where an engine
@@ -73,8 +82,9 @@ def set_up(
     children = [_sandbox(stage, n, port, seed + n, opening) for n, port in enumerate(ports)]
     with ExitStack() as ends, ThreadPoolExecutor(1) as theatre:
         ends.callback(_stop, children)
-        for sandbox in children:
-            sandbox.start()
+        children += _service(stage, api)
+        for child in children:
+            child.start()
         played = theatre.submit(_after_the_sandboxes, stage, prologue)
         engines = start_engines(folder, durable=False)  # rebuilt on each run: nothing to keep
         ends.callback(engines.stop)
@@ -83,13 +93,9 @@ def set_up(
         stage.set_clock(curtain)
         environment = _environment(stage) | environment_for(engines, folder)
         os.environ.update(environment)
-        service = _service(stage, api, environment)
-        children += service
-        for child in service:
-            child.start()
+        _write(stage.environment, json.dumps(environment))
         engines.notes.write(api={"url": stage.api}, sandbox={"url": stage.sandboxes[0]})
         stage = replace(stage, children=tuple(children))
-        _await(stage, f"{stage.api}/healthz")
         played.result()
         yield stage
 
@@ -138,14 +144,18 @@ def _sandbox(stage: Stage, n: int, port: int, seed: int, opening: datetime) -> C
     )
 
 
-def _service(stage: Stage, port: int, environment: Mapping[str, str]) -> list[Child]:
+def _service(stage: Stage, port: int) -> list[Child]:
     def child(name: str, *arguments: str) -> Child:
-        return python_child(name, *arguments, env=environment, log=stage.folder / f"{name}.log")
+        wings = ("-m", "app.demo.wings", str(stage.environment))
+        return python_child(name, *wings, *arguments, env={}, log=stage.folder / f"{name}.log")
 
-    return [
-        child("api", "-m", "app", "api", "--port", str(port)),
-        child("worker", "-m", "workers"),
-    ]
+    return [child("api", "app", "api", "--port", str(port)), child("worker", "workers")]
+
+
+def _write(file: Path, text: str) -> None:
+    aside = file.with_suffix(".new")
+    aside.write_text(text)
+    aside.replace(file)
 
 
 def _await(stage: Stage, url: str) -> None:

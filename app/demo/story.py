@@ -16,6 +16,7 @@ STYLES = {
     "exhausted": "bold red",
     "stopped": "yellow",
     "parked": "yellow",
+    "on hold": "yellow",
 }
 # Types of the timeline that the story tells, and by which word.
 TOLD = {
@@ -28,6 +29,8 @@ TOLD = {
     "stopped": "stopped",
     "parked": "parked",
     "given_back": "stopped",
+    "on_hold": "on hold",
+    "hold_lifted": "on hold",
 }
 
 

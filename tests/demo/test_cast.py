@@ -1,10 +1,8 @@
 """The cast of the demo: drawn by seed and name, rich enough to be worth watching."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from app.demo.cast import COMPANIES, DAYS, KELP, TERN, behaviour_of, cast, expiry_of
-
-OPENING = datetime(2026, 1, 5, tzinfo=UTC)
+from app.demo.cast import COMPANIES, DAYS, KELP, OPENING, TERN, behaviour_of, cast, expiry_of
 
 
 def test_the_same_seed_has_the_same_cast_and_another_seed_another() -> None:
