@@ -18,6 +18,10 @@ from app.ports.world import World
 from app.services import (
     access,
     case_commands,
+    cancel_letters,
+    cancel_sessions,
+    cancel_settling,
+    cancelling,
     driving,
     dunning,
     endings,
@@ -58,6 +62,11 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.REMIND: reminders.remind,
     ActionKind.CARD_LOOK: reminders.look_at_card,
     ActionKind.ACCESS_CHANGE: access.record,
+    ActionKind.CANCEL: cancelling.cancel,
+    ActionKind.SETTLE: cancel_settling.settle,
+    ActionKind.CONFIRM: cancel_letters.send_confirmation,
+    ActionKind.CLOSE_SESSION: cancel_sessions.expire,
+    ActionKind.FORGET: cancel_sessions.forget,
 }
 
 
