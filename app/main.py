@@ -9,6 +9,7 @@ from starlette.types import Lifespan
 from app.api import (
     access,
     case_commands,
+    cancel_sessions,
     correspondence,
     customer_keys,
     dunning,
@@ -76,6 +77,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)
+    app.include_router(cancel_sessions.router)
+    app.include_router(cancel_sessions.back)
     app.state.pace = Pace()
     for room in (mail_reports, health, metrics, reference):
         app.include_router(room.router)

@@ -67,6 +67,13 @@ KINDS = {
             "Send `Authorization: Bearer …` with a token that the merchant's backend signed for "
             "this customer with a customer token key, for one hour at most.",
         ),
+        Kind(
+            "bad-session-token",
+            401,
+            "No valid session token",
+            "Send `Authorization: Bearer …` with the token of this cancel session. It counts while "
+            "the session may be acted in, and shows the receipt until a month after the end.",
+        ),
         Kind("forbidden", 403, "Not allowed", "The API key lacks the scope of this route."),
         Kind(
             "origin-not-allowed",

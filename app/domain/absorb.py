@@ -7,6 +7,7 @@ from app.domain.actions import ActionKind, action_for
 from app.domain.backup_cards import has_agreed
 from app.domain.closings import cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
+from app.domain.departures import departure_seen
 from app.domain.dunning import Case, CaseState
 from app.domain.holds import share_disputes
 from app.domain.mirror import (
@@ -185,6 +186,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     if after is before:
         return
     move_mrr(book, before, after, notice, terms)
+    departure_seen(book, before, after, notice, terms)
     plan_renewals(book, before, after, terms)
     if after.status in {"canceled", "incomplete_expired"}:
         _subscription_ended(book, after, terms)

@@ -102,8 +102,8 @@ def following(
 ) -> FlowStep:
     """The step after `after` for this customer, with the reason they gave. A session shows one
     offer at most, and none again that it showed. Success is reached by an outcome alone."""
-    seen = {flow.step(step_id) for step_id in session.seen}
-    offered = any(step is not None and step.kind is StepKind.OFFER for step in seen)
+    seen = [step for step in flow.steps if step.id in session.seen]
+    offered = any(step.kind is StepKind.OFFER for step in seen)
     place = next((n for n, step in enumerate(flow.steps) if step.id == after), -1) + 1
     return _from(
         flow,
