@@ -10,7 +10,8 @@ from app.domain.cancellations import CancelRequest, Choice, Preview, RequestStat
 from app.domain.flows import StepKind
 from app.domain.reasons import said
 from app.domain.sessions import CancelSession, SessionState
-from app.services.cancel_sessions import Said, SessionView
+from app.services.cancel_sessions import Said
+from app.services.exits import SessionView
 
 PlainText = Annotated[str, Field(max_length=2000, pattern=r"^[^\u0000-\u0008\u000b-\u001f]*$")]
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\u0000-\u001f\u007f]+$")]

@@ -28,8 +28,8 @@ from app.domain.dunning import IllegalMove
 from app.domain.languages import language_for
 from app.domain.sessions import CancelSession
 from app.ports.payments import ProviderRefused
-from app.services import cancel_sessions, cancelling
-from app.services.cancel_sessions import Wish
+from app.services import cancel_opening, cancel_sessions, cancelling
+from app.services.cancel_opening import Wish
 from app.services.exits import UnknownSession
 
 router = APIRouter(prefix="/v1/cancel-sessions", tags=["cancelling"])
@@ -67,11 +67,11 @@ def answered() -> Iterator[None]:
         yield
     except (
         UnknownSession,
-        cancel_sessions.UnknownSubscription,
+        cancel_opening.UnknownSubscription,
         cancelling.UnknownRequest,
     ) as unknown:
         raise Problem("not-found", "There is no such thing, or it is somebody else's.") from unknown
-    except cancel_sessions.SeveralSubscriptions as several:
+    except cancel_opening.SeveralSubscriptions as several:
         raise invalid("body.subscription", "there are several: name one") from several
     except cancel_sessions.NotAsked as wrong:
         raise invalid(f"body.{wrong.where}", wrong.why) from wrong
@@ -86,7 +86,7 @@ async def open_session(wish: OpenerDep, world: WorldDep, asked: OpenIn) -> Opene
     """Open a session for a subscription, or resume the one that is under way. The answer has the
     first step, and a token for all that follows."""
     with answered():
-        view, token = await cancel_sessions.open_session(world, _wished(wish, asked))
+        view, token = await cancel_opening.open_session(world, _wished(wish, asked))
     return OpenedOut.opened(view, token)
 
 
@@ -95,7 +95,7 @@ def _wished(wish: Wish, asked: OpenIn) -> Wish:
     language = language_for(asked.language) if asked.language else None
     if wish.customer_id is not None:
         if wish.subscription_id not in (None, asked.subscription) and asked.subscription:
-            raise cancel_sessions.UnknownSubscription(asked.subscription)
+            raise cancel_opening.UnknownSubscription(asked.subscription)
         named = wish.subscription_id or asked.subscription
         return replace(wish, subscription_id=named, language=language)
     if asked.subscription is None:

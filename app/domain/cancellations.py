@@ -91,7 +91,7 @@ FORGIVEN, STILL_DUE = "forgiven", "still_due"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Departing:
     """A subscription as it is live: what is open on it, and what the provider would charge next
     (None where nothing)."""
 
@@ -127,7 +127,7 @@ class Preview:
         return sum(row["amount_minor"] for row in self.invoices if row["outcome"] == FORGIVEN)
 
 
-def choices(standing: Standing, *, immediately: bool) -> tuple[Choice, ...]:
+def choices(standing: Departing, *, immediately: bool) -> tuple[Choice, ...]:
     """The ends that may be chosen, the default first.
 
     At the period's end by default. With the current period unpaid there are two: now, and what is
@@ -144,7 +144,7 @@ def choices(standing: Standing, *, immediately: bool) -> tuple[Choice, ...]:
     return (Choice.PERIOD_END, Choice.NOW) if immediately else (Choice.PERIOD_END,)
 
 
-def preview(standing: Standing, choice: Choice, now: datetime) -> Preview:
+def preview(standing: Departing, choice: Choice, now: datetime) -> Preview:
     """What this choice would do. The end is never later than the period's."""
     subscription = standing.subscription
     end = subscription.period_end

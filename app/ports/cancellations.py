@@ -2,14 +2,14 @@
 
 from typing import Protocol
 
-from app.domain.cancellations import Standing
+from app.domain.cancellations import Departing
 from app.domain.merchants import ProviderAccount
 
 
 class Cancellations(Protocol):
     """Part of `Payments`, with its errors."""
 
-    async def read_standing(self, account: ProviderAccount, subscription: str) -> Standing:
+    async def read_departing(self, account: ProviderAccount, subscription: str) -> Departing:
         """The live subscription, its open invoices, and what its next invoice would come to where
         usage is metered."""
         ...

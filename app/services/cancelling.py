@@ -14,10 +14,10 @@ from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import (
     CancelRequest,
     Choice,
+    Departing,
     Preview,
     RequestState,
     Source,
-    Standing,
     choices,
     may_be_undone,
     preview,
@@ -70,7 +70,7 @@ async def outlook(world: World, session: CancelSession) -> Outlook:
     async with exit_desk(world, session) as at:
         require_open(at.session, at.terms.now)
         account, flow = at.terms.account, at.flow
-    standing = await world.payments.read_standing(account, session.subscription_id)
+    standing = await world.payments.read_departing(account, session.subscription_id)
     async with exit_desk(world, session) as at:
         forward(at.book, standing.subscription, at.terms)
         seen = _previews(at, flow, standing)
@@ -79,7 +79,7 @@ async def outlook(world: World, session: CancelSession) -> Outlook:
     return seen
 
 
-def _previews(at: ExitDesk, flow: Flow, standing: Standing) -> Outlook:
+def _previews(at: ExitDesk, flow: Flow, standing: Departing) -> Outlook:
     open_to = choices(standing, immediately=flow.immediately)
     return Outlook(previews=tuple(preview(standing, one, at.terms.now) for one in open_to))
 
@@ -108,7 +108,7 @@ async def confirm(
             return _once(at.request, choice)
         require_open(at.session, at.terms.now)
         account = at.terms.account
-    standing = await world.payments.read_standing(account, session.subscription_id)
+    standing = await world.payments.read_departing(account, session.subscription_id)
     async with exit_desk(world, session) as at:
         if at.request is not None:
             return _once(at.request, choice)

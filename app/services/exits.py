@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import CancelRequest
 from app.domain.dunning import Case
 from app.domain.evidence import EvidenceKind, of_session
 from app.domain.flows import Flow, FlowStep, Leaving, StepKind, leaving
 from app.domain.mirror import Customer, Subscription
 from app.domain.records import Book
-from app.domain.sessions import CancelSession, following, shown
+from app.domain.sessions import CancelSession, SessionState, following, may, shown
 from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
 from app.ports.store import Transaction
@@ -139,3 +140,47 @@ async def session_of(world: World, token: str, session_id: str | None) -> Cancel
 def renamed(session: CancelSession, world: World) -> CancelSession:
     """The session with the hash of today's token: the master keys may have been rotated."""
     return replace(session, token_hash=hash_of(token_of(world, session.session_id)))
+
+
+def session_action(session: CancelSession, kind: ActionKind, nth: str) -> Action:
+    """What happens to a session when its time is over."""
+    return action_for(
+        kind,
+        subject=session.session_id,
+        merchant_id=session.merchant_id,
+        account_id=session.account_id,
+        due_at=session.expires_at,
+        nth=nth,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """A session as it is shown."""
+
+    session: CancelSession
+    flow: Flow
+    step: FlowStep
+    may: tuple[str, ...]
+    plan: str | None
+    merchant_name: str
+    answers: tuple[SurveyAnswer, ...] = ()
+    request: CancelRequest | None = None
+
+
+def view_of(at: ExitDesk) -> SessionView:
+    """The session on the desk, as it is shown."""
+    session = at.session
+    step = at.flow.step(session.step)
+    if session.state not in {SessionState.OPEN, SessionState.ABANDONED}:
+        step = at.flow.steps[-1]
+    return SessionView(
+        session=session,
+        flow=at.flow,
+        step=step or at.flow.steps[-2],
+        may=may(session, at.flow),
+        plan=at.subscription.plan,
+        merchant_name=at.terms.merchant.name,
+        answers=tuple(at.book.all(SurveyAnswer)),
+        request=at.request,
+    )

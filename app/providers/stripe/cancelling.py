@@ -5,7 +5,7 @@ from typing import Any
 
 from stripe import StripeClient
 
-from app.domain.cancellations import GONE, Standing
+from app.domain.cancellations import GONE, Departing
 from app.domain.merchants import ProviderAccount
 from app.ports.clock import Clock
 from app.ports.payments import ProviderRefused, ProviderUnavailable
@@ -26,7 +26,7 @@ class Cancelling:
     _connections: Connections
     _clock: Clock
 
-    async def read_standing(self, account: ProviderAccount, subscription: str) -> Standing:
+    async def read_departing(self, account: ProviderAccount, subscription: str) -> Departing:
         """The subscription, its open invoices, and a preview of the next one where it has metered
         items: what was used is billed at the end of the period, whether it renews or not."""
         client, now = self._connections.client(account), self._clock.now()
@@ -39,7 +39,7 @@ class Cancelling:
             raise ProviderUnavailable("the answer shows no subscription")
         found = [one for row in rows(listed) if (one := read_invoice(row, seen_at=now))]
         upcoming = await _upcoming(client, subscription) if _is_metered(shown.items) else {}
-        return Standing(
+        return Departing(
             subscription=replace(
                 shown, merchant_id=account.merchant_id, account_id=account.account_id
             ),
