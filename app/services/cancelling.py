@@ -193,6 +193,8 @@ async def cancel(world: World, action: Action) -> None:
             return
         if request is None or request.state is not RequestState.ASKED:
             at.done("there is nothing to ask for any more")
+            if request is not None:  # the provider's own report was faster
+                await finish(at, request)
             return
         account = at.terms.account
     await world.payments.cancel(
