@@ -9,6 +9,7 @@ from starlette.types import Lifespan
 from app.api import (
     access,
     case_commands,
+    cancel_flows,
     cancel_sessions,
     correspondence,
     customer_keys,
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for room in (
         access,
+        cancel_flows,
         customer_keys,
         dunning,
         case_commands,

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.parameters import ProviderId
 from app.domain.cancellations import CancelRequest, Choice, Preview, RequestState, Source
-from app.domain.flows import StepKind
+from app.domain.flows import Flow, FlowStep, StepKind
+from app.domain.languages import written
 from app.domain.reasons import said
 from app.domain.sessions import CancelSession, SessionState
 from app.services.cancel_sessions import Said
@@ -213,7 +214,7 @@ def _fields(view: SessionView) -> dict[str, Any]:
         "merchant": view.merchant_name,
         "language": session.language,
         "flow": session.flow,
-        "step": _step(view),
+        "step": step_out(view.step, view.flow, written(session.language) or "en"),
         "at": len(session.seen),
         "may": list(view.may),
         "reason": session.reason,
@@ -222,10 +223,10 @@ def _fields(view: SessionView) -> dict[str, Any]:
     }
 
 
-def _step(view: SessionView) -> StepOut:
-    language, step = view.session.language, view.step
+def step_out(step: FlowStep, flow: Flow, language: str) -> StepOut:
+    """A step in a language."""
     texts = step.texts.get(language) or step.texts.get("en") or {}
-    reasons = view.flow.reasons if step.kind is StepKind.SURVEY else ()
+    reasons = flow.reasons if step.kind is StepKind.SURVEY else ()
     return StepOut(
         id=step.id,
         kind=step.kind,

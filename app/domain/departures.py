@@ -75,4 +75,5 @@ def _asked_there(
         closed_at=end if over else None,
     )
     book.put(request)
-    book.add(of_request(request, EvidenceKind.CANCELLED, at, by="provider"))
+    told = {"choice": request.choice, "access_until": request.ends_at.isoformat()}
+    book.add(of_request(request, EvidenceKind.CANCELLED, at, by="provider", **told))
