@@ -8,6 +8,7 @@ from app.domain.backup_cards import has_agreed
 from app.domain.closings import cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
 from app.domain.departures import departure_seen
+from app.domain.departures import departure_seen, invoice_after_departure
 from app.domain.dunning import Case, CaseState
 from app.domain.holds import share_disputes
 from app.domain.mirror import (
@@ -53,7 +54,9 @@ def _invoice(book: Book, notice: Notice, terms: Terms) -> Invoice | None:
         known = book.get(Customer, terms.account.account_id, snapshot.customer_id)
         if known is None or (known.email is None and not known.erased):
             forward(book, _customer_of(snapshot), terms)
-    return forward(book, snapshot, terms)
+    invoice = forward(book, snapshot, terms)
+    invoice_after_departure(book, invoice, terms)
+    return invoice
 
 
 def _customer_of(invoice: Invoice) -> Customer:

@@ -1,5 +1,10 @@
-"""What the provider's reports say of leaving: an end that came, one taken back, one asked there."""
+"""What the provider's reports say of leaving: an end that came, one taken back, one asked there,
+and an invoice that the customer was told would not come."""
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import (
     GONE,
     UNPAID,
@@ -11,13 +16,19 @@ from app.domain.cancellations import (
 )
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.ids import derive_id
-from app.domain.mirror import Subscription
+from app.domain.mirror import Invoice, InvoiceStatus, Subscription
 from app.domain.movements import ended_by_us
 from app.domain.notices import Notice
 from app.domain.records import Book
 from app.domain.terms import Terms
 
 BY_REQUEST = "cancellation_requested"
+RENEWAL = "subscription_cycle"
+SLACK = timedelta(minutes=2)  # the provider bills the next period at the end of this one
+# What may be collected, or was.
+COUNTS = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.PAID})
+HOLDS_STILL = frozenset({RequestState.ASKED, RequestState.STANDING, RequestState.ENDED})
+CLOSES = frozenset({"uncollectible", "void"})
 
 
 def departure_seen(
@@ -77,3 +88,56 @@ def _asked_there(
     book.put(request)
     told = {"choice": request.choice, "access_until": request.ends_at.isoformat()}
     book.add(of_request(request, EvidenceKind.CANCELLED, at, by="provider", **told))
+
+
+def invoice_after_departure(book: Book, invoice: Invoice, terms: Terms) -> None:
+    """Report: an invoice as it is now. A renewal after a request that had ruled it out is let be,
+    or given back where it was paid already. Safe to repeat.
+
+    With metered items the last invoice is for what was used: it was told, so it stands.
+    """
+    request = _ruled_out(book.all(CancelRequest, account_id=invoice.account_id), invoice)
+    if request is None or invoice.status not in COUNTS or max(_sums(invoice)) <= 0:
+        return
+    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
+    if subscription is not None and any(item.get("metered") for item in subscription.items):
+        return
+    book.add(settlement(request, invoice.invoice_id, terms.policy.end.invoice, terms))
+
+
+def _sums(invoice: Invoice) -> tuple[int, int]:
+    return invoice.remaining_minor, invoice.paid_minor
+
+
+def _ruled_out(requests: Iterable[CancelRequest], invoice: Invoice) -> CancelRequest | None:
+    """The request that said there would be no such invoice."""
+    made = invoice.created_at
+    if made is None or invoice.billing_reason != RENEWAL:
+        return None
+    mine = (r for r in requests if r.subscription_id == invoice.subscription_id)
+    return next((r for r in mine if r.state in HOLDS_STILL and _comes_after(r, made)), None)
+
+
+def _comes_after(request: CancelRequest, made: datetime) -> bool:
+    if request.choice is Choice.NOW:
+        return made > request.requested_at
+    return made >= request.ends_at - SLACK
+
+
+def settlement(request: CancelRequest, invoice: str, how: str, terms: Terms) -> Action:
+    """The action that lets one invoice be as the customer was told: collected by nobody and
+    closed, or given back. `how` is the policy's; one that says nothing writes it off, for it may
+    still be paid."""
+    return action_for(
+        ActionKind.SETTLE,
+        subject=invoice,
+        merchant_id=request.merchant_id,
+        account_id=request.account_id,
+        due_at=terms.now,
+        customer_id=request.customer_id,
+        nth=request.request_id,
+        data={
+            "request": request.request_id,
+            "how": how if how in CLOSES else "uncollectible",
+        },
+    )

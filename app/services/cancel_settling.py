@@ -7,8 +7,9 @@ Money that came all the same, ours in flight or the provider's, goes back, and a
 from collections.abc import Iterable
 from datetime import timedelta
 
-from app.domain.actions import Action, ActionKind, ActionState, action_for
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
+from app.domain.departures import settlement
 from app.domain.dunning import IN_DOUBT, Attempt, Case
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.mirror import Invoice, InvoiceStatus, Payment
@@ -25,29 +26,15 @@ from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.looks import is_under_way
 
 LATER = timedelta(minutes=5)  # an invoice with a payment in doubt is looked at so often
-CLOSES = frozenset({"uncollectible", "void"})
 
 
 def settlements(book: Book, request: CancelRequest, terms: Terms) -> list[Action]:
-    """An action for each invoice that the customer was told they need not pay. How it is closed
-    is the policy's to say; one that says nothing writes it off, for it may still be paid."""
+    """An action for each invoice that the customer was told they need not pay."""
     found = []
     for invoice in request.forgiven:
         case = next(book.all(Case, invoice_id=invoice), None)
         policy = terms.policy_of(case) if case else terms.policy
-        how = policy.end.invoice if policy.end.invoice in CLOSES else "uncollectible"
-        found.append(
-            action_for(
-                ActionKind.SETTLE,
-                subject=invoice,
-                merchant_id=request.merchant_id,
-                account_id=request.account_id,
-                due_at=terms.now,
-                customer_id=request.customer_id,
-                nth=request.request_id,
-                data={"request": request.request_id, "how": how},
-            )
-        )
+        found.append(settlement(request, invoice, policy.end.invoice, terms))
     return found
 
 

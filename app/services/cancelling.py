@@ -196,11 +196,13 @@ async def cancel(world: World, action: Action) -> None:
             if request is not None:  # the provider's own report was faster
                 await finish(at, request)
             return
-        account = at.terms.account
+        account, now = at.terms.account, at.terms.now
+    # A provider that was away beyond the end has begun another period: that one nobody asked for.
+    over = request.choice is Choice.NOW or request.ends_at <= now
     await world.payments.cancel(
         account,
         request.subscription_id,
-        at_once=request.choice is Choice.NOW,
+        at_once=over,
         feedback=request.feedback,
         key=f"{request.request_id}:cancel",
     )
@@ -213,7 +215,6 @@ async def cancel(world: World, action: Action) -> None:
         at.done()
         asked = at.book.get(CancelRequest, request.request_id) or request
         if asked.state is RequestState.ASKED:
-            over = request.choice is Choice.NOW
             state = RequestState.ENDED if over else RequestState.STANDING
             at.book.put(asked.moved(state, at=at.terms.now))
         await finish(at, asked)

@@ -161,3 +161,30 @@ async def test_a_process_that_dies_while_somebody_leaves_loses_nothing(
     assert stage.captures(case) == []
     assert stage.there(f"invoices/{case.invoice_id}")["status"] == "uncollectible"
     assert (await leaver.looks())["state"] == "cancelled"
+
+
+async def test_a_renewal_that_was_ruled_out_is_given_back_and_a_person_told(door: Door) -> None:
+    # given a word that the provider could not be told of before the period was over
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await stage.passes(days=29)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    stage.fuse.arm(8, goes)
+    receipt = await leaver.leaves()
+
+    # when the provider renews meanwhile, and is back later
+    await stage.passes(days=3)
+    stage.fuse.away = False
+    await stage.passes(days=2)
+
+    # then the renewal goes back to the customer, and somebody hears of it
+    charges = stage.there("charges", customer=person.customer)["data"]
+    assert receipt["state"] == "asked"
+    assert sorted(charge["amount_refunded"] for charge in charges) == [0, PRICE]
+    assert "collected_after_cancel" in await stage.alerts()
+    there = stage.there(f"subscriptions/{person.subscription}")
+    assert there["status"] == "canceled"
