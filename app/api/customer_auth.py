@@ -87,6 +87,7 @@ def answer_origin(request: Request, response: Response, origins: Collection[str]
         raise Problem("origin-not-allowed", "The key of this token does not name your origin.")
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
+        request.scope["allowed_origin"] = origin  # a problem is to be read as well
     response.headers["Vary"] = "Origin"
 
 

@@ -272,9 +272,16 @@ def answer(problem: Problem, scope: Scope) -> Response:
             "X-Request-Id": request_id(scope),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
+            **_for_the_page(scope),
             **problem.headers,
         },
     )
+
+
+def _for_the_page(scope: Scope) -> dict[str, str]:
+    """Let a page read what went wrong, if its origin was found to be one of the merchant's."""
+    origin = scope.get("allowed_origin")
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
 
 
 def problems(*names: str) -> dict[int | str, dict[str, Any]]:
