@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from app.api.auth import FlowsReader, FlowsWriter
+from app.api.auth import FlowsReader, FlowsWriter, SessionsReader
 from app.api.dependencies import WorldDep
 from app.api.flow_schemas import (
     FlowDocument,
@@ -17,12 +17,15 @@ from app.api.flow_schemas import (
     FlowVersionIn,
     LeavingIn,
     Number,
+    ReasonCountOut,
+    ReasonCounts,
     RulesOut,
 )
+from app.api.parameters import Instant
 from app.api.problems import OF_EVERY_BODY, Problem, problems
 from app.domain.flow_documents import InvalidFlow, flow_of
 from app.domain.flow_fields import json_schema
-from app.services import flow_previews, flows
+from app.services import cancel_counts, flow_previews, flows
 from app.services.api_keys import Caller
 
 router = APIRouter(tags=["cancelling"])
@@ -74,6 +77,18 @@ async def list_rules(caller: FlowsReader) -> RulesOut:
     """What the law wants of a cancel flow, as we read it: places, dates, sources, certainty. Not
     legal advice: have counsel confirm what concerns you."""
     return RulesOut.all()
+
+
+@router.get("/v1/cancel-reasons")
+async def count_reasons(
+    caller: SessionsReader,
+    world: WorldDep,
+    since: Annotated[Instant, Query(alias="from", description="Opened at or after.")],
+    until: Annotated[Instant, Query(alias="to", description="Opened at or before.")],
+) -> ReasonCounts:
+    """Why customers leave: sessions by the reason given, and how they ended."""
+    found = await cancel_counts.by_reason(world, caller.merchant_id, since=since, until=until)
+    return ReasonCounts(reasons=[ReasonCountOut.of(row) for row in found])
 
 
 @router.get("/v1/cancel-flows/{name}", responses=MISSING)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
@@ -28,7 +28,7 @@ from app.domain.dunning import IllegalMove
 from app.domain.languages import language_for
 from app.domain.sessions import CancelSession
 from app.ports.payments import ProviderRefused
-from app.services import cancel_opening, cancel_sessions, cancelling
+from app.services import cancel_letters, cancel_opening, cancel_sessions, cancelling
 from app.services.cancel_opening import Wish
 from app.services.exits import UnknownSession
 
@@ -49,6 +49,7 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "600",
     "Vary": "Origin",
 }
+FORMS = {"text": "text/plain", "html": "text/html"}
 OF_EVERY_SESSION = problems(
     "bad-session-token",
     "origin-not-allowed",
@@ -69,6 +70,7 @@ def answered() -> Iterator[None]:
         UnknownSession,
         cancel_opening.UnknownSubscription,
         cancelling.UnknownRequest,
+        cancel_letters.UnknownReceipt,
     ) as unknown:
         raise Problem("not-found", "There is no such thing, or it is somebody else's.") from unknown
     except cancel_opening.SeveralSubscriptions as several:
@@ -158,6 +160,32 @@ async def confirm(
     provider has not answered yet; the request stands all the same."""
     with answered():
         return ReceiptOut.of(await cancelling.confirm(world, session, word.choice, key=key))
+
+
+@router.get(
+    "/{session_id}/receipt",
+    responses=OF_EVERY_SESSION
+    | {200: {"content": {form: {"schema": {"type": "string"}} for form in FORMS.values()}}},
+    response_class=Response,
+)
+async def receipt(
+    session_id: SessionId,
+    session: SessionDep,
+    world: WorldDep,
+    response: Response,
+    form: Annotated[Literal["text", "html"], Query(description="To keep as a file.")] = "text",
+) -> Response:
+    """The receipt to keep: contract, day and time of the request, end, what need not and what must
+    be paid, how to take it back. The same as the letter says."""
+    with answered():
+        request, written = await cancel_letters.receipt(world, session)
+    name = f"{request.request_id}.{'html' if form == 'html' else 'txt'}"
+    headers = {
+        **{key: value for key, value in response.headers.items() if key != "content-length"},
+        "Content-Disposition": f'attachment; filename="{name}"',
+    }
+    text = written.html if form == "html" else written.text
+    return Response(text, media_type=FORMS[form], headers=headers)
 
 
 @router.post("/{session_id}/close", responses=OF_EVERY_SESSION)

@@ -11,6 +11,7 @@ from app.domain.compliance.rules import RULES, Certainty, Rule
 from app.domain.flow_fields import json_schema
 from app.domain.flows import FlowState, FlowVersion
 from app.domain.policy_fields import MOST_MINOR
+from app.services.cancel_counts import ReasonCount
 from app.services.flow_previews import Assumed, Shown
 from app.services.flows import FlowFile
 
@@ -167,3 +168,24 @@ class RulesOut(BaseModel):
     def all(cls) -> "RulesOut":
         """The whole table."""
         return cls(rules=[RuleOut.of(rule) for rule in RULES])
+
+
+class ReasonCountOut(BaseModel):
+    """One reason and how the sessions that gave it ended."""
+
+    reason: str | None = Field(description="null: none was given.")
+    sessions: int = Field(description="All, those under way among them.")
+    cancelled: int
+    saved: int
+    abandoned: int = Field(description="Left without a word; never counted as saved.")
+
+    @classmethod
+    def of(cls, row: ReasonCount) -> "ReasonCountOut":
+        """A count as it is shown."""
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+class ReasonCounts(BaseModel):
+    """The reasons, the most frequent first."""
+
+    reasons: list[ReasonCountOut]

@@ -7,13 +7,14 @@ from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import FORGIVEN, STILL_DUE, CancelRequest, Choice
 from app.domain.correspondence import suppressed_by
 from app.domain.ids import derive_id
-from app.domain.messages import Letter, Message, MessageState
+from app.domain.messages import Letter, Message, MessageState, Rendered
 from app.domain.mirror import Customer
 from app.domain.records import Book
+from app.domain.sessions import CancelSession
 from app.domain.terms import Terms
 from app.ports.world import World
 from app.services.alarms import alert
-from app.services.books import Touched
+from app.services.books import Touched, account_terms
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.letters import stationery_for
 from app.services.posting import Outgoing, Posted, is_our_fault, post
@@ -22,12 +23,33 @@ TEMPLATE = "cancellation_confirmed"
 DEFERRED_AGAIN = timedelta(minutes=15)
 
 
+class UnknownReceipt(LookupError):
+    """Nothing was cancelled in this session."""
+
+
 def plan_confirmation(book: Book, request: CancelRequest, terms: Terms) -> None:
     """Plan the letter about a request, in the transaction of the request. One without an address
     is kept as dropped: the receipt is all there is."""
+    message = confirmation_of(book, request, terms)
+    book.add(message)
+    if message.recipient:
+        book.add(
+            action_for(
+                ActionKind.CONFIRM,
+                subject=message.message_id,
+                merchant_id=message.merchant_id,
+                account_id=message.account_id,
+                due_at=terms.now,
+                data={"request": request.request_id},
+            )
+        )
+
+
+def confirmation_of(book: Book, request: CancelRequest, terms: Terms) -> Message:
+    """The letter about a request, as a message."""
     customer = book.get(Customer, request.account_id, request.customer_id)
     recipient = (customer.email if customer else None) or ""
-    message = Message(
+    return Message(
         message_id=derive_id("message", request.requested_at, request.request_id),
         merchant_id=request.merchant_id,
         account_id=request.account_id,
@@ -41,18 +63,6 @@ def plan_confirmation(book: Book, request: CancelRequest, terms: Terms) -> None:
         due_at=terms.now,
         reason=None if recipient else "no address is known",
     )
-    book.add(message)
-    if recipient:
-        book.add(
-            action_for(
-                ActionKind.CONFIRM,
-                subject=message.message_id,
-                merchant_id=message.merchant_id,
-                account_id=message.account_id,
-                due_at=terms.now,
-                data={"request": request.request_id},
-            )
-        )
 
 
 async def send_confirmation(world: World, action: Action) -> None:
@@ -67,6 +77,24 @@ async def send_confirmation(world: World, action: Action) -> None:
             out = await _begin(at)
     if out is not None:
         await _record(world, action, out, await post(world, out))
+
+
+async def receipt(world: World, session: CancelSession) -> tuple[CancelRequest, Rendered]:
+    """The request of a session and its receipt to keep: what the letter says, in the session's
+    language. Raises `UnknownReceipt` where nothing was cancelled."""
+    async with world.store.transaction(session.merchant_id) as tx:
+        requests = await tx.load(CancelRequest, [(session.request_id,)])
+        if not requests:
+            raise UnknownReceipt(session.session_id)
+        request = requests[0]
+        terms = await account_terms(tx, world, session.merchant_id, session.account_id)
+        customers = await tx.load(Customer, [(session.account_id, session.customer_id)])
+        book = Book()
+        book.know(customers)
+        message = confirmation_of(book, request, terms)
+        paper = await stationery_for(tx, message)
+    letter = _letter(terms, message, request, customers[0] if customers else None)
+    return request, world.renderer.render(replace(letter, look=paper.look, wording=paper.wording))
 
 
 async def _begin(at: CustomerDesk) -> Outgoing | None:

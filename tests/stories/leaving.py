@@ -68,7 +68,8 @@ class Leaver:
 
     async def asks(self, what: str, body: Json | None = None, **headers: str) -> httpx.Response:
         path = f"/v1/cancel-sessions/{self.seen['id']}"
-        method = "GET" if body is None and what in {"", "preview"} else "POST"
+        reads = what.partition("?")[0] in {"", "preview", "receipt"}
+        method = "GET" if body is None and reads else "POST"
         where = f"{path}/{what}".rstrip("/")
         return await self.door.asks(method, where, self.headers | headers, body)
 

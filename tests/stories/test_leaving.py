@@ -9,6 +9,7 @@ from app.domain.evidence import Evidence
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Subscription
 from app.domain.sessions import CancelSession, SessionState
+from app.domain.survey import SurveyAnswer
 from tests.stories.cards import APPROVES
 from tests.stories.leaving import Door, open_door
 from tests.stories.stage import Stage
@@ -150,3 +151,61 @@ async def test_what_was_shown_and_said_is_kept_and_no_card_number_with_it(door: 
     }
     assert "4242424242424242" not in repr(lines)
     assert await stage.alerts() == ["red_flag"]
+
+
+async def test_the_receipt_is_kept_as_text_and_as_a_page_and_says_what_the_letter_says(
+    door: Door,
+) -> None:
+    stage = door.stage
+    person = await stage.subscriber(APPROVES, locale="fr")
+    leaver = await door.opens(person)
+    too_early = await leaver.asks("receipt")
+
+    told = await leaver.leaves()
+    await stage.plays()
+    text = await leaver.asks("receipt")
+    page = await leaver.asks("receipt?form=html")
+
+    (mail,) = await stage.mails()
+    assert too_early.status_code == 404
+    assert text.text.split() == mail.text.split()
+    assert told["id"] in page.text
+    assert "attachment" in text.headers["content-disposition"]
+    assert text.headers["access-control-allow-origin"] == "https://app.kelp.example"
+
+
+async def test_reasons_are_counted_with_how_the_sessions_ended(door: Door) -> None:
+    stage = door.stage
+    for reason, leaves in (("other", True), ("other", False), (None, True)):
+        leaver = await door.opens(await stage.subscriber(APPROVES))
+        if reason:
+            await leaver.does("answer", step="why", reason=reason)
+        if leaves:
+            await leaver.leaves()
+    day = stage.now.date()
+    span = f"from={day}T00:00:00Z&to={day}T23:59:59Z"
+
+    answer = await door.asks("GET", f"/v1/cancel-reasons?{span}", door.backend())
+    await stage.passes(hours=25)
+    later = await door.asks("GET", f"/v1/cancel-reasons?{span}", door.backend())
+
+    assert answer.json()["reasons"] == [
+        {"reason": "other", "sessions": 2, "cancelled": 1, "saved": 0, "abandoned": 0},
+        {"reason": None, "sessions": 1, "cancelled": 1, "saved": 0, "abandoned": 0},
+    ]
+    assert later.json()["reasons"][0]["abandoned"] == 1
+
+
+async def test_what_a_customer_wrote_is_forgotten_after_a_year_and_the_reason_is_not(
+    door: Door,
+) -> None:
+    stage = door.stage
+    leaver = await door.opens(await stage.subscriber(APPROVES))
+    await leaver.does("answer", step="why", reason="other", words="my own words", rating=3)
+    await leaver.leaves()
+
+    await stage.passes(days=366)
+
+    (kept,) = await stage.find(SurveyAnswer)
+    assert (kept.reason, kept.rating, kept.words) == ("other", 3, None)
+    assert kept.forgotten_at is not None
