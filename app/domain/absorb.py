@@ -7,7 +7,6 @@ from app.domain.actions import ActionKind, action_for
 from app.domain.backup_cards import has_agreed
 from app.domain.closings import cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
-from app.domain.departures import departure_seen
 from app.domain.departures import departure_seen, invoice_after_departure
 from app.domain.dunning import Case, CaseState
 from app.domain.holds import share_disputes

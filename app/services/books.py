@@ -7,8 +7,8 @@ from typing import Any
 
 from app.domain.access import AccessState, plan_looks
 from app.domain.actions import Action
-from app.domain.cards import card_key_of
 from app.domain.cancellations import CancelRequest
+from app.domain.cards import card_key_of
 from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events_telling import Move

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 TABLES = Path(__file__).resolve().parents[1] / "cancelling" / "tables.sql"
 RIGHTS = {
