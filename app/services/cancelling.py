@@ -5,7 +5,6 @@ and for the subscription, the letter, the evidence. The provider is asked afterw
 a worker until it has it. So a cancel beats every charge that was not sent yet, ours or theirs.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -35,6 +34,7 @@ from app.domain.reasons import feedback_of
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.world import World
+from app.services.alarms import alert
 from app.services.audit import audit
 from app.services.books import Touched, account_terms, load_touched, write
 from app.services.cancel_letters import plan_confirmation
@@ -167,11 +167,18 @@ def _cancel_action(request: CancelRequest) -> Action:
 
 async def _at_once(world: World, todo: list[Action]) -> None:
     """Carry out now what the customer waits for. Whatever does not work is left to the workers:
-    the actions stand."""
+    the actions stand, and a person is told of an end that the provider does not know of yet."""
     for action in todo[: 1 + AT_MOST_AT_ONCE]:
         handler = cancel if action.kind is ActionKind.CANCEL else settle
-        with suppress(ProviderUnavailable, ProviderRefused, AccountRefused):
+        try:
             await handler(world, action)
+        except (ProviderUnavailable, ProviderRefused, AccountRefused) as fault:
+            text = f"the provider was not told of a cancellation at once ({fault}); it is tried on"
+            late = alert(
+                world.clock.now(), action.merchant_id, "cancel_delayed", action.subject, text
+            )
+            async with world.store.transaction(action.merchant_id) as tx:
+                await tx.insert([late])
 
 
 async def _newest(world: World, request: CancelRequest) -> CancelRequest:

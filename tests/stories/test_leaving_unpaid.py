@@ -137,6 +137,7 @@ async def test_a_provider_that_is_away_hears_of_it_later(door: Door) -> None:
 
     # then the word stands from the first, and the provider has it a little later
     assert (receipt["state"], session["state"]) == ("asked", "cancelling")
+    assert await stage.alerts() == ["cancel_delayed"]
     assert (await leaver.looks())["state"] == "cancelled"
     assert stage.there(f"subscriptions/{person.subscription}")["cancel_at_period_end"] is True
 
