@@ -62,7 +62,9 @@ def _asked_there(
     over = after.status in GONE
     planned = over or ends_at(after)
     known = before is not None and before.status not in GONE and not ends_at(before)
-    asked = after.cancellation_reason == BY_REQUEST and not ended_by_us(book, after)
+    asked = after.cancellation_reason == BY_REQUEST and not ended_by_us(
+        book, after, at=notice.occurred_at
+    )
     if not (planned and known and asked):
         return
     end = after.ended_at if over else after.cancel_at or after.period_end
