@@ -206,13 +206,17 @@ async def cancel(world: World, action: Action) -> None:
         account, now = at.terms.account, at.terms.now
     # A provider that was away beyond the end has begun another period: that one nobody asked for.
     over = request.choice is Choice.NOW or request.ends_at <= now
-    await world.payments.cancel(
-        account,
-        request.subscription_id,
-        at_once=over,
-        feedback=request.feedback,
-        key=f"{request.request_id}:cancel",
-    )
+    try:
+        await world.payments.cancel(
+            account,
+            request.subscription_id,
+            at_once=over,
+            feedback=request.feedback,
+            key=f"{request.request_id}:cancel",
+        )
+    except ProviderRefused as refused:
+        await _refused(world, action, request, refused)
+        return
     notices = await _read(world, account, request, "cancel")
     async with customer_desk(world, action, touched, after_the_deed=True) as at:
         if at is None:
@@ -225,6 +229,25 @@ async def cancel(world: World, action: Action) -> None:
             state = RequestState.ENDED if over else RequestState.STANDING
             at.book.put(asked.moved(state, at=at.terms.now))
         await finish(at, asked)
+
+
+async def _refused(
+    world: World, action: Action, request: CancelRequest, fault: ProviderRefused
+) -> None:
+    """The provider will not end it, ever: a person must. What was forgiven stays forgiven."""
+    touched = Touched(subscriptions={request.subscription_id})
+    async with customer_desk(world, action, touched, after_the_deed=True) as at:
+        if at is None:
+            return
+        now, text = at.terms.now, f"the provider refuses to cancel: {fault}"
+        at.done(text)
+        at.book.put(request.moved(RequestState.REFUSED, at=now))
+        at.book.know(await at.tx.load(CancelSession, [(request.session_id,)]))
+        session = at.book.get(CancelSession, request.session_id)
+        if session is not None and session.state is SessionState.CANCELLING:
+            at.book.put(session.moved(SessionState.FAILED, at=now))
+        late = alert(now, request.merchant_id, "cancel_refused", request.request_id, text)
+        at.book.add(late)
 
 
 async def _request_of(world: World, action: Action) -> CancelRequest | None:

@@ -6,6 +6,7 @@ import pytest
 
 from app.domain.cancellations import CancelRequest
 from app.domain.dunning import CaseState
+from app.ports.payments import ProviderRefused
 from tests.stories.breaking import Crash
 from tests.stories.cards import APPROVES, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.leaving import Door, open_door
@@ -189,3 +190,19 @@ async def test_a_renewal_that_was_ruled_out_is_given_back_and_a_person_told(door
     assert "collected_after_cancel" in await stage.alerts()
     there = stage.there(f"subscriptions/{person.subscription}")
     assert there["status"] == "canceled"
+
+
+async def test_a_provider_that_refuses_to_end_it_is_a_persons_matter(door: Door) -> None:
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+
+    async def refuses() -> None:
+        raise ProviderRefused("400 no")
+
+    stage.fuse.arm(13, refuses)
+    receipt = await leaver.leaves()
+
+    assert receipt["state"] == "refused"
+    assert (await leaver.looks())["state"] == "failed"
+    assert await stage.alerts() == ["cancel_refused"]
