@@ -8,9 +8,9 @@ from starlette.types import Lifespan
 
 from app.api import (
     access,
-    case_commands,
     cancel_flows,
     cancel_sessions,
+    case_commands,
     correspondence,
     customer_keys,
     dunning,

@@ -17,11 +17,11 @@ from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services import (
     access,
-    case_commands,
     cancel_letters,
     cancel_sessions,
     cancel_settling,
     cancelling,
+    case_commands,
     driving,
     dunning,
     endings,

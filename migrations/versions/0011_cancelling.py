@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 TABLES = Path(__file__).resolve().parents[1] / "cancelling" / "tables.sql"
 RIGHTS = {
@@ -17,8 +17,8 @@ RIGHTS = {
 }
 ACTIONS = (
     "assess", "retry", "resolve", "watch", "end", "send", "new_card", "read", "remind",
-    "card_look", "deliver_event", "give_back", "reconcile", "access_change", "cancel", "settle",
-    "confirm", "close_session", "forget",
+    "card_look", "deliver_event", "reconcile", "give_back", "release", "collection", "forgive",
+    "access_change", "cancel", "settle", "confirm", "close_session", "forget",
 )  # fmt: skip
 IS_OURS = """
 merchant_id = any ((
