@@ -8,6 +8,8 @@ from starlette.types import Lifespan
 
 from app.api import (
     access,
+    cancel_flows,
+    cancel_sessions,
     case_commands,
     correspondence,
     customer_keys,
@@ -64,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for room in (
         access,
+        cancel_flows,
         customer_keys,
         dunning,
         case_commands,
@@ -76,6 +79,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)
+    app.include_router(cancel_sessions.router)
+    app.include_router(cancel_sessions.back)
     app.state.pace = Pace()
     for room in (mail_reports, health, metrics, reference):
         app.include_router(room.router)

@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from app.api.dependencies import WorldDep
 from app.api.problems import Problem
 from app.domain.merchants import Scope
+from app.ports.world import World
 from app.services import api_keys
 from app.services.api_keys import Caller
 
@@ -18,8 +19,12 @@ __all__ = [
     "Caller",
     "CasesReader",
     "CasesWriter",
+    "FlowsReader",
+    "FlowsWriter",
     "PoliciesReader",
     "PoliciesWriter",
+    "SessionsReader",
+    "caller_of",
     "require",
 ]
 
@@ -29,6 +34,21 @@ BEARER = HTTPBearer(
     auto_error=False,
     description="An API key made with `holdfast keys create`; each route names the scope it needs.",
 )
+
+
+async def caller_of(world: World, secret: str, scope: Scope) -> Caller:
+    """The caller of a key that has `scope`. Ends in 401 without a valid key and in 403 with one
+    that lacks the scope."""
+    known = await api_keys.authenticate(world, secret) if SHAPE.fullmatch(secret) else None
+    if known is None:
+        raise Problem(
+            "unauthenticated",
+            "No API key was sent, or it is unknown, expired or revoked.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if scope not in known.scopes:
+        raise Problem("forbidden", f"The API key lacks the scope {scope.value}.")
+    return known
 
 
 def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
@@ -46,16 +66,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         ],
     ) -> Caller:
         secret = credentials.credentials if credentials else ""
-        known = await api_keys.authenticate(world, secret) if SHAPE.fullmatch(secret) else None
-        if known is None:
-            raise Problem(
-                "unauthenticated",
-                "No API key was sent, or it is unknown, expired or revoked.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        if scope not in known.scopes:
-            raise Problem("forbidden", f"The API key lacks the scope {scope.value}.")
-        return known
+        return await caller_of(world, secret, scope)
 
     return caller
 
@@ -63,4 +74,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 CasesReader = Annotated[Caller, Depends(require(Scope.CASES_READ))]
 CasesWriter = Annotated[Caller, Depends(require(Scope.CASES_WRITE))]
 PoliciesReader = Annotated[Caller, Depends(require(Scope.POLICIES_READ))]
+FlowsReader = Annotated[Caller, Depends(require(Scope.FLOWS_READ))]
+FlowsWriter = Annotated[Caller, Depends(require(Scope.FLOWS_WRITE))]
+SessionsReader = Annotated[Caller, Depends(require(Scope.SESSIONS_READ))]
 PoliciesWriter = Annotated[Caller, Depends(require(Scope.POLICIES_WRITE))]

@@ -2,6 +2,8 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeGuard
 
 import jwt
@@ -12,6 +14,7 @@ from app.api.dependencies import WorldDep
 from app.api.problems import Problem
 from app.domain.ids import SHAPE
 from app.domain.merchants import CustomerTokenKey
+from app.ports.world import World
 from app.services import customer_tokens
 from app.services.me import Asker
 
@@ -57,35 +60,60 @@ def _refused() -> Problem:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What a good token proves: who asks, and what else the merchant's backend said of them."""
+
+    asker: Asker
+    claims: Mapping[str, Any]
+
+
+async def proved(request: Request, response: Response, world: World, token: str) -> Proved:
+    """The customer of a token, with its claims. Ends in 401 without a valid token, in 403 for a
+    page whose origin the key does not name, and in 429 for one who asks too often."""
+    key, claims = await _verified(world, token)
+    _require_fresh(claims, now=int(world.clock.now().timestamp()))
+    subject = claims["sub"]
+    answer_origin(request, response, key.origins)
+    keep_pace(request, key.account_id, subject)
+    asker = Asker(merchant_id=key.merchant_id, account_id=key.account_id, customer_id=subject)
+    return Proved(asker, claims)
+
+
+def answer_origin(request: Request, response: Response, origins: Collection[str]) -> None:
+    """Let the page that asks read the answer, if its origin is one of these, and nobody else's."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in origins:
+        raise Problem("origin-not-allowed", "The key of this token does not name your origin.")
+    if origin is not None:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        request.scope["allowed_origin"] = origin  # a problem is to be read as well
+    response.headers["Vary"] = "Origin"
+
+
+def keep_pace(request: Request, account_id: str, customer_id: str) -> None:
+    """End in 429 for a customer who asks more often than any page needs."""
+    wait = request.app.state.pace.wait_s((account_id, customer_id), at=time.monotonic())
+    if wait > 0:
+        headers = {"Retry-After": str(max(1, round(wait)))}
+        raise Problem("too-many-requests", "Ask again later.", headers=headers)
+
+
 async def customer(
     request: Request,
     response: Response,
     world: WorldDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> Asker:
-    """The customer of the token. Ends in 401 without a valid token, in 403 for a page whose origin
-    the key does not name, and in 429 for one who asks too often."""
+    """The customer of the token; see `proved`."""
     token = credentials.credentials if credentials else ""
-    key, claims = await _verified(world, token)
-    _require_fresh(claims, now=int(world.clock.now().timestamp()))
-    subject = claims["sub"]
-    origin = request.headers.get("origin")
-    if origin is not None and origin not in key.origins:
-        raise Problem("origin-not-allowed", "The key of this token does not name your origin.")
-    wait = request.app.state.pace.wait_s((key.account_id, subject), at=time.monotonic())
-    if wait > 0:
-        headers = {"Retry-After": str(max(1, round(wait)))}
-        raise Problem("too-many-requests", "Ask again later.", headers=headers)
-    if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Vary"] = "Origin"
-    return Asker(merchant_id=key.merchant_id, account_id=key.account_id, customer_id=subject)
+    return (await proved(request, response, world, token)).asker
 
 
 CustomerDep = Annotated[Asker, Depends(customer)]
 
 
-async def _verified(world: WorldDep, token: str) -> tuple[CustomerTokenKey, dict[str, Any]]:
+async def _verified(world: World, token: str) -> tuple[CustomerTokenKey, dict[str, Any]]:
     """The key and the claims of a token that was signed with it, by its own algorithm alone."""
     if not token.isascii() or len(token) > LONGEST_TOKEN:
         raise _refused()

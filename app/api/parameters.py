@@ -37,3 +37,5 @@ ProviderId = Annotated[str, Field(pattern=r"^[!-~]{1,255}$", max_length=255)]
 Currency = Annotated[
     str, Field(pattern=r"^[a-z]{3}$", description="ISO 4217, lower case.", examples=["eur"])
 ]
+# Text of people and merchants: no control characters, no half of a surrogate pair.
+PLAIN = re.compile("[^\\x00-\\x1f\\x7f\ud800-\udfff]+")

@@ -67,6 +67,13 @@ KINDS = {
             "Send `Authorization: Bearer …` with a token that the merchant's backend signed for "
             "this customer with a customer token key, for one hour at most.",
         ),
+        Kind(
+            "bad-session-token",
+            401,
+            "No valid session token",
+            "Send `Authorization: Bearer …` with the token of this cancel session. It counts while "
+            "the session may be acted in, and shows the receipt until a month after the end.",
+        ),
         Kind("forbidden", 403, "Not allowed", "The API key lacks the scope of this route."),
         Kind(
             "origin-not-allowed",
@@ -265,9 +272,16 @@ def answer(problem: Problem, scope: Scope) -> Response:
             "X-Request-Id": request_id(scope),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
+            **_for_the_page(scope),
             **problem.headers,
         },
     )
+
+
+def _for_the_page(scope: Scope) -> dict[str, str]:
+    """Let a page read what went wrong, if its origin was found to be one of the merchant's."""
+    origin = scope.get("allowed_origin")
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
 
 
 def problems(*names: str) -> dict[int | str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from app.domain.actions import ActionKind, action_for
 from app.domain.backup_cards import has_agreed
 from app.domain.closings import cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
+from app.domain.departures import departure_seen, invoice_after_departure
 from app.domain.dunning import Case, CaseState
 from app.domain.holds import share_disputes
 from app.domain.mirror import (
@@ -52,7 +53,9 @@ def _invoice(book: Book, notice: Notice, terms: Terms) -> Invoice | None:
         known = book.get(Customer, terms.account.account_id, snapshot.customer_id)
         if known is None or (known.email is None and not known.erased):
             forward(book, _customer_of(snapshot), terms)
-    return forward(book, snapshot, terms)
+    invoice = forward(book, snapshot, terms)
+    invoice_after_departure(book, invoice, terms)
+    return invoice
 
 
 def _customer_of(invoice: Invoice) -> Customer:
@@ -185,6 +188,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     if after is before:
         return
     move_mrr(book, before, after, notice, terms)
+    departure_seen(book, before, after, notice, terms)
     plan_renewals(book, before, after, terms)
     if after.status in {"canceled", "incomplete_expired"}:
         _subscription_ended(book, after, terms)

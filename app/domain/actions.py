@@ -29,6 +29,11 @@ class ActionKind(StrEnum):
     COLLECTION = "collection"  # case: the provider's own collection rests while ours does
     FORGIVE = "forgive"  # case: close the invoice of a debt that was forgiven
     ACCESS_CHANGE = "access_change"  # subscription: record and tell what may be used
+    CANCEL = "cancel"  # cancel request: let the provider end the subscription as told
+    SETTLE = "settle"  # invoice of a subscription that was cancelled: as the customer was told
+    CONFIRM = "confirm"  # message: acknowledge a cancel request
+    CLOSE_SESSION = "close_session"  # cancel session: nobody came back to it
+    FORGET = "forget"  # cancel session: empty what the customer wrote
 
 
 # A case that is active has at least one of these pending.

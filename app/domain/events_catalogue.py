@@ -27,6 +27,16 @@ class EventType(StrEnum):
     REVENUE_RESTATED = "recovered_revenue.restated"
     SUBSCRIPTION_ENDED = "subscription.ended"
     ACCESS_CHANGED = "access.changed"
+    LEAVING_STARTED = "cancel.session.started"
+    LEAVING_STEP_VIEWED = "cancel.step.viewed"
+    LEAVING_REASON_SELECTED = "cancel.reason.selected"
+    LEAVING_OFFER_SHOWN = "cancel.offer.shown"
+    LEAVING_OFFER_ACCEPTED = "cancel.offer.accepted"
+    LEAVING_OFFER_APPLIED = "cancel.offer.applied"
+    LEAVING_OFFER_FAILED = "cancel.offer.failed"
+    LEAVING_ABANDONED = "cancel.abandoned"
+    LEAVING_CANCELLED = "cancel.cancelled"
+    LEAVING_UNCANCELLED = "cancel.uncancelled"
     ACCOUNT_PAUSED = "account.paused"
     ACCOUNT_RESUMED = "account.resumed"
     ENDPOINT_TESTED = "endpoint.tested"
@@ -69,7 +79,6 @@ FIELDS: Mapping[str, str] = {
     "trigger": "By whom the attempt was made.",
     "outcome": "How the attempt ended.",
     "message": "The message, `msg_…`.",
-    "step": "The step of the policy's message table.",
     "template": "Which letter it was.",
     "channel": "Which way it went, such as `mail`.",
     "language": "The language it was written in.",
@@ -87,6 +96,10 @@ FIELDS: Mapping[str, str] = {
     "access": "What the customer may use now.",
     "was": "What the customer could use before.",
     "until": "Until when this access holds; null where nothing ends it.",
+    "session": "The cancel session, `cxs_…`; null where there was none.",
+    "step": "The step of the policy's message table, or of the cancel flow.",
+    "because": "The reason chosen in the survey.",
+    "choice": "When it ends, `now` or `period_end`; null where the provider was told.",
     "endpoint": "The endpoint, `end_…`.",
 }
 
@@ -116,6 +129,7 @@ ATTEMPT = (
     "decline_code",
 )
 REVENUE = (*PARTIES, "entry", "kind", "cause", "currency", "amount_minor", "occurred_at")
+LEAVING = ("account", "subscription", "customer", "session")
 T = EventType
 
 CATALOGUE: Mapping[EventType, EventKind] = {
@@ -169,6 +183,36 @@ CATALOGUE: Mapping[EventType, EventKind] = {
         "What a customer may use has changed.",
         "subscription",
         ("account", "subscription", "customer", "case", "access", "was", "until", "reason"),
+    ),
+    T.LEAVING_STARTED: EventKind("A cancel session was opened.", "subscription", LEAVING),
+    T.LEAVING_STEP_VIEWED: EventKind(
+        "A step was shown for the first time.", "subscription", (*LEAVING, "step")
+    ),
+    T.LEAVING_REASON_SELECTED: EventKind(
+        "A reason was chosen, or another one.", "subscription", (*LEAVING, "step", "because")
+    ),
+    T.LEAVING_OFFER_SHOWN: EventKind("An offer was shown.", "subscription", (*LEAVING, "step")),
+    T.LEAVING_OFFER_ACCEPTED: EventKind(
+        "An offer was accepted; it is being applied.", "subscription", (*LEAVING, "step")
+    ),
+    T.LEAVING_OFFER_APPLIED: EventKind(
+        "An accepted offer was applied, and read back.", "subscription", (*LEAVING, "step")
+    ),
+    T.LEAVING_OFFER_FAILED: EventKind(
+        "An accepted offer could not be applied; nothing of it stands.",
+        "subscription",
+        (*LEAVING, "step"),
+    ),
+    T.LEAVING_ABANDONED: EventKind(
+        "A session was left without an outcome.", "subscription", (*LEAVING, "step")
+    ),
+    T.LEAVING_CANCELLED: EventKind(
+        "The customer cancelled, here or at the provider; it ends then.",
+        "subscription",
+        (*LEAVING, "choice", "until"),
+    ),
+    T.LEAVING_UNCANCELLED: EventKind(
+        "A cancellation was taken back before the end.", "subscription", LEAVING
     ),
     T.ACCOUNT_PAUSED: EventKind(
         "A provider account was paused: no call, no charge, no message.",

@@ -10,7 +10,9 @@ from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger, 
 from app.domain.events import OutgoingEvent
 from app.domain.events_catalogue import EventType
 from app.domain.events_delivery import stamp
+from app.domain.events_leaving import leaving_event
 from app.domain.events_payloads import Setting, access_changed, of_case, outgoing, whole_case
+from app.domain.evidence import Evidence
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Subscription
@@ -259,6 +261,12 @@ def _access(move: Move, setting: Setting) -> Told:
         )
 
 
+def _leaving(move: Move, setting: Setting) -> Told:
+    event = leaving_event(move.after, setting.now)
+    if event is not None:
+        yield event
+
+
 def _paused(move: Move, setting: Setting) -> Told:
     before: ProviderAccount | None = move.before
     account: ProviderAccount = move.after
@@ -287,6 +295,7 @@ TELLERS: tuple[tuple[type[Any], Teller], ...] = (
     (Message, _sent),
     (RecoveryEntry, _entered),
     (Case, _moved),
+    (Evidence, _leaving),
     (Subscription, _ended),
     (AccessState, _access),
     (ProviderAccount, _paused),

@@ -27,6 +27,10 @@ class Scope(StrEnum):
     CONFIG_WRITE = "config:write"
     EVENTS_READ = "events:read"
     EVENTS_WRITE = "events:write"
+    SESSIONS_READ = "sessions:read"
+    SESSIONS_WRITE = "sessions:write"
+    FLOWS_READ = "flows:read"
+    FLOWS_WRITE = "flows:write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ TEMPLATES = {
     "final_notice": "3 days before the end, and never less than 72 hours",
     "payment_recovered": "when it is paid, if we wrote about it",
     "subscription_ended": "after the final action",
+    "cancellation_confirmed": "at once, in the transaction of the cancellation",
 }
 
 
@@ -112,7 +113,9 @@ class Letter:
     `last_day` is the day of the end. `end_action` is what happens then: `cancel_now`,
     `cancel_at_period_end`, `pause`, `leave`. `card` names a card (`Visa •••• 4242`), and
     `card_expires` (`YYYY-MM`) the last month it is good for, where that is the matter.
-    `former_minor` is the price until now, where it changes.
+    `former_minor` is the price until now, where it changes. Of a cancellation: `reference` names
+    it, `requested_at` is when it was said, `ends_at` when access ends (None: it has ended),
+    `forgiven_minor` and `owed_minor` what need not and what must still be paid.
     """
 
     template: str
@@ -134,6 +137,11 @@ class Letter:
     former_minor: int | None = None
     card: str | None = None
     card_expires: str | None = None
+    reference: str | None = None
+    requested_at: datetime | None = None
+    ends_at: datetime | None = None
+    forgiven_minor: int | None = None
+    owed_minor: int | None = None
     also: tuple[AlsoOpen, ...] = ()
     unsubscribe_url: str | None = None
     look: Look = Look()

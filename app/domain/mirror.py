@@ -36,7 +36,7 @@ class Customer:
 
     `metadata` are the merchant's own words at the provider, text to text; None where there are
     none. `sms_consent` is its record that the customer wants short texts at `phone`, in its own
-    words; None means no.
+    words; None means no. `region` is the state or province of the billing address.
     """
 
     KEY: ClassVar = ("account_id", "customer_id")
@@ -48,6 +48,7 @@ class Customer:
     name: str | None = None
     language: str | None = None
     country: str | None = None
+    region: str | None = None
     time_zone: str | None = None
     phone: str | None = None
     sms_consent: str | None = None
@@ -85,6 +86,7 @@ class Subscription:
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
     cancellation_reason: str | None = None
+    cancellation_feedback: str | None = None
     pause_reason: str | None = None
     collection_paused: bool = False
     has_schedule: bool = False

@@ -22,6 +22,7 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
         "name",
         "language",
         "country",
+        "region",
         "time_zone",
         "default_method_id",
         "metadata",

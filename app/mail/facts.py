@@ -5,7 +5,7 @@ from typing import Any
 
 from app.domain.colours import accents
 from app.domain.messages import AlsoOpen, Letter
-from app.words.formats import show_day, show_money, show_month
+from app.words.formats import show_day, show_minute, show_money, show_month
 from app.words.links import safe_link
 from app.words.phrases import Phrases
 from app.words.plain import one_line, personal_name
@@ -42,6 +42,11 @@ VARIABLES = {
     "former": "the price until now, where it changes",
     "card": "the card concerned, by brand and last digits",
     "expires": "the last month the card is good for",
+    "reference": "the reference of a cancellation",
+    "requested_on": "the day and time at which the customer cancelled",
+    "ends_on": "the day on which a cancelled subscription ends, where it has not ended",
+    "forgiven": "what need not be paid any more after a cancellation",
+    "owed": "what must still be paid after a cancellation",
     "manage": "where the customer manages the subscription",
     "support": "the merchant's support address",
     "postal_address": "the merchant's postal address",
@@ -63,6 +68,7 @@ def facts_of(letter: Letter, phrases: Phrases) -> dict[str, Any]:
         "last_day": letter.last_day,
         "paid_on": letter.paid_at,
         "renews_on": letter.renews_at,
+        "ends_on": letter.ends_at,
     }
     return {
         "language": phrases.language_of(letter.language),
@@ -70,6 +76,10 @@ def facts_of(letter: Letter, phrases: Phrases) -> dict[str, Any]:
         "name": personal_name(letter.customer_name),
         "amount": show_money(letter.amount_minor, letter.currency, locale),
         "former": _money(letter.former_minor, letter.currency, locale),
+        "forgiven": _money(letter.forgiven_minor, letter.currency, locale),
+        "owed": _money(letter.owed_minor, letter.currency, locale),
+        "reference": one_line(letter.reference or ""),
+        "requested_on": _minute(letter, locale),
         "plan": one_line(letter.plan or ""),
         "invoice": one_line(letter.invoice_number or ""),
         "reason_key": reason,
@@ -101,6 +111,11 @@ def facts_of_also(also: AlsoOpen, letter: Letter, phrases: Phrases) -> dict[str,
             show_day(also.last_day, letter.time_zone, locale) if also.last_day else ""
         ),
     }
+
+
+def _minute(letter: Letter, locale: str) -> str:
+    at = letter.requested_at
+    return show_minute(at, letter.time_zone, locale) if at else ""
 
 
 def _money(minor: int | None, currency: str, locale: str) -> str:

@@ -38,6 +38,11 @@ def golden(template: str, language: str) -> Letter:
         former_minor=2500,
         card="Visa •••• 4242",
         card_expires="2027-01",
+        reference="cxr_0192f3a0",
+        requested_at=datetime(2027, 1, 20, 9, tzinfo=UTC),
+        ends_at=datetime(2027, 2, 1, 9, tzinfo=UTC),
+        forgiven_minor=2900,
+        owed_minor=1200,
         also=_also(template),
     )
 
@@ -60,6 +65,9 @@ def bare(template: str, language: str) -> Letter:
         renews_at=full.renews_at if template in told else None,
         card_expires=full.card_expires if template == "card_expiring" else None,
         card=full.card if template == "card_expiring" else None,
+        ends_at=None,
+        forgiven_minor=None,
+        owed_minor=None,
     )
 
 

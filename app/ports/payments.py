@@ -15,6 +15,7 @@ from app.domain.mirror import (
 )
 from app.domain.notices import Notice
 from app.domain.outcomes import Outcome, PayAnswer
+from app.ports.cancellations import Cancellations
 
 # How long a call waits at most for its turn, where the provider limits how many there may be; one
 # whose turn does not come by then was not sent and ends like one that the provider turned away.
@@ -117,7 +118,7 @@ class OwingPage:
     next: str | None
 
 
-class Payments(Protocol):
+class Payments(Cancellations, Protocol):
     """Every method raises `ProviderUnavailable`, `ProviderRefused` or `AccountRefused` unless it
     says otherwise. Snapshots come with the account's ids filled in and `seen_at` = now."""
 

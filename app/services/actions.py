@@ -17,6 +17,10 @@ from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services import (
     access,
+    cancel_letters,
+    cancel_sessions,
+    cancel_settling,
+    cancelling,
     case_commands,
     driving,
     dunning,
@@ -58,6 +62,11 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.REMIND: reminders.remind,
     ActionKind.CARD_LOOK: reminders.look_at_card,
     ActionKind.ACCESS_CHANGE: access.record,
+    ActionKind.CANCEL: cancelling.cancel,
+    ActionKind.SETTLE: cancel_settling.settle,
+    ActionKind.CONFIRM: cancel_letters.send_confirmation,
+    ActionKind.CLOSE_SESSION: cancel_sessions.expire,
+    ActionKind.FORGET: cancel_sessions.forget,
 }
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from app.domain.access import AccessState, plan_looks
 from app.domain.actions import Action
+from app.domain.cancellations import CancelRequest
 from app.domain.cards import card_key_of
 from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events_telling import Move
+from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
@@ -21,6 +23,8 @@ from app.domain.operations import Alert, AuditEntry
 from app.domain.policies import PolicyVersion
 from app.domain.records import Book, changed
 from app.domain.recovery import Failure, RecoveryEntry
+from app.domain.sessions import CancelSession
+from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
 from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
@@ -43,6 +47,10 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     CardUse,
     CaseEvent,
     AccessState,
+    CancelSession,
+    SurveyAnswer,
+    CancelRequest,
+    Evidence,
     RecoveryEntry,
     MrrMovement,
     Message,
@@ -133,6 +141,7 @@ def _about(account: str, touched: Touched) -> list[Ask]:
         _where(Case, account, customer_id=touched.customers),
         _where(Case, account, invoice_id=touched.invoices),
         _where(Failure, account, invoice_id=touched.invoices),
+        _where(CancelRequest, account, subscription_id=touched.subscriptions),
     ]
 
 

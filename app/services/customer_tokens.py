@@ -109,6 +109,13 @@ async def find(world: World, key_id: str) -> tuple[CustomerTokenKey, str] | None
     return rows[0], world.sealer.open(rows[0].material_sealed)
 
 
+async def origins_of(world: World, merchant_id: str) -> frozenset[str]:
+    """The pages that a merchant lets ask: those that its keys name, the revoked ones not."""
+    async with world.store.transaction(merchant_id) as tx:
+        known = await _of(tx, merchant_id)
+    return frozenset(o for key in known if key.revoked_at is None for o in key.origins)
+
+
 async def _of(tx: Transaction, merchant_id: str) -> list[CustomerTokenKey]:
     where = {"merchant_id": merchant_id}
     return await tx.find(CustomerTokenKey, where=where, order=("created_at", "key_id"))

@@ -6,6 +6,7 @@ from sqlalchemy import Table
 
 from app.domain.access import AccessState
 from app.domain.actions import Action
+from app.domain.cancellations import CancelRequest
 from app.domain.correspondence import (
     Channels,
     Letterhead,
@@ -21,7 +22,9 @@ from app.domain.events import (
     EventSubject,
     OutgoingEvent,
 )
+from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
+from app.domain.flows import FlowVersion
 from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod, Subscription
@@ -29,7 +32,18 @@ from app.domain.mrr import MrrMovement
 from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
-from app.storage import dunning, events, ledgers, merchants, messages, mirror, operations
+from app.domain.sessions import CancelSession
+from app.domain.survey import SurveyAnswer
+from app.storage import (
+    cancelling,
+    dunning,
+    events,
+    ledgers,
+    merchants,
+    messages,
+    mirror,
+    operations,
+)
 
 TABLES: dict[type[Any], Table] = {
     Merchant: merchants.MERCHANTS,
@@ -49,6 +63,11 @@ TABLES: dict[type[Any], Table] = {
     CaseEvent: dunning.CASE_EVENTS,
     AccessState: dunning.ACCESS_STATES,
     Assignment: merchants.ASSIGNMENTS,
+    FlowVersion: cancelling.CANCEL_FLOWS,
+    CancelSession: cancelling.CANCEL_SESSIONS,
+    SurveyAnswer: cancelling.SURVEY_ANSWERS,
+    CancelRequest: cancelling.CANCEL_REQUESTS,
+    Evidence: cancelling.EVIDENCE,
     Message: messages.MESSAGES,
     PaymentLink: messages.PAYMENT_LINKS,
     LinkEvent: messages.LINK_EVENTS,
@@ -72,11 +91,20 @@ TABLES: dict[type[Any], Table] = {
 }
 # Never updated, never deleted: triggers and missing rights hold it.
 APPEND_ONLY: frozenset[type[Any]] = frozenset(
-    {Failure, RecoveryEntry, MrrMovement, AuditEntry, TemplateVersion, MessageEvent}
+    {Failure, RecoveryEntry, MrrMovement, AuditEntry, TemplateVersion, MessageEvent, Evidence}
 )
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(
-    {InboxEvent, Action, ProviderAccount, ApiKey, CustomerTokenKey, PaymentLink, Alert}
+    {
+        InboxEvent,
+        Action,
+        ProviderAccount,
+        ApiKey,
+        CustomerTokenKey,
+        PaymentLink,
+        Alert,
+        CancelSession,
+    }
 )
 
 

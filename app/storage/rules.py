@@ -10,6 +10,7 @@ from app.domain.correspondence import TemplateVersion
 from app.domain.dunning import Attempt
 from app.domain.events import OutgoingEvent
 from app.domain.experiments import Assignment
+from app.domain.flows import FlowVersion
 from app.domain.merchants import Merchant
 from app.domain.messages import Message
 from app.domain.mirror import PaymentMethod
@@ -17,6 +18,7 @@ from app.domain.operations import SHARES, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.records import Key
 from app.domain.recovery import EntryKind, RecoveryEntry
+from app.domain.survey import SurveyAnswer
 from app.ports.store import RowRefused
 from app.storage.matching import matches, values_of
 from app.storage.registry import TABLES
@@ -26,6 +28,7 @@ from app.storage.statements import array_of
 KINDS = {table.name: kind for kind, table in TABLES.items()}
 CURRENCY = re.compile(r"[a-z]{3,}")
 BIGINTS = range(-(1 << 63), 1 << 63)
+TEN = (None, *range(11))
 TAKEN_BACK = frozenset({EntryKind.REFUNDED, EntryKind.DISPUTE_LOST})
 CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     Merchant: lambda row: (
@@ -37,6 +40,8 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     PaymentMethod: lambda row: row.last4 is None or len(row.last4) <= 4,
     Attempt: lambda row: row.number >= 1,
     PolicyVersion: lambda row: row.version >= 1,
+    FlowVersion: lambda row: row.version >= 1,
+    SurveyAnswer: lambda row: row.rating in TEN and row.likely in TEN,
     Action: lambda row: row.claims >= 0,
     OutgoingEvent: lambda row: row.sequence >= 1,
     InboxEvent: lambda row: row.share in range(SHARES),

@@ -35,7 +35,15 @@ def test_only_what_has_another_way_in_needs_no_key() -> None:
         if operation.get("security") == [{"CustomerToken": []}]
     }
 
+    by_sessions = {
+        path
+        for path, methods in DOCUMENT["paths"].items()
+        for operation in methods.values()
+        if operation.get("security") == [{"SessionToken": []}]
+    }
+
     assert by_customers == {"/v1/me/status", "/v1/me/payment-link"}
+    assert by_sessions == {path for path in DOCUMENT["paths"] if "{session_id}" in path}
     assert {
         "/webhooks/stripe/{provider_account}",
         "/webhooks/mail/{merchant}/{provider}",

@@ -9,8 +9,10 @@ from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger, Waits
 from app.domain.events import EventEndpoint, OutgoingEvent
 from app.domain.events_catalogue import EventType
+from app.domain.events_leaving import KINDS
 from app.domain.events_payloads import Setting, access_changed, outgoing
 from app.domain.events_telling import Move, told_by
+from app.domain.evidence import Evidence
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.openings import case_action
@@ -149,6 +151,7 @@ def examples() -> dict[str, OutgoingEvent]:
         *told(Move(None, WENT, new=True), Move(None, NEW_CARD, new=True)),
         *told(Move(None, ENTRY, new=True), Move(None, replace(BACK, amount_minor=-1000), new=True)),
         *told(Move(a_subscription(), a_subscription(status="canceled", seen_at=on_day(28)))),
+        *told(*_leaving()),
         *told(*_pause()),
         access_changed(
             a_subscription(),
@@ -181,6 +184,29 @@ def _answered(state: AttemptState) -> Attempt:
         decline_kind=DeclineKind.INSUFFICIENT_FUNDS if declined else None,
         decline={"kind": "insufficient_funds", "code": "insufficient_funds"} if declined else None,
     )
+
+
+def _leaving() -> list[Move]:
+    """A line of evidence of each kind that is told."""
+    session = "cxs_019b8d72a60070000000000000000008"
+    said = {"step": "why", "reason": "not_using", "choice": "period_end"}
+    return [
+        Move(
+            None,
+            Evidence(
+                **WHOSE,
+                evidence_id=f"evd_{kind}",
+                customer_id="cus_1",
+                subscription_id="sub_1",
+                session_id=session,
+                kind=kind,
+                at=on_day(5),
+                data=said | {"access_until": on_day(28).isoformat()},
+            ),
+            new=True,
+        )
+        for kind in KINDS
+    ]
 
 
 def _pause() -> tuple[Move, Move]:

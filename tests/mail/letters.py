@@ -20,7 +20,9 @@ MESSAGES = (
     "subscription_ended",
     "renewal_reminder",
     "card_expiring",
+    "cancellation_confirmed",
 )
+WITHOUT_BUTTON = frozenset({"payment_recovered", "cancellation_confirmed"})
 REASONS = (
     "overdue",
     "card_expired",
@@ -65,6 +67,7 @@ def a_letter(**changes: Any) -> Letter:
         currency="eur",
         reason_key="insufficient_funds",
         link=LINK,
+        owed_minor=2900,
     )
     return replace(plain, **changes)
 
@@ -80,6 +83,11 @@ def a_full_letter(**changes: Any) -> Letter:
         "former_minor": 2500,
         "card": "Visa •••• 4242",
         "card_expires": "2026-11",
+        "reference": "cxr_0192f3a0",
+        "requested_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
+        "ends_at": datetime(2026, 12, 1, 9, tzinfo=UTC),
+        "forgiven_minor": 2900,
+        "owed_minor": 1200,
     }
     return a_letter(**(days | changes))
 

@@ -9,7 +9,15 @@ from app.domain.languages import LANGUAGES, language_for
 from app.domain.messages import AlsoOpen, Look
 from app.mail.facts import facts_of
 from app.ports.mailer import TemplateFault
-from tests.mail.letters import HOSTILE, LINK, MESSAGES, RENDERER, a_full_letter, a_letter
+from tests.mail.letters import (
+    HOSTILE,
+    LINK,
+    MESSAGES,
+    RENDERER,
+    WITHOUT_BUTTON,
+    a_full_letter,
+    a_letter,
+)
 from tests.mail.test_letters import read
 
 KELP = Look(
@@ -27,6 +35,7 @@ DAYS = {
     "subscription_ended": (),
     "renewal_reminder": ("renews_on", "former", "card", "expires", "manage"),
     "card_expiring": ("renews_on", "card", "expires"),
+    "cancellation_confirmed": ("reference", "requested_on", "ends_on", "forgiven", "owed"),
 }
 COLOURS = ["#ffe45c", "#0b5f58", "#000000", "#ffffff", "#777777", "#ff0000", "#00ff00", "#1b2126"]
 
@@ -44,7 +53,7 @@ def test_text_and_html_carry_the_same_facts(message, language, plan):
     written = RENDERER.render(letter)
 
     html = read(written.html)
-    has_button = message != "payment_recovered"
+    has_button = message not in WITHOUT_BUTTON
     told = [facts[name] for name in ("amount", "plan", "support", "postal_address", *DAYS[message])]
     for fact in (*told, unsubscribe, *([LINK] if has_button else [])):
         assert " ".join(fact.split()) in " ".join(written.text.split())

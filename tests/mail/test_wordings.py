@@ -8,7 +8,7 @@ from app.domain.languages import LANGUAGES
 from app.domain.messages import Look, Wording
 from app.mail.wordings import REQUIRED
 from app.ports.mailer import BadWording
-from tests.mail.letters import HOSTILE, LINK, MESSAGES, RENDERER, a_full_letter
+from tests.mail.letters import HOSTILE, LINK, MESSAGES, RENDERER, WITHOUT_BUTTON, a_full_letter
 
 GOOD = Wording(
     subject="{{ merchant }}: {{ amount }}",
@@ -27,7 +27,7 @@ def test_own_words_are_used_and_our_facts_stay(message, language):
     assert written.subject.startswith("Kelpworks: ")
     assert "About your Team subscription" in written.html
     assert "Dear Ada Example," in written.text
-    assert (LINK in written.text) == (message != "payment_recovered")
+    assert (LINK in written.text) == (message not in WITHOUT_BUTTON)
 
 
 @pytest.mark.parametrize(

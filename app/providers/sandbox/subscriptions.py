@@ -63,8 +63,8 @@ def _update(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
                 "A canceled subscription can only update its cancellation_details and metadata.",
                 code="invalid_canceled_subscription_fields",
             )
-    fields = _plain_fields(core, subscription, given)
-    former = core.change(subscription, **fields, **_planned_end(core, subscription, given))
+    fields = _plain_fields(core, subscription, given) | _planned_end(core, subscription, given)
+    former = core.change(subscription, **fields)
     if "pause_collection" in given:
         pause = given["pause_collection"]
         former |= core.change(subscription, pause_collection=pause)

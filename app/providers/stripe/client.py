@@ -26,6 +26,7 @@ from app.ports.payments import (
 from app.ports.secrets import Sealer
 from app.providers.stripe.answers import answer_of_error, answer_of_invoice, owned, reading_of
 from app.providers.stripe.backfill import page_of
+from app.providers.stripe.cancelling import Cancelling
 from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import TIMEOUT, Connections, json_of
 from app.providers.stripe.credit_notes import has_notes, notes_behind
@@ -58,7 +59,7 @@ READING = [
 OPEN = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNKNOWN})
 
 
-class StripePayments:
+class StripePayments(Cancelling):
     """`ports.payments.Payments` for Stripe. Belongs to one event loop; `close` at the end.
 
     Charges are sent once and never repeated by the SDK, so that the doubt of a timeout is ours to

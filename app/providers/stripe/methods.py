@@ -39,6 +39,7 @@ def read_customer(obj: Json, *, seen_at: datetime) -> Customer | None:
         name=text(obj.get("name"), 200),
         language=text(locales[0], 35) if isinstance(locales, list) and locales else None,
         country=_country(obj),
+        region=_region(obj),
         phone=text(obj.get("phone"), 40),
         sms_consent=text(table(obj.get("metadata")).get(SMS_MARK), 200),
         default_method_id=first_ref(
@@ -161,6 +162,13 @@ def _marked(
         network_updated_at=seen_at if updated else None,
         detached=kind is NoticeKind.METHOD_REMOVED,
     )
+
+
+def _region(obj: Json) -> str | None:
+    """The state of the address that tells the country."""
+    places = (at(obj, "address"), at(obj, "shipping", "address"))
+    found = next((table(place) for place in places if text(at(place, "country"), 2)), {})
+    return text(found.get("state"), 60)
 
 
 def _country(obj: Json) -> str | None:

@@ -52,6 +52,7 @@ def read_subscription(obj: Json, *, seen_at: datetime) -> Subscription | None:
         canceled_at=instant(obj.get("canceled_at")),
         ended_at=instant(obj.get("ended_at")),
         cancellation_reason=text(at(obj, "cancellation_details", "reason"), 60),
+        cancellation_feedback=text(at(obj, "cancellation_details", "feedback"), 60),
         pause_reason=_pause_reason(obj),
         collection_paused=bool(table(obj.get("pause_collection"))),
         has_schedule=ref(obj.get("schedule")) is not None,

@@ -1,0 +1,240 @@
+"""What cancel sessions, previews and receipts look like from outside."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.parameters import ProviderId
+from app.domain.cancellations import CancelRequest, Choice, Preview, RequestState, Source
+from app.domain.flows import Flow, FlowStep, StepKind
+from app.domain.languages import written
+from app.domain.reasons import said
+from app.domain.sessions import CancelSession, SessionState
+from app.services.cancel_sessions import Said
+from app.services.exits import SessionView
+
+PlainText = Annotated[str, Field(max_length=2000, pattern=r"^[^\u0000-\u0008\u000b-\u001f]*$")]
+Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\u0000-\u001f\u007f]+$")]
+StepId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", examples=["why"])]
+Ten = Annotated[int, Field(ge=0, le=10)]
+LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
+
+
+class OpenIn(BaseModel):
+    """Which subscription is to be left. A customer's token says who they are; a backend names the
+    subscription and may say more of the customer."""
+
+    model_config = ConfigDict(extra="forbid")
+    subscription: ProviderId | None = Field(
+        default=None, description="Left out by a customer who has one alone."
+    )
+    account: ProviderId | None = Field(
+        default=None,
+        description="`acc_…`, from a backend; needed where several of your accounts know the id.",
+    )
+    language: Annotated[str | None, Field(pattern=LANGUAGE, max_length=35)] = None
+    place: Annotated[str | None, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] = Field(
+        default=None, description="The jurisdiction, from a backend: `DE`, `US-CA`."
+    )
+    attributes: Annotated[dict[Line, Line], Field(max_length=20)] = Field(
+        default={}, description="The merchant's own words about the customer, from a backend."
+    )
+
+
+class AnswerIn(BaseModel):
+    """What was answered at a step. Everything but the step may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+    step: StepId
+    reason: StepId | None = None
+    follow_up: PlainText | None = None
+    words: PlainText | None = Field(default=None, description="The customer's own.")
+    competitor: Annotated[str | None, Field(max_length=120)] = None
+    rating: Ten | None = None
+    likely: Ten | None = Field(default=None, description="To come back.")
+
+    def said(self) -> Said:
+        """The same for the service."""
+        return Said(**{name: getattr(self, name) for name in Said.__slots__})
+
+
+class StepIn(BaseModel):
+    """Which step a command is about."""
+
+    model_config = ConfigDict(extra="forbid")
+    step: StepId
+
+
+class ConfirmIn(BaseModel):
+    """The word. Without a choice it is the default of the preview."""
+
+    model_config = ConfigDict(extra="forbid")
+    choice: Choice | None = None
+
+
+class ReasonOut(BaseModel):
+    """A reason that the survey offers, in the session's language."""
+
+    id: str
+    label: str
+    follow_up: str | None = Field(description="A question once it is chosen.")
+
+
+class StepOut(BaseModel):
+    """The step to be shown."""
+
+    id: str
+    kind: StepKind
+    heading: str | None = Field(description="The merchant's own words; null: yours.")
+    body: str | None
+    reasons: list[ReasonOut] = Field(description="Of a survey.")
+    offer: dict[str, Any] | None
+
+
+class OpenInvoiceOut(BaseModel):
+    """An open invoice, and what becomes of it."""
+
+    invoice: str
+    number: str | None
+    currency: str
+    amount_minor: int
+    outcome: str = Field(description="`forgiven` or `still_due`.")
+
+
+class PreviewOut(BaseModel):
+    """What one end would do."""
+
+    choice: Choice
+    access_until: datetime
+    currency: str
+    owed_minor: int = Field(description="Still to be paid.")
+    forgiven_minor: int = Field(description="Need not be paid any more.")
+    refund_minor: int
+    next_charge_minor: int | None = Field(
+        description="What is still charged at the end, for what was used; null: nothing."
+    )
+    invoices: list[OpenInvoiceOut]
+
+    @classmethod
+    def of(cls, told: Preview) -> "PreviewOut":
+        """A preview as it is shown."""
+        return cls(
+            choice=told.choice,
+            access_until=told.access_until,
+            currency=told.currency,
+            owed_minor=told.owed_minor,
+            forgiven_minor=told.forgiven_minor,
+            refund_minor=told.refund_minor,
+            next_charge_minor=told.next_minor,
+            invoices=[OpenInvoiceOut(**row) for row in told.invoices],
+        )
+
+
+class PreviewsOut(BaseModel):
+    """What may be chosen, the default first."""
+
+    choices: list[PreviewOut]
+
+
+class ReceiptOut(BaseModel):
+    """A cancellation, as it was confirmed. `requested_at` is when the customer said it."""
+
+    id: str
+    state: RequestState
+    source: Source
+    choice: Choice
+    subscription: str
+    plan: str | None
+    requested_at: datetime
+    ends_at: datetime
+    reason: str | None
+    while_past_due: bool
+    invoices: list[OpenInvoiceOut]
+
+    @classmethod
+    def of(cls, request: CancelRequest) -> "ReceiptOut":
+        """A request as it is shown."""
+        return cls(
+            id=request.request_id,
+            state=request.state,
+            source=request.source,
+            choice=request.choice,
+            subscription=request.subscription_id,
+            plan=request.plan,
+            requested_at=request.requested_at,
+            ends_at=request.ends_at,
+            reason=request.reason,
+            while_past_due=request.while_past_due,
+            invoices=[OpenInvoiceOut(**row) for row in request.invoices],
+        )
+
+
+class SessionOut(BaseModel):
+    """A session as it stands: the step to show and what may be done."""
+
+    id: str
+    state: SessionState
+    subscription: str
+    plan: str | None
+    merchant: str
+    language: str
+    flow: str = Field(description="The flow and its version.")
+    step: StepOut
+    at: int = Field(description="How many steps were shown.")
+    may: list[str] = Field(description="What may be done now; `confirm` at every step.")
+    reason: str | None
+    expires_at: datetime
+    receipt: ReceiptOut | None
+
+    @classmethod
+    def of(cls, view: SessionView) -> "SessionOut":
+        """A session as it is shown."""
+        return cls(**_fields(view))
+
+
+class OpenedOut(SessionOut):
+    """A session with the token that acts in it."""
+
+    token: str
+
+    @classmethod
+    def opened(cls, view: SessionView, token: str) -> "OpenedOut":
+        """A session as it is opened or resumed."""
+        return cls(**_fields(view), token=token)
+
+
+def _fields(view: SessionView) -> dict[str, Any]:
+    session: CancelSession = view.session
+    return {
+        "id": session.session_id,
+        "state": session.state,
+        "subscription": session.subscription_id,
+        "plan": view.plan,
+        "merchant": view.merchant_name,
+        "language": session.language,
+        "flow": session.flow,
+        "step": step_out(view.step, view.flow, written(session.language) or "en"),
+        "at": len(session.seen),
+        "may": list(view.may),
+        "reason": session.reason,
+        "expires_at": session.expires_at,
+        "receipt": ReceiptOut.of(view.request) if view.request else None,
+    }
+
+
+def step_out(step: FlowStep, flow: Flow, language: str) -> StepOut:
+    """A step in a language."""
+    texts = step.texts.get(language) or step.texts.get("en") or {}
+    reasons = flow.reasons if step.kind is StepKind.SURVEY else ()
+    return StepOut(
+        id=step.id,
+        kind=step.kind,
+        heading=texts.get("heading"),
+        body=texts.get("body"),
+        reasons=[
+            ReasonOut(id=row.id, label=row.label(language), follow_up=said(row.follow_up, language))
+            for row in reasons
+        ],
+        offer=dict(step.offer) if step.offer else None,
+    )

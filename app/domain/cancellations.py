@@ -1,0 +1,223 @@
+"""A cancel request: what a customer was told when they left, and what became of it.
+
+It is written with the word itself, in one transaction with the stop of what is collected, so that
+it beats every charge that was not sent yet.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from app.domain.dunning import IllegalMove
+from app.domain.flows import TRIALING
+from app.domain.ids import derive_id
+from app.domain.mirror import Invoice, Subscription
+
+GONE = frozenset({"canceled", "incomplete_expired"})
+UNPAID = frozenset({"past_due", "unpaid"})
+NEVER_STARTED = frozenset({"incomplete"})
+
+
+class Choice(StrEnum):
+    """When it ends: at once, or when the period that runs is over."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
+
+
+class Source(StrEnum):
+    """Where the word was given."""
+
+    SESSION = "session"
+    API = "api"
+    FORM = "form"
+    PROVIDER = "provider"  # at the provider's own portal, or by the merchant there
+
+
+class RequestState(StrEnum):
+    """`ASKED` until the provider has it; `STANDING` until the end; `UNDONE` where it was taken
+    back before; `REFUSED` where the provider would not and a person must look."""
+
+    ASKED = "asked"
+    STANDING = "standing"
+    ENDED = "ended"
+    UNDONE = "undone"
+    REFUSED = "refused"
+
+
+STANDS = frozenset({RequestState.ASKED, RequestState.STANDING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequest:
+    """One request. `requested_at` is when the customer said it; the receipt bears it. `ends_at`
+    is when access ends, as told then. `invoices` are the open ones with what was told of each:
+    `invoice`, `number`, `currency`, `amount_minor`, `outcome` (`forgiven` or `still_due`)."""
+
+    KEY: ClassVar = ("request_id",)
+    UNIQUE: ClassVar = ()
+    request_id: str
+    merchant_id: str
+    account_id: str
+    customer_id: str | None = None
+    subscription_id: str
+    session_id: str | None = None
+    source: Source
+    choice: Choice
+    state: RequestState = RequestState.ASKED
+    requested_at: datetime
+    ends_at: datetime
+    plan: str | None = None
+    language: str = "en"
+    reason: str | None = None
+    feedback: str | None = None
+    while_past_due: bool = False
+    invoices: tuple[dict[str, Any], ...] = ()
+    closed_at: datetime | None = None
+
+    def moved(self, state: RequestState, *, at: datetime) -> "CancelRequest":
+        """The request in another state."""
+        return replace(self, state=state, closed_at=None if state in STANDS else at)
+
+    @property
+    def forgiven(self) -> tuple[str, ...]:
+        """The invoices that the customer was told they need not pay."""
+        return tuple(row["invoice"] for row in self.invoices if row["outcome"] == FORGIVEN)
+
+
+FORGIVEN, STILL_DUE = "forgiven", "still_due"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departing:
+    """A subscription as it is live: what is open on it, and what the provider would charge next
+    (None where nothing)."""
+
+    subscription: Subscription
+    open_invoices: tuple[Invoice, ...] = ()
+    next_minor: int | None = None
+    next_currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a choice would do, in money and dates, before anything is done.
+
+    `access_until` is when it ends. `next_minor` is what is charged at that end (usage, say), None
+    where nothing is charged any more. `refund_minor` is what comes back.
+    """
+
+    choice: Choice
+    access_until: datetime
+    currency: str
+    invoices: tuple[dict[str, Any], ...]
+    next_minor: int | None = None
+    refund_minor: int = 0
+
+    @property
+    def owed_minor(self) -> int:
+        """What is still to be paid."""
+        return sum(row["amount_minor"] for row in self.invoices if row["outcome"] == STILL_DUE)
+
+    @property
+    def forgiven_minor(self) -> int:
+        """What need not be paid any more."""
+        return sum(row["amount_minor"] for row in self.invoices if row["outcome"] == FORGIVEN)
+
+
+def choices(standing: Departing, *, immediately: bool) -> tuple[Choice, ...]:
+    """The ends that may be chosen, the default first.
+
+    At the period's end by default. With the current period unpaid there are two: now, and what is
+    open is forgiven; or at the period's end, and the case goes on. Raises `IllegalMove` for one
+    that has ended.
+    """
+    status = standing.subscription.status
+    if status in GONE:
+        raise IllegalMove("the subscription has ended")
+    if status in NEVER_STARTED or standing.subscription.period_end is None or status == "paused":
+        return (Choice.NOW,)
+    if status in UNPAID or standing.open_invoices:
+        return (Choice.NOW, Choice.PERIOD_END)
+    return (Choice.PERIOD_END, Choice.NOW) if immediately else (Choice.PERIOD_END,)
+
+
+def preview(standing: Departing, choice: Choice, now: datetime) -> Preview:
+    """What this choice would do. The end is never later than the period's."""
+    subscription = standing.subscription
+    end = subscription.period_end
+    at_once = choice is Choice.NOW or end is None or end <= now
+    return Preview(
+        choice=choice,
+        access_until=now if at_once or end is None else end,
+        currency=subscription.currency or "usd",
+        invoices=_told(standing.open_invoices, FORGIVEN if at_once else STILL_DUE),
+        next_minor=None if at_once else usage_at_end(subscription, standing.next_minor),
+    )
+
+
+def usage_at_end(subscription: Subscription, next_minor: int | None) -> int | None:
+    """What is charged when the period ends although nothing is renewed: what was used."""
+    metered = any(item.get("metered") for item in subscription.items)
+    return next_minor if metered and subscription.status != TRIALING else None
+
+
+def _told(invoices: Iterable[Invoice], outcome: str) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {
+            "invoice": invoice.invoice_id,
+            "number": invoice.number,
+            "currency": invoice.currency,
+            "amount_minor": invoice.remaining_minor,
+            "outcome": outcome,
+        }
+        for invoice in sorted(invoices, key=lambda one: one.invoice_id)
+    )
+
+
+def request_of(
+    told: Preview,
+    subscription: Subscription,
+    *,
+    source: Source,
+    at: datetime,
+    session: str | None = None,
+    reason: str | None = None,
+    feedback: str | None = None,
+    language: str = "en",
+) -> CancelRequest:
+    """The request that a customer makes at this instant, with what they were told."""
+    facts = (subscription.account_id, subscription.subscription_id, session or source)
+    return CancelRequest(
+        request_id=derive_id("cancel_request", at, *facts),
+        merchant_id=subscription.merchant_id,
+        account_id=subscription.account_id,
+        customer_id=subscription.customer_id,
+        subscription_id=subscription.subscription_id,
+        session_id=session,
+        source=source,
+        choice=told.choice,
+        requested_at=at,
+        ends_at=told.access_until,
+        plan=subscription.plan,
+        language=language,
+        reason=reason,
+        feedback=feedback,
+        while_past_due=subscription.status in UNPAID,
+        invoices=told.invoices,
+    )
+
+
+def standing_request(
+    requests: Iterable[CancelRequest], subscription_id: str
+) -> CancelRequest | None:
+    """The request that stands for a subscription; there is one at most."""
+    mine = [r for r in requests if r.subscription_id == subscription_id and r.state in STANDS]
+    return max(mine, key=lambda request: request.requested_at, default=None)
+
+
+def may_be_undone(request: CancelRequest, now: datetime) -> bool:
+    """Whether it can be taken back: while access runs."""
+    return request.state in STANDS and request.choice is Choice.PERIOD_END and now < request.ends_at

@@ -1,0 +1,145 @@
+"""What the provider's reports say of leaving: an end that came, one taken back, one asked there,
+and an invoice that the customer was told would not come."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from app.domain.actions import Action, ActionKind, action_for
+from app.domain.cancellations import (
+    GONE,
+    UNPAID,
+    CancelRequest,
+    Choice,
+    RequestState,
+    Source,
+    standing_request,
+)
+from app.domain.evidence import EvidenceKind, of_request
+from app.domain.ids import derive_id
+from app.domain.mirror import Invoice, InvoiceStatus, Subscription
+from app.domain.movements import ended_by_us
+from app.domain.notices import Notice
+from app.domain.records import Book
+from app.domain.terms import Terms
+
+BY_REQUEST = "cancellation_requested"
+RENEWAL = "subscription_cycle"
+SLACK = timedelta(minutes=2)  # the provider bills the next period at the end of this one
+# What may be collected, or was.
+COUNTS = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.PAID})
+HOLDS_STILL = frozenset({RequestState.ASKED, RequestState.STANDING, RequestState.ENDED})
+CLOSES = frozenset({"uncollectible", "void"})
+
+
+def departure_seen(
+    book: Book, before: Subscription | None, after: Subscription, notice: Notice, terms: Terms
+) -> None:
+    """Report: a subscription changed. Moves the request that stands for it, or records the one
+    that was made at the provider, by its own portal or the merchant. Safe to repeat."""
+    requests = book.all(CancelRequest, account_id=after.account_id)
+    request = standing_request(requests, after.subscription_id)
+    if request is None:
+        _asked_there(book, before, after, notice, terms)
+    elif after.status in GONE:
+        book.put(request.moved(RequestState.ENDED, at=after.ended_at or terms.now))
+    elif request.state is RequestState.STANDING and ends_at(before) and not ends_at(after):
+        undone = request.moved(RequestState.UNDONE, at=terms.now)
+        book.put(undone)
+        book.add(of_request(undone, EvidenceKind.UNCANCELLED, terms.now, by="provider"))
+
+
+def ends_at(subscription: Subscription | None) -> bool:
+    """Whether an end is planned, by either of the two ways a provider knows."""
+    return subscription is not None and bool(
+        subscription.cancel_at or subscription.cancel_at_period_end
+    )
+
+
+def _asked_there(
+    book: Book, before: Subscription | None, after: Subscription, notice: Notice, terms: Terms
+) -> None:
+    """Of one that we first hear of when it is ending nothing is recorded: it ended before us."""
+    over = after.status in GONE
+    planned = over or ends_at(after)
+    known = before is not None and before.status not in GONE and not ends_at(before)
+    asked = after.cancellation_reason == BY_REQUEST and not ended_by_us(
+        book, after, at=notice.occurred_at
+    )
+    if not (planned and known and asked):
+        return
+    end = after.ended_at if over else after.cancel_at or after.period_end
+    at = notice.occurred_at
+    request = CancelRequest(
+        request_id=derive_id(
+            "cancel_request", at, after.account_id, after.subscription_id, Source.PROVIDER
+        ),
+        merchant_id=terms.merchant.merchant_id,
+        account_id=after.account_id,
+        customer_id=after.customer_id,
+        subscription_id=after.subscription_id,
+        source=Source.PROVIDER,
+        choice=Choice.NOW if over else Choice.PERIOD_END,
+        state=RequestState.ENDED if over else RequestState.STANDING,
+        requested_at=at,
+        ends_at=end or at,
+        plan=after.plan,
+        feedback=after.cancellation_feedback,
+        while_past_due=before is not None and before.status in UNPAID,
+        closed_at=end if over else None,
+    )
+    book.put(request)
+    told = {"choice": request.choice, "access_until": request.ends_at.isoformat()}
+    book.add(of_request(request, EvidenceKind.CANCELLED, at, by="provider", **told))
+
+
+def invoice_after_departure(book: Book, invoice: Invoice, terms: Terms) -> None:
+    """Report: an invoice as it is now. A renewal after a request that had ruled it out is let be,
+    or given back where it was paid already. Safe to repeat.
+
+    With metered items the last invoice is for what was used: it was told, so it stands.
+    """
+    request = _ruled_out(book.all(CancelRequest, account_id=invoice.account_id), invoice)
+    if request is None or invoice.status not in COUNTS or max(_sums(invoice)) <= 0:
+        return
+    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
+    if subscription is not None and any(item.get("metered") for item in subscription.items):
+        return
+    book.add(settlement(request, invoice.invoice_id, terms.policy.end.invoice, terms))
+
+
+def _sums(invoice: Invoice) -> tuple[int, int]:
+    return invoice.remaining_minor, invoice.paid_minor
+
+
+def _ruled_out(requests: Iterable[CancelRequest], invoice: Invoice) -> CancelRequest | None:
+    """The request that said there would be no such invoice."""
+    made = invoice.created_at
+    if made is None or invoice.billing_reason != RENEWAL:
+        return None
+    mine = (r for r in requests if r.subscription_id == invoice.subscription_id)
+    return next((r for r in mine if r.state in HOLDS_STILL and _comes_after(r, made)), None)
+
+
+def _comes_after(request: CancelRequest, made: datetime) -> bool:
+    if request.choice is Choice.NOW:
+        return made > request.requested_at
+    return made >= request.ends_at - SLACK
+
+
+def settlement(request: CancelRequest, invoice: str, how: str, terms: Terms) -> Action:
+    """The action that lets one invoice be as the customer was told: collected by nobody and
+    closed, or given back. `how` is the policy's; one that says nothing writes it off, for it may
+    still be paid."""
+    return action_for(
+        ActionKind.SETTLE,
+        subject=invoice,
+        merchant_id=request.merchant_id,
+        account_id=request.account_id,
+        due_at=terms.now,
+        customer_id=request.customer_id,
+        nth=request.request_id,
+        data={
+            "request": request.request_id,
+            "how": how if how in CLOSES else "uncollectible",
+        },
+    )

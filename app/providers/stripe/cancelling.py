@@ -1,0 +1,137 @@
+"""Ending subscriptions at Stripe by request, taking it back, and refunds."""
+
+from dataclasses import replace
+from typing import Any
+
+from stripe import StripeClient
+
+from app.domain.cancellations import GONE, Departing
+from app.domain.merchants import ProviderAccount
+from app.ports.clock import Clock
+from app.ports.payments import ProviderRefused, ProviderUnavailable
+from app.providers.stripe.answers import owned
+from app.providers.stripe.connection import Connections, json_of
+from app.providers.stripe.failures import in_our_words
+from app.providers.stripe.invoices import read_invoice
+from app.providers.stripe.reading import Json, currency, ref, rows, whole
+from app.providers.stripe.subscriptions import read_subscription
+
+ALREADY_BACK = frozenset({"charge_already_refunded"})
+MOST_OPEN = 100
+
+
+class Cancelling:
+    """`ports.cancellations.Cancellations` for Stripe: a part of `StripePayments`."""
+
+    _connections: Connections
+    _clock: Clock
+
+    async def read_departing(self, account: ProviderAccount, subscription: str) -> Departing:
+        """The subscription, its open invoices, and a preview of the next one where it has metered
+        items: what was used is billed at the end of the period, whether it renews or not."""
+        client, now = self._connections.client(account), self._clock.now()
+        with in_our_words():
+            obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
+            asked: Any = {"subscription": subscription, "status": "open", "limit": MOST_OPEN}
+            listed = await json_of(client.v1.invoices.list_async(asked))
+        shown = read_subscription(obj, seen_at=now)
+        if shown is None:
+            raise ProviderUnavailable("the answer shows no subscription")
+        found = [one for row in rows(listed) if (one := read_invoice(row, seen_at=now))]
+        upcoming = await _upcoming(client, subscription) if _is_metered(shown.items) else {}
+        return Departing(
+            subscription=replace(
+                shown, merchant_id=account.merchant_id, account_id=account.account_id
+            ),
+            open_invoices=tuple(owned(one, account) for one in found if one.remaining_minor > 0),
+            next_minor=whole(upcoming.get("amount_due")),
+            next_currency=currency(upcoming.get("currency")),
+        )
+
+    async def cancel(
+        self,
+        account: ProviderAccount,
+        subscription: str,
+        *,
+        at_once: bool,
+        feedback: str | None,
+        key: str,
+    ) -> None:
+        """`DELETE`, or `cancel_at_period_end`. Stripe gives a DELETE no idempotency key: that it
+        was done already is caught by reading. A schedule would undo the end, so it goes first."""
+        client = self._connections.client(account)
+        details: Any = {"cancellation_details": {"feedback": feedback}} if feedback else {}
+        with in_our_words():
+            obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
+            if obj.get("status") in GONE:
+                return
+            await _release(client, obj, key)
+        try:
+            with in_our_words():
+                if at_once:
+                    await client.v1.subscriptions.cancel_async(subscription, details)
+                else:
+                    ending: Any = {"cancel_at_period_end": True, **details}
+                    await client.v1.subscriptions.update_async(
+                        subscription, ending, {"idempotency_key": key}
+                    )
+        except ProviderRefused:
+            if not await _is_gone(client, subscription):
+                raise
+
+    async def uncancel(self, account: ProviderAccount, subscription: str, *, key: str) -> None:
+        """Whichever field holds the end is taken back: the portal sets `cancel_at` and leaves the
+        flag alone where billing is flexible."""
+        client = self._connections.client(account)
+        with in_our_words():
+            obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
+            if obj.get("status") in GONE:
+                raise ProviderRefused("the subscription has ended", "ended")
+            await _release(client, obj, key)
+            back: Any = {"cancel_at_period_end": False}
+            if obj.get("cancel_at_period_end") is not True:
+                back = {"cancel_at": ""}
+            if obj.get("cancel_at") or obj.get("cancel_at_period_end"):
+                await client.v1.subscriptions.update_async(
+                    subscription, back, {"idempotency_key": key}
+                )
+
+    async def refund(self, account: ProviderAccount, payment: str, *, key: str) -> None:
+        """Refund a payment intent, or a charge where there is none."""
+        client = self._connections.client(account)
+        named = "charge" if payment.startswith(("ch_", "py_")) else "payment_intent"
+        asked: Any = {named: payment, "reason": "requested_by_customer"}
+        try:
+            with in_our_words():
+                await client.v1.refunds.create_async(asked, {"idempotency_key": key})
+        except ProviderRefused as refused:
+            if refused.code not in ALREADY_BACK:
+                raise
+
+
+async def _upcoming(client: StripeClient, subscription: str) -> Json:
+    """The next invoice; empty where there is none to come (404)."""
+    asked: Any = {"subscription": subscription}
+    try:
+        with in_our_words():
+            return await json_of(client.v1.invoices.create_preview_async(asked))
+    except ProviderRefused:
+        return {}
+
+
+async def _release(client: StripeClient, obj: Json, key: str) -> None:
+    """Let a schedule go that governs the subscription, whoever made it."""
+    schedule = ref(obj.get("schedule"))
+    if schedule is not None:
+        options: Any = {"idempotency_key": f"{key}:release"}
+        await client.v1.subscription_schedules.release_async(schedule, None, options)
+
+
+async def _is_gone(client: StripeClient, subscription: str) -> bool:
+    with in_our_words():
+        obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
+    return obj.get("status") in GONE
+
+
+def _is_metered(items: tuple[Json, ...]) -> bool:
+    return any(item.get("metered") for item in items)

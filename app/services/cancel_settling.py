@@ -1,0 +1,155 @@
+"""Open invoices of a subscription that was cancelled: nobody collects them any more.
+
+The provider's own collection is turned off first and read back; what was forgiven is then closed.
+Money that came all the same, ours in flight or the provider's, goes back, and a person is told.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from app.domain.actions import Action, ActionKind, ActionState
+from app.domain.cancellations import CancelRequest, RequestState
+from app.domain.departures import settlement
+from app.domain.dunning import IN_DOUBT, Attempt, Case
+from app.domain.evidence import EvidenceKind, of_request
+from app.domain.mirror import Invoice, InvoiceStatus, Payment
+from app.domain.mirroring import forward
+from app.domain.records import Book
+from app.domain.sessions import CancelSession, SessionState
+from app.domain.terms import Terms
+from app.ports.payments import InvoiceReading
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services.alarms import alert
+from app.services.books import Touched
+from app.services.customer_desk import CustomerDesk, customer_desk
+from app.services.looks import is_under_way
+
+LATER = timedelta(minutes=5)  # an invoice with a payment in doubt is looked at so often
+
+
+def settlements(book: Book, request: CancelRequest, terms: Terms) -> list[Action]:
+    """An action for each invoice that the customer was told they need not pay."""
+    found = []
+    for invoice in request.forgiven:
+        case = next(book.all(Case, invoice_id=invoice), None)
+        policy = terms.policy_of(case) if case else terms.policy
+        found.append(settlement(request, invoice, policy.end.invoice, terms))
+    return found
+
+
+async def outstanding(tx: Transaction, request: CancelRequest, *, but: Action) -> bool:
+    """Whether something of a request is still to be carried out, this action apart."""
+    where = {
+        "account_id": request.account_id,
+        "kind": [ActionKind.SETTLE, ActionKind.CANCEL],
+        "state": ActionState.PENDING,
+        "customer_id": request.customer_id,
+    }
+    return any(
+        request.request_id in (action.subject, (action.data or {}).get("request"))
+        for action in await tx.find(Action, where=where)
+        if action.action_id != but.action_id
+    )
+
+
+async def finish(at: CustomerDesk, request: CancelRequest) -> None:
+    """The session is over when nothing of its request is left to do."""
+    if request.session_id is None or await outstanding(at.tx, request, but=at.action):
+        return
+    at.book.know(await at.tx.load(CancelSession, [(request.session_id,)]))
+    session = at.book.get(CancelSession, request.session_id)
+    if session is not None and session.state is SessionState.CANCELLING:
+        at.book.put(session.moved(SessionState.CANCELLED, at=at.terms.now))
+
+
+async def settle(world: World, action: Action) -> None:
+    """Let one invoice be as the customer was told.
+
+    Safe to repeat, and right whoever is faster: an open invoice is collected by nobody from the
+    first call on; while a payment is in doubt it waits; one that was paid is given back.
+    """
+    data = action.data or {}
+    touched = Touched(invoices={action.subject})
+    async with customer_desk(world, action, touched) as at:
+        if at is None:
+            return
+        requests = await at.tx.load(CancelRequest, [(data.get("request"),)])
+        if not requests or requests[0].state is RequestState.UNDONE:
+            at.done("the cancellation does not stand")
+            return
+        request, account, doubt = requests[0], at.terms.account, _is_in_doubt(at)
+    reading = await world.payments.read_invoice(account, action.subject)
+    invoice = reading.invoice
+    if invoice.status is InvoiceStatus.OPEN:
+        invoice = await world.payments.stop_provider_retries(account, action.subject)
+        waits = doubt or is_under_way(reading)
+        if not waits and invoice.status is InvoiceStatus.OPEN:
+            key = f"{request.request_id}:{action.subject}:close"
+            how = str(data.get("how"))
+            invoice = await world.payments.close_invoice(account, action.subject, how=how, key=key)
+    back = _captured(reading) if reading.invoice.status is InvoiceStatus.PAID else ()
+    for payment in back:
+        key = f"{request.request_id}:{payment.payment_id}:refund"
+        await world.payments.refund(account, payment.payment_id, key=key)
+    async with customer_desk(world, action, touched, after_the_deed=True) as at:
+        if at is not None:
+            at.book.know([request])
+            await _settled(at, request, reading, invoice, back)
+
+
+def _is_in_doubt(at: CustomerDesk) -> bool:
+    cases = {case.case_id for case in at.book.all(Case, invoice_id=at.action.subject)}
+    return any(a.case_id in cases and a.state in IN_DOUBT for a in at.book.all(Attempt))
+
+
+def _captured(reading: InvoiceReading) -> tuple[Payment, ...]:
+    """What was paid and not given back; the mirror's own word of what went back counts too."""
+    return tuple(
+        payment
+        for payment in reading.payments
+        if payment.status == "succeeded" and payment.refunded_minor < payment.amount_minor
+    )
+
+
+async def _settled(
+    at: CustomerDesk,
+    request: CancelRequest,
+    reading: InvoiceReading,
+    invoice: Invoice,
+    back: Iterable[Payment],
+) -> None:
+    forward(at.book, invoice, at.terms)
+    read_as_paid = reading.invoice.status is InvoiceStatus.PAID
+    paid_since = invoice.status is InvoiceStatus.PAID and not read_as_paid
+    if invoice.status is InvoiceStatus.OPEN or paid_since:
+        at.again(at.terms.now + LATER, "waits for a payment under way")
+        return
+    at.done()
+    for payment in back:
+        tell_of_refund(at.book, request, payment, invoice, at.terms)
+    await finish(at, request)
+
+
+def tell_of_refund(
+    book: Book, request: CancelRequest, payment: Payment, invoice: Invoice, terms: Terms
+) -> None:
+    """A person is told, and it is kept, that money came after the word and went back."""
+    text = (
+        f"{payment.amount_minor} {payment.currency} of invoice {invoice.invoice_id} were collected"
+        f" although the customer had cancelled ({request.request_id}); they were refunded"
+    )
+    subject = payment.payment_id
+    book.add(alert(terms.now, request.merchant_id, "collected_after_cancel", subject, text))
+    about = {"invoice": invoice.invoice_id, "payment": payment.payment_id}
+    book.add(
+        of_request(
+            request,
+            EvidenceKind.REFUNDED,
+            terms.now,
+            payment.payment_id,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            **about,
+        )
+    )

@@ -1,0 +1,186 @@
+"""What the use cases of a cancellation share: the session on the desk, its customer locked."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from app.domain.actions import Action, ActionKind, action_for
+from app.domain.cancellations import CancelRequest
+from app.domain.dunning import Case
+from app.domain.evidence import EvidenceKind, of_session
+from app.domain.flows import Flow, FlowStep, Leaving, StepKind, leaving
+from app.domain.mirror import Customer, Subscription
+from app.domain.records import Book
+from app.domain.sessions import CancelSession, SessionState, following, may, shown
+from app.domain.survey import SurveyAnswer
+from app.domain.terms import Terms
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services.books import Touched, account_terms, load_touched, write
+from app.services.flows import flow_kept
+from app.services.shelves import keeping
+
+PURPOSE = "cancel"
+
+
+class UnknownSession(LookupError):
+    """There is no such session for whoever asks."""
+
+
+@dataclass(slots=True)
+class ExitDesk:
+    """One session inside a transaction: its book, its flow, its newest version."""
+
+    tx: Transaction
+    book: Book
+    terms: Terms
+    flow: Flow
+    session_id: str
+
+    @property
+    def session(self) -> CancelSession:
+        """The session as it is now."""
+        session = self.book.get(CancelSession, self.session_id)
+        if session is None:
+            raise UnknownSession(self.session_id)
+        return session
+
+    @property
+    def subscription(self) -> Subscription:
+        """What is to be cancelled, as mirrored."""
+        session = self.session
+        found = self.book.get(Subscription, session.account_id, session.subscription_id)
+        if found is None:
+            raise UnknownSession(self.session_id)
+        return found
+
+    @property
+    def customer(self) -> Customer | None:
+        """Who is leaving."""
+        session = self.session
+        return self.book.get(Customer, session.account_id, session.customer_id)
+
+    @property
+    def facts(self) -> Leaving:
+        """What is known of them now."""
+        attributes = self.session.attributes or {}
+        return leaving(self.subscription, self.customer, attributes, self.terms.now)
+
+    @property
+    def request(self) -> CancelRequest | None:
+        """What they asked for in this session."""
+        return self.book.get(CancelRequest, self.session.request_id)
+
+    def eligible(self, step: FlowStep) -> bool:
+        """Whether the offer of a step may be made to this customer."""
+        return False
+
+    def go_on(self, session: CancelSession, after: str) -> None:
+        """Show the step after `after`."""
+        step = following(session, self.flow, self.facts, after, eligible=self.eligible)
+        self.show(session, step)
+
+    def show(self, session: CancelSession, step: FlowStep) -> None:
+        """Put a step in front; what is shown for the first time is noted."""
+        if step.id not in session.seen:
+            self.note(EvidenceKind.STEP_VIEWED, step.id, step=step.id, shows=step.kind)
+            if step.kind is StepKind.OFFER:
+                offer = dict(step.offer or {})
+                self.note(EvidenceKind.OFFER_SHOWN, step.id, step=step.id, offer=offer)
+        self.book.put(shown(session, step))
+
+    def note(self, kind: EvidenceKind, *about: str, **data: object) -> None:
+        """Write a line of evidence."""
+        self.book.add(of_session(self.session, kind, self.terms.now, *about, **data))
+
+
+@asynccontextmanager
+async def exit_desk(world: World, session: CancelSession) -> AsyncIterator[ExitDesk]:
+    """Open a session with its customer locked; write the book when the block ends.
+
+    Raises `UnknownSession` where it or its subscription is gone.
+    """
+    async with world.store.transaction(session.merchant_id) as tx:
+        touched = Touched(customers={session.customer_id}, subscriptions={session.subscription_id})
+        book = await load_touched(tx, session.account_id, touched)
+        book.know(await tx.load(CancelSession, [(session.session_id,)]))
+        book.know(await tx.find(SurveyAnswer, where={"session_id": session.session_id}))
+        terms = await account_terms(tx, world, session.merchant_id, session.account_id)
+        terms = await keeping(tx, terms, book.all(Case))
+        flow = await flow_kept(tx, session.merchant_id, session.flow)
+        opened = ExitDesk(tx, book, terms, flow, session.session_id)
+        if opened.session.customer_id != opened.subscription.customer_id:
+            raise UnknownSession(session.session_id)
+        yield opened
+        await write(tx, book, at=terms.now)
+
+
+def token_of(world: World, session_id: str) -> str:
+    """The token of a session, the same each time it is asked."""
+    return world.tokens.link(PURPOSE, session_id)
+
+
+def hash_of(token: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def session_of(world: World, token: str, session_id: str | None) -> CancelSession | None:
+    """The session of a token, if it is the one named and the token still counts."""
+    async with world.store.system() as tx:
+        found = await tx.find(CancelSession, where={"token_hash": hash_of(token)})
+    for session in found:
+        named = session_id in (None, session.session_id)
+        if named and world.clock.now() < session.expires_at:
+            return session
+    return None
+
+
+def renamed(session: CancelSession, world: World) -> CancelSession:
+    """The session with the hash of today's token: the master keys may have been rotated."""
+    return replace(session, token_hash=hash_of(token_of(world, session.session_id)))
+
+
+def session_action(session: CancelSession, kind: ActionKind, nth: str) -> Action:
+    """What happens to a session when its time is over."""
+    return action_for(
+        kind,
+        subject=session.session_id,
+        merchant_id=session.merchant_id,
+        account_id=session.account_id,
+        due_at=session.expires_at,
+        nth=nth,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """A session as it is shown."""
+
+    session: CancelSession
+    flow: Flow
+    step: FlowStep
+    may: tuple[str, ...]
+    plan: str | None
+    merchant_name: str
+    answers: tuple[SurveyAnswer, ...] = ()
+    request: CancelRequest | None = None
+
+
+def view_of(at: ExitDesk) -> SessionView:
+    """The session on the desk, as it is shown."""
+    session = at.session
+    step = at.flow.step(session.step)
+    if session.state not in {SessionState.OPEN, SessionState.ABANDONED}:
+        step = at.flow.steps[-1]
+    return SessionView(
+        session=session,
+        flow=at.flow,
+        step=step or at.flow.steps[-2],
+        may=may(session, at.flow),
+        plan=at.subscription.plan,
+        merchant_name=at.terms.merchant.name,
+        answers=tuple(at.book.all(SurveyAnswer)),
+        request=at.request,
+    )

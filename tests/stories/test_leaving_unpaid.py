@@ -1,0 +1,208 @@
+"""Leaving with a payment open: a cancel beats a retry, whoever is faster, and is told truly."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.domain.cancellations import CancelRequest
+from app.domain.dunning import CaseState
+from app.ports.payments import ProviderRefused
+from tests.stories.breaking import Crash
+from tests.stories.cards import APPROVES, REFUSED_ONCE, REFUSED_TWICE
+from tests.stories.leaving import Door, open_door
+from tests.stories.stage import PRICE, Stage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def door(stage: Stage) -> AsyncIterator[Door]:
+    opened = await open_door(stage)
+    async with opened.client:
+        yield opened
+
+
+async def test_who_leaves_unpaid_is_told_of_two_ends_and_forgiven_by_default(door: Door) -> None:
+    # given a renewal that was refused, and that we work
+    stage = door.stage
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    leaver = await door.opens(person)
+
+    # when they look, and take the default
+    now, later = await leaver.outlook()
+    receipt = await leaver.leaves()
+    await stage.passes(days=25)
+
+    # then it ends at once, the invoice is written off, and nobody tries to collect it
+    assert (now["choice"], now["forgiven_minor"], now["owed_minor"]) == ("now", PRICE, 0)
+    assert (later["choice"], later["forgiven_minor"], later["owed_minor"]) == (
+        "period_end",
+        0,
+        PRICE,
+    )
+    assert receipt["while_past_due"] is True
+    assert (await stage.case(person)).state is CaseState.STOPPED
+    invoice = stage.there(f"invoices/{case.invoice_id}")
+    assert (invoice["status"], invoice["auto_advance"]) == ("uncollectible", False)
+    assert stage.there(f"subscriptions/{person.subscription}")["status"] == "canceled"
+    assert stage.captures(case) == []
+    assert (await leaver.looks())["state"] == "cancelled"
+
+
+async def test_at_the_periods_end_the_case_goes_on_as_it_was_told(door: Door) -> None:
+    stage = door.stage
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    leaver = await door.opens(person)
+
+    await leaver.leaves("period_end")
+    await stage.passes(days=10)
+
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+    assert len(stage.captures(case)) == 1
+    assert stage.there(f"subscriptions/{person.subscription}")["cancel_at_period_end"] is True
+
+
+@pytest.mark.parametrize("word_first", [True, False], ids=["the word first", "the retry first"])
+async def test_a_cancel_at_the_instant_of_a_retry_is_kept_in_both_orders(
+    door: Door, word_first: bool
+) -> None:
+    # given a retry that is due at this very instant, and would bring the money
+    stage = door.stage
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    assert case.next_attempt_at is not None
+    await stage.reaches(case.next_attempt_at, hours=-0.01)
+    leaver = await door.opens(person)
+    stage.turns_to(case.next_attempt_at)
+
+    # when the word and the retry meet
+    if word_first:
+        receipt = await leaver.leaves()
+        await stage.plays()
+    else:
+        await stage.plays()
+        receipt = await leaver.leaves()
+        await stage.plays()
+    await stage.passes(days=5)
+
+    # then the first of them counts: nothing is taken after the word, and what was paid before
+    # stays paid, with access to the end of what it paid for
+    taken = sum(charge["amount"] - charge["amount_refunded"] for charge in stage.captures(case))
+    assert taken == (0 if word_first else PRICE)
+    assert receipt["choice"] == ("now" if word_first else "period_end")
+
+
+async def test_a_charge_in_flight_when_the_word_comes_is_given_back(door: Door) -> None:
+    # given a retry whose charge went out, and whose answer was lost
+    stage = door.stage
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    await stage.reaches(case.next_attempt_at, hours=-0.01)
+    leaver = await door.opens(person)
+    stage.hears = False
+
+    # when they leave between the intent of that charge and its call
+    async def leaves() -> None:
+        receipt = await leaver.leaves("now")
+        assert receipt["choice"] == "now"
+
+    stage.fuse.arm(6, leaves)
+    await stage.passes(hours=1)
+    stage.hears = True
+    await stage.passes(days=2)
+
+    # then whatever was captured is refunded, a person is told, and the session is over
+    taken = sum(charge["amount"] - charge["amount_refunded"] for charge in stage.captures(case))
+    assert taken == 0
+    assert (await leaver.looks())["state"] == "cancelled"
+    if stage.captures(case):
+        assert "collected_after_cancel" in await stage.alerts()
+
+
+async def test_a_provider_that_is_away_hears_of_it_later(door: Door) -> None:
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    # when the provider goes away between the word and its own part of it
+    stage.fuse.arm(8, goes)
+    receipt = await leaver.leaves()
+    session = await leaver.looks()
+    stage.fuse.away = False
+    await stage.passes(hours=1)
+
+    # then the word stands from the first, and the provider has it a little later
+    assert (receipt["state"], session["state"]) == ("asked", "cancelling")
+    assert await stage.alerts() == ["cancel_delayed"]
+    assert (await leaver.looks())["state"] == "cancelled"
+    assert stage.there(f"subscriptions/{person.subscription}")["cancel_at_period_end"] is True
+
+
+@pytest.mark.parametrize("point", [5, 8, 12, 14, 17, 21], ids=lambda n: f"point {n}")
+async def test_a_process_that_dies_while_somebody_leaves_loses_nothing(
+    door: Door, point: int
+) -> None:
+    stage = door.stage
+    person = await stage.subscriber(REFUSED_TWICE)
+    case = await stage.fails(person)
+    leaver = await door.opens(person)
+
+    stage.fuse.arm(point)
+    with pytest.raises(Crash):
+        await leaver.says("now")
+    receipt = await leaver.leaves("now", key="again")
+    await stage.passes(days=10)
+
+    assert receipt["choice"] == "now"
+    assert len(await stage.find(CancelRequest)) == 1
+    assert stage.captures(case) == []
+    assert stage.there(f"invoices/{case.invoice_id}")["status"] == "uncollectible"
+    assert (await leaver.looks())["state"] == "cancelled"
+
+
+async def test_a_renewal_that_was_ruled_out_is_given_back_and_a_person_told(door: Door) -> None:
+    # given a word that the provider could not be told of before the period was over
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await stage.passes(days=29)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    stage.fuse.arm(8, goes)
+    receipt = await leaver.leaves()
+
+    # when the provider renews meanwhile, and is back later
+    await stage.passes(days=3)
+    stage.fuse.away = False
+    await stage.passes(days=2)
+
+    # then the renewal goes back to the customer, and somebody hears of it
+    charges = stage.there("charges", customer=person.customer)["data"]
+    assert receipt["state"] == "asked"
+    assert sorted(charge["amount_refunded"] for charge in charges) == [0, PRICE]
+    assert "collected_after_cancel" in await stage.alerts()
+    there = stage.there(f"subscriptions/{person.subscription}")
+    assert there["status"] == "canceled"
+
+
+async def test_a_provider_that_refuses_to_end_it_is_a_persons_matter(door: Door) -> None:
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+
+    async def refuses() -> None:
+        raise ProviderRefused("400 no")
+
+    stage.fuse.arm(13, refuses)
+    receipt = await leaver.leaves()
+
+    assert receipt["state"] == "refused"
+    assert (await leaver.looks())["state"] == "failed"
+    assert await stage.alerts() == ["cancel_refused"]
