@@ -29,6 +29,7 @@ class ActionKind(StrEnum):
     COLLECTION = "collection"  # case: the provider's own collection rests while ours does
     FORGIVE = "forgive"  # case: close the invoice of a debt that was forgiven
     ACCESS_CHANGE = "access_change"  # subscription: record and tell what may be used
+    RESOLVE_REDEMPTION = "resolve_redemption"  # redemption: find out by reading, and go on
 
 
 # A case that is active has at least one of these pending.

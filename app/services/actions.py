@@ -26,6 +26,7 @@ from app.services import (
     new_cards,
     reads,
     reconciling,
+    redeeming,
     reminders,
 )
 from app.services.alarms import alert, pause_account, pause_merchant
@@ -58,6 +59,7 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.REMIND: reminders.remind,
     ActionKind.CARD_LOOK: reminders.look_at_card,
     ActionKind.ACCESS_CHANGE: access.record,
+    ActionKind.RESOLVE_REDEMPTION: redeeming.resolve,
 }
 
 

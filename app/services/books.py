@@ -21,6 +21,7 @@ from app.domain.operations import Alert, AuditEntry
 from app.domain.policies import PolicyVersion
 from app.domain.records import Book, changed
 from app.domain.recovery import Failure, RecoveryEntry
+from app.domain.redemptions import Redemption, RedemptionStep
 from app.domain.terms import Terms
 from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
@@ -45,6 +46,8 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     AccessState,
     RecoveryEntry,
     MrrMovement,
+    Redemption,
+    RedemptionStep,
     Message,
     PaymentLink,
     LinkEvent,
@@ -57,7 +60,7 @@ WRITE_ORDER: tuple[type[Any], ...] = (
 
 
 # What must not be taken as written where somebody else wrote it: no charge without its intent.
-ONCE = frozenset({Case, Attempt})
+ONCE = frozenset({Case, Attempt, Redemption})
 
 
 @dataclass(slots=True)
@@ -229,7 +232,8 @@ async def load_case(
 async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     """Save what the book changed, parents first, and tell the merchant's endpoints of it `at`
     this business instant. Raises `Conflict` if a case of this invoice was opened, or the same
-    attempt begun, by somebody else; the whole use case is then repeated."""
+    attempt begun, or the same offer claimed, by somebody else; the whole use case is then
+    repeated."""
     plan_looks(book, at)
     _number_lines(book)
     added, moved = _by_kind(book.added()), _by_kind(book.changed())

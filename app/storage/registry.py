@@ -29,7 +29,17 @@ from app.domain.mrr import MrrMovement
 from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
-from app.storage import dunning, events, ledgers, merchants, messages, mirror, operations
+from app.domain.redemptions import Redemption, RedemptionStep
+from app.storage import (
+    dunning,
+    events,
+    ledgers,
+    merchants,
+    messages,
+    mirror,
+    operations,
+    redemptions,
+)
 
 TABLES: dict[type[Any], Table] = {
     Merchant: merchants.MERCHANTS,
@@ -58,6 +68,8 @@ TABLES: dict[type[Any], Table] = {
     MessageEvent: messages.MESSAGE_EVENTS,
     Suppression: messages.SUPPRESSIONS,
     Action: dunning.ACTIONS,
+    Redemption: redemptions.REDEMPTIONS,
+    RedemptionStep: redemptions.REDEMPTION_STEPS,
     Failure: ledgers.FAILURES,
     RecoveryEntry: ledgers.RECOVERY_ENTRIES,
     MrrMovement: ledgers.MRR_MOVEMENTS,

@@ -2,10 +2,20 @@
 
 from app.providers.sandbox import changes, cycles, lines
 from app.providers.sandbox.core import Core
-from app.providers.sandbox.errors import Thing, missing_parameter
-from app.providers.sandbox.params import anything, choice, clearable, currency, instant, table, text
+from app.providers.sandbox.discounts import foreseen
+from app.providers.sandbox.errors import Thing, missing_parameter, refused
+from app.providers.sandbox.params import (
+    anything,
+    choice,
+    clearable,
+    currency,
+    flag,
+    instant,
+    table,
+    text,
+)
 from app.providers.sandbox.routing import Route
-from app.providers.sandbox.subscriptions import COMMON
+from app.providers.sandbox.subscriptions import COMMON, DISCOUNTS
 
 
 def _preview(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
@@ -14,9 +24,22 @@ def _preview(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
         raise missing_parameter("subscription")
     subscription = core.find("subscription", given["subscription"], "subscription")
     details = given.get("subscription_details") or {}
+    _check_comes(subscription, details)
+    if isinstance(given.get("discounts"), list):
+        found = [foreseen(core, wish) for wish in given["discounts"]]
+        subscription = {**subscription, "discounts": found}
     if not details.get("items"):
         return cycles.preview(core, subscription)
     return _changed(core, subscription, details)
+
+
+def _check_comes(subscription: Thing, details: Thing) -> None:
+    """A subscription that ends with its period has no next invoice, unless the preview is of one
+    that stays."""
+    end = subscription["cancel_at"]
+    stays = details.get("cancel_at_period_end") is False or details.get("cancel_at", end) is None
+    if end and end <= cycles.ends_at(subscription) and not stays:
+        raise refused("No upcoming invoices for the subscription.", code="invoice_upcoming_none")
 
 
 def _changed(core: Core, subscription: Thing, details: Thing) -> Thing:
@@ -44,7 +67,7 @@ DETAILS = table(
     proration_date=instant,
     billing_cycle_anchor=anything,
     cancel_at=clearable(instant),
-    cancel_at_period_end=anything,
+    cancel_at_period_end=flag,
     trial_end=instant,
     resume_at=instant,
     start_date=instant,
@@ -56,7 +79,7 @@ ROUTES = (
         "/v1/invoices/create_preview",
         _preview,
         {"customer": text, "subscription": text, "currency": currency}
-        | {"subscription_details": DETAILS, "discounts": anything, "invoice_items": anything}
+        | {"subscription_details": DETAILS, "discounts": DISCOUNTS, "invoice_items": anything}
         | {"preview_mode": choice("next", "recurring")},
     ),
 )
