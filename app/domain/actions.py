@@ -29,6 +29,8 @@ class ActionKind(StrEnum):
     COLLECTION = "collection"  # case: the provider's own collection rests while ours does
     FORGIVE = "forgive"  # case: close the invoice of a debt that was forgiven
     ACCESS_CHANGE = "access_change"  # subscription: record and tell what may be used
+    END_PAUSE = "end_pause"  # redemption: resume what an offer paused
+    TELL_OF_RESUMING = "tell_of_resuming"  # redemption: tell that its pause will end
     RESOLVE_REDEMPTION = "resolve_redemption"  # redemption: find out by reading, and go on
 
 

@@ -87,7 +87,162 @@ class PlanEnd:
         return standing.ends
 
 
-Change = AddDiscount | RemoveDiscount | ReleaseSchedule | TakeBackEnd | PlanEnd
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An item as it is to be. Always with its quantity: left out, it would be reset to one; None
+    where use is metered, which has none."""
+
+    id: str
+    price: str
+    quantity: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeItems:
+    """Other prices or quantities, now.
+
+    `proration`: what becomes of the rest of the period: `none`, `create_prorations` (settled on
+    the next invoice) or `always_invoice` (now). `dated` is the instant it is computed for, so that
+    the charge is what was previewed. `when_unpaid`: `hold` lets the change wait for its payment,
+    `refuse` makes nothing of it; None where nothing is charged at once.
+    """
+
+    op: ClassVar = "change_items"
+    items: tuple[Wanted, ...]
+    proration: str = "none"
+    dated: datetime | None = None
+    when_unpaid: str | None = None
+
+    def stands_in(self, standing: Standing) -> bool:
+        """Whether it took place."""
+        there = {item.id: item for item in standing.items}
+        return not standing.pending and all(
+            wanted.id in there
+            and there[wanted.id].price.id == wanted.price
+            and wanted.quantity in (None, there[wanted.id].quantity)
+            for wanted in self.items
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropPending:
+    """A change that waits for its payment is given up, with the invoice it waits for."""
+
+    op: ClassVar = "drop_pending"
+    invoice: str
+
+    def stands_in(self, standing: Standing) -> bool:
+        """Whether it took place."""
+        return not standing.pending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanItems:
+    """Other prices or quantities from an instant on, at the end of some period: a schedule of two
+    phases that lets go of the subscription afterwards.
+
+    Until then everything stays as it is; `off_minor` of `currency` comes off each invoice of that
+    time, for at most `months`, by `coupon`. `keep` are discounts that stay throughout.
+    """
+
+    op: ClassVar = "plan_items"
+    mark: str
+    at: datetime
+    items: tuple[Wanted, ...]
+    keep: tuple[str, ...] = ()
+    coupon: str | None = None
+    off_minor: int | None = None
+    currency: str | None = None
+    months: int | None = None
+
+    def stands_in(self, standing: Standing) -> bool:
+        """Whether it took place."""
+        return standing.schedule_mark == self.mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropPlan:
+    """What was planned under this mark is given up; nothing of it has begun."""
+
+    op: ClassVar = "drop_plan"
+    mark: str
+
+    def stands_in(self, standing: Standing) -> bool:
+        """Whether it took place."""
+        return standing.schedule_mark != self.mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """No invoices until it is resumed; what is left of the paid period is not given back.
+
+    `collection`: the older way, for subscriptions that cannot really be paused: invoices are made
+    and voided until `until`, when the provider ends it by itself.
+    """
+
+    op: ClassVar = "pause"
+    until: datetime
+    collection: bool = False
+
+    def stands_in(self, standing: Standing) -> bool:
+        """Whether it took place."""
+        return standing.collection_paused if self.collection else standing.status == "paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """A pause is over. `anew`: a new period begins and is billed; else the old one goes on."""
+
+    op: ClassVar = "resume"
+    anew: bool = True
+    collection: bool = False
+
+    def stands_in(self, standing: Standing) -> bool:
+        """Whether it took place."""
+        return standing.status != "paused" and not standing.collection_paused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveTrialEnd:
+    """The trial ends at this instant; nothing is settled for it."""
+
+    op: ClassVar = "move_trial_end"
+    at: datetime
+
+    def stands_in(self, standing: Standing) -> bool:
+        """Whether it took place."""
+        return standing.trial_end == self.at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveCredit:
+    """`amount_minor` on the customer's balance, for the next invoice; negative takes it back."""
+
+    op: ClassVar = "give_credit"
+    mark: str
+    amount_minor: int
+    currency: str
+
+    def stands_in(self, standing: Standing) -> bool:
+        """Whether it took place."""
+        return self.mark in standing.credits
+
+
+Change = (
+    AddDiscount
+    | RemoveDiscount
+    | ReleaseSchedule
+    | TakeBackEnd
+    | PlanEnd
+    | ChangeItems
+    | DropPending
+    | PlanItems
+    | DropPlan
+    | Pause
+    | Resume
+    | MoveTrialEnd
+    | GiveCredit
+)
 CHANGES: dict[str, type[Any]] = {kind.op: kind for kind in typing.get_args(Change)}
 
 
@@ -101,7 +256,7 @@ class Step:
 
 def waits_in(change: Change, standing: Standing) -> bool:
     """Whether the change waits for its payment."""
-    return False
+    return isinstance(change, ChangeItems) and standing.pending
 
 
 def written(change: Change) -> dict[str, Any]:

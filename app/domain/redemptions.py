@@ -17,6 +17,10 @@ LOOKS = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
 # day, a 500 too: what reading does not show by then is asked for under another key.
 KEY_SERVES = timedelta(minutes=15)
 MOST_TRIES = 24
+TOLD_AHEAD = timedelta(days=7)  # before a pause ends; a charge follows it
+# What is kept elsewhere is reported within a week, or nothing came of it.
+REPORT_WITHIN = timedelta(days=7)
+FOR_A_REPORT, FOR_A_PAYMENT = "report", "payment"
 
 
 class RedemptionState(StrEnum):
@@ -91,6 +95,11 @@ class Redemption:
     looks: int = 0
     reason: str | None = None
 
+    @property
+    def awaits_report(self) -> bool:
+        """Whether it is kept elsewhere, and nobody has said yet what came of it."""
+        return self.state is RedemptionState.WAITING and self.reason == FOR_A_REPORT
+
     def moved(
         self, state: RedemptionState, *, at: datetime, reason: str | None = None
     ) -> "Redemption":
@@ -152,6 +161,8 @@ def redemption_id(session_id: str, merchant_id: str, at: datetime) -> str:
 def look_action(redemption: Redemption, at: datetime) -> Action:
     """The next look at a redemption: the first a minute after the claim, then ever later."""
     wait = LOOKS[min(redemption.looks, len(LOOKS) - 1)]
+    if redemption.awaits_report:
+        wait = REPORT_WITHIN
     return action_for(
         ActionKind.RESOLVE_REDEMPTION,
         subject=redemption.redemption_id,
@@ -161,6 +172,31 @@ def look_action(redemption: Redemption, at: datetime) -> Action:
         due_at=at + wait,
         nth=redemption.looks,
     )
+
+
+def following(redemption: Redemption) -> list[Action]:
+    """What an applied offer brings with it later: the end of a pause, and the word before it."""
+    if redemption.state is not S.APPLIED or redemption.resumes_at is None:
+        return []
+    due = {
+        ActionKind.END_PAUSE: redemption.resumes_at,
+        ActionKind.TELL_OF_RESUMING: redemption.resumes_at - TOLD_AHEAD,
+    }
+    return [
+        action_for(
+            kind,
+            subject=redemption.redemption_id,
+            merchant_id=redemption.merchant_id,
+            account_id=redemption.account_id,
+            customer_id=redemption.customer_id,
+            due_at=at,
+            data={
+                "subscription": redemption.subscription_id,
+                "resumes_at": redemption.resumes_at.isoformat(),
+            },
+        )
+        for kind, at in due.items()
+    ]
 
 
 def next_step(redemption: Redemption, steps: list[RedemptionStep]) -> RedemptionStep | None:

@@ -106,6 +106,10 @@ class Standing:
         found = {item.price.months for item in self.items}
         return found.pop() if len(found) == 1 else None
 
+    def item(self, price: str) -> Item | None:
+        """The first item of this price."""
+        return next((item for item in self.items if item.price.id == price), None)
+
     @property
     def coupons(self) -> frozenset[str]:
         """The coupons of the discounts that stand."""

@@ -264,9 +264,9 @@ class Payments(Protocol):
         ...
 
     async def preview_change(
-        self, account: ProviderAccount, standing: Standing, change: Change | None
+        self, account: ProviderAccount, standing: Standing, changes: tuple[Change, ...]
     ) -> Forecast:
-        """The next invoice as the provider sees it coming if this change took place and no end
+        """The next invoice as the provider sees it coming if these changes took place and no end
         were planned; nothing is changed."""
         ...
 

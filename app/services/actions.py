@@ -24,6 +24,7 @@ from app.services import (
     event_deliveries,
     messages,
     new_cards,
+    pauses,
     reads,
     reconciling,
     redeeming,
@@ -60,6 +61,8 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.CARD_LOOK: reminders.look_at_card,
     ActionKind.ACCESS_CHANGE: access.record,
     ActionKind.RESOLVE_REDEMPTION: redeeming.resolve,
+    ActionKind.END_PAUSE: pauses.end_pause,
+    ActionKind.TELL_OF_RESUMING: pauses.tell_of_resuming,
 }
 
 

@@ -1,22 +1,26 @@
 """Applying an accepted offer: committed before it is asked for, read back before it counts."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum, auto
 
 from app.domain.actions import Action, ActionState
-from app.domain.changes import Change, read_change, waits_in
+from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
 from app.domain.merchants import ProviderAccount
 from app.domain.records import Book
 from app.domain.redemptions import (
     AT_WORK,
+    FOR_A_PAYMENT,
     KEY_SERVES,
     MOST_TRIES,
+    IllegalMove,
     Redemption,
     RedemptionState,
     RedemptionStep,
     StepState,
     after_refusal,
+    following,
     look_action,
     next_step,
 )
@@ -53,12 +57,50 @@ async def resolve(world: World, action: Action) -> None:
         (current,) = await tx.load(Action, [(action.action_id,)])
         redemption = await _known(tx, action.subject)
         book.know([current, redemption])
+        if redemption.awaits_report:
+            over = redemption.moved(
+                RedemptionState.FAILED, at=world.clock.now(), reason="nothing was reported"
+            )
+            book.put(redemption := over)
         book.put(replace(current, state=ActionState.DONE, leased_until=None))
         if redemption.state in AT_WORK and current.state is ActionState.PENDING:
             looked = replace(redemption, looks=redemption.looks + 1)
             book.put(looked)
             book.add(look_action(looked, world.clock.now()))
         await write(tx, book, at=world.clock.now())
+
+
+async def give_up(world: World, merchant_id: str, redemption: str) -> Redemption:
+    """A change that waits for its payment is not waited for any longer: the session is closed.
+
+    Safe to repeat. What was paid meanwhile stays and is applied. Raises as `work_off` does.
+    """
+    work = await _take_up(world, merchant_id, redemption)
+    if work.step is None or work.redemption.state is not RedemptionState.WAITING:
+        return work.redemption
+    owner, customer = work.redemption.subscription_id, work.redemption.customer_id
+    standing = await world.payments.read_standing(work.account, owner)
+    if waits_in(work.change, standing) and standing.latest_invoice:
+        drop, key = DropPending(invoice=standing.latest_invoice), f"{work.step.key}:drop"
+        with suppress(ProviderRefused):  # paid at this very moment
+            await world.payments.change(work.account, owner, drop, customer=customer, key=key)
+    return await work_off(world, merchant_id, redemption)
+
+
+async def report(world: World, merchant_id: str, redemption: str, *, kept: bool) -> Redemption:
+    """What came of an offer that is kept elsewhere. The same report again changes nothing; raises
+    `IllegalMove` for another, and for an offer that nobody waits to hear of."""
+    now = world.clock.now()
+    state = RedemptionState.APPLIED if kept else RedemptionState.FAILED
+    async with world.store.transaction(merchant_id) as tx:
+        found, book = await _opened(tx, redemption)
+        if not found.awaits_report and found.state is not state:
+            raise IllegalMove(f"nobody waits for a report of a redemption that is {found.state}")
+        if found.awaits_report:
+            found = found.moved(state, at=now, reason="reported")
+            book.put(found)
+            await write(tx, book, at=now)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +157,13 @@ async def _take_up(world: World, merchant_id: str, redemption: str) -> Work:
         (account,) = await tx.load(ProviderAccount, [(found.account_id,)])
         step = next_step(found, list(book.all(RedemptionStep)))
         if step is None:
-            if found.state in AT_WORK:
+            if found.state in AT_WORK and not found.awaits_report:
                 over = found.state is RedemptionState.UNDOING
                 state = RedemptionState.FAILED if over else RedemptionState.APPLIED
                 found = found.moved(state, at=now, reason=found.reason)
                 book.put(found)
+                for action in following(found):
+                    book.add(action)
                 await write(tx, book, at=now)
             return Work(redemption=found, account=account)
         fresh = step.state in {StepState.PLANNED, StepState.DONE}
@@ -160,7 +204,10 @@ async def _ask_for(world: World, work: Work) -> tuple[Seen, str | None]:
 
 
 async def _read_back(world: World, work: Work, change: Change) -> Seen:
-    standing = await world.payments.read_standing(work.account, work.redemption.subscription_id)
+    customer = work.redemption.customer_id if isinstance(change, GiveCredit) else None
+    standing = await world.payments.read_standing(
+        work.account, work.redemption.subscription_id, credits_of=customer
+    )
     if change.stands_in(standing):
         return Seen.DONE
     return Seen.WAITS if waits_in(change, standing) else Seen.LOST
@@ -212,7 +259,7 @@ def _moved(
         case Seen.DONE | Seen.ANEW:
             return redemption
         case Seen.WAITS:
-            return redemption.moved(RedemptionState.WAITING, at=now, reason="payment")
+            return redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_PAYMENT)
         case Seen.LOST:
             reason = "the provider said yes and shows nothing of it"
             return redemption.moved(RedemptionState.PARKED, at=now, reason=reason)

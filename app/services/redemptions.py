@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.merchants import ProviderAccount
@@ -11,6 +11,7 @@ from app.domain.offers.common import Eligible, Facts, Past, Refused, Why
 from app.domain.offers.quotes import Quote, quoted
 from app.domain.records import Book
 from app.domain.redemptions import (
+    FOR_A_REPORT,
     Redemption,
     RedemptionState,
     begun,
@@ -24,6 +25,9 @@ from app.services.books import write
 from app.services.redeeming import carry_on
 
 __all__ = ["About", "Look", "OfferRefused", "carry_on", "claim", "facts_of", "look", "preview"]
+
+
+QUOTE_HOLDS = timedelta(hours=1)
 
 
 class OfferRefused(Exception):
@@ -44,12 +48,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What a session knows beside: the reason given, since when the subscription runs, and what
-    one customer may cost in all, by currency."""
+    """What a session knows beside: the reason given, since when the subscription runs, what one
+    customer may cost in all, by currency, and what the quote that was shown is `dated`."""
 
     reason: str | None = None
     started_at: datetime | None = None
     lifetime_minor: Mapping[str, int] | None = None
+    dated: datetime | None = None
 
 
 NOTHING = About()
@@ -86,18 +91,24 @@ async def facts_of(
         spent_minor=await _spent(tx, account.merchant_id, tuple(budgeted), now),
         lifetime_minor=about.lifetime_minor,
         prices=seen.prices,
+        dated=_dated(about.dated, now),
     )
+
+
+def _dated(told: datetime | None, now: datetime) -> datetime:
+    """The instant of the quote that was shown, while it is fresh."""
+    fresh = told is not None and now - QUOTE_HOLDS <= told <= now
+    return told if told and fresh else now.replace(microsecond=0)
 
 
 async def preview(world: World, account: ProviderAccount, offer: Offer, facts: Facts) -> Quote:
     """What accepting it would do, in money and dates: what the provider itself sees coming with
     the offer and without it. Changes nothing. Raises `OfferRefused`, and what `Payments` raises."""
     judged = _allowed(offer, facts)
-    changes = [step.change for step in offer.changes(facts, mark="preview")]
-    without = await world.payments.preview_change(account, facts.standing, None)
-    forecast = without
-    if changes:
-        forecast = await world.payments.preview_change(account, facts.standing, changes[0])
+    changes = tuple(step.change for step in offer.changes(facts, mark="preview"))
+    without = forecast = await world.payments.preview_change(account, facts.standing, ())
+    if not offer.resumes_at(facts) and changes:
+        forecast = await world.payments.preview_change(account, facts.standing, changes)
     return quoted(offer, facts, judged, forecast, without)
 
 
@@ -148,7 +159,10 @@ async def claim(
         cost_minor=judged.cost_minor,
         currency=judged.currency,
         claimed_at=now,
+        resumes_at=offer.resumes_at(facts),
     )
+    if not offer.gives:
+        redemption = redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_REPORT)
     await _commit(tx, redemption, offer, facts)
     return redemption
 

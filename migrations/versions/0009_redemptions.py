@@ -14,6 +14,7 @@ TABLES = ("redemptions", "redemption_steps")
 ACTIONS = (
     "assess", "retry", "resolve", "watch", "end", "send", "new_card", "read", "remind",
     "card_look", "deliver_event", "give_back", "reconcile", "access_change", "resolve_redemption",
+    "end_pause", "tell_of_resuming",
 )  # fmt: skip
 STATEMENTS = (
     """

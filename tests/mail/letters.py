@@ -20,6 +20,7 @@ MESSAGES = (
     "subscription_ended",
     "renewal_reminder",
     "card_expiring",
+    "pause_ending",
 )
 REASONS = (
     "overdue",

@@ -11,7 +11,6 @@ from tests.offers.stage import THIRTY_OFF, Leaving
 from tests.stories.breaking import Crash
 
 pytestmark = pytest.mark.anyio
-AFTER_THE_FIRST_CALL = 4  # after the commit of the intent, two points, and the call, two
 ONCE = {"id": "half-once", "kind": "discount", "percent": 50}
 AMOUNT = {"id": "five-off", "kind": "discount", "amount_minor": {"usd": 500}, "months": 2}
 
@@ -145,11 +144,7 @@ async def test_a_discount_is_taken_back_when_a_later_step_is_refused(leaving: Le
     leaving.plans_to_leave()
     claimed = await leaving.claims()
 
-    async def attached() -> None:
-        subscription = leaving.person.subscription
-        leaving.stage.call("subscription_schedules", from_subscription=subscription)
-
-    leaving.stage.fuse.arm(AFTER_THE_FIRST_CALL, attached)
+    leaving.attaches_a_schedule_after_the_first_call()
 
     redemption = await leaving.carries_on(claimed)
 

@@ -1,18 +1,20 @@
 """What every kind of offer shares: the facts it is judged by, its limits, and the answers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Self
 
-from app.domain.changes import ReleaseSchedule, Step, TakeBackEnd
+from app.domain.changes import PlanEnd, ReleaseSchedule, Step, TakeBackEnd
 from app.domain.documents import Field, Keyed, Text, Whole
 from app.domain.standing import Price, Standing
 
 COOL_DOWN_DAYS = 180
 MOST_MINOR = 10**12
 LIVING = frozenset({"active", "trialing"})
+OVER = frozenset({"canceled", "incomplete_expired"})
 BEHIND = frozenset({"past_due", "unpaid", "incomplete"})
 CURRENCY = Text(3, "^[a-z][a-z][a-z]$", "an ISO 4217 code in small letters")
 NAME = Text(40, "^[a-z][a-z0-9_-]*$", "small letters, digits, `_` and `-`")
@@ -37,6 +39,7 @@ class Why(StrEnum):
     NOT_BETTER = "not_better"
     NO_TRIAL = "no_trial"
     PAUSED = "paused"
+    IN_TRIAL = "in_trial"  # nothing is charged yet
     NO_SEATS = "no_seats"  # there are not more seats than would be left
     NOT_LONG_ENOUGH = "not_long_enough"  # the customer has not been here long enough
 
@@ -59,7 +62,8 @@ class Facts:
     `past` are this customer's accepted offers that were not taken back; `spent_minor` is what the
     offers of each id cost this calendar month, over all customers, by (offer id, currency);
     `lifetime_minor` is what one customer may cost, by currency, None where there is no bound.
-    `prices` are those that offers name, by id, where they could be read.
+    `prices` are those that offers name, by id, where they could be read. `dated` is the instant
+    that the rest of a period is computed for: that of the preview that was shown.
     """
 
     now: datetime
@@ -70,6 +74,7 @@ class Facts:
     spent_minor: Mapping[tuple[str, str], int] = field(default_factory=dict)
     lifetime_minor: Mapping[str, int] | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
+    dated: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,41 +100,63 @@ class Limits:
     monthly_minor: Mapping[str, int] = field(default_factory=dict)
 
 
-class Kind(Protocol):
-    """What a kind of offer knows about itself. It knows no provider."""
+class Kind(ABC):
+    """What a kind of offer knows about itself. It knows no provider.
+
+    `gives`: it changes what is billed, so cool-downs and budgets are for it. `ends_first`: a
+    planned end is taken back before its changes, because afterwards the provider would refuse.
+    """
 
     kind: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
+    gives: ClassVar[bool] = True
     offer_id: str
     limits: Limits
+
+    @classmethod
+    @abstractmethod
+    def of(cls, offer_id: str, limits: Limits, terms: Mapping[str, Any]) -> Self:
+        """The offer of terms whose shapes are right."""
+
+    @classmethod
+    def conflict(cls, terms: Mapping[str, Any]) -> str | None:
+        """What its fields must not say together, in words."""
+        return None
+
+    @abstractmethod
+    def refusal(self, facts: Facts) -> Why | None:
+        """What of its own speaks against it."""
+
+    @abstractmethod
+    def changes(self, facts: Facts, mark: str) -> tuple[Step, ...]:
+        """The provider calls in their order; `mark` is unique to this acceptance."""
 
     @property
     def prices_named(self) -> tuple[str, ...]:
         """The ids of prices that must be read before it can be judged."""
-        ...
+        return ()
 
-    def refusal(self, facts: Facts) -> Why | None:
-        """What of its own speaks against it."""
-        ...
+    @property
+    def ends_first(self) -> bool:
+        """Whether a planned end is taken back before its changes."""
+        return False
 
     def cost_minor(self, facts: Facts) -> int:
-        """What it costs the merchant at most, in minor units of the subscription's currency."""
-        ...
+        """What it gives away at most, in minor units of the subscription's currency. Selling less
+        for a while, or for good, gives nothing away."""
+        return 0
 
     def until(self, facts: Facts) -> datetime | None:
         """When what it gives is over; None where it lasts or is used up at once."""
-        ...
+        return None
 
-    def changes(self, facts: Facts, mark: str) -> tuple[Step, ...]:
-        """The provider calls in their order; `mark` is unique to this acceptance."""
-        ...
-
-    @classmethod
-    def of(cls, offer_id: str, limits: Limits, terms: Mapping[str, Any]) -> "Kind":
-        """The offer of terms whose shapes are right."""
-        ...
+    def resumes_at(self, facts: Facts) -> datetime | None:
+        """When a pause ends by itself; None where nothing is paused."""
+        return None
 
 
+# Kinds that change nothing at the provider.
+ELSEWHERE = frozenset({"contact", "redirect", "custom"})
 COMMON = (
     Field("id", NAME, None, "What the offer is called, in figures and by the API.", needed=True),
     Field("kind", Text(20), None, "What it is.", needed=True),
@@ -161,6 +188,8 @@ def limits_of(document: Mapping[str, Any]) -> Limits:
 def guarded(offer: Kind, facts: Facts) -> Why | None:
     """What speaks against any offer that changes the subscription."""
     standing = facts.standing
+    if not offer.gives:
+        return Why.ENDED if standing.status in OVER else None
     if standing.status in BEHIND:
         return Why.PAST_DUE
     if standing.status not in LIVING:
@@ -170,7 +199,7 @@ def guarded(offer: Kind, facts: Facts) -> Why | None:
     if standing.pending:
         return Why.UNDER_WAY
     since = facts.now - timedelta(days=offer.limits.cool_down_days)
-    if any(past.at > since for past in facts.past):
+    if any(past.at > since and past.kind not in ELSEWHERE for past in facts.past):
         return Why.COOL_DOWN
     return None
 
@@ -197,10 +226,12 @@ def freed(standing: Standing) -> tuple[Step, ...]:
 
 
 def kept(standing: Standing) -> tuple[Step, ...]:
-    """What comes after it: the planned end is taken back. It cannot fail half: nothing follows."""
+    """A planned end is taken back; what undoes that plans it again, by the same of the two ways."""
     if not standing.ends:
         return ()
-    return (Step(change=TakeBackEnd(flagged=standing.cancel_at_period_end)),)
+    flagged = standing.cancel_at_period_end
+    again = PlanEnd(at=None if flagged else standing.cancel_at)
+    return (Step(change=TakeBackEnd(flagged=flagged), undo=again),)
 
 
 def charges_within(standing: Standing, months: int) -> int:

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from app.domain.calendar import months_after
 from app.domain.changes import AddDiscount, RemoveDiscount, Step
 from app.domain.documents import Field, OrNull, Whole
-from app.domain.offers.common import MONEY, Facts, Limits, Why, charges_within
+from app.domain.offers.common import MONEY, Facts, Kind, Limits, Why, charges_within
 from app.domain.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Discount:
+class Discount(Kind):
     """`percent` off, or an amount by currency; on one invoice, or for so many `months`."""
 
     kind: ClassVar = "discount"
@@ -35,7 +35,7 @@ class Discount:
     months: int | None = None
 
     @classmethod
-    def of(cls, offer_id: str, limits: Limits, terms: Mapping[str, Any]) -> "Discount":
+    def of(cls, offer_id: str, limits: Limits, terms: Mapping[str, Any]) -> Self:
         """The offer of terms whose shapes are right."""
         percent, months, amounts = (terms.get(n) for n in ("percent", "months", "amount_minor"))
         return cls(
@@ -53,11 +53,6 @@ class Discount:
         return (
             None if len(given) == 1 else "needs one of `percent` and `amount_minor`, and one only"
         )
-
-    @property
-    def prices_named(self) -> tuple[str, ...]:
-        """None."""
-        return ()
 
     def refusal(self, facts: Facts) -> Why | None:
         """No discount on top of one, none whose months are less than what one charge pays for."""

@@ -166,7 +166,7 @@ def _pause(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     if subscription["status"] not in ("active", "trialing", "past_due"):
         raise refused(f"A subscription that is {subscription['status']} cannot be paused.")
     unused = (given.get("bill_for") or {}).get("unused_time_from") or {}
-    if unused.get("type") == "now":
+    if unused.get("type", "now") == "now":
         changes.credit_rest(core, subscription)
     standing.pause(core, subscription, why="pause_requested")
     if given.get("invoicing_behavior") == "invoice":

@@ -45,7 +45,7 @@ from app.providers.stripe.live import (
 from app.providers.stripe.methods import LINK_MARK
 from app.providers.stripe.pacing import Limits, Pacer
 from app.providers.stripe.reading import Json, ref, rows, text
-from app.providers.stripe.renewals import RENEWAL, next_invoice, renewal_method, renewal_of
+from app.providers.stripe.renewals import RENEWAL, RESUMED, next_invoice, renewal_method, renewal_of
 from app.providers.stripe.wallets import wallet_of
 
 INTENT = "payments.data.payment.payment_intent"
@@ -117,6 +117,8 @@ class StripePayments(Changing):
             if isinstance(method, str):
                 method = await json_of(client.v1.payment_methods.retrieve_async(method))
             asked: Any = {"subscription": subscription}
+            if obj.get("status") == "paused":
+                asked |= RESUMED
             preview: Json | None = None
             if obj.get("status") not in ENDED:
                 preview = await next_invoice(client.v1.invoices.create_preview_async(asked))

@@ -25,6 +25,8 @@ RENEWAL: Any = {
     ]
 }
 
+# Of a paused subscription: the invoice with which it will go on.
+RESUMED: Any = {"subscription_details": {"resume_at": "now"}}
 NO_INVOICE = "invoice_upcoming_none"
 
 

@@ -182,8 +182,8 @@ async def test_a_discount_is_previewed_by_stripe_as_if_no_end_were_planned(payme
     route.mock(return_value=answers(shown))
     standing: Standing = a_standing(cancel_at_period_end=True)
 
-    forecast = await payments.preview_change(ACCOUNT, standing, THIRTY_OFF)
-    await payments.preview_change(ACCOUNT, replace(standing, cancel_at_period_end=False), None)
+    forecast = await payments.preview_change(ACCOUNT, standing, (THIRTY_OFF,))
+    await payments.preview_change(ACCOUNT, replace(standing, cancel_at_period_end=False), ())
 
     assert form(route, 0) == {
         "subscription": standing.subscription_id,
