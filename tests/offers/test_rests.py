@@ -54,7 +54,7 @@ async def test_it_is_told_a_week_before_it_ends_and_once(resting: Leaving) -> No
     (mail,) = await resting.stage.mails()
     assert "21. Dezember 2026" in mail.subject
     assert "30,00" in mail.subject
-    assert "Pause" in mail.text
+    assert "pausiert bis zum" in mail.text
 
 
 async def test_a_pause_that_somebody_ended_is_not_told_of_and_not_ended_again(

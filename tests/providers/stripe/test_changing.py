@@ -5,7 +5,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.domain.changes import AddDiscount, PlanEnd, ReleaseSchedule, RemoveDiscount, TakeBackEnd
+from app.domain.changes import (
+    AddDiscount,
+    ChangeItems,
+    DropPending,
+    DropPlan,
+    GiveCredit,
+    MoveTrialEnd,
+    Pause,
+    PlanEnd,
+    PlanItems,
+    ReleaseSchedule,
+    RemoveDiscount,
+    Resume,
+    TakeBackEnd,
+    Wanted,
+)
 from app.domain.standing import Discounted, Standing
 from app.ports.payments import ProviderRefused, ProviderUnavailable
 from app.providers.stripe.standings import standing_of
@@ -205,3 +220,224 @@ async def test_prices_that_are_gone_or_do_not_recur_are_left_out(payments, wire)
 
     assert list(found) == ["a"]
     assert (found["a"].unit_minor, found["a"].months) == (900, 12)
+
+
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+YEAR = (Wanted(id="si_1", price="price_year", quantity=10),)
+
+
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        pytest.param(
+            ChangeItems(items=YEAR, proration="always_invoice", dated=DECEMBER, when_unpaid="hold"),
+            {
+                "items[0][id]": "si_1",
+                "items[0][price]": "price_year",
+                "items[0][quantity]": "10",
+                "proration_behavior": "always_invoice",
+                "proration_date": "1796083200",
+                "payment_behavior": "pending_if_incomplete",
+                "off_session": "true",
+            },
+            id="a year that waits for its payment",
+        ),
+        pytest.param(
+            ChangeItems(items=YEAR, proration="always_invoice", when_unpaid="refuse"),
+            {
+                "items[0][id]": "si_1",
+                "items[0][price]": "price_year",
+                "items[0][quantity]": "10",
+                "proration_behavior": "always_invoice",
+                "payment_behavior": "error_if_incomplete",
+                "off_session": "true",
+            },
+            id="a year that is paid or nothing",
+        ),
+        pytest.param(
+            ChangeItems(items=(Wanted(id="si_1", price="price_metered"),), dated=DECEMBER),
+            {
+                "items[0][id]": "si_1",
+                "items[0][price]": "price_metered",
+                "proration_behavior": "none",
+                "off_session": "true",
+            },
+            id="metered use has no quantity, and nothing is dated that is not settled",
+        ),
+        pytest.param(
+            MoveTrialEnd(at=DECEMBER),
+            {"trial_end": "1796083200", "proration_behavior": "none"},
+            id="a longer trial",
+        ),
+        pytest.param(
+            Pause(until=DECEMBER, collection=True),
+            {"pause_collection[behavior]": "void", "pause_collection[resumes_at]": "1796083200"},
+            id="a pause of collection",
+        ),
+        pytest.param(Resume(collection=True), {"pause_collection": ""}, id="its end"),
+    ],
+)
+async def test_what_is_changed_on_the_subscription_itself(payments, wire, change, sent):
+    update = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    await ask(payments, change)
+
+    assert form(update) == sent
+    assert key(update) == "red_1:1:1"
+
+
+async def test_a_real_pause_gives_nothing_of_the_paid_period_back(payments, wire):
+    route = wire.post(f"{SUBSCRIPTION}/pause").mock(return_value=answers(subscription()))
+
+    await ask(payments, Pause(until=DECEMBER))
+
+    assert form(route) == {
+        "type": "subscription",
+        "bill_for[unused_time_from][type]": "none",
+        "bill_for[outstanding_usage_through][type]": "now",
+        "invoicing_behavior": "pending_invoice_item",
+    }
+    assert route.calls[0].request.headers["stripe-version"] >= "2026-09-30"
+
+
+@pytest.mark.parametrize(
+    ("anew", "sent"),
+    [
+        (True, {"billing_cycle_anchor[type]": "now"}),
+        (False, {"billing_cycle_anchor[type]": "unchanged", "proration_behavior": "none"}),
+    ],
+)
+async def test_a_real_pause_ends_with_a_new_period_or_in_the_old_one(payments, wire, anew, sent):
+    route = wire.post(f"{SUBSCRIPTION}/resume").mock(return_value=answers(subscription()))
+
+    await ask(payments, Resume(anew=anew))
+
+    assert form(route) == {**sent, "payment_behavior": "resume_on_payment_attempt"}
+
+
+async def test_a_credit_is_a_negative_amount(payments, wire):
+    route = wire.post(f"{API}/v1/customers/cus_1/balance_transactions")
+    route.mock(return_value=answers({"id": "cbtxn_1"}))
+
+    await ask(payments, GiveCredit(mark="red_1", amount_minor=500, currency="usd"))
+
+    assert form(route) == {
+        "amount": "-500",
+        "currency": "usd",
+        "metadata[holdfast_offer]": "red_1",
+    }
+    assert key(route) == "red_1:1:1"
+
+
+async def test_a_change_that_waits_goes_with_its_invoice(payments, wire):
+    route = wire.post(f"{API}/v1/invoices/in_9/void").mock(return_value=answers({"id": "in_9"}))
+
+    await ask(payments, DropPending(invoice="in_9"))
+
+    assert route.call_count == 1
+
+
+PLAN = PlanItems(mark="red_1", at=DECEMBER, items=(Wanted(id="si_1", price="less", quantity=4),))
+SCHEDULES = f"{API}/v1/subscription_schedules"
+BEGUN = {
+    "id": "sub_sched_1",
+    "metadata": {},
+    "phases": [
+        {
+            "items": [{"price": "price_month", "quantity": 4}],
+            "start_date": 1793491200,
+            "end_date": 1796083200,
+        }
+    ],
+}
+
+
+async def test_a_plan_is_a_schedule_of_two_phases_that_lets_go(payments, wire):
+    made = wire.post(SCHEDULES).mock(return_value=answers(BEGUN))
+    phased = wire.post(f"{SCHEDULES}/sub_sched_1").mock(return_value=answers(BEGUN))
+
+    await ask(payments, replace(PLAN, keep=("di_1",)))
+
+    assert form(made) == {"from_subscription": "sub_1"}
+    assert form(phased) == {
+        "end_behavior": "release",
+        "proration_behavior": "none",
+        "metadata[holdfast_offer]": "red_1",
+        "phases[0][items][0][price]": "price_month",
+        "phases[0][items][0][quantity]": "4",
+        "phases[0][start_date]": "1793491200",
+        "phases[0][end_date]": "1796083200",
+        "phases[0][proration_behavior]": "none",
+        "phases[0][discounts][0][discount]": "di_1",
+        "phases[1][items][0][price]": "less",
+        "phases[1][items][0][quantity]": "4",
+        "phases[1][duration][interval]": "month",
+        "phases[1][duration][interval_count]": "1",
+        "phases[1][proration_behavior]": "none",
+        "phases[1][discounts][0][discount]": "di_1",
+    }
+    assert [key(route) for route in (made, phased)] == ["red_1:1:1", "red_1:1:1:phases"]
+
+
+async def test_a_plan_with_something_off_until_then_ends_that_with_its_first_phase(payments, wire):
+    wire.get(f"{API}/v1/coupons/c").mock(return_value=answers({"id": "c"}))
+    wire.post(SCHEDULES).mock(return_value=answers(BEGUN))
+    phased = wire.post(f"{SCHEDULES}/sub_sched_1").mock(return_value=answers(BEGUN))
+
+    await ask(payments, replace(PLAN, coupon="c", off_minor=2000, currency="usd", months=3))
+
+    sent = form(phased)
+    assert sent["phases[0][discounts][0][coupon]"] == "c"
+    assert sent["phases[1][discounts]"] == ""
+
+
+@pytest.mark.parametrize("attached", [BEGUN, {**BEGUN, "metadata": {"theirs": "yes"}}])
+async def test_a_schedule_left_half_made_is_taken_up_and_no_other(payments, wire, attached):
+    wire.post(SCHEDULES).mock(return_value=refuses(400, code="schedule_attached"))
+    shown = subscription(schedule=attached)
+    wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(shown))
+    phased = wire.post(f"{SCHEDULES}/sub_sched_1").mock(return_value=answers(BEGUN))
+
+    if attached["metadata"]:
+        with pytest.raises(ProviderRefused):
+            await ask(payments, PLAN)
+    else:
+        await ask(payments, PLAN)
+
+    assert phased.call_count == (0 if attached["metadata"] else 1)
+
+
+@pytest.mark.parametrize(("mark", "times"), [("red_1", 1), ("red_0", 0)])
+async def test_a_plan_is_dropped_by_its_mark_and_no_other_is(payments, wire, mark, times):
+    schedule = {"id": "sub_sched_1", "metadata": {"holdfast_offer": mark}}
+    wire.get(url__startswith=SUBSCRIPTION).mock(
+        return_value=answers(subscription(schedule=schedule))
+    )
+    released = wire.post(f"{SCHEDULES}/sub_sched_1/release").mock(return_value=answers(BEGUN))
+
+    await ask(payments, DropPlan(mark="red_1"))
+
+    assert released.call_count == times
+
+
+async def test_a_switch_is_previewed_for_the_instant_it_is_asked_for(payments, wire):
+    route = wire.post(f"{API}/v1/invoices/create_preview")
+    shown = {"amount_due": 28000, "subtotal": 28000, "currency": "usd", "period_end": 1796083200}
+    route.mock(return_value=answers(shown))
+    change = ChangeItems(items=YEAR, proration="always_invoice", dated=DECEMBER, when_unpaid="hold")
+    standing = a_standing()
+
+    await payments.preview_change(ACCOUNT, standing, (change,))
+    credited = await payments.preview_change(
+        ACCOUNT, standing, (GiveCredit(mark="m", amount_minor=500, currency="usd"),)
+    )
+
+    assert form(route, 0) == {
+        "subscription": standing.subscription_id,
+        "subscription_details[items][0][id]": "si_1",
+        "subscription_details[items][0][price]": "price_year",
+        "subscription_details[items][0][quantity]": "10",
+        "subscription_details[proration_behavior]": "always_invoice",
+        "subscription_details[proration_date]": "1796083200",
+    }
+    assert credited.due_minor == 28000 - 500
