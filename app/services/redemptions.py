@@ -11,6 +11,7 @@ from app.domain.offers.common import Eligible, Facts, Past, Refused, Why
 from app.domain.offers.quotes import Quote, quoted
 from app.domain.records import Book
 from app.domain.redemptions import (
+    AT_WORK,
     FOR_A_REPORT,
     Redemption,
     RedemptionState,
@@ -87,12 +88,18 @@ async def facts_of(
         standing=seen.standing,
         started_at=about.started_at,
         reason=about.reason,
+        under_way=any(_is_at_work(row, seen.standing) for row in mine),
         past=tuple(_past(row) for row in mine if row.state is not RedemptionState.FAILED),
         spent_minor=await _spent(tx, account.merchant_id, tuple(budgeted), now),
         lifetime_minor=about.lifetime_minor,
         prices=seen.prices,
         dated=_dated(about.dated, now),
     )
+
+
+def _is_at_work(row: Redemption, standing: Standing) -> bool:
+    same = row.subscription_id == standing.subscription_id
+    return same and row.state in AT_WORK and not row.awaits_report
 
 
 def _dated(told: datetime | None, now: datetime) -> datetime:
@@ -105,6 +112,8 @@ async def preview(world: World, account: ProviderAccount, offer: Offer, facts: F
     """What accepting it would do, in money and dates: what the provider itself sees coming with
     the offer and without it. Changes nothing. Raises `OfferRefused`, and what `Payments` raises."""
     judged = _allowed(offer, facts)
+    if not offer.gives:
+        return Quote(kind=offer.kind, currency=judged.currency)
     changes = tuple(step.change for step in offer.changes(facts, mark="preview"))
     without = forecast = await world.payments.preview_change(account, facts.standing, ())
     if not offer.resumes_at(facts) and changes:

@@ -77,6 +77,15 @@ async def test_two_tabs_at_once_give_one_discount(leaving: Leaving) -> None:
     assert redemption.state is RedemptionState.APPLIED
 
 
+async def test_one_offer_at_a_time_is_applied_to_a_subscription(leaving: Leaving) -> None:
+    await leaving.claims({**THIRTY_OFF, "cool_down_days": 0})
+
+    with pytest.raises(OfferRefused) as refused:
+        await leaving.claims({**ONCE, "cool_down_days": 0}, session="cxs_2")
+
+    assert refused.value.why is Why.UNDER_WAY
+
+
 async def test_a_second_session_is_refused_by_the_cool_down(leaving: Leaving) -> None:
     await leaving.accepts()
 

@@ -27,7 +27,7 @@ class Why(StrEnum):
 
     ENDED = "ended"  # the subscription is not running
     PAST_DUE = "past_due"  # what is owed is settled first
-    UNDER_WAY = "under_way"  # an earlier change waits for its payment
+    UNDER_WAY = "under_way"  # an earlier change is being applied, or waits for its payment
     COOL_DOWN = "cool_down"  # this customer had one not long ago
     LIFETIME_BUDGET = "lifetime_budget"  # this customer had as much as one may have
     MONTHLY_BUDGET = "monthly_budget"  # the offer's budget of the month is spent
@@ -59,7 +59,8 @@ class Past:
 class Facts:
     """What an offer is judged by.
 
-    `past` are this customer's accepted offers that were not taken back; `spent_minor` is what the
+    `under_way`: another offer of this subscription is being applied. `past` are this customer's
+    accepted offers that were not taken back; `spent_minor` is what the
     offers of each id cost this calendar month, over all customers, by (offer id, currency);
     `lifetime_minor` is what one customer may cost, by currency, None where there is no bound.
     `prices` are those that offers name, by id, where they could be read. `dated` is the instant
@@ -70,6 +71,7 @@ class Facts:
     standing: Standing
     started_at: datetime | None = None
     reason: str | None = None
+    under_way: bool = False
     past: tuple[Past, ...] = ()
     spent_minor: Mapping[tuple[str, str], int] = field(default_factory=dict)
     lifetime_minor: Mapping[str, int] | None = None
@@ -196,7 +198,7 @@ def guarded(offer: Kind, facts: Facts) -> Why | None:
         return Why.PAUSED if standing.status == "paused" else Why.ENDED
     if standing.collection_paused:
         return Why.PAUSED
-    if standing.pending:
+    if standing.pending or facts.under_way:
         return Why.UNDER_WAY
     since = facts.now - timedelta(days=offer.limits.cool_down_days)
     if any(past.at > since and past.kind not in ELSEWHERE for past in facts.past):

@@ -55,8 +55,8 @@ def quoted(
         until=offer.until(facts),
         cost_minor=judged.cost_minor,
         resumes_at=resumes,
-        undoes_end=standing.ends and offer.gives,
-        ends_schedule=standing.schedule is not None and offer.gives,
+        undoes_end=standing.ends,
+        ends_schedule=standing.schedule is not None,
         dated=facts.dated,
     )
 
