@@ -24,6 +24,7 @@ from app.domain.changes import (
 )
 from app.ports.payments import ProviderRefused
 from app.providers.stripe.connection import json_of
+from app.providers.stripe.ends import REAL_PAUSE
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.reading import Json, ref, rows, table, whole
 from app.providers.stripe.standings import MARK, STANDING, standing_of
@@ -209,20 +210,12 @@ async def _drop_plan(call: Call, change: DropPlan) -> None:
 
 
 async def _pause(call: Call, change: Pause) -> None:
-    """Stripe's own default would give the rest of the paid period back."""
+    """The real pause, or that of collection."""
     if change.collection:
         until = seconds(change.until)
         await call.update(pause_collection={"behavior": "void", "resumes_at": until})
         return
-    params: Any = {
-        "type": "subscription",
-        "bill_for": {
-            "unused_time_from": {"type": "none"},
-            "outstanding_usage_through": {"type": "now"},
-        },
-        "invoicing_behavior": "pending_invoice_item",
-    }
-    await call.client.v1.subscriptions.pause_async(call.subscription, params, call.under())
+    await call.client.v1.subscriptions.pause_async(call.subscription, REAL_PAUSE, call.under())
 
 
 async def _resume(call: Call, change: Resume) -> None:
