@@ -38,12 +38,13 @@ class UnknownRedemption(LookupError):
 async def carry_on(world: World, merchant_id: str, redemption: str) -> Redemption:
     """Apply what is left of a redemption as far as the provider answers, and return it as it is.
 
-    Safe to call any number of times, at once and late. A provider that does not answer or refuses
-    our key leaves it to the action that was committed with the claim. Raises `UnknownRedemption`.
+    Safe to call any number of times, at once and late. A provider that does not answer, refuses our
+    key or knows the subscription no more leaves it to the action that was committed with the claim.
+    Raises `UnknownRedemption`.
     """
     try:
         return await work_off(world, merchant_id, redemption)
-    except (ProviderUnavailable, AccountRefused):
+    except (ProviderUnavailable, AccountRefused, ProviderRefused):
         async with world.store.transaction(merchant_id) as tx:
             return await _known(tx, redemption)
 

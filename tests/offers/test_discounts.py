@@ -208,3 +208,22 @@ async def test_three_months_off_are_not_offered_for_a_year(leaving: Leaving) -> 
         await Leaving(leaving.stage, person).accepts(THIRTY_OFF)
 
     assert refused.value.why is Why.INTERVAL
+
+
+async def test_a_key_that_is_refused_pauses_the_account_and_nothing_is_lost(
+    leaving: Leaving,
+) -> None:
+    good = leaving.stage.account.api_key_sealed
+    claimed = await leaving.claims()
+    await leaving.stage.key_is(leaving.stage.world.sealer.seal("sk_live_revoked"))
+
+    redemption = await leaving.carries_on(claimed)
+    await leaving.stage.passes(hours=0.1)
+    paused = await leaving.stage.paused()
+    await leaving.stage.key_is(good)
+
+    later = await leaving.carries_on(claimed)
+
+    assert redemption.state is RedemptionState.APPLYING
+    assert paused is not None
+    assert later.state is RedemptionState.APPLIED

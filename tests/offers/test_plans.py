@@ -135,6 +135,20 @@ async def test_a_refused_card_is_the_end_of_a_year_that_must_be_paid_at_once(
     assert (standing.ends, standing.items[0].price.id) == (True, leaving.own_price())
 
 
+async def test_a_paid_year_whose_planned_end_stays_is_parked_for_a_person(
+    leaving: Leaving, prices: dict[str, str]
+) -> None:
+    leaving.plans_to_leave()
+    claimed = await leaving.claims(annual(leaving, prices["year"]))
+    leaving.attaches_a_schedule_after_the_first_call()
+
+    redemption = await leaving.carries_on(claimed)
+
+    assert redemption.state is RedemptionState.PARKED
+    assert await leaving.stage.alerts() == ["redemption_parked"]
+    assert (await leaving.stands()).items[0].price.id == prices["year"]
+
+
 async def test_a_year_keeps_the_seats(leaving: Leaving, prices: dict[str, str]) -> None:
     leaving.takes_seats(4)
 
