@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 IS_OURS = """
 merchant_id = any ((
@@ -14,6 +14,7 @@ TABLES = ("redemptions", "redemption_steps")
 ACTIONS = (
     "assess", "retry", "resolve", "watch", "end", "send", "new_card", "read", "remind",
     "card_look", "deliver_event", "give_back", "reconcile", "access_change", "resolve_redemption",
+    "release", "collection", "forgive",
     "end_pause", "tell_of_resuming",
 )  # fmt: skip
 STATEMENTS = (
