@@ -29,6 +29,7 @@ class TemplateName(StrEnum):
 
     RENEWAL_REMINDER = "renewal_reminder"
     CARD_EXPIRING = "card_expiring"
+    PAUSE_ENDING = "pause_ending"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REMINDER = "payment_reminder"
     FINAL_NOTICE = "final_notice"

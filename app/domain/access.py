@@ -15,6 +15,7 @@ from app.domain.records import Book
 GONE = frozenset({"canceled", "incomplete_expired"})
 # What a subscription is after a case was given up and the debt is still there.
 STILL_OWED = frozenset({"past_due", "unpaid"})
+BY_REQUEST = "pause_requested"  # a pause that somebody wanted, not one after a failed payment
 OPEN = frozenset({CaseState.ACTIVE, CaseState.PARKED})
 CASE_FACTS = ("state", "hold_began", "opened_at", "policy")
 
@@ -109,7 +110,8 @@ def access_of(
     Of several open cases the strictest level counts; each is counted from its own first failure,
     so that no retry and no later failure extends the grace. A case on hold or parked stays at its
     level; the time of a hold is not counted. Silent cases and those whose provider retries count
-    as any other. With nothing open access is full; a subscription that ended gives none.
+    as any other. With nothing open access is full; a subscription that ended gives none, and one
+    that was paused by request is restricted once its paid period is over.
 
     Args:
         subscription: as mirrored; None where only its cases are known.
@@ -124,7 +126,7 @@ def access_of(
     owed = [(case, policy) for case, policy in cases if _counts(case, subscription)]
     steps = [step for case, policy in owed for step in _steps(case, policy)]
     access = _now(steps, subscription, now)
-    return _until(access, steps, subscription, now)
+    return _at_rest(_until(access, steps, subscription, now), subscription, now)
 
 
 def _counts(case: Case, subscription: Subscription | None) -> bool:
@@ -190,6 +192,21 @@ def _ends_at(subscription: Subscription | None) -> datetime | None:
         return None
     at_period_end = subscription.period_end if subscription.cancel_at_period_end else None
     return subscription.cancel_at or at_period_end
+
+
+def _at_rest(access: Access, subscription: Subscription | None, now: datetime) -> Access:
+    """A subscription that was paused by request is restricted once the paid period is over."""
+    if subscription is None or subscription.pause_reason != BY_REQUEST:
+        return access
+    if subscription.status != "paused" or access.level.rank >= Level.RESTRICTED.rank:
+        return access
+    paid_until = subscription.period_end
+    if paid_until is None or paid_until <= now:
+        reason = "the subscription is paused"
+        return Access(level=Level.RESTRICTED, since=paid_until, reason=reason)
+    if access.until is not None and access.until <= paid_until:
+        return access
+    return replace(access, until=paid_until, then=Level.RESTRICTED)
 
 
 def timed(before: Case | None, after: Case, at: datetime) -> Case:

@@ -34,6 +34,9 @@ class ActionKind(StrEnum):
     CONFIRM = "confirm"  # message: acknowledge a cancel request
     CLOSE_SESSION = "close_session"  # cancel session: nobody came back to it
     FORGET = "forget"  # cancel session: empty what the customer wrote
+    END_PAUSE = "end_pause"  # redemption: resume what an offer paused
+    TELL_OF_RESUMING = "tell_of_resuming"  # redemption: tell that its pause will end
+    RESOLVE_REDEMPTION = "resolve_redemption"  # redemption: find out by reading, and go on
 
 
 # A case that is active has at least one of these pending.

@@ -1,5 +1,6 @@
 """Instants in the customer's day: local hours and paydays. Stored in UTC, decided locally."""
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -31,6 +32,13 @@ def in_daytime(at: datetime, tz: ZoneInfo) -> datetime:
 def at_hour(day: date, hour: int, tz: ZoneInfo) -> datetime:
     """That local hour of that local day, aware UTC."""
     return datetime.combine(day, time(hour), tz).astimezone(UTC)
+
+
+def months_after(at: datetime, months: int) -> datetime:
+    """So many calendar months later, on the last day of a month that is too short."""
+    year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    return at.replace(year=year, month=month + 1, day=min(at.day, last))
 
 
 def is_payday(day: date) -> str | None:

@@ -14,6 +14,7 @@ TEMPLATES = {
     "before one of two months and more; 7, 3 and 2 days before a changed price or a card that "
     "will have expired",
     "card_expiring": "30 and 7 days before a card expires, if a charge falls after it",
+    "pause_ending": "7 days before a pause ends and a charge follows",
     "payment_failed": "at once where only the customer can help; else at the second failure or "
     "on day 3",
     "payment_reminder": "days 3, 7, 12 and 20 while the case is active",

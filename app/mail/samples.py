@@ -49,7 +49,7 @@ def golden(template: str, language: str) -> Letter:
 
 def bare(template: str, language: str) -> Letter:
     """The same with as little known as a letter of this template may have."""
-    told = {"renewal_reminder", "card_expiring"}
+    told = {"renewal_reminder", "card_expiring", "pause_ending"}
     full = golden(template, language)
     return replace(
         full,

@@ -24,11 +24,16 @@ REQUIRED = {
     "payment_recovered": ("amount",),
     "subscription_ended": ("amount",),
     "renewal_reminder": ("amount", "renews_on"),
+    "pause_ending": ("amount", "renews_on"),
     "card_expiring": ("renews_on", "expires", "link"),
     "cancellation_confirmed": ("requested_on", "ends_on", "reference"),
 }
 # What the body itself must name: a final notice without its last day would be one in name only.
-IN_BODY = {"final_notice": ("last_day",), "renewal_reminder": ("renews_on",)}
+IN_BODY = {
+    "final_notice": ("last_day",),
+    "renewal_reminder": ("renews_on",),
+    "pause_ending": ("renews_on",),
+}
 
 
 def require_good(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from app.domain.changes import Change
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import (
     CreditNote,
@@ -15,6 +16,7 @@ from app.domain.mirror import (
 )
 from app.domain.notices import Notice
 from app.domain.outcomes import Outcome, PayAnswer
+from app.domain.standing import Forecast, Price, Standing
 from app.ports.cancellations import Cancellations
 
 # How long a call waits at most for its turn, where the provider limits how many there may be; one
@@ -234,6 +236,39 @@ class Payments(Cancellations, Protocol):
         self, account: ProviderAccount, *, after: str | None, limit: int
     ) -> OwingPage:
         """One page of what is unpaid though it is collected automatically; one question."""
+        ...
+
+    async def read_standing(
+        self, account: ProviderAccount, subscription: str, *, credits_of: str | None = None
+    ) -> Standing:
+        """The live subscription in full, whatever its status; with the marks of the latest credits
+        of the customer `credits_of`, which is a question more."""
+        ...
+
+    async def read_prices(
+        self, account: ProviderAccount, prices: tuple[str, ...]
+    ) -> dict[str, Price]:
+        """The recurring prices that exist and are on sale, by id; a question each."""
+        ...
+
+    async def change(
+        self,
+        account: ProviderAccount,
+        subscription: str,
+        change: Change,
+        *,
+        customer: str | None,
+        key: str,
+    ) -> None:
+        """Ask for one change under `key`. Safe to repeat with the same key and change for 23 h.
+        Whether it took place is told by `read_standing` alone."""
+        ...
+
+    async def preview_change(
+        self, account: ProviderAccount, standing: Standing, changes: tuple[Change, ...]
+    ) -> Forecast:
+        """The next invoice as the provider sees it coming if these changes took place and no end
+        were planned; nothing is changed."""
         ...
 
 

@@ -28,8 +28,10 @@ from app.services import (
     event_deliveries,
     messages,
     new_cards,
+    pauses,
     reads,
     reconciling,
+    redeeming,
     reminders,
 )
 from app.services.alarms import alert, pause_account, pause_merchant
@@ -67,6 +69,9 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.CONFIRM: cancel_letters.send_confirmation,
     ActionKind.CLOSE_SESSION: cancel_sessions.expire,
     ActionKind.FORGET: cancel_sessions.forget,
+    ActionKind.RESOLVE_REDEMPTION: redeeming.resolve,
+    ActionKind.END_PAUSE: pauses.end_pause,
+    ActionKind.TELL_OF_RESUMING: pauses.tell_of_resuming,
 }
 
 

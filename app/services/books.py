@@ -23,6 +23,7 @@ from app.domain.operations import Alert, AuditEntry
 from app.domain.policies import PolicyVersion
 from app.domain.records import Book, changed
 from app.domain.recovery import Failure, RecoveryEntry
+from app.domain.redemptions import Redemption, RedemptionStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
@@ -53,6 +54,8 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     Evidence,
     RecoveryEntry,
     MrrMovement,
+    Redemption,
+    RedemptionStep,
     Message,
     PaymentLink,
     LinkEvent,
@@ -65,7 +68,7 @@ WRITE_ORDER: tuple[type[Any], ...] = (
 
 
 # What must not be taken as written where somebody else wrote it: no charge without its intent.
-ONCE = frozenset({Case, Attempt})
+ONCE = frozenset({Case, Attempt, Redemption})
 
 
 @dataclass(slots=True)
@@ -238,7 +241,8 @@ async def load_case(
 async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     """Save what the book changed, parents first, and tell the merchant's endpoints of it `at`
     this business instant. Raises `Conflict` if a case of this invoice was opened, or the same
-    attempt begun, by somebody else; the whole use case is then repeated."""
+    attempt begun, or the same offer claimed, by somebody else; the whole use case is then
+    repeated."""
     plan_looks(book, at)
     _number_lines(book)
     added, moved = _by_kind(book.added()), _by_kind(book.changed())

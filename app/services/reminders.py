@@ -50,7 +50,7 @@ async def remind(world: World, action: Action) -> None:
             return
         account = at.terms.account
     reading = await world.payments.read_renewal(account, action.subject)
-    await _tell(world, action, reading, renewal_occasion)
+    await tell_customer(world, action, reading, renewal_occasion)
 
 
 async def look_at_card(world: World, action: Action) -> None:
@@ -69,10 +69,13 @@ async def look_at_card(world: World, action: Action) -> None:
             return
         account = at.terms.account
     reading = await world.payments.read_renewal(account, subscription.subscription_id)
-    await _tell(world, action, reading, card_occasion)
+    await tell_customer(world, action, reading, card_occasion)
 
 
-async def _tell(world: World, action: Action, reading: RenewalReading, occasion_of: Finder) -> None:
+async def tell_customer(
+    world: World, action: Action, reading: RenewalReading, occasion_of: Finder
+) -> None:
+    """Send what a live reading gives occasion for, once, and close the action."""
     out: Outgoing | None = None
     touched = Touched(subscriptions={reading.subscription.subscription_id})
     if reading.method is not None:

@@ -32,6 +32,7 @@ from app.domain.mrr import MrrMovement
 from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
+from app.domain.redemptions import Redemption, RedemptionStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
 from app.storage import (
@@ -43,6 +44,7 @@ from app.storage import (
     messages,
     mirror,
     operations,
+    redemptions,
 )
 
 TABLES: dict[type[Any], Table] = {
@@ -77,6 +79,8 @@ TABLES: dict[type[Any], Table] = {
     MessageEvent: messages.MESSAGE_EVENTS,
     Suppression: messages.SUPPRESSIONS,
     Action: dunning.ACTIONS,
+    Redemption: redemptions.REDEMPTIONS,
+    RedemptionStep: redemptions.REDEMPTION_STEPS,
     Failure: ledgers.FAILURES,
     RecoveryEntry: ledgers.RECOVERY_ENTRIES,
     MrrMovement: ledgers.MRR_MOVEMENTS,

@@ -18,6 +18,7 @@ from app.domain.operations import SHARES, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.records import Key
 from app.domain.recovery import EntryKind, RecoveryEntry
+from app.domain.redemptions import Redemption, RedemptionStep
 from app.domain.survey import SurveyAnswer
 from app.ports.store import RowRefused
 from app.storage.matching import matches, values_of
@@ -45,6 +46,8 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     Action: lambda row: row.claims >= 0,
     OutgoingEvent: lambda row: row.sequence >= 1,
     InboxEvent: lambda row: row.share in range(SHARES),
+    Redemption: lambda row: row.cost_minor >= 0,
+    RedemptionStep: lambda row: row.number >= 1 and row.tries >= 1,
     RecoveryEntry: lambda row: (
         row.amount_minor <= 0 if row.kind in TAKEN_BACK else row.amount_minor >= 0
     ),

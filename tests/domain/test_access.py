@@ -224,3 +224,32 @@ def test_a_look_is_planned_where_a_subscription_ends() -> None:
 def test_levels_are_ordered_from_mild_to_strict() -> None:
     assert sorted(Level, key=lambda level: level.rank) == list(Level)
     assert AccessState.KEY == ("account_id", "subscription_id")
+
+
+@pytest.mark.parametrize(
+    ("at", "level", "then"),
+    [
+        pytest.param(5, Level.FULL, Level.RESTRICTED, id="in the paid period"),
+        pytest.param(10, Level.RESTRICTED, None, id="after it"),
+        pytest.param(60, Level.RESTRICTED, None, id="for as long as it takes"),
+    ],
+)
+def test_a_pause_that_was_asked_for_restricts_after_the_paid_period(
+    at: float, level: Level, then: Level | None
+) -> None:
+    resting = a_subscription(
+        status="paused", pause_reason="pause_requested", period_end=day(10), started_at=day(-20)
+    )
+
+    access = seen(at=at, subscription=resting)
+
+    assert (access.level, access.then) == (level, then)
+    assert (access.until if then else access.since) == day(10)
+
+
+def test_a_pause_after_a_failed_payment_is_left_to_its_case() -> None:
+    resting = a_subscription(
+        status="paused", pause_reason="final_payment_failure", period_end=day(1)
+    )
+
+    assert seen(at=5, subscription=resting).level is Level.FULL

@@ -21,6 +21,7 @@ MESSAGES = (
     "renewal_reminder",
     "card_expiring",
     "cancellation_confirmed",
+    "pause_ending",
 )
 WITHOUT_BUTTON = frozenset({"payment_recovered", "cancellation_confirmed"})
 REASONS = (

@@ -36,6 +36,7 @@ DAYS = {
     "renewal_reminder": ("renews_on", "former", "card", "expires", "manage"),
     "card_expiring": ("renews_on", "card", "expires"),
     "cancellation_confirmed": ("reference", "requested_on", "ends_on", "forgiven", "owed"),
+    "pause_ending": ("renews_on", "card", "expires", "manage"),
 }
 COLOURS = ["#ffe45c", "#0b5f58", "#000000", "#ffffff", "#777777", "#ff0000", "#00ff00", "#1b2126"]
 

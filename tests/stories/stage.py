@@ -77,7 +77,7 @@ class Stage(Looks):
         subscription = self.call(
             "subscriptions",
             customer=made["id"],
-            **{"items[0][price]": self._price(every, currency, amount)},
+            **{"items[0][price]": self.price(every, currency, amount)},
             **({"trial_period_days": trial_days} if trial_days else {}),
             **({"billing_mode[type]": billing_mode} if billing_mode != "flexible" else {}),
         )
@@ -114,7 +114,7 @@ class Stage(Looks):
 
     def subscribes(self, person: Person) -> str:
         """A second subscription of the same customer, on the same day and card."""
-        params = {"items[0][price]": self._price("month", "usd", 2000)}
+        params = {"items[0][price]": self.price("month", "usd", 2000)}
         subscription = self.call("subscriptions", customer=person.customer, **params)
         return str(subscription["id"])
 
@@ -213,7 +213,7 @@ class Stage(Looks):
         found = [at for at in times if at is not None]
         return max(min(found), self.now) if found else None
 
-    def _price(self, every: str, currency: str, amount: int) -> str:
+    def price(self, every: str, currency: str, amount: int) -> str:
         key = (every, currency, amount)
         if key not in self.prices:
             price = self.call(

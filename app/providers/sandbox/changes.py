@@ -216,6 +216,18 @@ def apply_pending(core: Core, subscription: Thing, invoice: Thing) -> None:
     core.emit("customer.subscription.updated", subscription, former)
 
 
+def forget_pending(core: Core, invoice: Thing) -> None:
+    """The invoice a pending change waits for was voided: nothing waits any longer."""
+    subscription = standing.subscription_of(core, invoice)
+    if subscription is None:
+        return
+    pending = subscription[HIDDEN].get("pending")
+    if pending and pending["invoice"] == invoice["id"]:
+        core.schedule(subscription, drop_pending=None)
+        core.hide(subscription, pending=None)
+        standing.move(core, subscription, pending_update=None)
+
+
 def drop_pending(core: Core, subscription: Thing) -> None:
     """The pending change was not paid for in time."""
     pending = subscription[HIDDEN].get("pending") or {}

@@ -204,7 +204,9 @@ def imagined(core: Core, subscription: Thing, made: list[Thing], at: int) -> Thi
     invoice |= {"created": at, "next_payment_attempt": at + core.settings["finalize_after"]}
     invoice |= {"period_start": core.now, "period_end": at, HIDDEN: {}}
     invoice |= lines.totals(core, invoice, made)
-    return invoice
+    balance = core.find("customer", subscription["customer"])["balance"]
+    due = max(0, invoice["total"] + balance)
+    return {**invoice, "starting_balance": balance, "amount_due": due, "amount_remaining": due}
 
 
 def warn_of_trial_end(core: Core, subscription: Thing) -> None:

@@ -5,6 +5,20 @@ from app.providers.sandbox.core import Core
 from app.providers.sandbox.errors import Thing, invalid, refused
 
 
+def foreseen(core: Core, given: Thing) -> str:
+    """What one entry of a preview's `discounts` would take off: the id of a discount that stands,
+    or that of a coupon which is not redeemed by looking at it.
+
+    Raises:
+        ApiError: unknown or used-up coupon.
+    """
+    if given.get("discount"):
+        return str(core.find("discount", given["discount"], "discounts")["id"])
+    coupon, _ = _named(core, given)
+    _check_valid(coupon)
+    return str(coupon["id"])
+
+
 def redeem(core: Core, given: Thing, *, customer: str, subscription: str | None) -> str:
     """One entry of `discounts`: an existing discount, a coupon or a promotion code.
 
@@ -15,26 +29,31 @@ def redeem(core: Core, given: Thing, *, customer: str, subscription: str | None)
     """
     if given.get("discount"):
         return str(core.find("discount", given["discount"], "discounts")["id"])
-    promotion = None
+    coupon, promotion = _named(core, given)
+    return _start(core, coupon, customer, subscription, promotion)
+
+
+def _named(core: Core, given: Thing) -> tuple[Thing, Thing | None]:
+    """The coupon of an entry, and the promotion code that led to it."""
     if given.get("promotion_code"):
         promotion = core.find("promotion_code", given["promotion_code"], "discounts")
-        coupon_id = promotion["promotion"]["coupon"]
-    elif given.get("coupon"):
-        coupon_id = given["coupon"]
-    else:
-        raise invalid(
-            "Each discount needs a coupon, promotion_code or discount.", param="discounts"
-        )
-    coupon = core.find("coupon", coupon_id, "coupon")
-    return _start(core, coupon, customer, subscription, promotion)
+        return core.find("coupon", promotion["promotion"]["coupon"], "coupon"), promotion
+    if given.get("coupon"):
+        return core.find("coupon", given["coupon"], "coupon"), None
+    raise invalid("Each discount needs a coupon, promotion_code or discount.", param="discounts")
+
+
+def _check_valid(coupon: Thing) -> None:
+    limit = coupon["max_redemptions"]
+    if not coupon["valid"] or (limit is not None and coupon["times_redeemed"] >= limit):
+        raise refused(f"Coupon expired: {coupon['id']}", code="coupon_expired", param="coupon")
 
 
 def _start(
     core: Core, coupon: Thing, customer: str, subscription: str | None, promotion: Thing | None
 ) -> str:
+    _check_valid(coupon)
     limit = coupon["max_redemptions"]
-    if not coupon["valid"] or (limit is not None and coupon["times_redeemed"] >= limit):
-        raise refused(f"Coupon expired: {coupon['id']}", code="coupon_expired", param="coupon")
     used = coupon["times_redeemed"] + 1
     core.change(coupon, times_redeemed=used, valid=limit is None or used < limit)
     end = None
@@ -81,7 +100,8 @@ def amounts_off(core: Core, discounts: list[str], subtotal: int, currency: str) 
     left = subtotal
     rows = []
     for ident in discounts:
-        coupon = _coupon(core, core.find("discount", ident, "discounts"))
+        found = core.get(ident) or {}
+        coupon = found if found["object"] == "coupon" else _coupon(core, found)
         off = min(left, _off(coupon, left, currency)) if left > 0 else 0
         left -= off
         rows.append({"amount": off, "discount": ident})

@@ -1,6 +1,6 @@
 """The invoice endpoints: invoices, invoice items, invoice payments."""
 
-from app.providers.sandbox import collection, lines
+from app.providers.sandbox import changes, collection, lines
 from app.providers.sandbox.calendar import DAY
 from app.providers.sandbox.core import Core
 from app.providers.sandbox.drafting import draft
@@ -178,6 +178,7 @@ def _void(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     if invoice["status"] not in ("open", "uncollectible"):
         raise refused("You can only void an open or uncollectible invoice.")
     collection.void(core, invoice)
+    changes.forget_pending(core, invoice)
     return invoice
 
 

@@ -2,10 +2,20 @@
 
 from app.providers.sandbox import changes, cycles, lines
 from app.providers.sandbox.core import Core
-from app.providers.sandbox.errors import Thing, missing_parameter
-from app.providers.sandbox.params import anything, choice, clearable, currency, instant, table, text
+from app.providers.sandbox.discounts import foreseen
+from app.providers.sandbox.errors import Thing, missing_parameter, refused
+from app.providers.sandbox.params import (
+    anything,
+    choice,
+    clearable,
+    currency,
+    flag,
+    instant,
+    table,
+    text,
+)
 from app.providers.sandbox.routing import Route
-from app.providers.sandbox.subscriptions import COMMON
+from app.providers.sandbox.subscriptions import COMMON, DISCOUNTS
 
 
 def _preview(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
@@ -14,9 +24,38 @@ def _preview(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
         raise missing_parameter("subscription")
     subscription = core.find("subscription", given["subscription"], "subscription")
     details = given.get("subscription_details") or {}
+    _check_comes(subscription, details)
+    if isinstance(given.get("discounts"), list):
+        found = [foreseen(core, wish) for wish in given["discounts"]]
+        subscription = {**subscription, "discounts": found}
+    if isinstance(details.get("trial_end"), int):
+        subscription = _with_trial(subscription, details["trial_end"])
+    if details.get("resume_at"):
+        subscription = {**subscription, "items": _ending_now(core, subscription)}
     if not details.get("items"):
         return cycles.preview(core, subscription)
     return _changed(core, subscription, details)
+
+
+def _with_trial(subscription: Thing, end: int) -> Thing:
+    """A trial that ends then, and the first charge with it."""
+    items = cycles.with_period(subscription, cycles.ends_at(subscription), end)
+    return {**subscription, "items": items, "billing_cycle_anchor": end}
+
+
+def _ending_now(core: Core, subscription: Thing) -> Thing:
+    return cycles.with_period(subscription, core.now, core.now)
+
+
+def _check_comes(subscription: Thing, details: Thing) -> None:
+    """A subscription that ends with its period has no next invoice, unless the preview is of one
+    that stays."""
+    if subscription["status"] == "paused" and not details.get("resume_at"):
+        raise refused("A paused subscription has no upcoming invoice.", code=NO_INVOICE)
+    end = subscription["cancel_at"]
+    stays = details.get("cancel_at_period_end") is False or details.get("cancel_at", end) is None
+    if end and end <= cycles.ends_at(subscription) and not stays:
+        raise refused("No upcoming invoices for the subscription.", code=NO_INVOICE)
 
 
 def _changed(core: Core, subscription: Thing, details: Thing) -> Thing:
@@ -38,13 +77,14 @@ def _changed(core: Core, subscription: Thing, details: Thing) -> Thing:
     return cycles.imagined(core, subscription, rows, start)
 
 
+NO_INVOICE = "invoice_upcoming_none"
 DETAILS = table(
     items=COMMON["items"],
     proration_behavior=COMMON["proration_behavior"],
     proration_date=instant,
     billing_cycle_anchor=anything,
     cancel_at=clearable(instant),
-    cancel_at_period_end=anything,
+    cancel_at_period_end=flag,
     trial_end=instant,
     resume_at=instant,
     start_date=instant,
@@ -56,7 +96,7 @@ ROUTES = (
         "/v1/invoices/create_preview",
         _preview,
         {"customer": text, "subscription": text, "currency": currency}
-        | {"subscription_details": DETAILS, "discounts": anything, "invoice_items": anything}
+        | {"subscription_details": DETAILS, "discounts": DISCOUNTS, "invoice_items": anything}
         | {"preview_mode": choice("next", "recurring")},
     ),
 )

@@ -5,6 +5,7 @@ from typing import Any
 from app.providers.sandbox import changes, cycles, signups, standing
 from app.providers.sandbox.calendar import add_interval
 from app.providers.sandbox.core import Core
+from app.providers.sandbox.discounts import redeem
 from app.providers.sandbox.errors import Thing, invalid, missing_parameter, refused
 from app.providers.sandbox.params import (
     anything,
@@ -56,6 +57,7 @@ def _from_subscription(core: Core, given: Thing) -> Thing:
         "items": items,
         "start_date": first["current_period_start"],
         "end_date": first["current_period_end"],
+        "discounts": [{"discount": ident} for ident in subscription["discounts"]],
     }
     schedule = _new(core, given, subscription["customer"], [phase])
     _attach(core, schedule, subscription)
@@ -180,7 +182,8 @@ def turn(core: Core, subscription: Thing) -> None:
 
 
 def _apply_phase(core: Core, subscription: Thing, phase: Thing) -> None:
-    """A phase's items from the coming period on; the renewal of this instant bills them."""
+    """A phase's items and discounts from the coming period on; the renewal of this instant bills
+    them."""
     gone = [{"id": i["id"], "deleted": True} for i in cycles.items_of(subscription)]
     old = cycles.items_of(subscription)
     rows: list[Any] = [_item(row) for row in phase["items"]]
@@ -189,8 +192,18 @@ def _apply_phase(core: Core, subscription: Thing, phase: Thing) -> None:
     wishes = [*rows, *gone[len(rows) :]]
     given = {"items": wishes, "proration_behavior": "none"}
     former = changes.apply(core, subscription, given)
+    former |= _discount(core, subscription, phase)
     if former:
         core.emit("customer.subscription.updated", subscription, former)
+
+
+def _discount(core: Core, subscription: Thing, phase: Thing) -> Thing:
+    """The subscription has exactly the discounts of the phase it is in."""
+    found = [
+        redeem(core, wish, customer=subscription["customer"], subscription=subscription["id"])
+        for wish in phase.get("discounts") or []
+    ]
+    return core.change(subscription, discounts=found)
 
 
 def release(core: Core, schedule: Thing) -> None:
@@ -248,7 +261,11 @@ def _update(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
         fields["phases"] = phases
     former = core.change(schedule, **fields)
     if "phases" in former and schedule["status"] == "active":
-        _enter(core, schedule, _current(core, schedule))
+        number = _current(core, schedule)
+        _enter(core, schedule, number)
+        subscription = core.find("subscription", schedule["subscription"])
+        if changed := _discount(core, subscription, schedule["phases"][number]):
+            core.emit("customer.subscription.updated", subscription, changed)
     core.emit("subscription_schedule.updated", schedule, former)
     return schedule
 
@@ -275,7 +292,7 @@ PHASE = table(
     iterations=whole,
     duration=table(("interval",), interval=text, interval_count=whole),
     proration_behavior=text,
-    discounts=anything,
+    discounts=many(table(coupon=text, discount=text, promotion_code=text)),
     metadata=labels,
     trial_end=instant,
     billing_cycle_anchor=anything,

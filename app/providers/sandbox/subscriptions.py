@@ -113,12 +113,7 @@ def _planned_end(core: Core, subscription: Thing, given: Thing) -> Thing:
     """Fields of a planned end, set or taken back, by either of the two ways."""
     if "cancel_at_period_end" not in given and "cancel_at" not in given:
         return {}
-    if subscription["schedule"]:
-        raise refused(
-            f"The subscription is managed by the subscription schedule "
-            f"`{subscription['schedule']}`, and updating any cancelation behavior directly is not "
-            f"allowed. Please update the schedule instead."
-        )
+    _check_unscheduled(subscription)
     at_end = bool(given.get("cancel_at_period_end", False))
     wanted = given.get("cancel_at")
     at = cycles.ends_at(subscription) if at_end or isinstance(wanted, str) else wanted
@@ -137,6 +132,14 @@ def _planned_end(core: Core, subscription: Thing, given: Thing) -> Thing:
             "reason": reason,
         },
     }
+
+
+def _check_unscheduled(subscription: Thing) -> None:
+    if subscription["schedule"]:
+        raise refused(
+            f"The subscription is managed by the subscription schedule `{subscription['schedule']}`"
+            ", and updating any cancelation behavior directly is not allowed."
+        )
 
 
 def _cancel(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
@@ -163,7 +166,7 @@ def _pause(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     if subscription["status"] not in ("active", "trialing", "past_due"):
         raise refused(f"A subscription that is {subscription['status']} cannot be paused.")
     unused = (given.get("bill_for") or {}).get("unused_time_from") or {}
-    if unused.get("type") == "now":
+    if unused.get("type", "now") == "now":
         changes.credit_rest(core, subscription)
     standing.pause(core, subscription, why="pause_requested")
     if given.get("invoicing_behavior") == "invoice":

@@ -27,6 +27,7 @@ from app.ports.secrets import Sealer
 from app.providers.stripe.answers import answer_of_error, answer_of_invoice, owned, reading_of
 from app.providers.stripe.backfill import page_of
 from app.providers.stripe.cancelling import Cancelling
+from app.providers.stripe.changing import Changing
 from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import TIMEOUT, Connections, json_of
 from app.providers.stripe.credit_notes import has_notes, notes_behind
@@ -45,7 +46,7 @@ from app.providers.stripe.live import (
 from app.providers.stripe.methods import LINK_MARK
 from app.providers.stripe.pacing import Limits, Pacer
 from app.providers.stripe.reading import Json, ref, rows, text
-from app.providers.stripe.renewals import RENEWAL, renewal_method, renewal_of
+from app.providers.stripe.renewals import RENEWAL, RESUMED, next_invoice, renewal_method, renewal_of
 from app.providers.stripe.wallets import wallet_of
 
 INTENT = "payments.data.payment.payment_intent"
@@ -59,7 +60,7 @@ READING = [
 OPEN = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNKNOWN})
 
 
-class StripePayments(Cancelling):
+class StripePayments(Cancelling, Changing):
     """`ports.payments.Payments` for Stripe. Belongs to one event loop; `close` at the end.
 
     Charges are sent once and never repeated by the SDK, so that the doubt of a timeout is ours to
@@ -117,9 +118,11 @@ class StripePayments(Cancelling):
             if isinstance(method, str):
                 method = await json_of(client.v1.payment_methods.retrieve_async(method))
             asked: Any = {"subscription": subscription}
+            if obj.get("status") == "paused":
+                asked |= RESUMED
             preview: Json | None = None
             if obj.get("status") not in ENDED:
-                preview = await json_of(client.v1.invoices.create_preview_async(asked))
+                preview = await next_invoice(client.v1.invoices.create_preview_async(asked))
         return renewal_of(obj, preview, method or {}, account, self._clock.now())
 
     async def read_wallet(self, account: ProviderAccount, customer: str) -> Wallet:

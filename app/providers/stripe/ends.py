@@ -13,15 +13,22 @@ from app.providers.stripe.reading import Json, ref
 ENDED = frozenset({"canceled", "incomplete_expired"})
 End = Callable[[StripeClient, str, Any], Awaitable[StripeObject]]
 
+# By Stripe's own default a pause gives back what is left of the period, be it paid for or not.
+REAL_PAUSE: Any = {
+    "type": "subscription",
+    "bill_for": {
+        "unused_time_from": {"type": "none"},
+        "outstanding_usage_through": {"type": "now"},
+    },
+    "invoicing_behavior": "pending_invoice_item",
+}
 # Stripe gives a DELETE no idempotency key; cancelling twice is caught by reading.
 ENDS: Mapping[str, End] = {
     "cancel_now": lambda c, own, _: c.v1.subscriptions.cancel_async(own),
     "cancel_at_period_end": lambda c, own, under: c.v1.subscriptions.update_async(
         own, {"cancel_at_period_end": True}, under
     ),
-    "pause": lambda c, own, under: c.v1.subscriptions.pause_async(
-        own, {"type": "subscription"}, under
-    ),
+    "pause": lambda c, own, under: c.v1.subscriptions.pause_async(own, REAL_PAUSE, under),
 }
 STANDS: Mapping[str, frozenset[str]] = {"pause": ENDED | {"paused"}}
 

@@ -1,13 +1,18 @@
 """What the next renewal of a subscription will charge, and to which method."""
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from stripe import StripeObject
+
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import PaymentMethod
-from app.ports.payments import ProviderUnavailable, RenewalReading
+from app.ports.payments import ProviderRefused, ProviderUnavailable, RenewalReading
 from app.providers.stripe.answers import owned
+from app.providers.stripe.connection import json_of
+from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.methods import read_method
 from app.providers.stripe.reading import Json, at, currency, ref, whole
 from app.providers.stripe.subscriptions import read_subscription
@@ -19,6 +24,10 @@ RENEWAL: Any = {
         "customer.default_source",
     ]
 }
+
+# Of a paused subscription: the invoice with which it will go on.
+RESUMED: Any = {"subscription_details": {"resume_at": "now"}}
+NO_INVOICE = "invoice_upcoming_none"
 
 
 def renewal_method(obj: Json) -> Json | str | None:
@@ -34,6 +43,17 @@ def renewal_method(obj: Json) -> Json | str | None:
         found = ref(place)
         if found is not None:
             return place if isinstance(place, dict) else found
+    return None
+
+
+async def next_invoice(asked: Awaitable[StripeObject]) -> Json | None:
+    """The previewed invoice; None where the subscription ends before there is one."""
+    try:
+        with in_our_words():
+            return await json_of(asked)
+    except ProviderRefused as refused:
+        if refused.code != NO_INVOICE:
+            raise
     return None
 
 

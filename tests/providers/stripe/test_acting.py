@@ -10,6 +10,12 @@ from tests.providers.stripe.wire import ACCOUNT, API, answers, form, key, refuse
 pytestmark = pytest.mark.anyio
 INVOICE = f"{API}/v1/invoices/in_1"
 SUBSCRIPTION = f"{API}/v1/subscriptions/sub_1"
+GIVES_NOTHING_BACK = {
+    "type": "subscription",
+    "bill_for[unused_time_from][type]": "none",
+    "bill_for[outstanding_usage_through][type]": "now",
+    "invoicing_behavior": "pending_invoice_item",
+}
 
 
 async def test_stripes_own_retries_are_stopped_and_the_invoice_is_read_back(payments, wire):
@@ -104,7 +110,7 @@ async def test_cancelling_now_puts_nothing_into_the_address(payments, wire):
     ("how", "path", "sent"),
     [
         ("cancel_at_period_end", "", {"cancel_at_period_end": "true"}),
-        ("pause", "/pause", {"type": "subscription"}),
+        ("pause", "/pause", GIVES_NOTHING_BACK),
     ],
 )
 async def test_other_ends_are_posts_under_our_key(payments, wire, how, path, sent):

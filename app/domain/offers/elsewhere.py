@@ -1,0 +1,64 @@
+"""Offers that are kept elsewhere: a person, a page, something of the merchant's own. What came of
+them is reported back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from app.domain.changes import Step
+from app.domain.documents import Field, OrNull, Text
+from app.domain.offers.common import NAME, Facts, Kind, Limits, Why
+
+URL = Text(500, "^https://[^\\s\\u0000-\\u001f]+$", "an address that begins with https://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere(Kind):
+    """Nothing changes at the provider, and a planned end stands until somebody takes it back."""
+
+    gives: ClassVar = False
+    offer_id: str
+    limits: Limits
+
+    @classmethod
+    def of(cls, offer_id: str, limits: Limits, terms: Mapping[str, Any]) -> Self:
+        """The offer of terms whose shapes are right."""
+        own = {one.name: terms.get(one.name) for one in cls.fields}
+        return cls(offer_id=offer_id, limits=limits, **own)
+
+    def refusal(self, facts: Facts) -> Why | None:
+        """Nothing."""
+        return None
+
+    def changes(self, facts: Facts, mark: str) -> tuple[Step, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact(Elsewhere):
+    """Talk to a person."""
+
+    kind: ClassVar = "contact"
+    fields: ClassVar = (
+        Field("url", OrNull(URL), None, "Where to find one; null: somebody gets in touch."),
+    )
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect(Elsewhere):
+    """See a page."""
+
+    kind: ClassVar = "redirect"
+    fields: ClassVar = (Field("url", URL, None, "Which page.", needed=True),)
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custom(Elsewhere):
+    """Something of the merchant's own."""
+
+    kind: ClassVar = "custom"
+    fields: ClassVar = (Field("name", NAME, None, "What the merchant calls it.", needed=True),)
+    name: str

@@ -1,0 +1,83 @@
+"""What an offer would do, in money and dates: told before, and equal to what is then charged."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.calendar import months_after
+from app.domain.changes import Change, ChangeItems, MoveTrialEnd, PlanItems
+from app.domain.offers.common import Eligible, Facts, Kind
+from app.domain.standing import Forecast, Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """`now_minor` is charged at once, `next_minor` at `next_at`, and `then_minor` is the regular
+    charge after the offer, from `until` on (None: it lasts).
+    `cost_minor` is what it costs the merchant at most. `resumes_at`: a pause ends.
+    `undoes_end`: a planned end is taken back; `ends_schedule`: planned changes of the subscription
+    are lost with the schedule they stand in. `dated` is what the rest of a period was computed
+    for: passed back with the claim, the charge is what was told."""
+
+    kind: str
+    currency: str
+    now_minor: int = 0
+    next_minor: int | None = None
+    next_at: datetime | None = None
+    then_minor: int | None = None
+    until: datetime | None = None
+    cost_minor: int = 0
+    resumes_at: datetime | None = None
+    undoes_end: bool = False
+    ends_schedule: bool = False
+    dated: datetime | None = None
+
+
+def quoted(
+    offer: Kind, facts: Facts, judged: Eligible, forecast: Forecast, without: Forecast
+) -> Quote:
+    """The quote of an offer by what the provider sees coming with it and without it."""
+    standing, resumes = facts.standing, offer.resumes_at(facts)
+    changes = [step.change for step in offer.changes(facts, mark="preview")]
+    now_minor, next_minor, next_at = 0, forecast.due_minor, forecast.at
+    if any(isinstance(one, ChangeItems) and one.when_unpaid for one in changes):
+        now_minor, next_minor = forecast.due_minor, _regular(changes, facts) or 0
+        next_at = months_after(facts.dated or facts.now, 12)
+    for one in changes:
+        if isinstance(one, MoveTrialEnd):
+            next_at = one.at
+    return Quote(
+        kind=offer.kind,
+        currency=forecast.currency,
+        now_minor=now_minor,
+        next_minor=next_minor,
+        next_at=resumes or next_at,
+        then_minor=_regular(changes, facts) if _lasts(changes) else without.due_minor,
+        until=offer.until(facts),
+        cost_minor=judged.cost_minor,
+        resumes_at=resumes,
+        undoes_end=standing.ends,
+        ends_schedule=standing.schedule is not None,
+        dated=facts.dated,
+    )
+
+
+def _lasts(changes: list[Change]) -> bool:
+    """Whether another price or quantity is for good: one change of items, and no way back."""
+    return len([one for one in changes if isinstance(one, ChangeItems | PlanItems)]) == 1
+
+
+def _regular(changes: list[Change], facts: Facts) -> int | None:
+    """What a period costs when the items are what they are to be, before discounts and taxes."""
+    standing: Standing = facts.standing
+    wanted = {w.id: w for c in changes if isinstance(c, ChangeItems | PlanItems) for w in c.items}
+    total = 0
+    for item in standing.items:
+        one = wanted.get(item.id)
+        price = facts.prices.get(one.price, item.price) if one else item.price
+        if price.metered:
+            continue
+        if price.unit_minor is None:
+            return None
+        quantity = item.quantity if one is None or one.quantity is None else one.quantity
+        total += price.unit_minor * quantity
+    return total

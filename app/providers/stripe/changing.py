@@ -1,0 +1,134 @@
+"""What offers read, preview and change at Stripe."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from stripe import StripeClient
+
+from app.domain.changes import (
+    AddDiscount,
+    Change,
+    ChangeItems,
+    GiveCredit,
+    MoveTrialEnd,
+    PlanItems,
+)
+from app.domain.merchants import ProviderAccount
+from app.domain.standing import Forecast, Price, Standing
+from app.ports.payments import ProviderRefused
+from app.providers.stripe.change_calls import (
+    CALLS,
+    MISSING,
+    Call,
+    discounts_with,
+    have_coupon,
+    items_with,
+    seconds,
+)
+from app.providers.stripe.connection import Connections, json_of
+from app.providers.stripe.failures import in_our_words
+from app.providers.stripe.reading import Json, rows
+from app.providers.stripe.standings import STANDING, forecast_of, price_of, standing_of
+
+CREDITS_READ = 20
+
+
+class Changing:
+    """The part of `StripePayments` that offers need."""
+
+    _connections: Connections
+
+    async def read_standing(
+        self, account: ProviderAccount, subscription: str, *, credits_of: str | None = None
+    ) -> Standing:
+        """The live subscription with its discounts, schedule and latest invoice."""
+        client = self._connections.client(account)
+        found: list[Json] = []
+        with in_our_words():
+            obj = await json_of(client.v1.subscriptions.retrieve_async(subscription, STANDING))
+            if credits_of is not None:
+                asked: Any = {"limit": CREDITS_READ}
+                listing = client.v1.customers.balance_transactions.list_async(credits_of, asked)
+                found = list(rows(await json_of(listing)))
+        return standing_of(obj, found)
+
+    async def read_prices(
+        self, account: ProviderAccount, prices: tuple[str, ...]
+    ) -> dict[str, Price]:
+        """Each price that exists, is active and recurs."""
+        client = self._connections.client(account)
+        found: dict[str, Price] = {}
+        for price in prices:
+            try:
+                with in_our_words():
+                    obj = await json_of(client.v1.prices.retrieve_async(price))
+            except ProviderRefused as refused:
+                if refused.code == MISSING:
+                    continue
+                raise
+            if obj.get("active") is True and obj.get("recurring"):
+                found[price] = price_of(obj)
+        return found
+
+    async def change(
+        self,
+        account: ProviderAccount,
+        subscription: str,
+        change: Change,
+        *,
+        customer: str | None,
+        key: str,
+    ) -> None:
+        """The requests of one change, the last of them under `key`."""
+        client = self._connections.client(account)
+        with in_our_words():
+            await CALLS[type(change)](Call(client, subscription, customer, key), change)
+
+    async def preview_change(
+        self, account: ProviderAccount, standing: Standing, changes: tuple[Change, ...]
+    ) -> Forecast:
+        """Stripe's own preview. A coupon that it needs is made first: by itself it costs nobody
+        anything, and without it Stripe could not say what taxes and rounding make of it. Credit
+        that was not given yet Stripe cannot foresee; it is set off here."""
+        client = self._connections.client(account)
+        with in_our_words():
+            asked = await _asked(client, standing, changes)
+            forecast = forecast_of(await json_of(client.v1.invoices.create_preview_async(asked)))
+        given = sum(one.amount_minor for one in changes if isinstance(one, GiveCredit))
+        return replace(forecast, due_minor=max(0, forecast.due_minor - given))
+
+
+async def _asked(client: StripeClient, standing: Standing, changes: Iterable[Change]) -> Any:
+    """What Stripe is asked to imagine."""
+    asked: dict[str, Any] = {"subscription": standing.subscription_id}
+    details: dict[str, Any] = {}
+    if standing.ends:  # else there is no next invoice to be seen
+        stays: dict[str, Any] = {"cancel_at_period_end": False}
+        details |= stays if standing.cancel_at_period_end else {"cancel_at": ""}
+    for change in changes:
+        if isinstance(change, AddDiscount | PlanItems) and change.coupon is not None:
+            await have_coupon(client, change)
+            asked["discounts"] = discounts_with(change)
+        elif type(change) in DETAILS:
+            details |= DETAILS[type(change)](change)
+    if details:
+        asked["subscription_details"] = details
+    return asked
+
+
+def _items(change: ChangeItems) -> dict[str, Any]:
+    dated = change.dated is not None and change.proration != "none"
+    return {
+        "items": items_with(change.items),
+        "proration_behavior": change.proration,
+        **({"proration_date": seconds(change.dated)} if dated and change.dated else {}),
+    }
+
+
+# What alters the next invoice, in the words of a preview.
+DETAILS: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
+    ChangeItems: _items,
+    PlanItems: lambda one: {"items": items_with(one.items), "proration_behavior": "none"},
+    MoveTrialEnd: lambda one: {"trial_end": seconds(one.at), "proration_behavior": "none"},
+}

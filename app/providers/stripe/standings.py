@@ -1,0 +1,102 @@
+"""A subscription as Stripe shows it, read in full: items, discounts, schedule, pending update."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from app.domain.standing import Discounted, Forecast, Item, Price, Standing
+from app.ports.payments import ProviderUnavailable
+from app.providers.stripe.reading import Json, at, currency, instant, ref, rows, table, text, whole
+
+# What we write into the metadata of what we change, to know it again.
+MARK = "holdfast_offer"
+STANDING: Any = {"expand": ["discounts", "customer", "schedule", "latest_invoice"]}
+
+
+def standing_of(obj: Json, credits_found: Iterable[Json] = ()) -> Standing:
+    """The standing of a subscription that was read with `STANDING`.
+
+    Raises `ProviderUnavailable` where the answer shows no subscription with an item.
+    """
+    subscription = ref(obj)
+    items = tuple(_item(item) for item in rows(obj.get("items")))
+    if subscription is None or not items:
+        raise ProviderUnavailable("the answer shows no subscription")
+    schedule, pending = obj.get("schedule"), table(obj.get("pending_update"))
+    return Standing(
+        subscription_id=subscription,
+        customer_id=ref(obj.get("customer")),
+        status=text(obj.get("status"), 40) or "unknown",
+        currency=currency(obj.get("currency")) or items[0].price.currency,
+        items=items,
+        discounts=tuple(_discounts(obj)),
+        customer_discounted=bool(table(at(obj, "customer", "discount"))),
+        mark=text(at(obj, "metadata", MARK)),
+        credits=frozenset(mark for row in credits_found if (mark := _mark(row))),
+        schedule=ref(schedule),
+        schedule_mark=_mark(table(schedule)),
+        cancel_at=instant(obj.get("cancel_at")),
+        cancel_at_period_end=obj.get("cancel_at_period_end") is True,
+        trial_end=instant(obj.get("trial_end")),
+        flexible=at(obj, "billing_mode", "type") == "flexible",
+        collection_paused=bool(table(obj.get("pause_collection"))),
+        pending=bool(pending),
+        pending_until=instant(pending.get("expires_at")),
+        latest_invoice=ref(obj.get("latest_invoice")),
+        latest_invoice_status=text(at(obj, "latest_invoice", "status"), 40),
+    )
+
+
+def price_of(obj: Json) -> Price:
+    """A price; one that does not recur has the interval `once`."""
+    recurring = table(obj.get("recurring"))
+    plain = obj.get("billing_scheme") in (None, "per_unit") and not obj.get("transform_quantity")
+    return Price(
+        id=ref(obj) or "",
+        currency=currency(obj.get("currency")) or "usd",
+        unit_minor=whole(obj.get("unit_amount")) if plain else None,
+        interval=text(recurring.get("interval"), 20) or "once",
+        interval_count=whole(recurring.get("interval_count")) or 1,
+        metered=recurring.get("usage_type") == "metered",
+    )
+
+
+def forecast_of(obj: Json) -> Forecast:
+    """A previewed invoice. Raises `ProviderUnavailable` where the answer shows no amount."""
+    due, subtotal = whole(obj.get("amount_due")), obj.get("subtotal")
+    code = currency(obj.get("currency"))
+    if due is None or code is None or isinstance(subtotal, bool) or not isinstance(subtotal, int):
+        raise ProviderUnavailable("the answer shows no preview")
+    return Forecast(
+        due_minor=due,
+        subtotal_minor=subtotal,
+        currency=code,
+        at=instant(obj.get("period_end")),
+    )
+
+
+def _item(item: Json) -> Item:
+    quantity = whole(item.get("quantity"))
+    return Item(
+        id=ref(item) or "",
+        price=price_of(table(item.get("price"))),
+        quantity=1 if quantity is None else quantity,
+        period_start=instant(item.get("current_period_start")),
+        period_end=instant(item.get("current_period_end")),
+    )
+
+
+def _discounts(obj: Json) -> Iterable[Discounted]:
+    """Those shown in full and, should they not have been expanded, their bare ids."""
+    listed = obj.get("discounts")
+    for row in listed if isinstance(listed, list) else []:
+        found = ref(row)
+        if found is not None:
+            yield Discounted(
+                id=found,
+                coupon=ref(at(row, "source", "coupon")),
+                ends_at=instant(table(row).get("end")),
+            )
+
+
+def _mark(obj: Json) -> str | None:
+    return text(at(obj, "metadata", MARK))

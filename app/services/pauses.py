@@ -1,0 +1,94 @@
+"""A pause that an offer made: told of before it ends, and ended by us on the day that was told."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from app.domain.actions import Action, ActionState
+from app.domain.changes import Pause, Resume, read_change
+from app.domain.merchants import ProviderAccount
+from app.domain.redemptions import Redemption, RedemptionState, RedemptionStep, StepState
+from app.domain.reminders import card_name, expires_at, expiry_of
+from app.ports.payments import RenewalReading
+from app.ports.store import Ask, Transaction
+from app.ports.world import World
+from app.services.books import Touched
+from app.services.customer_desk import CustomerDesk, customer_desk
+from app.services.occasions import Occasion
+from app.services.reminders import tell_customer
+
+PAUSED_BY = frozenset({"active", "paused"})
+
+
+async def end_pause(world: World, action: Action) -> None:
+    """Resume what the offer paused, at the price it had; a new period begins and is charged.
+
+    Safe to repeat: what runs already, has ended or was never paused is left. A charge that is
+    refused leaves the subscription past due, like any renewal. Raises what `Payments` raises.
+    """
+    async with world.store.transaction(action.merchant_id) as tx:
+        redemption, pause, account = await _paused(tx, action.subject)
+    if redemption is not None and pause is not None:
+        resume = Resume(anew=True, collection=pause.collection)
+        standing = await world.payments.read_standing(account, redemption.subscription_id)
+        if standing.status in PAUSED_BY and not resume.stands_in(standing):
+            await world.payments.change(
+                account,
+                redemption.subscription_id,
+                resume,
+                customer=redemption.customer_id,
+                key=f"{redemption.redemption_id}:resume:{action.claims}",
+            )
+    async with world.store.transaction(action.merchant_id) as tx:
+        await tx.save([replace(action, state=ActionState.DONE, leased_until=None)])
+
+
+async def tell_of_resuming(world: World, action: Action) -> None:
+    """Tell that a pause will end, and what will be charged then. Safe to repeat, like any
+    reminder."""
+    subscription = str((action.data or {})["subscription"])
+    account = None
+    async with customer_desk(world, action, Touched(subscriptions={subscription})) as at:
+        if at is None or not at.is_day():
+            return
+        account = at.terms.account
+    reading = await world.payments.read_renewal(account, subscription)
+    await tell_customer(world, action, reading, _resuming)
+
+
+async def _resuming(at: CustomerDesk, reading: RenewalReading) -> Occasion | str:
+    """The occasion, or why there is none: it runs already, was ended, or nothing is charged."""
+    resumes_at = datetime.fromisoformat((at.action.data or {})["resumes_at"])
+    live = reading.subscription
+    if live.status != "paused" and not live.collection_paused:
+        return "it is not paused any more"
+    if not reading.amount_minor or resumes_at <= at.terms.now:
+        return "nothing will be charged"
+    facts: dict[str, Any] = {"renews_at": resumes_at}
+    month = expiry_of(reading.method) if reading.method else None
+    expired = month is not None and expires_at(month) <= resumes_at
+    if expired:
+        facts |= {"card": card_name(reading.method), "card_expires": month}
+    return Occasion(
+        template="pause_ending",
+        step=f"pause:{resumes_at.date()}",
+        dated=resumes_at,
+        facts=facts,
+        courtesy=False,
+        asks_for_card=expired,
+    )
+
+
+async def _paused(
+    tx: Transaction, redemption: str
+) -> tuple[Redemption | None, Pause | None, ProviderAccount]:
+    """The redemption, the pause it made, and the account it is at."""
+    rows, steps = await tx.ask(
+        Ask(Redemption, keys=[(redemption,)]),
+        Ask(RedemptionStep, where={"redemption_id": redemption, "state": StepState.DONE}),
+    )
+    found = rows[0]
+    (account,) = await tx.load(ProviderAccount, [(found.account_id,)])
+    changes = [read_change(step.change) for step in steps]
+    pause = next((change for change in changes if isinstance(change, Pause)), None)
+    return (found if found.state is RedemptionState.APPLIED else None), pause, account

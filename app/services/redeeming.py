@@ -1,0 +1,293 @@
+"""Applying an accepted offer: committed before it is asked for, read back before it counts."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum, auto
+
+from app.domain.actions import Action, ActionState
+from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
+from app.domain.merchants import ProviderAccount
+from app.domain.records import Book
+from app.domain.redemptions import (
+    AT_WORK,
+    FOR_A_PAYMENT,
+    KEY_SERVES,
+    MOST_TRIES,
+    IllegalMove,
+    Redemption,
+    RedemptionState,
+    RedemptionStep,
+    StepState,
+    after_refusal,
+    following,
+    look_action,
+    next_step,
+)
+from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from app.ports.store import Ask, Transaction
+from app.ports.world import World
+from app.services.alarms import alert
+from app.services.books import write
+
+
+class UnknownRedemption(LookupError):
+    """The merchant has no such redemption."""
+
+
+async def carry_on(world: World, merchant_id: str, redemption: str) -> Redemption:
+    """Apply what is left of a redemption as far as the provider answers, and return it as it is.
+
+    Safe to call any number of times, at once and late. A provider that does not answer, refuses our
+    key or knows the subscription no more leaves it to the action that was committed with the claim.
+    Raises `UnknownRedemption`.
+    """
+    try:
+        return await work_off(world, merchant_id, redemption)
+    except (ProviderUnavailable, AccountRefused, ProviderRefused):
+        async with world.store.transaction(merchant_id) as tx:
+            return await _known(tx, redemption)
+
+
+async def resolve(world: World, action: Action) -> None:
+    """The look a minute after the claim, and all later ones, until the redemption is settled."""
+    redemption = await work_off(world, action.merchant_id, action.subject)
+    async with world.store.transaction(action.merchant_id) as tx:
+        await _lock(tx, redemption)
+        book = Book()
+        (current,) = await tx.load(Action, [(action.action_id,)])
+        redemption = await _known(tx, action.subject)
+        book.know([current, redemption])
+        if redemption.awaits_report:
+            over = redemption.moved(
+                RedemptionState.FAILED, at=world.clock.now(), reason="nothing was reported"
+            )
+            book.put(redemption := over)
+        book.put(replace(current, state=ActionState.DONE, leased_until=None))
+        if redemption.state in AT_WORK and current.state is ActionState.PENDING:
+            looked = replace(redemption, looks=redemption.looks + 1)
+            book.put(looked)
+            book.add(look_action(looked, world.clock.now()))
+        await write(tx, book, at=world.clock.now())
+
+
+async def give_up(world: World, merchant_id: str, redemption: str) -> Redemption:
+    """A change that waits for its payment is not waited for any longer: the session is closed.
+
+    Safe to repeat. What was paid meanwhile stays and is applied. Raises as `work_off` does.
+    """
+    work = await _take_up(world, merchant_id, redemption)
+    if work.step is None or work.redemption.state is not RedemptionState.WAITING:
+        return work.redemption
+    owner, customer = work.redemption.subscription_id, work.redemption.customer_id
+    standing = await world.payments.read_standing(work.account, owner)
+    if waits_in(work.change, standing) and standing.latest_invoice:
+        drop, key = DropPending(invoice=standing.latest_invoice), f"{work.step.key}:drop"
+        with suppress(ProviderRefused):  # paid at this very moment
+            await world.payments.change(work.account, owner, drop, customer=customer, key=key)
+    return await work_off(world, merchant_id, redemption)
+
+
+async def report(world: World, merchant_id: str, redemption: str, *, kept: bool) -> Redemption:
+    """What came of an offer that is kept elsewhere. The same report again changes nothing; raises
+    `IllegalMove` for another, and for an offer that nobody waits to hear of."""
+    now = world.clock.now()
+    state = RedemptionState.APPLIED if kept else RedemptionState.FAILED
+    async with world.store.transaction(merchant_id) as tx:
+        found, book = await _opened(tx, redemption)
+        if not found.awaits_report and found.state is not state:
+            raise IllegalMove(f"nobody waits for a report of a redemption that is {found.state}")
+        if found.awaits_report:
+            found = found.moved(state, at=now, reason="reported")
+            book.put(found)
+            await write(tx, book, at=now)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A redemption and the step it is at; `fresh`: nobody asked for it before. No step: it is
+    settled."""
+
+    redemption: Redemption
+    account: ProviderAccount
+    step: RedemptionStep | None = None
+    fresh: bool = False
+
+    @property
+    def undoing(self) -> bool:
+        """Whether the step is taken back."""
+        return self.step is not None and self.step.state is StepState.UNDO_SENT
+
+    @property
+    def change(self) -> Change:
+        """What is asked for."""
+        if self.step is None:
+            raise LookupError("a settled redemption has no change left")
+        return read_change((self.undoing and self.step.undo) or self.step.change)
+
+
+class Seen(StrEnum):
+    """What a reading showed of a step. `LOST`: the provider said yes and shows nothing of it.
+    `ANEW`: nothing of a request that is long over."""
+
+    DONE = auto()
+    WAITS = auto()
+    REFUSED = auto()
+    LOST = auto()
+    ANEW = auto()
+
+
+async def work_off(world: World, merchant_id: str, redemption: str) -> Redemption:
+    """`carry_on` for who can wait: raises `ProviderUnavailable` and `AccountRefused`."""
+    while True:
+        work = await _take_up(world, merchant_id, redemption)
+        if work.step is None:
+            return work.redemption
+        seen, why = await _ask_for(world, work)
+        after = await _write_down(world, work, seen, why)
+        if seen is Seen.WAITS:
+            return after
+
+
+async def _take_up(world: World, merchant_id: str, redemption: str) -> Work:
+    """The next step, committed as sent before anybody asks for it."""
+    now = world.clock.now()
+    async with world.store.transaction(merchant_id) as tx:
+        found, book = await _opened(tx, redemption)
+        (account,) = await tx.load(ProviderAccount, [(found.account_id,)])
+        step = next_step(found, list(book.all(RedemptionStep)))
+        if step is None:
+            if found.state in AT_WORK and not found.awaits_report:
+                over = found.state is RedemptionState.UNDOING
+                state = RedemptionState.FAILED if over else RedemptionState.APPLIED
+                found = found.moved(state, at=now, reason=found.reason)
+                book.put(found)
+                for action in following(found):
+                    book.add(action)
+                await write(tx, book, at=now)
+            return Work(redemption=found, account=account)
+        fresh = step.state in {StepState.PLANNED, StepState.DONE}
+        if fresh:
+            undoing = step.state is StepState.DONE
+            sent = StepState.UNDO_SENT if undoing else StepState.SENT
+            step = replace(step, state=sent, sent_at=now, tries=1)
+            book.put(step)
+            await write(tx, book, at=now)
+        return Work(redemption=found, account=account, step=step, fresh=fresh)
+
+
+async def _ask_for(world: World, work: Work) -> tuple[Seen, str | None]:
+    """Ask for a step and read back what became of it. One that was asked for before is read
+    first: the call may have been carried out and its answer lost."""
+    change, step, why = work.change, work.step, None
+    if not work.fresh and step is not None:
+        seen = await _read_back(world, work, change)
+        if seen is not Seen.LOST:
+            return seen, None
+        if work.redemption.state is RedemptionState.WAITING:
+            return Seen.REFUSED, "it was not paid for in time"
+        if step.sent_at is None or world.clock.now() - step.sent_at >= KEY_SERVES:
+            over = step.tries >= MOST_TRIES
+            return (Seen.REFUSED, "nothing of it at the provider") if over else (Seen.ANEW, None)
+    try:
+        await world.payments.change(
+            work.account,
+            work.redemption.subscription_id,
+            change,
+            customer=work.redemption.customer_id,
+            key=step.key if step else "",
+        )
+    except ProviderRefused as refused:
+        why = f"provider: {refused}"
+    seen = await _read_back(world, work, change)
+    return (Seen.REFUSED, why) if why and seen is Seen.LOST else (seen, why)
+
+
+async def _read_back(world: World, work: Work, change: Change) -> Seen:
+    customer = work.redemption.customer_id if isinstance(change, GiveCredit) else None
+    standing = await world.payments.read_standing(
+        work.account, work.redemption.subscription_id, credits_of=customer
+    )
+    if change.stands_in(standing):
+        return Seen.DONE
+    return Seen.WAITS if waits_in(change, standing) else Seen.LOST
+
+
+async def _write_down(world: World, work: Work, seen: Seen, why: str | None) -> Redemption:
+    """Keep what was seen, unless somebody else was quicker."""
+    now = world.clock.now()
+    async with world.store.transaction(work.redemption.merchant_id) as tx:
+        redemption, book = await _opened(tx, work.redemption.redemption_id)
+        steps_now = list(book.all(RedemptionStep))
+        step = next((s for s in steps_now if work.step and s.number == work.step.number), None)
+        if step is None or work.step is None or step.state is not work.step.state:
+            return redemption
+        moved = _moved(redemption, step, seen, why, steps_now, now)
+        book.put(moved)
+        book.put(_stepped(step, seen, why, now))
+        if moved.state is RedemptionState.PARKED:
+            kind, text = "redemption_parked", f"{moved.kind}: {moved.reason}"
+            book.add(alert(now, moved.merchant_id, kind, moved.redemption_id, text))
+        await write(tx, book, at=now)
+        return moved
+
+
+def _stepped(step: RedemptionStep, seen: Seen, why: str | None, now: datetime) -> RedemptionStep:
+    undoing = step.state is StepState.UNDO_SENT
+    if seen is Seen.DONE:
+        return replace(step, state=StepState.UNDONE if undoing else StepState.DONE, done_at=now)
+    if seen is Seen.REFUSED and not undoing:
+        return replace(step, state=StepState.REFUSED, note=why)
+    if seen is Seen.ANEW:
+        return replace(step, tries=step.tries + 1, sent_at=now)
+    return replace(step, note=why or step.note)
+
+
+def _moved(
+    redemption: Redemption,
+    step: RedemptionStep,
+    seen: Seen,
+    why: str | None,
+    steps_now: list[RedemptionStep],
+    now: datetime,
+) -> Redemption:
+    """What a redemption becomes by what was seen of its step."""
+    undoing = step.state is StepState.UNDO_SENT
+    match seen:
+        case Seen.DONE if redemption.state is RedemptionState.WAITING:
+            return redemption.moved(RedemptionState.APPLYING, at=now)
+        case Seen.DONE | Seen.ANEW:
+            return redemption
+        case Seen.WAITS:
+            return redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_PAYMENT)
+        case Seen.LOST:
+            reason = "the provider said yes and shows nothing of it"
+            return redemption.moved(RedemptionState.PARKED, at=now, reason=reason)
+        case Seen.REFUSED:
+            state = RedemptionState.PARKED if undoing else after_refusal(redemption, steps_now)
+            return redemption.moved(state, at=now, reason=why)
+
+
+async def _opened(tx: Transaction, redemption: str) -> tuple[Redemption, Book]:
+    """A redemption and its steps, its customer locked."""
+    await _lock(tx, await _known(tx, redemption))
+    rows, found = await tx.ask(
+        Ask(Redemption, keys=[(redemption,)]),
+        Ask(RedemptionStep, where={"redemption_id": redemption}),
+    )
+    book = Book()
+    book.know([*rows, *found])
+    return rows[0], book
+
+
+async def _lock(tx: Transaction, redemption: Redemption) -> None:
+    who = redemption.customer_id or redemption.subscription_id
+    await tx.lock(redemption.account_id, [who])
+
+
+async def _known(tx: Transaction, redemption: str) -> Redemption:
+    found = await tx.load(Redemption, [(redemption,)])
+    if not found:
+        raise UnknownRedemption(redemption)
+    return found[0]

@@ -1,0 +1,217 @@
+"""Accepting an offer: judged live, its money told before, and claimed once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.merchants import ProviderAccount
+from app.domain.offers import Offer, judge, steps
+from app.domain.offers.common import Eligible, Facts, Past, Refused, Why
+from app.domain.offers.quotes import Quote, quoted
+from app.domain.records import Book
+from app.domain.redemptions import (
+    AT_WORK,
+    FOR_A_REPORT,
+    Redemption,
+    RedemptionState,
+    begun,
+    look_action,
+    redemption_id,
+)
+from app.domain.standing import Price, Standing
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services.books import write
+from app.services.redeeming import carry_on
+
+__all__ = ["About", "Look", "OfferRefused", "carry_on", "claim", "facts_of", "look", "preview"]
+
+
+QUOTE_HOLDS = timedelta(hours=1)
+
+
+class OfferRefused(Exception):
+    """The offer is not made (any more); `why` says it in a word."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(f"the offer cannot be accepted: {why}")
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was read live for a session: the subscription, and the prices its offers name."""
+
+    standing: Standing
+    prices: Mapping[str, Price]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a session knows beside: the reason given, since when the subscription runs, what one
+    customer may cost in all, by currency, and what the quote that was shown is `dated`."""
+
+    reason: str | None = None
+    started_at: datetime | None = None
+    lifetime_minor: Mapping[str, int] | None = None
+    dated: datetime | None = None
+
+
+NOTHING = About()
+
+
+async def look(
+    world: World, account: ProviderAccount, subscription: str, offers: Iterable[Offer]
+) -> Look:
+    """Read what these offers are judged by. Raises what `Payments` raises."""
+    standing = await world.payments.read_standing(account, subscription)
+    named = tuple(sorted({price for offer in offers for price in offer.prices_named}))
+    prices = await world.payments.read_prices(account, named) if named else {}
+    return Look(standing=standing, prices=prices)
+
+
+async def facts_of(
+    tx: Transaction,
+    account: ProviderAccount,
+    seen: Look,
+    about: About = NOTHING,
+    *,
+    now: datetime,
+    budgeted: Iterable[str] = (),
+) -> Facts:
+    """The facts that offers are judged by. `budgeted` are the ids of offers whose spending of this
+    month counts."""
+    mine = await _accepted_by(tx, account, seen.standing)
+    return Facts(
+        now=now,
+        standing=seen.standing,
+        started_at=about.started_at,
+        reason=about.reason,
+        under_way=any(_is_at_work(row, seen.standing) for row in mine),
+        past=tuple(_past(row) for row in mine if row.state is not RedemptionState.FAILED),
+        spent_minor=await _spent(tx, account.merchant_id, tuple(budgeted), now),
+        lifetime_minor=about.lifetime_minor,
+        prices=seen.prices,
+        dated=_dated(about.dated, now),
+    )
+
+
+def _is_at_work(row: Redemption, standing: Standing) -> bool:
+    same = row.subscription_id == standing.subscription_id
+    return same and row.state in AT_WORK and not row.awaits_report
+
+
+def _dated(told: datetime | None, now: datetime) -> datetime:
+    """The instant of the quote that was shown, while it is fresh."""
+    fresh = told is not None and now - QUOTE_HOLDS <= told <= now
+    return told if told and fresh else now.replace(microsecond=0)
+
+
+async def preview(world: World, account: ProviderAccount, offer: Offer, facts: Facts) -> Quote:
+    """What accepting it would do, in money and dates: what the provider itself sees coming with
+    the offer and without it. Changes nothing. Raises `OfferRefused`, and what `Payments` raises."""
+    judged = _allowed(offer, facts)
+    if not offer.gives:
+        return Quote(kind=offer.kind, currency=judged.currency)
+    changes = tuple(step.change for step in offer.changes(facts, mark="preview"))
+    without = forecast = await world.payments.preview_change(account, facts.standing, ())
+    if not offer.resumes_at(facts) and changes:
+        forecast = await world.payments.preview_change(account, facts.standing, changes)
+    return quoted(offer, facts, judged, forecast, without)
+
+
+def _allowed(offer: Offer, facts: Facts) -> Eligible:
+    judged = judge(offer, facts)
+    if isinstance(judged, Refused):
+        raise OfferRefused(judged.why)
+    return judged
+
+
+async def claim(
+    tx: Transaction,
+    account: ProviderAccount,
+    session_id: str,
+    offer: Offer,
+    seen: Look,
+    about: About = NOTHING,
+    *,
+    now: datetime,
+    terms: Mapping[str, Any],
+) -> Redemption:
+    """Accept an offer for a session: commits its steps and the look that finishes them.
+
+    A session redeems once: whoever asks again, with this offer or another, is given what the
+    session has redeemed. `terms` is the offer's document. Raises `OfferRefused`, and `Conflict`
+    where another tab was at it at this very moment: the use case is then repeated as a whole.
+    """
+    standing, merchant = seen.standing, account.merchant_id
+    await tx.lock(account.account_id, [standing.customer_id or standing.subscription_id])
+    known = await tx.find(Redemption, where={"merchant_id": merchant, "session_id": session_id})
+    if known:
+        return known[0]
+    budgeted = [offer.offer_id] if offer.limits.monthly_minor else []
+    # two customers must not spend the last of it both
+    await tx.lock(merchant, [f"offer:{name}" for name in budgeted])
+    facts = await facts_of(tx, account, seen, about, now=now, budgeted=budgeted)
+    judged = _allowed(offer, facts)
+    redemption = Redemption(
+        redemption_id=redemption_id(session_id, merchant, now),
+        merchant_id=merchant,
+        account_id=account.account_id,
+        customer_id=standing.customer_id,
+        subscription_id=standing.subscription_id,
+        session_id=session_id,
+        offer_id=offer.offer_id,
+        kind=offer.kind,
+        terms=dict(terms),
+        cost_minor=judged.cost_minor,
+        currency=judged.currency,
+        claimed_at=now,
+        resumes_at=offer.resumes_at(facts),
+    )
+    if not offer.gives:
+        redemption = redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_REPORT)
+    await _commit(tx, redemption, offer, facts)
+    return redemption
+
+
+async def _commit(tx: Transaction, redemption: Redemption, offer: Offer, facts: Facts) -> None:
+    book = Book()
+    book.add(redemption)
+    for step in begun(redemption, steps(offer, facts, redemption.redemption_id)):
+        book.add(step)
+    book.add(look_action(redemption, facts.now))
+    await write(tx, book, at=facts.now)
+
+
+async def _accepted_by(
+    tx: Transaction, account: ProviderAccount, standing: Standing
+) -> list[Redemption]:
+    by = {"subscription_id": standing.subscription_id}
+    if standing.customer_id:
+        by = {"customer_id": standing.customer_id}
+    return await tx.find(Redemption, where={"account_id": account.account_id, **by})
+
+
+def _past(row: Redemption) -> Past:
+    return Past(
+        offer_id=row.offer_id,
+        kind=row.kind,
+        at=row.claimed_at,
+        cost_minor=row.cost_minor,
+        currency=row.currency,
+    )
+
+
+async def _spent(
+    tx: Transaction, merchant_id: str, offers: tuple[str, ...], now: datetime
+) -> dict[tuple[str, str], int]:
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    where = {"merchant_id": merchant_id, "offer_id": offers, "claimed_at__gte": month}
+    spent: dict[tuple[str, str], int] = {}
+    for row in await tx.find(Redemption, where=where) if offers else []:
+        if row.state is not RedemptionState.FAILED:
+            key = (row.offer_id, row.currency)
+            spent[key] = spent.get(key, 0) + row.cost_minor
+    return spent

@@ -1,0 +1,358 @@
+"""What offers change at Stripe: the exact requests, and what is read of their answers."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from app.domain.changes import (
+    AddDiscount,
+    ChangeItems,
+    DropPending,
+    GiveCredit,
+    MoveTrialEnd,
+    Pause,
+    PlanEnd,
+    ReleaseSchedule,
+    RemoveDiscount,
+    Resume,
+    TakeBackEnd,
+    Wanted,
+)
+from app.domain.standing import Discounted, Standing
+from app.ports.payments import ProviderRefused, ProviderUnavailable
+from app.providers.stripe.standings import standing_of
+from tests.providers.stripe.stripe_shapes import subscription
+from tests.providers.stripe.wire import ACCOUNT, API, answers, form, key, refuses
+
+pytestmark = pytest.mark.anyio
+SUBSCRIPTION = f"{API}/v1/subscriptions/sub_1"
+COUPON = f"{API}/v1/coupons/holdfast-30pct-3m"
+THIRTY_OFF = AddDiscount(coupon="holdfast-30pct-3m", mark="red_1", percent=30, months=3)
+
+
+async def ask(payments, change):
+    await payments.change(ACCOUNT, "sub_1", change, customer="cus_1", key="red_1:1:1")
+
+
+async def test_a_discount_makes_its_coupon_once_and_keeps_what_stands(payments, wire):
+    wire.get(COUPON).mock(return_value=refuses(404, code="resource_missing"))
+    coupon = wire.post(f"{API}/v1/coupons").mock(return_value=answers({"id": "c"}))
+    update = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    await ask(payments, replace(THIRTY_OFF, keep=("di_1", "di_2")))
+
+    assert form(coupon) == {
+        "id": "holdfast-30pct-3m",
+        "percent_off": "30",
+        "duration": "repeating",
+        "duration_in_months": "3",
+    }
+    assert form(update) == {
+        "discounts[0][discount]": "di_1",
+        "discounts[1][discount]": "di_2",
+        "discounts[2][coupon]": "holdfast-30pct-3m",
+        "metadata[holdfast_offer]": "red_1",
+    }
+    assert key(update) == "red_1:1:1"
+
+
+async def test_an_amount_on_one_invoice_needs_no_coupon_made_twice(payments, wire):
+    wire.get(f"{API}/v1/coupons/c").mock(return_value=refuses(404, code="resource_missing"))
+    exists = refuses(400, code="resource_already_exists")
+    coupon = wire.post(f"{API}/v1/coupons").mock(return_value=exists)
+    update = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    await ask(payments, AddDiscount(coupon="c", mark="red_1", amount_minor=500, currency="eur"))
+
+    assert form(coupon) == {
+        "id": "c",
+        "amount_off": "500",
+        "currency": "eur",
+        "duration": "once",
+    }
+    assert update.call_count == 1
+
+
+async def test_a_discount_is_taken_away_and_others_stay(payments, wire):
+    shown = subscription(
+        discounts=[
+            {"id": "di_1", "source": {"coupon": "OLD"}},
+            {"id": "di_2", "source": {"coupon": "holdfast-30pct-3m"}},
+        ]
+    )
+    wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(shown))
+    update = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    await ask(payments, RemoveDiscount(coupon="holdfast-30pct-3m"))
+
+    assert form(update) == {"discounts[0][discount]": "di_1"}
+
+
+async def test_the_last_discount_is_cleared(payments, wire):
+    wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(subscription()))
+    update = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    await ask(payments, RemoveDiscount(coupon="holdfast-30pct-3m"))
+
+    assert form(update) == {"discounts": ""}
+
+
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        (TakeBackEnd(flagged=True), {"cancel_at_period_end": "false"}),
+        (TakeBackEnd(flagged=False), {"cancel_at": ""}),
+        (PlanEnd(), {"cancel_at_period_end": "true"}),
+        (PlanEnd(at=datetime(2026, 12, 1, tzinfo=UTC)), {"cancel_at": "1796083200"}),
+    ],
+)
+async def test_a_planned_end_has_two_ways(payments, wire, change, sent):
+    update = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    await ask(payments, change)
+
+    assert form(update) == sent
+    assert key(update) == "red_1:1:1"
+
+
+async def test_a_schedule_is_released(payments, wire):
+    route = wire.post(f"{API}/v1/subscription_schedules/sub_sched_1/release")
+    route.mock(return_value=answers({"id": "sub_sched_1"}))
+
+    await ask(payments, ReleaseSchedule(schedule="sub_sched_1"))
+
+    assert form(route) == {}
+    assert key(route) == "red_1:1:1"
+
+
+async def test_a_change_that_is_refused_or_unanswered_is_told_apart(payments, wire):
+    route = wire.post(SUBSCRIPTION)
+    route.side_effect = [refuses(400, code="parameter_invalid"), refuses(500)]
+
+    with pytest.raises(ProviderRefused):
+        await ask(payments, PlanEnd())
+    with pytest.raises(ProviderUnavailable):
+        await ask(payments, PlanEnd())
+
+
+async def test_a_standing_is_read_in_full(payments, wire):
+    shown = subscription(
+        billing_mode={"type": "flexible"},
+        customer={"id": "cus_1", "discount": {"id": "di_9"}},
+        discounts=[{"id": "di_1", "source": {"coupon": "OLD"}, "end": 1796083200}],
+        metadata={"holdfast_offer": "red_1"},
+        schedule={"id": "sub_sched_1", "metadata": {"holdfast_offer": "red_0"}},
+        cancel_at=1796083200,
+        latest_invoice={"id": "in_1", "status": "open"},
+        pending_update={"expires_at": 1796083200},
+    )
+    route = wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(shown))
+
+    found = await payments.read_standing(ACCOUNT, "sub_1")
+
+    december = datetime(2026, 12, 1, tzinfo=UTC)
+    wanted = {
+        "expand[0]": "discounts",
+        "expand[1]": "customer",
+        "expand[2]": "schedule",
+        "expand[3]": "latest_invoice",
+    }
+    assert dict(route.calls[0].request.url.params) == wanted
+    assert found.discounts == (Discounted(id="di_1", coupon="OLD", ends_at=december),)
+    assert (found.mark, found.schedule, found.schedule_mark) == ("red_1", "sub_sched_1", "red_0")
+    assert (found.flexible, found.customer_discounted, found.pending) == (True, True, True)
+    assert (found.cancel_at, found.cancel_at_period_end, found.ends) == (december, False, True)
+    assert (found.latest_invoice, found.latest_invoice_status) == ("in_1", "open")
+
+
+async def test_the_marks_of_credits_are_a_question_more(payments, wire):
+    wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(subscription()))
+    row = {"id": "cbtxn_1", "amount": -500, "metadata": {"holdfast_offer": "red_1"}}
+    listing = wire.get(url__startswith=f"{API}/v1/customers/cus_1/balance_transactions")
+    listing.mock(return_value=answers({"object": "list", "data": [row]}))
+
+    found = await payments.read_standing(ACCOUNT, "sub_1", credits_of="cus_1")
+
+    assert found.credits == frozenset({"red_1"})
+
+
+@pytest.mark.parametrize("shown", [{}, {"id": "sub_1"}, {"id": "sub_1", "items": []}])
+def test_an_answer_that_shows_no_subscription_is_no_answer(shown):
+    with pytest.raises(ProviderUnavailable):
+        standing_of(shown)
+
+
+def a_standing(**fields):
+    read = standing_of(subscription())
+    return replace(read, **fields)
+
+
+async def test_a_discount_is_previewed_by_stripe_as_if_no_end_were_planned(payments, wire):
+    wire.get(COUPON).mock(return_value=answers({"id": "holdfast-30pct-3m"}))
+    route = wire.post(f"{API}/v1/invoices/create_preview")
+    shown = {"amount_due": 2100, "subtotal": 3000, "currency": "usd", "period_end": 1796083200}
+    route.mock(return_value=answers(shown))
+    standing: Standing = a_standing(cancel_at_period_end=True)
+
+    forecast = await payments.preview_change(ACCOUNT, standing, (THIRTY_OFF,))
+    await payments.preview_change(ACCOUNT, replace(standing, cancel_at_period_end=False), ())
+
+    assert form(route, 0) == {
+        "subscription": standing.subscription_id,
+        "subscription_details[cancel_at_period_end]": "false",
+        "discounts[0][coupon]": "holdfast-30pct-3m",
+    }
+    assert form(route, 1) == {"subscription": standing.subscription_id}
+    assert (forecast.due_minor, forecast.subtotal_minor) == (2100, 3000)
+
+
+async def test_prices_that_are_gone_or_do_not_recur_are_left_out(payments, wire):
+    monthly = {"id": "a", "active": True, "currency": "usd", "unit_amount": 900}
+    monthly |= {"recurring": {"interval": "year", "interval_count": 1}}
+    wire.get(f"{API}/v1/prices/a").mock(return_value=answers(monthly))
+    wire.get(f"{API}/v1/prices/b").mock(return_value=answers({**monthly, "active": False}))
+    wire.get(f"{API}/v1/prices/c").mock(return_value=refuses(404, code="resource_missing"))
+
+    found = await payments.read_prices(ACCOUNT, ("a", "b", "c"))
+
+    assert list(found) == ["a"]
+    assert (found["a"].unit_minor, found["a"].months) == (900, 12)
+
+
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+YEAR = (Wanted(id="si_1", price="price_year", quantity=10),)
+
+
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        pytest.param(
+            ChangeItems(items=YEAR, proration="always_invoice", dated=DECEMBER, when_unpaid="hold"),
+            {
+                "items[0][id]": "si_1",
+                "items[0][price]": "price_year",
+                "items[0][quantity]": "10",
+                "proration_behavior": "always_invoice",
+                "proration_date": "1796083200",
+                "payment_behavior": "pending_if_incomplete",
+                "off_session": "true",
+            },
+            id="a year that waits for its payment",
+        ),
+        pytest.param(
+            ChangeItems(items=YEAR, proration="always_invoice", when_unpaid="refuse"),
+            {
+                "items[0][id]": "si_1",
+                "items[0][price]": "price_year",
+                "items[0][quantity]": "10",
+                "proration_behavior": "always_invoice",
+                "payment_behavior": "error_if_incomplete",
+                "off_session": "true",
+            },
+            id="a year that is paid or nothing",
+        ),
+        pytest.param(
+            ChangeItems(items=(Wanted(id="si_1", price="price_metered"),), dated=DECEMBER),
+            {
+                "items[0][id]": "si_1",
+                "items[0][price]": "price_metered",
+                "proration_behavior": "none",
+                "off_session": "true",
+            },
+            id="metered use has no quantity, and nothing is dated that is not settled",
+        ),
+        pytest.param(
+            MoveTrialEnd(at=DECEMBER),
+            {"trial_end": "1796083200", "proration_behavior": "none"},
+            id="a longer trial",
+        ),
+        pytest.param(
+            Pause(until=DECEMBER, collection=True),
+            {"pause_collection[behavior]": "void", "pause_collection[resumes_at]": "1796083200"},
+            id="a pause of collection",
+        ),
+        pytest.param(Resume(collection=True), {"pause_collection": ""}, id="its end"),
+    ],
+)
+async def test_what_is_changed_on_the_subscription_itself(payments, wire, change, sent):
+    update = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    await ask(payments, change)
+
+    assert form(update) == sent
+    assert key(update) == "red_1:1:1"
+
+
+async def test_a_real_pause_gives_nothing_of_the_paid_period_back(payments, wire):
+    route = wire.post(f"{SUBSCRIPTION}/pause").mock(return_value=answers(subscription()))
+
+    await ask(payments, Pause(until=DECEMBER))
+
+    assert form(route) == {
+        "type": "subscription",
+        "bill_for[unused_time_from][type]": "none",
+        "bill_for[outstanding_usage_through][type]": "now",
+        "invoicing_behavior": "pending_invoice_item",
+    }
+    assert route.calls[0].request.headers["stripe-version"] >= "2026-09-30"
+
+
+@pytest.mark.parametrize(
+    ("anew", "sent"),
+    [
+        (True, {"billing_cycle_anchor[type]": "now"}),
+        (False, {"billing_cycle_anchor[type]": "unchanged", "proration_behavior": "none"}),
+    ],
+)
+async def test_a_real_pause_ends_with_a_new_period_or_in_the_old_one(payments, wire, anew, sent):
+    route = wire.post(f"{SUBSCRIPTION}/resume").mock(return_value=answers(subscription()))
+
+    await ask(payments, Resume(anew=anew))
+
+    assert form(route) == {**sent, "payment_behavior": "resume_on_payment_attempt"}
+
+
+async def test_a_credit_is_a_negative_amount(payments, wire):
+    route = wire.post(f"{API}/v1/customers/cus_1/balance_transactions")
+    route.mock(return_value=answers({"id": "cbtxn_1"}))
+
+    await ask(payments, GiveCredit(mark="red_1", amount_minor=500, currency="usd"))
+
+    assert form(route) == {
+        "amount": "-500",
+        "currency": "usd",
+        "metadata[holdfast_offer]": "red_1",
+    }
+    assert key(route) == "red_1:1:1"
+
+
+async def test_a_change_that_waits_goes_with_its_invoice(payments, wire):
+    route = wire.post(f"{API}/v1/invoices/in_9/void").mock(return_value=answers({"id": "in_9"}))
+
+    await ask(payments, DropPending(invoice="in_9"))
+
+    assert route.call_count == 1
+
+
+async def test_a_switch_is_previewed_for_the_instant_it_is_asked_for(payments, wire):
+    route = wire.post(f"{API}/v1/invoices/create_preview")
+    shown = {"amount_due": 28000, "subtotal": 28000, "currency": "usd", "period_end": 1796083200}
+    route.mock(return_value=answers(shown))
+    change = ChangeItems(items=YEAR, proration="always_invoice", dated=DECEMBER, when_unpaid="hold")
+    standing = a_standing()
+
+    await payments.preview_change(ACCOUNT, standing, (change,))
+    credited = await payments.preview_change(
+        ACCOUNT, standing, (GiveCredit(mark="m", amount_minor=500, currency="usd"),)
+    )
+
+    assert form(route, 0) == {
+        "subscription": standing.subscription_id,
+        "subscription_details[items][0][id]": "si_1",
+        "subscription_details[items][0][price]": "price_year",
+        "subscription_details[items][0][quantity]": "10",
+        "subscription_details[proration_behavior]": "always_invoice",
+        "subscription_details[proration_date]": "1796083200",
+    }
+    assert credited.due_minor == 28000 - 500
