@@ -26,11 +26,12 @@ from app.api.session_auth import OpenerDep, SessionDep, UndoerDep
 from app.domain.cancellations import Choice
 from app.domain.dunning import IllegalMove
 from app.domain.languages import language_for
-from app.domain.sessions import CancelSession
+from app.domain.sessions import CancelSession, SessionState
 from app.ports.payments import ProviderRefused
-from app.services import cancel_letters, cancel_opening, cancel_sessions, cancelling
+from app.services import accepting, cancel_letters, cancel_opening, cancel_sessions, cancelling
 from app.services.cancel_opening import Wish
 from app.services.exits import UnknownSession
+from app.services.redemptions import OfferRefused
 
 router = APIRouter(prefix="/v1/cancel-sessions", tags=["cancelling"])
 back = APIRouter(prefix="/v1/subscriptions", tags=["cancelling"])
@@ -77,7 +78,7 @@ def answered() -> Iterator[None]:
         raise invalid("body.subscription", "there are several: name one") from several
     except cancel_sessions.NotAsked as wrong:
         raise invalid(f"body.{wrong.where}", wrong.why) from wrong
-    except IllegalMove as refused:
+    except (IllegalMove, OfferRefused) as refused:
         raise Problem("conflict", f"{refused}.") from refused
     except ProviderRefused as refused:
         raise Problem("conflict", "The payment provider refuses this.") from refused
@@ -127,6 +128,27 @@ async def answer(
     with answered():
         view = await cancel_sessions.answer(world, session, told.step, told.said())
         return SessionOut.of(view)
+
+
+@router.post(
+    "/{session_id}/accept",
+    responses=OF_EVERY_SESSION | OF_EVERY_BODY | {202: {"model": SessionOut}},
+)
+async def accept(
+    session_id: SessionId,
+    session: SessionDep,
+    world: WorldDep,
+    response: Response,
+    which: StepIn,
+    key: Key,
+) -> SessionOut:
+    """Accept the offer of the step that is shown. 200: it was applied and read back, the session
+    is `saved`. 202: it is being applied. There is one outcome, however often this is asked."""
+    with answered():
+        view = await accepting.accept(world, session, which.step, key=key)
+    if view.session.state is SessionState.APPLYING:
+        response.status_code = 202
+    return SessionOut.of(view)
 
 
 @router.post("/{session_id}/decline", responses=OF_EVERY_SESSION | OF_EVERY_BODY)

@@ -6,6 +6,7 @@ from typing import Any
 from app.domain.documents import Fault
 from app.domain.flow_fields import DOCUMENT
 from app.domain.flows import Flow, FlowStep, FlowVersion, StepKind, Targets
+from app.domain.offers import Offer, parse
 from app.domain.reasons import BY_ID, REASONS, Reason
 
 TAKEN_NAMES = frozenset({"schema", "preview"})  # words of the API's paths
@@ -92,6 +93,11 @@ def _reason(row: Mapping[str, Any]) -> Reason:
     )
 
 
+def offer_of(step: FlowStep) -> Offer | tuple[Fault, ...]:
+    """The offer of a step, which bears the step's id, or what is wrong with it."""
+    return parse({**(step.offer or {}), "id": step.id})
+
+
 # What fields must not say together. Each rule names the place a merchant would mend.
 
 
@@ -127,6 +133,10 @@ def _offers(flow: Flow) -> Iterator[Fault]:
         if (step.kind is StepKind.OFFER) is (step.offer is None):
             why = "is missing" if step.offer is None else "belongs to steps of the kind `offer`"
             yield Fault(f"steps[{place}].offer", why)
+        elif step.offer is not None:
+            found = offer_of(step)
+            if isinstance(found, tuple):
+                yield from (Fault(f"steps[{place}].offer.{one.path}", one.reason) for one in found)
 
 
 def _asked_first(flow: Flow) -> Iterator[Fault]:

@@ -54,8 +54,8 @@ class Anything:
             yield Fault(path, f"must be {self.told}")
 
     def schema(self) -> dict[str, Any]:
-        """As JSON Schema."""
-        return {"type": "object"}
+        """As JSON Schema: the offer's own, whose id is the step's."""
+        return {"type": "object", "description": "An offer; its `id` is that of the step."}
 
 
 def _by_language(of: Shape, meaning: str) -> Section:

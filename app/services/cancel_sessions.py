@@ -9,6 +9,7 @@ from app.domain.flows import FlowStep, StepKind
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.domain.survey import KEPT_FOR, LONGEST_NAME, SurveyAnswer, own_words, red_flags
 from app.ports.world import World
+from app.services.accepting import judge_offers, look_for, settle_offer
 from app.services.alarms import alert
 from app.services.exits import ExitDesk, SessionView, exit_desk, session_action, view_of
 
@@ -36,12 +37,14 @@ class Said:
 async def show(world: World, session: CancelSession) -> SessionView:
     """A session as it stands."""
     async with exit_desk(world, session) as at:
+        settle_offer(at)
         return view_of(at)
 
 
 async def answer(world: World, session: CancelSession, step_id: str, said: Said) -> SessionView:
     """Take an answer and go on. A step shown before may be answered again: the way goes on from
     there. Repeated it changes nothing. Raises `IllegalMove`, and `NotAsked`."""
+    seen = await look_for(world, session)
     async with exit_desk(world, session) as at:
         require_open(at.session, at.terms.now)
         step = _shown_step(at, step_id)
@@ -59,6 +62,7 @@ async def answer(world: World, session: CancelSession, step_id: str, said: Said)
             _raise_flags(at, kept)
         if kept.words or kept.follow_up or kept.competitor:
             at.book.add(_forgetting(at))
+        await judge_offers(at, seen)
         at.go_on(at.session, step.id)
         return view_of(at)
 
@@ -90,6 +94,7 @@ async def expire(world: World, action: Action) -> None:
     if found is None:
         return
     async with exit_desk(world, found) as at:
+        settle_offer(at)
         _abandon(at)
         at.book.put(replace(action, state=ActionState.DONE, leased_until=None))
 

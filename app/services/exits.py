@@ -12,6 +12,7 @@ from app.domain.evidence import EvidenceKind, of_session
 from app.domain.flows import Flow, FlowStep, Leaving, StepKind, leaving
 from app.domain.mirror import Customer, Subscription
 from app.domain.records import Book
+from app.domain.redemptions import Redemption
 from app.domain.sessions import CancelSession, SessionState, following, may, shown
 from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
@@ -37,6 +38,7 @@ class ExitDesk:
     terms: Terms
     flow: Flow
     session_id: str
+    offered: frozenset[str] = frozenset()
 
     @property
     def session(self) -> CancelSession:
@@ -74,7 +76,7 @@ class ExitDesk:
 
     def eligible(self, step: FlowStep) -> bool:
         """Whether the offer of a step may be made to this customer."""
-        return False
+        return step.id in self.offered
 
     def go_on(self, session: CancelSession, after: str) -> None:
         """Show the step after `after`."""
@@ -105,6 +107,7 @@ async def exit_desk(world: World, session: CancelSession) -> AsyncIterator[ExitD
         touched = Touched(customers={session.customer_id}, subscriptions={session.subscription_id})
         book = await load_touched(tx, session.account_id, touched)
         book.know(await tx.load(CancelSession, [(session.session_id,)]))
+        book.know(await tx.find(Redemption, where={"session_id": session.session_id}))
         book.know(await tx.find(SurveyAnswer, where={"session_id": session.session_id}))
         terms = await account_terms(tx, world, session.merchant_id, session.account_id)
         terms = await keeping(tx, terms, book.all(Case))

@@ -1,0 +1,129 @@
+"""An offer that is accepted on the way out: applied for real, once, and never after the word."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.domain.redemptions import Redemption
+from app.domain.sessions import CancelSession, SessionState
+from tests.stories.cards import APPROVES
+from tests.stories.leaving import Door, Leaver, open_door
+from tests.stories.stage import PRICE, Stage
+
+pytestmark = pytest.mark.anyio
+FLOW = {
+    "place": "DE",
+    "steps": [
+        {"id": "why", "kind": "survey"},
+        {
+            "id": "half",
+            "kind": "offer",
+            "when": {"reasons": ["too_expensive"]},
+            "offer": {"kind": "discount", "percent": 50, "months": 3},
+        },
+        {"id": "confirm", "kind": "confirm"},
+        {"id": "done", "kind": "success"},
+    ],
+}
+
+
+@pytest.fixture
+async def door(stage: Stage) -> AsyncIterator[Door]:
+    opened = await open_door(stage)
+    async with opened.client:
+        put = await opened.asks("PUT", "/v1/cancel-flows/default", opened.backend(), FLOW)
+        assert put.status_code == 200, put.text
+        path = "/v1/cancel-flows/default/publish"
+        done = await opened.asks("POST", path, opened.backend(), {"version": 1})
+        assert done.status_code == 200, done.text
+        yield opened
+
+
+async def asked(door: Door, reason: str = "too_expensive", **told: Any) -> Leaver:
+    """Somebody who has said why."""
+    leaver = await door.opens(await door.stage.subscriber(APPROVES, **told))
+    await leaver.does("answer", step="why", reason=reason)
+    return leaver
+
+
+async def accepts(leaver: Leaver, key: str = "k") -> tuple[int, Any]:
+    answer = await leaver.asks("accept", {"step": "half"}, **{"Idempotency-Key": key})
+    return answer.status_code, answer.json()
+
+
+async def test_a_reason_leads_to_its_offer_and_who_accepts_it_stays(door: Door) -> None:
+    stage = door.stage
+    leaver = await asked(door)
+    assert (leaver.step, leaver.seen["may"]) == ("half", ["confirm", "accept", "decline", "close"])
+
+    status, shown = await accepts(leaver)
+    await stage.passes(days=31)
+
+    (session,) = await stage.find(CancelSession)
+    charges = stage.there("charges", customer=session.customer_id)["data"]
+    assert (status, shown["state"]) == (200, "saved")
+    assert charges[0]["amount"] == PRICE // 2
+
+
+async def test_two_tabs_and_a_double_click_give_one_coupon(door: Door) -> None:
+    stage = door.stage
+    leaver = await asked(door)
+
+    first, second = await accepts(leaver, "a"), await accepts(leaver, "b")
+
+    (session,) = await stage.find(CancelSession)
+    there = stage.there(f"subscriptions/{session.subscription_id}")
+    assert first[1] == second[1]
+    assert len(await stage.find(Redemption)) == 1
+    assert len(there["discounts"]) == 1
+
+
+async def test_nothing_is_accepted_after_the_word_and_no_word_after_an_offer(door: Door) -> None:
+    stage = door.stage
+    gone, kept = await asked(door), await asked(door)
+    await gone.leaves()
+    await accepts(kept)
+
+    late, word = await accepts(gone), await kept.says()
+
+    assert (late[0], word.status_code) == (409, 409)
+    assert len(await stage.find(Redemption)) == 1
+
+
+async def test_who_declines_goes_on_and_is_not_asked_again(door: Door) -> None:
+    leaver = await asked(door)
+
+    await leaver.does("decline", step="half")
+    await leaver.does("answer", step="why", reason="too_expensive")
+
+    assert leaver.step == "confirm"
+    assert (await leaver.leaves())["state"] == "standing"
+
+
+async def test_a_reason_without_an_offer_leads_to_the_end(door: Door) -> None:
+    assert (await asked(door, "not_using")).step == "confirm"
+
+
+async def test_an_offer_while_the_provider_is_away_is_applied_later(door: Door) -> None:
+    # given a provider that goes away between the claim and its part of it
+    stage = door.stage
+    leaver = await asked(door)
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    stage.fuse.arm(10, goes)
+    status, shown = await accepts(leaver)
+    stage.fuse.away = False
+
+    # when it is back
+    await stage.passes(hours=1)
+
+    # then the offer was applied once, and the session says so
+    (session,) = await stage.find(CancelSession)
+    assert (status, shown["state"]) == (202, "applying")
+    assert session.state in {SessionState.APPLYING, SessionState.SAVED}
+    assert (await leaver.looks())["state"] == "saved"
+    there = stage.there(f"subscriptions/{session.subscription_id}")
+    assert len(there["discounts"]) == 1
