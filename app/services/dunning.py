@@ -50,6 +50,7 @@ from app.services.before_charging import (
     wake,
 )
 from app.services.driving import (
+    give_back_later,
     is_collected_there,
     left_to_provider,
     may_drive,
@@ -92,6 +93,8 @@ async def assess(world: World, action: Action) -> None:
         at.book.put(replace(at.case, driven=driven, mode=mode, stilled=stilled))
         if driven:
             note(at.book, at.case, at.terms.now, "taken_over", "the provider's retries are off")
+            if at.terms.account.mode is CollectionMode.OBSERVE:
+                give_back_later(at)
         take(at, reading, first=True)
         _decide(at, reading)
         if (action.data or {}).get("again") is not None:
