@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.backup_cards import backup_of
@@ -321,7 +322,10 @@ async def charge(
 ) -> None:
     """The call itself and its result. A crash in here leaves the attempt `sent`; its `resolve`
     finds out by reading, and repeats the same request under the same key if nothing is there."""
-    answer = await world.payments.pay(account, invoice_id, key=attempt.key, method=method)
+    look = partial(may_go, world, action, attempt)
+    answer = await world.payments.pay(
+        account, invoice_id, key=attempt.key, method=method, last_look=look
+    )
     async with desk(world, replace(action, subject=attempt.case_id), after_the_deed=True) as at:
         if at is not None:
             _take_answer(at, attempt, answer)

@@ -17,7 +17,7 @@ from app.domain.policies import MessageRow, Policy
 from app.domain.records import R
 from app.domain.recovery import RecoveryEntry
 from app.domain.terms import Terms, decline_json
-from app.ports.payments import InvoiceReading
+from app.ports.payments import InvoiceReading, LastLook
 from app.ports.world import World
 from app.services import actions
 from app.services.intake import absorb_notices
@@ -75,6 +75,7 @@ class Bank:
     on_read: Hook | None = None
     on_pay: Hook | None = None
     on_advance: Hook | None = None
+    on_turn: Hook | None = None
 
     async def read_invoice(
         self, account: ProviderAccount, invoice: str, *, every_attempt: bool = False
@@ -92,8 +93,18 @@ class Bank:
         return seen
 
     async def pay(
-        self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None
+        self,
+        account: ProviderAccount,
+        invoice: str,
+        *,
+        key: str,
+        method: str | None = None,
+        last_look: LastLook | None = None,
     ) -> PayAnswer:
+        if self.on_turn is not None:
+            await self._meanwhile("on_turn")
+            if last_look is not None and not await last_look():
+                return PayAnswer(outcome=Outcome.NOT_EXECUTED, reason="not sent")
         self.calls.append(("pay", key.rpartition(":")[2], method or ""))
         await self._meanwhile("on_pay")
         number = len(self.calls)

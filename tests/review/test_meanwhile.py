@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.actions import ActionKind
-from app.domain.dunning import CaseState, Waits
+from app.domain.dunning import AttemptState, CaseState, Waits
 from app.domain.holds import HoldReason
 from app.domain.merchants import CollectionMode, ProviderAccount
 from app.domain.notices import NoticeKind
@@ -17,7 +17,8 @@ from app.services.case_commands import Order
 from app.services.merchants import set_mode
 from tests.domain.builders import a_payment, notice
 from tests.review.stage import Stage, a_payment_notice
-from tests.review.test_held import a_dispute
+from tests.review.test_held import NO_ANSWER, a_dispute
+from tests.review.test_once import to_the_retry
 
 pytestmark = pytest.mark.anyio
 K = NoticeKind
@@ -119,3 +120,43 @@ async def test_the_end_of_a_strangers_dispute_lets_nobody_go(stage: Stage) -> No
     )
 
     assert (await stage.case()).waits is Waits.ON_HOLD
+
+
+@pytest.mark.parametrize("meanwhile", [is_held, is_stopped])
+async def test_a_charge_that_waits_for_its_turn_is_not_sent_once_it_is_stopped(
+    stage: Stage, meanwhile: Any
+) -> None:
+    await to_the_retry(stage)
+
+    async def orders() -> None:
+        await meanwhile(stage)
+
+    stage.bank.on_turn = orders
+
+    await stage.passes(days=2)
+
+    assert stage.bank.calls == []
+    assert [a.state for a in await stage.attempts()][-1] is AttemptState.NOT_EXECUTED
+    assert (await stage.case()).attempts_used == 0
+
+
+async def test_a_repeat_that_waits_for_its_turn_is_not_sent_once_it_is_stopped(
+    stage: Stage,
+) -> None:
+    # given a charge without an answer, and a stop while the same request waits to be sent again
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER]
+    await stage.works()
+
+    async def orders() -> None:
+        await is_stopped(stage)
+
+    stage.bank.on_turn = orders
+
+    await stage.passes(hours=2)
+    doubted = (await stage.attempts())[-1].state
+    await stage.passes(days=2)
+
+    assert len(stage.bank.calls) == 1
+    assert doubted is AttemptState.UNKNOWN
+    assert (await stage.attempts())[-1].state is AttemptState.NOT_EXECUTED
