@@ -17,7 +17,7 @@ from app.services.case_commands import Order
 from app.services.merchants import set_mode
 from tests.domain.builders import a_payment, notice
 from tests.review.stage import Stage, a_payment_notice
-from tests.review.test_held import NO_ANSWER, a_dispute
+from tests.review.test_held import NO_ANSWER, a_dispute, disputed
 from tests.review.test_once import to_the_retry
 
 pytestmark = pytest.mark.anyio
@@ -160,3 +160,29 @@ async def test_a_repeat_that_waits_for_its_turn_is_not_sent_once_it_is_stopped(
     assert len(stage.bank.calls) == 1
     assert doubted is AttemptState.UNKNOWN
     assert (await stage.attempts())[-1].state is AttemptState.NOT_EXECUTED
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("over", [True, False], ids=["over", "open"])
+async def test_a_case_parked_beside_a_dispute_is_taken_up_without_a_charge(
+    stage: Stage, before: bool, over: bool
+) -> None:
+    # given a dispute that began before or after the case was parked
+    if before:
+        await disputed(stage)
+    case = await stage.case()
+    parked = case.moved(CaseState.PARKED, at=stage.clock.now(), reason="broken")
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.save([parked])
+    if not before:
+        await disputed(stage)
+    if over:
+        await stage.hears(a_dispute(stage, K.DISPUTE_WON, status="won"))
+
+    await case_commands.release(stage.world, await order(stage, "release"), reason=None)
+    await stage.works()
+
+    case = await stage.case()
+    assert case.state is CaseState.ACTIVE
+    assert case.waits is (Waits.RETRYING if over else Waits.ON_HOLD)
+    assert (case.next_attempt_at is not None) is over
