@@ -179,6 +179,9 @@ def _taken_up(book: Book, case: Case, terms: Terms) -> Case:
     begin_again(book, moved, now, end, nth=f"release:{now.isoformat()}")
     note(book, moved, now, "taken_up", "an operator takes the case up again")
     book.put(moved)
+    for held in holds_of(case):
+        if held.reason is HoldReason.DISPUTE:  # which end by themselves
+            moved = put_on_hold(book, moved, held, terms)
     look_at_collection(book, moved, terms)
     return moved
 

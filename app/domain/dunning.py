@@ -139,7 +139,8 @@ class Case:
     cause: str | None = None
 
     def moved(self, state: CaseState, *, at: datetime, reason: str) -> "Case":
-        """The case in another state. Raises `IllegalMove` where `MOVES` has none."""
+        """The case in another state; one that is parked keeps its holds, for it may be taken up
+        again. Raises `IllegalMove` where `MOVES` has none."""
         if state not in MOVES[self.state]:
             raise IllegalMove(f"case {self.case_id} is {self.state} and cannot become {state}")
         active = state is CaseState.ACTIVE
@@ -149,7 +150,7 @@ class Case:
             reason=reason,
             waits=Waits.RETRYING if active else None,
             next_attempt_at=None,
-            holds=(),
+            holds=self.holds if state is CaseState.PARKED else (),
             closed_at=None if active else at,
         )
 

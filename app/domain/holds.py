@@ -31,6 +31,8 @@ WORDS = {
     HoldReason.DISPUTE: "a payment of this customer is disputed",
 }
 RELEASED = "released by an operator"
+# Of a parked case holds are kept for when it is taken up again.
+MAY_BE_HELD = frozenset({CaseState.ACTIVE, CaseState.PARKED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ def is_barred(case: Case, *, by_link: bool) -> bool:
 def must_rest(case: Case) -> bool:
     """Whether the provider must not collect this invoice by itself either: while the case is held
     for a reason of its own, and after it was stopped."""
-    held = case.state is CaseState.ACTIVE and bool(case.holds)
+    held = case.state in MAY_BE_HELD and bool(case.holds)
     return held or case.state is CaseState.STOPPED
 
 
@@ -97,12 +99,12 @@ def put_on_hold(book: Book, case: Case, hold: Hold, terms: Terms) -> Case:
     out, is left as it is.
     """
     known = holds_of(case)
-    if case.state is not CaseState.ACTIVE or hold in known or is_ending(case):
+    if case.state not in MAY_BE_HELD or hold in known or is_ending(case):
         return case
     standing = [other for other in known if other.name != hold.name]
     held = replace(
         case,
-        waits=Waits.ON_HOLD,
+        waits=Waits.ON_HOLD if case.state is CaseState.ACTIVE else case.waits,
         next_attempt_at=None,
         holds=tuple(one.stored() for one in (*standing, hold)),
     )
@@ -125,11 +127,11 @@ def lift(book: Book, case: Case, ends: Callable[[Hold], bool], why: str, terms: 
     invoice. Nothing ends within 72 hours of a release. An old debt waits on.
     """
     left = [hold for hold in holds_of(case) if not ends(hold)]
-    if len(left) == len(case.holds) or case.state is not CaseState.ACTIVE:
+    if len(left) == len(case.holds) or case.state not in MAY_BE_HELD:
         return case
     note(book, case, terms.now, "hold_lifted", why)
     case = replace(case, holds=tuple(hold.stored() for hold in left))
-    if not left and not is_held(case):
+    if not left and case.state is CaseState.ACTIVE and not is_held(case):
         case = _goes_on(book, case, terms)
     book.put(case)
     look_at_collection(book, case, terms)

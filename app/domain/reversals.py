@@ -6,6 +6,7 @@ the ledger that the payment made, else a live read.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.closings import cases_of, close_case
@@ -134,8 +135,7 @@ def disputed(book: Book, notice: Notice, terms: Terms) -> None:
     if not found and (_is_open(dispute, notice) or notice.kind in ENDED):
         _find_payment(book, dispute, notice, terms)
     if notice.kind in ENDED or dispute.status in OVER:
-        for case in list(book.all(Case)):
-            lift(book, case, lambda hold: _is_of(hold, dispute), "the dispute is over", terms)
+        _let_go(book, found, dispute, terms)
 
 
 ENDED = frozenset({K.DISPUTE_WON, K.DISPUTE_LOST})
@@ -170,9 +170,17 @@ def _is_disputed(payment: Payment, dispute: Dispute) -> bool:
     return payment.payment_id == dispute.payment_id or payment_ref(payment) == dispute.charge_id
 
 
-def _is_of(hold: Hold, dispute: Dispute) -> bool:
-    """A hold from before disputes were told apart is named for its reason."""
-    return hold.name in {dispute.id, HoldReason.DISPUTE.value}
+def _let_go(book: Book, found: list[Payment], dispute: Dispute, terms: Terms) -> None:
+    """A hold that a person set, or from before disputes were told apart, is named for its reason:
+    it ends with a dispute of the same customer, and with no stranger's."""
+    mine = {case.case_id for payment in found for case in _of_customer(book, payment)}
+    for case in list(book.all(Case)):
+        names = {dispute.id} | ({HoldReason.DISPUTE.value} if case.case_id in mine else set())
+        lift(book, case, partial(_is_named, names), "the dispute is over", terms)
+
+
+def _is_named(names: set[str], hold: Hold) -> bool:
+    return hold.name in names
 
 
 def _is_open(dispute: Dispute, notice: Notice) -> bool:

@@ -1,5 +1,6 @@
 """What we ask of a payment provider."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -22,6 +23,10 @@ from app.ports.cancellations import Cancellations
 # How long a call waits at most for its turn, where the provider limits how many there may be; one
 # whose turn does not come by then was not sent and ends like one that the provider turned away.
 TURN_WITHIN = timedelta(seconds=10)
+
+
+# Whether what was wanted is wanted still.
+LastLook = Callable[[], Awaitable[bool]]
 
 
 class ProviderUnavailable(Exception):
@@ -140,10 +145,19 @@ class Payments(Cancellations, Protocol):
         ...
 
     async def pay(
-        self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None
+        self,
+        account: ProviderAccount,
+        invoice: str,
+        *,
+        key: str,
+        method: str | None = None,
+        last_look: LastLook | None = None,
     ) -> PayAnswer:
         """Charge an open invoice once under `key`. Never raises for an outcome: a timeout is
-        `UNKNOWN`. Safe to repeat with the same key and arguments for 23 h."""
+        `UNKNOWN`. Safe to repeat with the same key and arguments for 23 h.
+
+        Where the call had to wait, for its turn or before it is sent again, `last_look` is asked
+        right before it is sent; if that says no, nothing is sent: `NOT_EXECUTED`."""
         ...
 
     async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
@@ -276,6 +290,7 @@ __all__ = [
     "AccountRefused",
     "EventPage",
     "InvoiceReading",
+    "LastLook",
     "Outcome",
     "Owing",
     "OwingPage",

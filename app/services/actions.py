@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState, jitter
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import CaseState
 from app.domain.fuses import FuseBlown
 from app.domain.merchants import ProviderAccount
 from app.domain.records import Book
@@ -35,7 +35,7 @@ from app.services import (
     reminders,
 )
 from app.services.alarms import alert, pause_account, pause_merchant
-from app.services.books import write
+from app.services.books import load_case, write
 
 log = structlog.get_logger()
 AT_MOST_FAULTS = 5
@@ -185,19 +185,19 @@ async def failed(world: World, action: Action, fault: BaseException) -> None:
             await _postpone(tx, replace(current, data=data), at, why)
             return
         parked = replace(current, state=ActionState.PARKED, data=data, note=why)
-        book = Book()
+        book = await _park_case(tx, parked, world)
         book.put(parked)
-        await _park_case(tx, book, parked, world)
         book.add(alert(world.clock.now(), action.merchant_id, "action_parked", action.key, why))
         await write(tx, book, at=world.clock.now())
 
 
-async def _park_case(tx: Transaction, book: Book, action: Action, world: World) -> None:
+async def _park_case(tx: Transaction, action: Action, world: World) -> Book:
+    """The book of the action's case, which is parked with it where it has one."""
     if action.kind not in CASE_ACTIONS or action.case_id is None:
-        return
-    for case in await tx.load(Case, [(action.case_id,)]):
-        book.know([case])
-        if case.can_become(CaseState.PARKED):
-            reason = f"{action.kind} failed: {action.note}"
-            book.put(case.moved(CaseState.PARKED, at=world.clock.now(), reason=reason))
-            note(book, case, world.clock.now(), "parked", reason)
+        return Book()
+    book, case, _ = await load_case(tx, action.case_id)
+    if case is not None and case.can_become(CaseState.PARKED):
+        reason = f"{action.kind} failed: {action.note}"
+        book.put(case.moved(CaseState.PARKED, at=world.clock.now(), reason=reason))
+        note(book, case, world.clock.now(), "parked", reason)
+    return book

@@ -29,29 +29,31 @@ async def may_go(world: World, action: Action, attempt: Attempt) -> bool:
     """Look at the case once more, as the last thing before the call.
 
     A command or a report that waited for the customer's lock while the intent was written comes
-    before this look, so it is heeded: the attempt is closed as one that never happened. What is
-    committed later than this cannot be, because nothing is held while the provider is asked; a
-    command then answers that an attempt is under way.
+    before this look, so it is heeded: the attempt is closed as one that never happened, or left to
+    be found out about where this repeats a request. What is committed later than this cannot be,
+    because nothing is held while the provider is asked; a command then answers that an attempt is
+    under way. Where the call has to wait for its turn, this is asked once more.
     """
     async with glance(world, action, Attempt, after_the_deed=True) as at:
         if at is None:
             return False
         current = at.book.get(Attempt, attempt.attempt_id) or attempt
-        why = _why_not(at.case, current, action)
+        why = _why_not(at.case, current, attempt)
         if why is None:
             return True
-        if current.state is AttemptState.SENT:
+        if current.state is AttemptState.SENT and not current.reads:
             unspent(at.book, at.case, current, why, at.terms)
             _keep(at, action, current)
     return False
 
 
-def _why_not(case: Case, attempt: Attempt, action: Action) -> str | None:
+def _why_not(case: Case, current: Attempt, attempt: Attempt) -> str | None:
+    moved = (current.state, current.reads) != (attempt.state, attempt.reads)
     left = attempt.trigger is Trigger.HOLDFAST and not case.driven
     reasons = (
-        (attempt.state is not AttemptState.SENT, f"it is {attempt.state}"),
+        (moved, f"it is {current.state}"),
         (case.state is not CaseState.ACTIVE, f"the case is {case.state}"),
-        (is_barred(case, by_link=is_by_link(action)), "the case is on hold"),
+        (is_barred(case, by_link=attempt.link_id is not None), "the case is on hold"),
         (left, "the provider retries"),
     )
     return next((reason for holds, reason in reasons if holds), None)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseKind, CaseState, Trigger
-from app.domain.holds import must_rest
+from app.domain.holds import look_at_collection, must_rest
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.openings import case_action
@@ -140,6 +140,12 @@ def _settled(at: Desk, invoice: Invoice, rests: bool) -> None:
         watch_again(at, at.case, invoice)
 
 
+def give_back_later(at: Desk) -> None:
+    """Taken over while the account was leaving drive, when this case was not ours yet."""
+    nth = f"left:{at.terms.now.isoformat()}"
+    at.book.add(case_action(at.case, ActionKind.GIVE_BACK, at.terms.now, nth=nth))
+
+
 async def give_back(world: World, action: Action) -> None:
     """The account drives no more: turn the provider's own collection of this invoice on again.
 
@@ -162,9 +168,20 @@ async def give_back(world: World, action: Action) -> None:
         if at is None:
             return
         at.done(action)
-        if at.case.state is CaseState.ACTIVE and at.case.driven:
-            text = "the account is observed from now on: the provider retries again"
-            leave_to_provider(at, reading.invoice, text)
+        _given_back(at, reading.invoice)
+
+
+def _given_back(at: Desk, invoice: Invoice) -> None:
+    """What was held or stopped while the provider was asked is collected by it once more: that is
+    turned off again."""
+    case = at.case
+    if case.driven and must_rest(case):
+        case = replace(case, mode=CollectionMode.OBSERVE, driven=False)
+        at.book.put(case)
+        look_at_collection(at.book, case, at.terms)
+    elif case.driven and case.state is CaseState.ACTIVE:
+        text = "the account is observed from now on: the provider retries again"
+        leave_to_provider(at, invoice, text)
 
 
 def _leave_held(at: Desk) -> None:

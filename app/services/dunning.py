@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.backup_cards import backup_of
@@ -50,6 +51,7 @@ from app.services.before_charging import (
     wake,
 )
 from app.services.driving import (
+    give_back_later,
     is_collected_there,
     left_to_provider,
     may_drive,
@@ -92,6 +94,8 @@ async def assess(world: World, action: Action) -> None:
         at.book.put(replace(at.case, driven=driven, mode=mode, stilled=stilled))
         if driven:
             note(at.book, at.case, at.terms.now, "taken_over", "the provider's retries are off")
+            if at.terms.account.mode is CollectionMode.OBSERVE:
+                give_back_later(at)
         take(at, reading, first=True)
         _decide(at, reading)
         if (action.data or {}).get("again") is not None:
@@ -318,7 +322,10 @@ async def charge(
 ) -> None:
     """The call itself and its result. A crash in here leaves the attempt `sent`; its `resolve`
     finds out by reading, and repeats the same request under the same key if nothing is there."""
-    answer = await world.payments.pay(account, invoice_id, key=attempt.key, method=method)
+    look = partial(may_go, world, action, attempt)
+    answer = await world.payments.pay(
+        account, invoice_id, key=attempt.key, method=method, last_look=look
+    )
     async with desk(world, replace(action, subject=attempt.case_id), after_the_deed=True) as at:
         if at is not None:
             _take_answer(at, attempt, answer)

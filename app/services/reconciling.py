@@ -102,7 +102,7 @@ async def reconcile(world: World, action: Action) -> None:
     async with world.store.transaction(action.merchant_id) as tx:
         if current := await _standing(tx, action):
             due = world.clock.now() + timedelta(seconds=AT_ONCE / PER_SECOND)
-            await tx.save([replace(current, due_at=due, leased_until=None)])
+            await tx.save([replace(current, due_at=due, leased_until=None, data=asdict(turn))])
 
 
 def _read_round(action: Action, world: World) -> Round:
@@ -118,8 +118,9 @@ async def _page(
     world: World, account: ProviderAccount, action: Action, turn: Round
 ) -> Round | None:
     """One page and what follows from it, in one transaction with the new place of the cursor;
-    None where somebody else has taken the action over. A page that brought nothing is not worth
-    writing down: after a crash it is asked for again."""
+    None where somebody else has taken the action over. A page that brought nothing is written down
+    with the next that brought something, or at the end of this go: after a crash it is asked for
+    again."""
     place = NAMES.index(turn.part) if turn.part in NAMES else 0
     take = await PARTS[place][1](world, account, turn)
     if isinstance(take, Round) and _onward(take, place).part != DONE:

@@ -17,7 +17,7 @@ from app.domain.policies import MessageRow, Policy
 from app.domain.records import R
 from app.domain.recovery import RecoveryEntry
 from app.domain.terms import Terms, decline_json
-from app.ports.payments import InvoiceReading
+from app.ports.payments import InvoiceReading, LastLook
 from app.ports.world import World
 from app.services import actions
 from app.services.intake import absorb_notices
@@ -60,7 +60,7 @@ class Clock:
 
 @dataclass
 class Bank:
-    """`ports.payments.Payments` as far as dunning asks. `on_read` and `on_pay` run before the
+    """`ports.payments.Payments` as far as dunning asks. `on_read` and the like run before the
     answer is returned: what else happens in the meantime."""
 
     clock: Clock
@@ -74,6 +74,8 @@ class Bank:
     shows: list[Notice] = field(default_factory=list)
     on_read: Hook | None = None
     on_pay: Hook | None = None
+    on_advance: Hook | None = None
+    on_turn: Hook | None = None
 
     async def read_invoice(
         self, account: ProviderAccount, invoice: str, *, every_attempt: bool = False
@@ -91,16 +93,34 @@ class Bank:
         return seen
 
     async def pay(
-        self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None
+        self,
+        account: ProviderAccount,
+        invoice: str,
+        *,
+        key: str,
+        method: str | None = None,
+        last_look: LastLook | None = None,
     ) -> PayAnswer:
+        if self.on_turn is not None:
+            await self._meanwhile("on_turn")
+            if last_look is not None and not await last_look():
+                return PayAnswer(outcome=Outcome.NOT_EXECUTED, reason="not sent")
         self.calls.append(("pay", key.rpartition(":")[2], method or ""))
         await self._meanwhile("on_pay")
         number = len(self.calls)
         return self.answers.pop(0) if self.answers else declined(f"ch_{number}")
 
     async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
-        self.invoice = replace(self.invoice, auto_advance=False, next_attempt_at=None)
-        return replace(self.invoice, **OWN, seen_at=self.clock.now())
+        return await self._advance(on=False)
+
+    async def resume_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:
+        return await self._advance(on=True)
+
+    async def _advance(self, *, on: bool) -> Invoice:
+        self.invoice = replace(self.invoice, auto_advance=on, next_attempt_at=None)
+        seen = replace(self.invoice, **OWN, seen_at=self.clock.now())
+        await self._meanwhile("on_advance")
+        return seen
 
     async def read_object(self, account: ProviderAccount, **told: Any) -> list[Notice]:
         return self.shows

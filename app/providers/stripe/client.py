@@ -16,6 +16,7 @@ from app.ports.payments import (
     AccountRefused,
     EventPage,
     InvoiceReading,
+    LastLook,
     OwingPage,
     ProviderRefused,
     ProviderUnavailable,
@@ -29,7 +30,7 @@ from app.providers.stripe.backfill import page_of
 from app.providers.stripe.cancelling import Cancelling
 from app.providers.stripe.changing import Changing
 from app.providers.stripe.charged import method_shown
-from app.providers.stripe.connection import TIMEOUT, Connections, json_of
+from app.providers.stripe.connection import LAST_LOOK, TIMEOUT, Connections, json_of
 from app.providers.stripe.credit_notes import has_notes, notes_behind
 from app.providers.stripe.ends import ENDED, end_subscription, unless_stands
 from app.providers.stripe.failures import MISSING, in_our_words
@@ -132,7 +133,13 @@ class StripePayments(Cancelling, Changing):
             return await wallet_of(client, account, customer, self._clock.now())
 
     async def pay(
-        self, account: ProviderAccount, invoice: str, *, key: str, method: str | None = None
+        self,
+        account: ProviderAccount,
+        invoice: str,
+        *,
+        key: str,
+        method: str | None = None,
+        last_look: LastLook | None = None,
     ) -> PayAnswer:
         """Charge an open invoice once, off-session, under `key`. See `answer_of_error`."""
         try:
@@ -145,10 +152,13 @@ class StripePayments(Cancelling, Changing):
         if method:
             params["payment_method"] = method
         options: Any = {"idempotency_key": key, "max_network_retries": 0}
+        looked = LAST_LOOK.set(last_look)
         try:
             obj = await json_of(client.v1.invoices.pay_async(invoice, params, options))
         except StripeError as error:
             return answer_of_error(error)
+        finally:
+            LAST_LOOK.reset(looked)
         return answer_of_invoice(obj, account, self._clock.now())
 
     async def stop_provider_retries(self, account: ProviderAccount, invoice: str) -> Invoice:

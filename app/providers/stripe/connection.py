@@ -13,7 +13,7 @@ import stripe
 from stripe import APIError, HTTPXClient, StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
-from app.ports.payments import TURN_WITHIN, AccountRefused
+from app.ports.payments import TURN_WITHIN, AccountRefused, LastLook
 from app.ports.secrets import Sealer, SecretUnreadable
 from app.providers.stripe.pacing import REASON, Pacer, seconds_of, who_asks
 from app.providers.stripe.reading import Json, table
@@ -33,6 +33,8 @@ os.environ.setdefault("STRIPE_SUPPRESS_NOTICES", "true")
 # The answer to this task's last call, as it came.
 ANSWER: ContextVar[bytes] = ContextVar("ANSWER")
 SEEN = b"{}"
+# What this task's call asks before it is sent after a wait.
+LAST_LOOK: ContextVar[LastLook | None] = ContextVar("LAST_LOOK", default=None)
 Sent = tuple[bytes, int, Mapping[str, str]]
 TOO_MANY = 429
 LOCKED = b"lock_timeout"  # a 429 as well, but of one object: it says nothing of our pace
@@ -61,12 +63,13 @@ class Wire(HTTPXClient):
         answer came.
 
         A request refused for its pace was not executed, so it is sent again, under the same key,
-        until the patience is over; then, or where no turn comes in time, it ends in a 429.
+        until the patience is over; then, or where no turn comes in time, it ends in a 429. One that
+        is not wanted any more after a wait is not sent and ends in a 400.
         """
         if self._pacer is None:
             return await self._send(method, url, headers, post_data)
         who, path = who_asks(url, headers), urlsplit(url).path
-        until = monotonic() + TURN_WITHIN.total_seconds()
+        until, again = monotonic() + TURN_WITHIN.total_seconds(), False
         while True:
             left = until - monotonic()
             wait = self._pacer.turn(who, method, path, now=monotonic(), within_s=left)
@@ -74,6 +77,9 @@ class Wire(HTTPXClient):
                 return _not_now(wait)
             if wait:
                 await asyncio.sleep(wait)
+            if (wait or again) and not await _is_wanted():
+                return _not_sent(400, "not_wanted", "stopped meanwhile", {})
+            again = True
             sent = content, status, told = await self._send(method, url, headers, post_data)
             if status != TOO_MANY or LOCKED in content:
                 return sent
@@ -96,11 +102,19 @@ class Wire(HTTPXClient):
         return SEEN, answer.status_code, answer.headers
 
 
+async def _is_wanted() -> bool:
+    look = LAST_LOOK.get()
+    return look is None or await look()
+
+
 def _not_now(wait: float) -> Sent:
-    """What Stripe would have answered: not sent, and when to come again."""
-    error = {"type": "rate_limit", "code": "rate_limit", "message": "not sent: our own pace"}
-    headers = {"retry-after": f"{wait:.0f}", "stripe-should-retry": "false"}
-    return orjson.dumps({"error": error}), TOO_MANY, headers
+    """What Stripe would have answered: when to come again."""
+    return _not_sent(TOO_MANY, "rate_limit", "our own pace", {"retry-after": f"{wait:.0f}"})
+
+
+def _not_sent(status: int, code: str, why: str, told: Mapping[str, str]) -> Sent:
+    error = {"type": code, "code": code, "message": f"not sent: {why}"}
+    return orjson.dumps({"error": error}), status, {**told, "stripe-should-retry": "false"}
 
 
 class Connections:

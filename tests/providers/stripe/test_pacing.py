@@ -153,3 +153,33 @@ async def test_who_is_told_to_wait_long_is_told_so_at_once_and_nothing_more_is_s
     assert 20 < answer.retry_after_s <= 30
     assert away.value.retry_after_s is not None
     assert (paying.call_count, reading.call_count) == (1, 0)
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["waits for its turn", "was turned away"])
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_charge_that_had_to_wait_is_sent_only_if_it_is_wanted_still(wire, before, wanted):
+    looks = []
+
+    async def look() -> bool:
+        looks.append(wanted)
+        return bool(wanted)
+
+    turned_away = [refuses(429, code="rate_limit")] * before
+    route = wire.post(PAY.replace("in_1", "in_1A"))
+    route.mock(side_effect=[*turned_away, answers(invoice(status="paid"))])
+    hurried = Limits(whole=50, endpoint=50 if before else 5)
+    paced = StripePayments(PaperSealer(), StoppedClock(), limits=hurried)
+
+    # given others of the same account who take the turns that are free
+    others = 0 if before else 4
+    wire.post(f"{API}/v1/invoices/in_2A/pay").mock(return_value=answers(invoice(status="paid")))
+    for _ in range(others):
+        await paced.pay(ACCOUNT, "in_2A", key="case_2:1", last_look=look)
+    looks.clear()
+
+    answer = await paced.pay(ACCOUNT, "in_1A", key="case_1:1", last_look=look)
+    await paced.close()
+
+    assert looks == [wanted]
+    assert answer.outcome is (Outcome.APPROVED if wanted else Outcome.NOT_EXECUTED)
+    assert route.call_count == before + wanted
