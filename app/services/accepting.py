@@ -9,15 +9,17 @@ from app.domain.flow_documents import offer_of
 from app.domain.flows import Flow, FlowStep, StepKind
 from app.domain.offers import Offer, judge
 from app.domain.offers.common import Eligible
-from app.domain.redemptions import Redemption, RedemptionState
+from app.domain.redemptions import FOR_A_PAYMENT, Redemption, RedemptionState
 from app.domain.sessions import CancelSession, SessionState, confirm_step, require_open, shown
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.world import World
-from app.services import redemptions
+from app.services import redeeming, redemptions
 from app.services.exits import ExitDesk, SessionView, exit_desk, view_of
 from app.services.redemptions import About, Look
 
 TAKEN = frozenset({SessionState.APPLYING, SessionState.SAVED})
+# A person looks at one that is parked; nobody is kept from leaving meanwhile.
+NOT_KEPT = frozenset({RedemptionState.FAILED, RedemptionState.PARKED})
 
 
 def offers_in(steps: Iterable[FlowStep]) -> list[Offer]:
@@ -113,9 +115,26 @@ def _offered(at: ExitDesk, step_id: str) -> FlowStep:
     return step
 
 
+async def give_up_waiting(world: World, session: CancelSession) -> None:
+    """Give up what this session accepted and nobody has paid for: whoever goes away or leaves does
+    not want it any more. What was paid at this very moment stays.
+
+    Safe to repeat. Raises what `Payments` raises.
+    """
+    async with exit_desk(world, session) as at:
+        settle_offer(at)
+        found = next(at.book.all(Redemption, session_id=session.session_id), None)
+        waits = found is not None and found.state is RedemptionState.WAITING
+    if found is None or not waits or found.reason != FOR_A_PAYMENT:
+        return
+    await redeeming.give_up(world, session.merchant_id, found.redemption_id)
+    async with exit_desk(world, session) as at:
+        settle_offer(at)
+
+
 def settle_offer(at: ExitDesk) -> None:
-    """Let the session follow the redemption, whoever carried it on. After one that failed the
-    customer may still leave."""
+    """Let the session follow the redemption, whoever carried it on. After one that failed, or is
+    left to a person, the customer may still leave."""
     session = at.session
     redemption = next(at.book.all(Redemption, session_id=session.session_id), None)
     if redemption is None or session.state is not SessionState.APPLYING:
@@ -124,7 +143,7 @@ def settle_offer(at: ExitDesk) -> None:
     if redemption.state is RedemptionState.APPLIED or redemption.awaits_report:
         at.book.put(session.moved(SessionState.SAVED, at=at.terms.now))
         at.note(EvidenceKind.OFFER_APPLIED, step, step=step)
-    elif redemption.state is RedemptionState.FAILED:
+    elif redemption.state in NOT_KEPT:
         back = session.moved(SessionState.OPEN, at=at.terms.now)
         at.book.put(shown(back, confirm_step(at.flow)))
         at.note(EvidenceKind.OFFER_FAILED, step, step=step)

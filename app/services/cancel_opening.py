@@ -1,7 +1,8 @@
 """Opening a cancel session: whose it is, by which flow, in which jurisdiction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from app.domain.actions import ActionKind
 from app.domain.cancellations import GONE, CancelRequest, standing_request
@@ -16,6 +17,7 @@ from app.domain.ids import derive_id
 from app.domain.languages import language_for
 from app.domain.mirror import Customer, PaymentMethod, Subscription
 from app.domain.records import Book
+from app.domain.redemptions import Redemption
 from app.domain.sessions import (
     EXPERIMENT,
     LASTS,
@@ -27,6 +29,7 @@ from app.domain.sessions import (
 from app.domain.terms import Terms
 from app.ports.store import Transaction
 from app.ports.world import World
+from app.services.accepting import settle_offer
 from app.services.books import Touched, account_terms, load_touched, write
 from app.services.exits import (
     ExitDesk,
@@ -85,17 +88,31 @@ async def open_session(world: World, wish: Wish) -> tuple[SessionView, str]:
         }
         sessions = await tx.find(CancelSession, where=where)
         book.know(sessions)
-        session = _resumed(book, sessions, subscription, terms)
+        await _follow_offers(tx, book, terms)
+        session = _resumed(book, list(book.all(CancelSession)), subscription, terms)
         if session is None:
             flow, session = await _opened(tx, world, book, terms, subscription, wish, len(sessions))
         else:
             flow = await flow_kept(tx, wish.merchant_id, session.flow)
-            session = renamed(session, world)
+            session = _lasting(renamed(session, world), terms.now)
             book.put(session)
         desk = ExitDesk(tx, book, terms, flow, session.session_id)
         view = view_of(desk)
         await write(tx, book, at=terms.now)
     return view, token_of(world, session.session_id)
+
+
+async def _follow_offers(tx: Transaction, book: Book, terms: Terms) -> None:
+    """Let sessions follow what they accepted: the workers may have settled it unseen."""
+    for session in list(book.all(CancelSession, state=SessionState.APPLYING)):
+        book.know(await tx.find(Redemption, where={"session_id": session.session_id}))
+        flow = await flow_kept(tx, session.merchant_id, session.flow)
+        settle_offer(ExitDesk(tx, book, terms, flow, session.session_id))
+
+
+def _lasting(session: CancelSession, now: datetime) -> CancelSession:
+    """One under way is shown to whoever comes back, however long its offer takes."""
+    return session if now < session.expires_at else replace(session, expires_at=now + LASTS)
 
 
 async def _wanted(world: World, wish: Wish) -> Subscription:

@@ -1,6 +1,7 @@
 """Cancel sessions: answered, declined, left. Nothing here asks the provider for anything."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import IllegalMove
@@ -9,9 +10,11 @@ from app.domain.flows import FlowStep, StepKind
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.domain.survey import KEPT_FOR, LONGEST_NAME, SurveyAnswer, own_words, red_flags
 from app.ports.world import World
-from app.services.accepting import judge_offers, look_for, settle_offer
+from app.services.accepting import give_up_waiting, judge_offers, look_for, settle_offer
 from app.services.alarms import alert
 from app.services.exits import ExitDesk, SessionView, exit_desk, session_action, view_of
+
+LOOK_AGAIN = timedelta(hours=1)
 
 
 class NotAsked(ValueError):
@@ -81,8 +84,11 @@ async def decline(world: World, session: CancelSession, step_id: str) -> Session
 
 
 async def close(world: World, session: CancelSession) -> SessionView:
-    """The customer went away without a word: nothing changes for them. Repeated it does nothing
-    more; a session that has an outcome keeps it."""
+    """The customer went away without a word: nothing changes for them, and what they accepted and
+    did not pay for is given up. Repeated it does nothing more; a session that has an outcome keeps
+    it."""
+    if session.state is SessionState.APPLYING:
+        await give_up_waiting(world, session)
     async with exit_desk(world, session) as at:
         _abandon(at)
         return view_of(at)
@@ -96,7 +102,11 @@ async def expire(world: World, action: Action) -> None:
     async with exit_desk(world, found) as at:
         settle_offer(at)
         _abandon(at)
-        at.book.put(replace(action, state=ActionState.DONE, leased_until=None))
+        if at.session.state is SessionState.APPLYING:  # its offer hangs at the provider
+            later = at.terms.now + LOOK_AGAIN
+            at.book.put(replace(action, due_at=later, leased_until=None))
+        else:
+            at.book.put(replace(action, state=ActionState.DONE, leased_until=None))
 
 
 async def forget(world: World, action: Action) -> None:

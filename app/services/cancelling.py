@@ -11,6 +11,7 @@ from datetime import timedelta
 from app.domain.absorb import absorb
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import (
+    STANDS,
     CancelRequest,
     Choice,
     Departing,
@@ -33,19 +34,22 @@ from app.domain.notices import Notice
 from app.domain.reasons import feedback_of
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from app.ports.store import Conflict
 from app.ports.world import World
+from app.services.accepting import give_up_waiting
 from app.services.alarms import alert
 from app.services.audit import audit
 from app.services.books import Touched, account_terms, load_touched, write
 from app.services.cancel_letters import plan_confirmation
 from app.services.cancel_settling import finish, settle, settlements
-from app.services.customer_desk import customer_desk
+from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.exits import ExitDesk, exit_desk
 
 RECEIPT_KEPT = timedelta(days=30)  # a session's token shows the receipt so long after the end
 BY_WORKERS_AFTER = timedelta(minutes=1)  # what is carried out in the request is theirs after that
 AT_MOST_AT_ONCE = 3  # invoices settled while the customer waits; more are left to the workers
 STOPPED = "the customer cancelled"
+TAKEN_BACK = "taken_back"  # in an action: the provider heard of the end after it was taken back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,8 @@ async def confirm(
     session was saved or abandoned. A provider without an answer leaves the session `cancelling`;
     the workers go on.
     """
+    if session.state is SessionState.APPLYING:
+        await give_up_waiting(world, session)
     async with exit_desk(world, session) as at:
         if at.request is not None:
             return _once(at.request, choice)
@@ -139,11 +145,12 @@ def _asked(at: ExitDesk, told: Preview, key: str) -> tuple[CancelRequest, list[A
         feedback=feedback_of(session.reason, {row.id: row for row in at.flow.reasons}),
         language=session.language,
     )
+    request = _instead(at, request)
     at.book.put(request)
     moved = session.moved(SessionState.CANCELLING, at=now)
     kept = max(moved.expires_at, request.ends_at + RECEIPT_KEPT)
     at.book.put(replace(moved, request_id=request.request_id, outcome_key=key, expires_at=kept))
-    if request.choice is Choice.NOW:
+    if request.ends_at <= now:
         for case in list(at.book.all(Case, subscription_id=request.subscription_id)):
             close_case(at.book, case, CaseState.STOPPED, STOPPED, at.terms)
     todo = [_cancel_action(request), *settlements(at.book, request, at.terms)]
@@ -152,6 +159,13 @@ def _asked(at: ExitDesk, told: Preview, key: str) -> tuple[CancelRequest, list[A
     plan_confirmation(at.book, request, at.terms)
     at.note(EvidenceKind.CANCELLED, request.request_id, **_shown(told))
     return request, todo
+
+
+def _instead(at: ExitDesk, request: CancelRequest) -> CancelRequest:
+    """The request in the place of one that stands already, made at the provider while this session
+    was open: one stands for a subscription, and the newest word counts."""
+    former = standing_request(at.book.all(CancelRequest), request.subscription_id)
+    return request if former is None else replace(request, request_id=former.request_id)
 
 
 def _cancel_action(request: CancelRequest) -> Action:
@@ -191,19 +205,19 @@ async def cancel(world: World, action: Action) -> None:
     """Let the provider end the subscription as the customer was told.
 
     Safe to repeat: calls carry keys made of the request, and one ended already is fine. What the
-    provider then shows is absorbed as any other report.
+    provider then shows is absorbed as any other report. What the customer took back while the
+    provider was told is taken back there too.
     """
-    request = await _request_of(world, action)
-    touched = Touched(subscriptions={request.subscription_id} if request else set())
+    named = await _request_of(world, action)
+    touched = Touched(subscriptions={named.subscription_id} if named else set())
     async with customer_desk(world, action, touched) as at:
-        if at is None:
-            return
-        if request is None or request.state is not RequestState.ASKED:
-            at.done("there is nothing to ask for any more")
-            if request is not None:  # the provider's own report was faster
-                await finish(at, request)
+        request = await _still_to_tell(at) if at is not None else None
+        if at is None or request is None:
             return
         account, now = at.terms.account, at.terms.now
+    if request.state is RequestState.UNDONE:
+        await _take_back(world, action, account, request)
+        return
     # A provider that was away beyond the end has begun another period: that one nobody asked for.
     over = request.choice is Choice.NOW or request.ends_at <= now
     try:
@@ -219,16 +233,57 @@ async def cancel(world: World, action: Action) -> None:
         return
     notices = await _read(world, account, request, "cancel")
     async with customer_desk(world, action, touched, after_the_deed=True) as at:
-        if at is None:
-            return
-        for notice in notices:
-            absorb(at.book, notice, at.terms)
-        at.done()
-        asked = at.book.get(CancelRequest, request.request_id) or request
-        if asked.state is RequestState.ASKED:
-            state = RequestState.ENDED if over else RequestState.STANDING
-            at.book.put(asked.moved(state, at=at.terms.now))
-        await finish(at, asked)
+        if at is not None:
+            await _heard(at, request, notices, over=over)
+
+
+async def _still_to_tell(at: CustomerDesk) -> CancelRequest | None:
+    """The request that the provider is to hear of, or whose end it heard of too late; with None
+    the action is done."""
+    request = at.book.get(CancelRequest, at.action.subject)
+    if request is not None and request.state is RequestState.ASKED:
+        return request
+    if request is not None and _was_taken_back(request, at.action):
+        return request
+    at.done("there is nothing to ask for any more")
+    if request is not None:  # the provider's own report was faster
+        await finish(at, request)
+    return None
+
+
+async def _heard(
+    at: CustomerDesk, request: CancelRequest, notices: list[Notice], *, over: bool
+) -> None:
+    asked = at.book.get(CancelRequest, request.request_id) or request
+    if asked.state is RequestState.UNDONE and not over:
+        data = {**(at.action.data or {}), TAKEN_BACK: True}
+        at.book.put(replace(at.action, due_at=at.terms.now, leased_until=None, data=data))
+        return
+    for notice in notices:
+        absorb(at.book, notice, at.terms)
+    at.done()
+    asked = at.book.get(CancelRequest, request.request_id) or request
+    if asked.state is RequestState.ASKED:
+        state = RequestState.ENDED if over else RequestState.STANDING
+        at.book.put(asked.moved(state, at=at.terms.now))
+    await finish(at, asked)
+
+
+def _was_taken_back(request: CancelRequest, action: Action) -> bool:
+    """Whether the provider was told of an end that the customer had taken back by then."""
+    return request.state is RequestState.UNDONE and TAKEN_BACK in (action.data or {})
+
+
+async def _take_back(
+    world: World, action: Action, account: ProviderAccount, request: CancelRequest
+) -> None:
+    key = f"{request.request_id}:undo-late"
+    await world.payments.uncancel(account, request.subscription_id, key=key)
+    touched = Touched(subscriptions={request.subscription_id})
+    async with customer_desk(world, action, touched, after_the_deed=True) as at:
+        if at is not None:
+            at.done()
+            await finish(at, request)
 
 
 async def _refused(
@@ -273,7 +328,8 @@ async def uncancel(
 ) -> CancelRequest:
     """Take a cancellation back before the end. Repeated it does nothing more.
 
-    Raises `UnknownRequest` where none was made, and `IllegalMove` where it has ended. Whoever
+    Raises `UnknownRequest` where none was made, `IllegalMove` where it has ended, and `Conflict`
+    where the provider was told of the end at this very moment: it is then repeated. Whoever
     cancelled at the provider's own portal may take it back here too.
     """
     request = await _latest(world, merchant_id, account_id, subscription_id)
@@ -291,6 +347,10 @@ async def uncancel(
         touched = Touched(customers=who, subscriptions={subscription_id})
         book = await load_touched(tx, request.account_id, touched)
         terms = await account_terms(tx, world, merchant_id, request.account_id)
+        asked = book.get(CancelRequest, request.request_id) or request
+        moved = asked.state is not request.state and asked.state in STANDS
+        if moved:  # the provider was told of the end just now
+            raise Conflict("the cancellation moved while it was taken back")
         for notice in notices:
             absorb(book, notice, terms)
         asked = book.get(CancelRequest, request.request_id) or request

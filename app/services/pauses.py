@@ -1,10 +1,11 @@
 """A pause that an offer made: told of before it ends, and ended by us on the day that was told."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.actions import Action, ActionState
+from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.changes import Pause, Resume, read_change
 from app.domain.merchants import ProviderAccount
 from app.domain.redemptions import Redemption, RedemptionState, RedemptionStep, StepState
@@ -18,20 +19,28 @@ from app.services.occasions import Occasion
 from app.services.reminders import tell_customer
 
 PAUSED_BY = frozenset({"active", "paused"})
+LOOK_AGAIN = timedelta(days=1)
 
 
 async def end_pause(world: World, action: Action) -> None:
     """Resume what the offer paused, at the price it had; a new period begins and is charged.
 
-    Safe to repeat: what runs already, has ended or was never paused is left. A charge that is
-    refused leaves the subscription past due, like any renewal. Raises what `Payments` raises.
+    Safe to repeat: what runs already, has ended or was never paused is left. Who has cancelled
+    since is not charged for another period: it is looked at daily, for that may be taken back. A
+    charge that is refused leaves the subscription past due, like any renewal. Raises what
+    `Payments` raises.
     """
     async with world.store.transaction(action.merchant_id) as tx:
         redemption, pause, account = await _paused(tx, action.subject)
+        leaves = redemption is not None and await _leaves(tx, redemption)
     if redemption is not None and pause is not None:
         resume = Resume(anew=True, collection=pause.collection)
         standing = await world.payments.read_standing(account, redemption.subscription_id)
-        if standing.status in PAUSED_BY and not resume.stands_in(standing):
+        waits = standing.status in PAUSED_BY and not resume.stands_in(standing)
+        if waits and (leaves or standing.ends):
+            await _look_later(world, action)
+            return
+        if waits:
             await world.payments.change(
                 account,
                 redemption.subscription_id,
@@ -41,6 +50,21 @@ async def end_pause(world: World, action: Action) -> None:
             )
     async with world.store.transaction(action.merchant_id) as tx:
         await tx.save([replace(action, state=ActionState.DONE, leased_until=None)])
+
+
+async def _leaves(tx: Transaction, redemption: Redemption) -> bool:
+    """Whether somebody has cancelled what is paused, and has not taken it back."""
+    await tx.lock(redemption.account_id, [redemption.customer_id or redemption.subscription_id])
+    about = {"account_id": redemption.account_id, "subscription_id": redemption.subscription_id}
+    found = await tx.find(CancelRequest, where=about)
+    return any(request.state is not RequestState.UNDONE for request in found)
+
+
+async def _look_later(world: World, action: Action) -> None:
+    later = world.clock.now() + LOOK_AGAIN
+    async with world.store.transaction(action.merchant_id) as tx:
+        why = "it was cancelled"
+        await tx.save([replace(action, due_at=later, leased_until=None, note=why)])
 
 
 async def tell_of_resuming(world: World, action: Action) -> None:

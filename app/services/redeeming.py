@@ -221,6 +221,8 @@ async def _write_down(world: World, work: Work, seen: Seen, why: str | None) -> 
         redemption, book = await _opened(tx, work.redemption.redemption_id)
         steps_now = list(book.all(RedemptionStep))
         step = next((s for s in steps_now if work.step and s.number == work.step.number), None)
+        if redemption.state not in AT_WORK:
+            return redemption
         if step is None or work.step is None or step.state is not work.step.state:
             return redemption
         moved = _moved(redemption, step, seen, why, steps_now, now)

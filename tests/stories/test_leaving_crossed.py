@@ -1,0 +1,217 @@
+"""What crosses a leaving: an offer that waits, a pause that ends, a cancellation made elsewhere,
+one taken back at the same moment. The customer's newest word counts, and nothing is lost."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.domain.actions import Action, ActionKind
+from app.domain.cancellations import CancelRequest, RequestState
+from app.domain.redemptions import Redemption, RedemptionState
+from app.services import cancelling, pauses
+from tests.stories.cards import APPROVES
+from tests.stories.leaving import Door, Leaver, open_door
+from tests.stories.looks import Person
+from tests.stories.stage import PRICE, Stage
+
+pytestmark = pytest.mark.anyio
+HALF = {"kind": "discount", "percent": 50, "months": 3}
+REST = {"kind": "pause", "months": 1}
+
+
+@pytest.fixture
+async def door(stage: Stage) -> AsyncIterator[Door]:
+    opened = await open_door(stage)
+    async with opened.client:
+        yield opened
+
+
+async def offering(door: Door, offer: dict[str, Any]) -> None:
+    """The merchant's flow makes this offer."""
+    steps = [
+        {"id": "why", "kind": "survey"},
+        {"id": "offer", "kind": "offer", "offer": offer},
+        {"id": "confirm", "kind": "confirm"},
+        {"id": "done", "kind": "success"},
+    ]
+    flow = {"place": "DE", "steps": steps, "immediately": True}
+    path = "/v1/cancel-flows/default"
+    put = await door.asks("PUT", path, door.backend(), flow)
+    assert put.status_code == 200, put.text
+    done = await door.asks("POST", f"{path}/publish", door.backend(), {"version": 1})
+    assert done.status_code == 200, done.text
+
+
+async def accepting(door: Door, person: Person, *, away: bool = False) -> Leaver:
+    """Somebody who has accepted what was offered; `away`: the provider goes after the claim."""
+
+    async def goes() -> None:
+        door.stage.fuse.away = True
+
+    leaver = await door.opens(person)
+    await leaver.does("answer", step="why")
+    if away:
+        door.stage.fuse.arm(10, goes)
+    answer = await leaver.asks("accept", {"step": "offer"}, **{"Idempotency-Key": "a"})
+    assert answer.status_code in {200, 202}, answer.text
+    leaver.seen |= answer.json()
+    return leaver
+
+
+async def test_who_does_not_pay_for_the_year_they_accepted_may_leave(door: Door) -> None:
+    # given a year that was accepted, and waits for a card that refuses
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await offering(door, {"kind": "annual", "to": {_price(stage, person): _year(stage)}})
+    stage.program(person.method, {"kind": "decline", "code": "insufficient_funds"})
+    leaver = await accepting(door, person)
+    assert leaver.seen["state"] == "applying"
+
+    # when they leave all the same
+    await leaver.does("close")
+    receipt = await (await door.opens(person)).leaves("period_end")
+
+    # then they have left, and nothing is left of the year that could be paid
+    (redemption,) = await stage.find(Redemption)
+    there = stage.there(f"subscriptions/{person.subscription}")
+    assert redemption.state is RedemptionState.FAILED
+    assert (receipt["state"], there["cancel_at_period_end"]) == ("standing", True)
+    assert (there["pending_update"], _open_invoices(stage, person)) == (None, [])
+
+
+async def test_an_offer_that_hangs_for_days_keeps_nobody_from_leaving(door: Door) -> None:
+    # given an offer that was claimed, and a provider that went away before its part of it
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await offering(door, HALF)
+
+    leaver = await accepting(door, person, away=True)
+    assert leaver.seen["state"] == "applying"
+
+    # when it is back after the session's day is over
+    await stage.passes(hours=25)
+    stage.fuse.away = False
+    await stage.passes(hours=3)
+
+    # then the offer was applied, and whoever wants to leave now may
+    (redemption,) = await stage.find(Redemption)
+    assert redemption.state is RedemptionState.APPLIED
+    again = await door.opens(person)
+    assert (await again.leaves("period_end"))["state"] == "standing"
+
+
+async def test_an_offer_that_a_person_must_look_at_keeps_nobody_from_leaving(door: Door) -> None:
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await offering(door, HALF)
+
+    leaver = await accepting(door, person, away=True)
+    stage.fuse.away = False
+    (redemption,) = await stage.find(Redemption)
+    parked = redemption.moved(RedemptionState.PARKED, at=stage.now, reason="half done")
+    async with stage.world.store.transaction(stage.merchant.merchant_id) as tx:
+        await tx.save([parked])
+
+    assert (await leaver.looks())["state"] == "open"
+    assert (await leaver.leaves("period_end"))["state"] == "standing"
+
+
+async def test_a_pause_of_somebody_who_left_is_not_ended_with_a_charge(door: Door) -> None:
+    # given a pause, and its customer's word that no provider has heard yet
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await offering(door, REST)
+    await accepting(door, person)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    stage.fuse.arm(8, goes)
+    assert (await leaver.leaves("now"))["state"] == "asked"
+    stage.fuse.away = False
+
+    # when the day comes on which it would have gone on
+    (ends,) = [row for row in await stage.find(Action) if row.kind is ActionKind.END_PAUSE]
+    stage.turns_to(ends.due_at)
+    await pauses.end_pause(stage.world, ends)
+
+    assert stage.there(f"subscriptions/{person.subscription}")["status"] == "paused"
+    assert _paid(stage, person) == [PRICE]
+
+
+async def test_who_cancels_here_after_the_portal_has_one_cancellation(door: Door) -> None:
+    # given a page that is open while they cancel at the provider's portal
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+    path = f"subscriptions/{person.subscription}"
+    stage.call(path, cancel_at_period_end="true")
+    await stage.passes(hours=1)
+
+    # when they say it here too, and take it back
+    receipt = await leaver.leaves("period_end")
+    back = f"/v1/subscriptions/{person.subscription}/uncancel"
+    undone = await door.asks("POST", back, leaver.headers)
+    await stage.passes(days=35)
+
+    # then nothing stands any more, and the renewal is theirs to pay
+    assert (receipt["state"], undone.json()["state"]) == ("standing", "undone")
+    assert {row.state for row in await stage.find(CancelRequest)} == {RequestState.UNDONE}
+    assert _paid(stage, person) == [PRICE, PRICE]
+    assert await stage.alerts() == []
+
+
+@pytest.mark.parametrize("point", [2, 5, 6, 8], ids=lambda n: f"point {n}")
+async def test_what_is_taken_back_while_the_provider_is_told_stays_taken_back(
+    door: Door, point: int
+) -> None:
+    # given a word that the provider has not heard yet
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    stage.fuse.arm(8, goes)
+    assert (await leaver.leaves())["state"] == "asked"
+    stage.fuse.away = False
+
+    # when a worker tells it, and at some point of that the customer takes it back
+    async def back() -> None:
+        path = f"/v1/subscriptions/{person.subscription}/uncancel"
+        answer = await door.asks("POST", path, leaver.headers)
+        assert answer.json()["state"] == "undone", answer.text
+
+    (told,) = [row for row in await stage.find(Action) if row.kind is ActionKind.CANCEL]
+    stage.fuse.arm(point, back)
+    await cancelling.cancel(stage.world, told)
+    await stage.passes(hours=1)
+
+    there = stage.there(f"subscriptions/{person.subscription}")
+    assert {row.state for row in await stage.find(CancelRequest)} == {RequestState.UNDONE}
+    assert (there["cancel_at_period_end"], there["cancel_at"]) == (False, None)
+
+
+def _price(stage: Stage, person: Person) -> str:
+    there = stage.there(f"subscriptions/{person.subscription}")
+    return str(there["items"]["data"][0]["price"]["id"])
+
+
+def _year(stage: Stage) -> str:
+    return stage.price("year", "usd", PRICE * 10)
+
+
+def _invoices(stage: Stage, person: Person) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stage.there("invoices", customer=person.customer)["data"]
+    return found
+
+
+def _paid(stage: Stage, person: Person) -> list[int]:
+    return [one["amount_paid"] for one in _invoices(stage, person) if one["amount_paid"]]
+
+
+def _open_invoices(stage: Stage, person: Person) -> list[str]:
+    return [one["id"] for one in _invoices(stage, person) if one["status"] == "open"]
