@@ -33,6 +33,7 @@ from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
 from app.mail.mailbox import FolderMailbox
 from app.pages.embed import embed_router
+from app.pages.leaving import leaving_router
 from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
 from app.pages.operator.router import operator_router
@@ -99,6 +100,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 service.world, service.intake, body_limit=settings.webhook_body_limit
             )
             app.include_router(links_router(service.world))
+            app.include_router(leaving_router(service.world))
             app.include_router(unsubscribe_router(service.world))
             app.include_router(previews_router(service.world))
             has_mailbox = settings.mailbox_dir is not None

@@ -20,6 +20,7 @@ from app.services.customer_tokens import origins_of
 from app.services.exits import session_of
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{43}")
+CURRENT = "current"  # whoever has only the token says so
 MOST_ATTRIBUTES, LONGEST_NAME, LONGEST_VALUE = 20, 40, 500
 BEARER = HTTPBearer(
     scheme_name="SessionToken",
@@ -78,7 +79,7 @@ async def insider(
     """The session of the token and of the path. A token of another session is refused as one that
     does not exist is: nobody learns which."""
     named = request.path_params.get("session_id")
-    session = await _session(world, credentials, named)
+    session = await _session(world, credentials, None if named == CURRENT else named)
     if session is None:
         raise _refused()
     keep_pace(request, session.account_id, session.customer_id)
