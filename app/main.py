@@ -38,6 +38,7 @@ from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
 from app.pages.operator.router import operator_router
 from app.pages.previews import letters_router, previews_router
+from app.pages.shop import shop_router
 from app.pages.unsubscribe import unsubscribe_router
 from app.wiring import build_service, configure_logging
 
@@ -108,6 +109,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             if settings.mailbox_dir:
                 app.include_router(mailbox_router(FolderMailbox(settings.mailbox_dir)))
                 app.include_router(letters_router(service.world))
+                app.include_router(shop_router(service.world))
             yield
 
     return lifespan

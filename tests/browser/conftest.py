@@ -204,8 +204,14 @@ def an_app_with_a_banner(language: str, *, at: str = "", who: str = "cus_1") -> 
 
 
 def _served(app: FastAPI) -> Iterator[str]:
+    return served_at(lambda _: app)
+
+
+def served_at(make: Callable[[str], FastAPI]) -> Iterator[str]:
+    """Serve the app that `make` builds for its URL, until the iterator goes on."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        app = make(f"http://127.0.0.1:{listening.getsockname()[1]}")
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         listening.listen()

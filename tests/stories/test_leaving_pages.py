@@ -38,9 +38,9 @@ def seen(page: httpx.Response) -> str:
     return re.sub(r"[ \n]+", " ", unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
-async def opened_page(door: Door, **person: str) -> str:
+async def opened_page(door: Door, *, locale: str | None = None) -> str:
     """The path of a new customer's page, as the API names it."""
-    leaver = await door.opens(await door.stage.subscriber(APPROVES, **person))
+    leaver = await door.opens(await door.stage.subscriber(APPROVES, locale=locale))
     return str(leaver.seen["page"].removeprefix(door.stage.world.public_url))
 
 

@@ -284,8 +284,8 @@ button:hover,a:hover{opacity:.9}
     }
 
     gone() {
-      this.remove();
       this.tell("close", {});
+      this.remove();
     }
   }
 
