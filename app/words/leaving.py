@@ -96,7 +96,7 @@ def confirmed(request: CancelRequest, tongue: Tongue, state: SessionState) -> li
     for row in request.invoices:
         key = f"confirm.{'owed' if row['outcome'] == 'still_due' else 'forgiven'}"
         said.append(tongue.money(key, row["amount_minor"], row["currency"]))
-    return [*said, tongue.say("done.mail")]
+    return said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from app.config import Settings
 from app.domain.evidence import Evidence
 from app.domain.flows import FlowStep, StepKind
-from app.domain.merchants import Merchant, ProviderAccount
+from app.domain.merchants import Merchant, ProviderAccount, Scope
 from app.domain.policies import Policy
 from app.main import create_app
 from app.pages.headers import DESK, page
@@ -23,7 +23,7 @@ from app.pages.shop import shop_router
 from app.ports.world import World
 from app.providers.stripe.client import StripePayments
 from app.sealing import AesGcmSealer, KeyedTokens
-from app.services import customer_tokens, merchants
+from app.services import api_keys, customer_tokens, merchants
 from app.services.backfill import backfill_subscriptions
 from app.services.cancel_opening import Wish, open_session
 from app.services.exits import SessionView
@@ -53,6 +53,7 @@ class Shelf:
         self.world, self.sandbox, self.origins = world, sandbox, origins
         self._making = asyncio.Lock()
         self._known: tuple[Merchant, ProviderAccount] | None = None
+        self.keys: dict[str, str] = {}
 
     async def merchant(self) -> tuple[Merchant, ProviderAccount]:
         async with self._making:
@@ -70,7 +71,7 @@ class Shelf:
             live=False,
             api_base=self.sandbox.url,
         )
-        await customer_tokens.create(
+        signs, secret = await customer_tokens.create(
             self.world,
             made.merchant_id,
             account_id=account.account_id,
@@ -79,6 +80,15 @@ class Shelf:
             public_key=None,
             actor="test",
         )
+        scopes = (Scope.SESSIONS_WRITE,)
+        _, key = await api_keys.create_key(
+            self.world, merchant_id=made.merchant_id, name="backend", scopes=scopes, actor="test"
+        )
+        self.keys = {
+            "HOLDFAST_KEY": key,
+            "HOLDFAST_TOKEN_KEY": signs.key_id,
+            "HOLDFAST_TOKEN_SECRET": secret or "",
+        }
         return made, account
 
     async def leaver(self, language: str, *, owes: bool = False) -> tuple[SessionView, str]:
@@ -112,8 +122,6 @@ class Shelf:
         item = {"items[0][price]": price["id"], "customer": customer["id"]}
         more = {"collection_method": "send_invoice", "days_until_due": 30} if owes else {}
         made = self._posts("subscriptions", **item, **more)
-        if owes:
-            self._posts(f"invoices/{made['latest_invoice']}/finalize")
         return str(made["id"])
 
     def _posts(self, path: str, **params: Any) -> Json:
@@ -155,7 +163,13 @@ def _looks(app: FastAPI, shelf: Shelf) -> None:
     async def somebody(language: str, owes: bool = False) -> Response:
         view, token = await shelf.leaver(language, owes=owes)
         told = {"token": token, "id": view.session.session_id}
-        return JSONResponse(told | {"subscription": view.session.subscription_id})
+        who = {"customer": view.session.customer_id}
+        return JSONResponse(told | who | {"subscription": view.session.subscription_id})
+
+    @app.get("/look/keys")
+    async def keys() -> Response:
+        await shelf.merchant()
+        return JSONResponse(shelf.keys)
 
     @app.get("/look/evidence/{session_id}")
     async def evidence(session_id: str) -> Response:

@@ -1,121 +1,20 @@
 """Somebody leaves in a real browser: the widget in a merchant's app, and the page without it."""
 
-import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 import pytest
-from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
-from starlette.responses import Response
+from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import _picture, served_at
-from tests.browser.leaving import QUOTE, a_service, an_app
+from tests.browser.conftest import _picture
+from tests.browser.leavers import Town, press, shows, told
+from tests.browser.leaving import QUOTE
 from tests.browser.test_pages import LUMINANCE, TARGET
-from tests.sandbox.stand import serve
 
 Json = dict[str, Any]
 WIDTHS = (320, 768, 1280)
 MOST_TABS = 10
-FAR = 30_000
-
-
-@dataclass
-class Town:
-    """A service at `url`, a merchant's app at `app`, and windows to look at them."""
-
-    url: str
-    app: str
-    contexts: Callable[..., BrowserContext]
-    pages: list[Page]
-
-    def leaver(self, language: str = "en", **how: Any) -> Json:
-        """Somebody new with a session open."""
-        answer = httpx.get(f"{self.url}/look/leaver/{language}", params=how, timeout=FAR)
-        assert answer.status_code == 200, answer.text
-        made: Json = answer.json()
-        return made
-
-    def evidence(self, leaver: Json) -> list[str]:
-        answer = httpx.get(f"{self.url}/look/evidence/{leaver['id']}")
-        assert answer.status_code == 200, answer.text
-        kinds: list[str] = answer.json()
-        return kinds
-
-    def window(self, url: str, *, width: int = 768, scheme: str = "light", **how: Any) -> Page:
-        page = self.contexts(**how).new_page()
-        self.pages.append(page)
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.goto(url)
-        return page
-
-    def inline(self, leaver: Json, *, language: str = "en", **how: Any) -> Page:
-        """The app with the widget in its page."""
-        about = urlencode({"token": leaver["token"], "language": language})
-        return self.window(f"{self.app}/app?{about}", **how)
-
-    def modal(self, leaver: Json, options: Json | None = None, **how: Any) -> Page:
-        """The app after its button was pressed."""
-        told = {"token": leaver["token"], "options": json.dumps(options or {})}
-        page = self.window(f"{self.app}/app?{urlencode(told)}", **how)
-        page.click("#open")
-        return page
-
-    def hosted(self, leaver: Json, path: str = "", **how: Any) -> Page:
-        return self.window(f"{self.url}/c/{leaver['token']}{path}", **how)
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[str, str]]:
-    """The service and the app, each on a port of its own, before a sandbox."""
-    with ExitStack() as closing, ExitStack() as apps:
-        sandbox = closing.enter_context(serve())
-        elsewhere = FastAPI()
-        there = served_at(lambda _: elsewhere)
-        app = next(there)
-        service = served_at(lambda url: a_service(sandbox, url, app))
-        url = next(service)
-
-        @elsewhere.get("/app")
-        async def shows(token: str, language: str = "en", options: str = "") -> Response:
-            told = json.loads(options) if options else None
-            return an_app(url, token, language=language, options=told)
-
-        apps.callback(next, there, None)
-        apps.callback(next, service, None)
-        yield url, app
-        httpx.post(f"{url}/look/over")
-
-
-@pytest.fixture
-def town(
-    served: tuple[str, str], contexts: Callable[..., BrowserContext], chromium: Browser
-) -> Iterator[Town]:
-    found = Town(*served, contexts, [])
-    yield found
-    for page in found.pages:
-        page.close()
-
-
-def press(page: Page, label: str) -> None:
-    page.get_by_role("button", name=label, exact=True).click()
-
-
-def shows(page: Page, heading: str) -> Locator:
-    found = page.get_by_role("heading", name=heading, exact=True)
-    expect(found).to_be_visible()
-    return found
-
-
-def told(page: Page) -> list[list[str]]:
-    found: list[list[str]] = page.evaluate("told")
-    return found
 
 
 DONE = "Your subscription is cancelled"
@@ -302,19 +201,6 @@ def test_without_the_service_it_says_so_and_tries_again(town: Town, language: st
     retry.click()
 
     shows(page, "Why are you leaving?")
-
-
-def test_what_it_says_without_the_service_is_what_it_says_with_it() -> None:
-    from app.domain.languages import LANGUAGES
-    from app.pages.embed import WIDGET
-    from app.words.leaving import every_phrase
-
-    source = WIDGET.decode()
-
-    for language in LANGUAGES:
-        words = every_phrase(language)
-        row = f'{language[:2]}: ["{words["trouble.heading"]}", "{words["trouble.again"]}"]'
-        assert row in source
 
 
 def test_without_the_script_the_link_inside_leads_to_the_page(town: Town) -> None:
