@@ -287,6 +287,10 @@ def places() -> Iterator[tuple[str, str]]:
             told = json.loads(options) if options else None
             return an_app(url, token, language=language, options=told)
 
+        @elsewhere.get("/guide")
+        async def says(html: str) -> Response:
+            return HTMLResponse(html)
+
         apps.callback(next, there, None)
         apps.callback(next, service, None)
         yield url, app
@@ -299,8 +303,8 @@ def town(
 ) -> Iterator[Town]:
     found = Town(*places, contexts, [])
     yield found
-    for page in found.pages:
-        page.close()
+    for each in found.pages:
+        each.close()
 
 
 def _goes(page: Page, site: Site, path: str) -> None:
