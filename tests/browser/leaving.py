@@ -169,7 +169,8 @@ def _looks(app: FastAPI, shelf: Shelf) -> None:
     @app.get("/look/keys")
     async def keys() -> Response:
         await shelf.merchant()
-        return JSONResponse(shelf.keys)
+        now = {"NOW": str(shelf.world.clock.now().timestamp())}
+        return JSONResponse(shelf.keys | now)
 
     @app.get("/look/evidence/{session_id}")
     async def evidence(session_id: str) -> Response:
