@@ -19,16 +19,17 @@ from app.pages.views import Page
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Conflict, StoreUnavailable
 from app.ports.world import World
-from app.services import cancel_letters, cancel_sessions, cancelling
+from app.services import accepting, cancel_letters, cancel_sessions, cancelling
 from app.services.cancel_sessions import NotAsked, Said
 from app.services.exits import UnknownSession, session_of
+from app.services.redemptions import OfferRefused
 
 RETRY_AFTER_SECONDS = 30
 NO_ANSWER = (
     ProviderUnavailable, ProviderRefused, AccountRefused, StoreUnavailable, Conflict,
 )  # fmt: skip
 OVER = (UnknownSession, cancelling.UnknownRequest, cancel_letters.UnknownReceipt)
-REFUSED = (IllegalMove, NotAsked)
+REFUSED = (IllegalMove, NotAsked, OfferRefused)
 Form = Mapping[str, str]
 TOKEN = re.compile(r"[0-9A-Za-z_-]{43}")
 Shown = Callable[[World, CancelSession], Awaitable[Page | Response]]
@@ -53,6 +54,11 @@ async def _decline(world: World, session: CancelSession, form: Form) -> object:
     return await cancel_sessions.decline(world, session, form.get("step", ""))
 
 
+async def _accept(world: World, session: CancelSession, form: Form) -> object:
+    key = f"page:{session.session_id}"
+    return await accepting.accept(world, session, form.get("step", ""), key=key)
+
+
 async def _confirm(world: World, session: CancelSession, form: Form) -> object:
     asked = form.get("choice")
     choice = Choice(asked) if asked in set(Choice) else None
@@ -71,6 +77,7 @@ async def _uncancel(world: World, session: CancelSession, form: Form) -> object:
 # What may be pressed. Each leads back to the page, which then shows what came of it.
 DEEDS: Mapping[str, Done] = {
     "answer": _answer,
+    "accept": _accept,
     "decline": _decline,
     "confirm": _confirm,
     "close": _close,

@@ -206,7 +206,7 @@ button:hover,a:hover{opacity:.9}
       const pair = make("div", { className: "pair" }, leave);
       const keep = this.button(w.keep, () => this.act("close"), "plain");
       if (screen.name !== "offer") return [pair, this.question(step, screen.name), keep];
-      pair.append(this.button(w["offer.accept"], () => this.act("accept", { offer_id: step.offer?.id || step.id })));
+      pair.append(this.button(w["offer.accept"], () => this.act("accept", { step: step.id })));
       return [pair, this.button(w["offer.decline"], () => this.act("decline", { step: step.id }), "plain"), keep];
     }
 
