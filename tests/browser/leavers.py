@@ -72,3 +72,20 @@ def shows(page: Page, heading: str) -> Locator:
 def told(page: Page) -> list[list[str]]:
     found: list[list[str]] = page.evaluate("told")
     return found
+
+
+LOOK = """node => {
+  const { color, backgroundColor, fontSize, fontWeight, borderColor } = getComputedStyle(node);
+  return [color, backgroundColor, fontSize, fontWeight, borderColor];
+}"""
+
+
+def box_of(button: Locator) -> dict[str, float]:
+    box = button.bounding_box()
+    assert box is not None
+    return {name: box[name] for name in ("x", "y", "width", "height")}
+
+
+def look_of(button: Locator) -> list[str]:
+    found: list[str] = button.evaluate(LOOK)
+    return found
