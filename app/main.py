@@ -33,10 +33,12 @@ from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
 from app.mail.mailbox import FolderMailbox
 from app.pages.embed import embed_router
+from app.pages.leaving import leaving_router
 from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
 from app.pages.operator.router import operator_router
 from app.pages.previews import letters_router, previews_router
+from app.pages.shop import shop_router
 from app.pages.unsubscribe import unsubscribe_router
 from app.wiring import build_service, configure_logging
 
@@ -99,6 +101,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 service.world, service.intake, body_limit=settings.webhook_body_limit
             )
             app.include_router(links_router(service.world))
+            app.include_router(leaving_router(service.world))
             app.include_router(unsubscribe_router(service.world))
             app.include_router(previews_router(service.world))
             has_mailbox = settings.mailbox_dir is not None
@@ -106,6 +109,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             if settings.mailbox_dir:
                 app.include_router(mailbox_router(FolderMailbox(settings.mailbox_dir)))
                 app.include_router(letters_router(service.world))
+                app.include_router(shop_router(service.world))
             yield
 
     return lifespan

@@ -13,6 +13,7 @@ from app.domain.reasons import said
 from app.domain.sessions import CancelSession, SessionState
 from app.services.cancel_sessions import Said
 from app.services.exits import SessionView
+from app.words.leaving import Tongue, choice_named, foretold, screen_of
 
 PlainText = Annotated[str, Field(max_length=2000, pattern=r"^[^\u0000-\u0008\u000b-\u001f]*$")]
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\u0000-\u001f\u007f]+$")]
@@ -103,9 +104,11 @@ class OpenInvoiceOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What one end would do."""
+    """What one end would do. `label` stands on the button, `says` beside it."""
 
     choice: Choice
+    label: str = Field(description="In the session's language.")
+    says: list[str] = Field(description="What is told of it, in the session's language.")
     access_until: datetime
     currency: str
     owed_minor: int = Field(description="Still to be paid.")
@@ -117,10 +120,12 @@ class PreviewOut(BaseModel):
     invoices: list[OpenInvoiceOut]
 
     @classmethod
-    def of(cls, told: Preview) -> "PreviewOut":
-        """A preview as it is shown."""
+    def of(cls, told: Preview, tongue: Tongue, *, alone: bool) -> "PreviewOut":
+        """A preview as it is shown; `alone`: there is no other end."""
         return cls(
             choice=told.choice,
+            label=choice_named(told, tongue, alone=alone),
+            says=foretold(told, tongue),
             access_until=told.access_until,
             currency=told.currency,
             owed_minor=told.owed_minor,
@@ -170,6 +175,25 @@ class ReceiptOut(BaseModel):
         )
 
 
+class RowOut(BaseModel):
+    """A fact with its name."""
+
+    label: str
+    value: str
+
+
+class ScreenOut(BaseModel):
+    """What to show now, in the session's language."""
+
+    name: str = Field(
+        description="The kind of the step, or of what came of the session: `done`, `undone`, "
+        "`saved`, `applying`, `closed`."
+    )
+    heading: str
+    says: list[str]
+    rows: list[RowOut] = Field(description="Of a receipt.")
+
+
 class SessionOut(BaseModel):
     """A session as it stands: the step to show and what may be done."""
 
@@ -182,7 +206,10 @@ class SessionOut(BaseModel):
     flow: str = Field(description="The flow and its version.")
     step: StepOut
     at: int = Field(description="How many steps were shown.")
-    may: list[str] = Field(description="What may be done now; `confirm` at every step.")
+    screen: ScreenOut
+    may: list[str] = Field(
+        description="What may be done now; `confirm` at every step, `uncancel` before the end."
+    )
     reason: str | None
     expires_at: datetime
     receipt: ReceiptOut | None
@@ -197,11 +224,12 @@ class OpenedOut(SessionOut):
     """A session with the token that acts in it."""
 
     token: str
+    page: str = Field(description="Where the same is done without a script. As secret as `token`.")
 
     @classmethod
-    def opened(cls, view: SessionView, token: str) -> "OpenedOut":
+    def opened(cls, view: SessionView, token: str, public_url: str) -> "OpenedOut":
         """A session as it is opened or resumed."""
-        return cls(**_fields(view), token=token)
+        return cls(**_fields(view), token=token, page=f"{public_url}/c/{token}")
 
 
 def _fields(view: SessionView) -> dict[str, Any]:
@@ -214,6 +242,7 @@ def _fields(view: SessionView) -> dict[str, Any]:
         "merchant": view.merchant_name,
         "language": session.language,
         "flow": session.flow,
+        "screen": _screen(view),
         "step": step_out(view.step, view.flow, written(session.language) or "en"),
         "at": len(session.seen),
         "may": list(view.may),
@@ -221,6 +250,18 @@ def _fields(view: SessionView) -> dict[str, Any]:
         "expires_at": session.expires_at,
         "receipt": ReceiptOut.of(view.request) if view.request else None,
     }
+
+
+def _screen(view: SessionView) -> ScreenOut:
+    tongue = tongue_of(view.session, view.time_zone, view.merchant_name)
+    shown = screen_of(view.session, view.step, view.request, tongue)
+    rows = [RowOut(label=label, value=value) for label, value in shown.rows]
+    return ScreenOut(name=shown.name, heading=shown.heading, says=shown.says, rows=rows)
+
+
+def tongue_of(session: CancelSession, time_zone: str, merchant: str = "") -> Tongue:
+    """How the customer of a session is spoken to."""
+    return Tongue(language=session.language, time_zone=time_zone, merchant=merchant)
 
 
 def step_out(step: FlowStep, flow: Flow, language: str) -> StepOut:

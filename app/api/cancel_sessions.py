@@ -18,6 +18,7 @@ from app.api.cancel_schemas import (
     ReceiptOut,
     SessionOut,
     StepIn,
+    tongue_of,
 )
 from app.api.dependencies import WorldDep
 from app.api.parameters import ProviderId
@@ -35,7 +36,14 @@ from app.services.redemptions import OfferRefused
 
 router = APIRouter(prefix="/v1/cancel-sessions", tags=["cancelling"])
 back = APIRouter(prefix="/v1/subscriptions", tags=["cancelling"])
-SessionId = Annotated[str, Path(description="`cxs_…`", pattern="^[ -~]+$", max_length=255)]
+SessionId = Annotated[
+    str,
+    Path(
+        description="`cxs_…`, or `current` for the session of the token.",
+        pattern="^[ -~]+$",
+        max_length=255,
+    ),
+]
 Key = Annotated[
     str,
     Header(
@@ -90,7 +98,7 @@ async def open_session(wish: OpenerDep, world: WorldDep, asked: OpenIn) -> Opene
     first step, and a token for all that follows."""
     with answered():
         view, token = await cancel_opening.open_session(world, _wished(wish, asked))
-    return OpenedOut.opened(view, token)
+    return OpenedOut.opened(view, token, world.public_url)
 
 
 def _wished(wish: Wish, asked: OpenIn) -> Wish:
@@ -171,7 +179,8 @@ async def preview(
     with answered():
         seen = await cancelling.outlook(world, session)
         shown = [seen.of(choice)] if choice else list(seen.previews)
-    return PreviewsOut(choices=[PreviewOut.of(told) for told in shown])
+    tongue, alone = tongue_of(session, seen.time_zone), len(seen.previews) == 1
+    return PreviewsOut(choices=[PreviewOut.of(told, tongue, alone=alone) for told in shown])
 
 
 @router.post("/{session_id}/confirm", responses=OF_EVERY_SESSION | OF_EVERY_BODY)

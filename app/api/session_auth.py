@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -20,6 +21,7 @@ from app.services.customer_tokens import origins_of
 from app.services.exits import session_of
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{43}")
+CURRENT = "current"  # whoever has only the token says so
 MOST_ATTRIBUTES, LONGEST_NAME, LONGEST_VALUE = 20, 40, 500
 BEARER = HTTPBearer(
     scheme_name="SessionToken",
@@ -49,6 +51,7 @@ async def opener(
     Of a customer nothing is taken from the request but the language: who they are, where, and
     what is said of them stands in the signed token.
     """
+    _let_refusals_be_read(request)
     told = token.credentials if token else ""
     if told.count(".") != 2:  # no JWT
         secret = key.credentials if key else ""
@@ -77,12 +80,13 @@ async def insider(
 ) -> CancelSession:
     """The session of the token and of the path. A token of another session is refused as one that
     does not exist is: nobody learns which."""
+    _let_refusals_be_read(request)
     named = request.path_params.get("session_id")
-    session = await _session(world, credentials, named)
+    session = await _session(world, credentials, None if named == CURRENT else named)
     if session is None:
         raise _refused()
     keep_pace(request, session.account_id, session.customer_id)
-    answer_origin(request, response, await origins_of(world, session.merchant_id))
+    answer_origin(request, response, await _origins(world, session))
     return session
 
 
@@ -97,6 +101,7 @@ async def undoer(
     credentials: Annotated[Credentials, Security(BEARER)],
 ) -> "api_keys.Caller | CancelSession":
     """Who wants to take a cancellation back: the merchant's backend, or who has the session."""
+    _let_refusals_be_read(request)
     told = credentials.credentials if credentials else ""
     if not TOKEN.fullmatch(told):
         secret = key.credentials if key else ""
@@ -105,7 +110,7 @@ async def undoer(
     if session is None:
         raise _refused()
     keep_pace(request, session.account_id, session.customer_id)
-    answer_origin(request, response, await origins_of(world, session.merchant_id))
+    answer_origin(request, response, await _origins(world, session))
     return session
 
 
@@ -117,6 +122,19 @@ async def _session(
 ) -> CancelSession | None:
     token = credentials.credentials if credentials else ""
     return await session_of(world, token, named) if TOKEN.fullmatch(token) else None
+
+
+def _let_refusals_be_read(request: Request) -> None:
+    """A page whose token counts no more is to learn that, not that the network failed. Whose page
+    it is nobody can tell then; a refusal says nothing of anybody."""
+    if origin := request.headers.get("origin"):
+        request.scope["allowed_origin"] = origin
+
+
+async def _origins(world: World, session: CancelSession) -> frozenset[str]:
+    """The merchant's pages, and our own: nobody else's page has our origin."""
+    here = urlsplit(world.public_url)
+    return await origins_of(world, session.merchant_id) | {f"{here.scheme}://{here.netloc}"}
 
 
 def _text(claim: Any, longest: int) -> str | None:

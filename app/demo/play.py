@@ -147,6 +147,7 @@ async def _stay(console: Console, stage: Stage, houses: Sequence[House], end: da
     for name, where in (
         ("desk", f"{stage.api}/operator"),
         ("mailbox", f"{stage.api}/demo/mailbox"),
+        ("shop", f"{stage.api}/demo/shop"),
         ("api docs", f"{stage.api}/docs"),
         ("figures", f"{stage.api}/v1/finance/recovered-revenue"),
         ("sandbox", f"{stage.sandboxes[0]}/_sandbox/status"),

@@ -54,9 +54,11 @@ TAKEN_BACK = "taken_back"  # in an action: the provider heard of the end after i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What may be chosen, the default first, and what each choice would do."""
+    """What may be chosen, the default first, and what each choice would do. `time_zone` is the
+    customer's, for the days in it."""
 
     previews: tuple[Preview, ...]
+    time_zone: str = "UTC"
 
     def of(self, choice: Choice | None) -> Preview:
         """The preview of a choice, of the default where none is named. Raises `IllegalMove`."""
@@ -85,7 +87,10 @@ async def outlook(world: World, session: CancelSession) -> Outlook:
 
 def _previews(at: ExitDesk, flow: Flow, standing: Departing) -> Outlook:
     open_to = choices(standing, immediately=flow.immediately)
-    return Outlook(previews=tuple(preview(standing, one, at.terms.now) for one in open_to))
+    return Outlook(
+        previews=tuple(preview(standing, one, at.terms.now) for one in open_to),
+        time_zone=at.terms.zone_of(at.customer).key,
+    )
 
 
 def _shown(told: Preview) -> dict[str, object]:

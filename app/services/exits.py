@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from app.domain.actions import Action, ActionKind, action_for
-from app.domain.cancellations import CancelRequest
+from app.domain.cancellations import CancelRequest, may_be_undone
 from app.domain.dunning import Case
 from app.domain.evidence import EvidenceKind, of_session
 from app.domain.flows import Flow, FlowStep, Leaving, StepKind, leaving
@@ -169,6 +169,7 @@ class SessionView:
     merchant_name: str
     answers: tuple[SurveyAnswer, ...] = ()
     request: CancelRequest | None = None
+    time_zone: str = "UTC"
 
 
 def view_of(at: ExitDesk) -> SessionView:
@@ -177,13 +178,15 @@ def view_of(at: ExitDesk) -> SessionView:
     step = at.flow.step(session.step)
     if session.state not in {SessionState.OPEN, SessionState.ABANDONED}:
         step = at.flow.steps[-1]
+    undo = at.request is not None and may_be_undone(at.request, at.terms.now)
     return SessionView(
         session=session,
         flow=at.flow,
         step=step or at.flow.steps[-2],
-        may=may(session, at.flow),
+        may=may(session, at.flow) + (("uncancel",) if undo else ()),
         plan=at.subscription.plan,
         merchant_name=at.terms.merchant.name,
         answers=tuple(at.book.all(SurveyAnswer)),
         request=at.request,
+        time_zone=at.terms.zone_of(at.customer).key,
     )

@@ -4,18 +4,21 @@
 """
 
 import asyncio
+import json
 import os
 import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
@@ -41,19 +44,22 @@ from app.pages.views import (
 from app.ports.world import World
 from app.services.me import Asker
 from app.services.payment_links import Owed
+from tests.browser.leavers import Town
+from tests.browser.leaving import a_service, an_app
 from tests.mail.letters import HOSTILE, MESSAGES, RENDERER, a_full_letter, a_mail
 from tests.pages.desk import a_desk, everything
 from tests.pages.town import NOW, At, Provider, a_town, a_view
+from tests.sandbox.stand import serve
 
 CHROMIUM = os.environ.get("HOLDFAST_CHROMIUM", "/usr/bin/chromium")
-NEEDS_AXE = "test_accessibility.py"
+NEEDS_AXE = ("test_accessibility.py", "test_leaving_accessibility.py")
 EXPECTED = re.compile(r"/favicon\.ico|status of 4\d\d .*/operator/")
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     without_axe = not os.environ.get("HOLDFAST_AXE")
-    return True if collection_path.name == NEEDS_AXE and without_axe else None
+    return True if collection_path.name in NEEDS_AXE and without_axe else None
 
 
 def all_pages() -> dict[str, Told]:
@@ -204,8 +210,14 @@ def an_app_with_a_banner(language: str, *, at: str = "", who: str = "cus_1") -> 
 
 
 def _served(app: FastAPI) -> Iterator[str]:
+    return served_at(lambda _: app)
+
+
+def served_at(make: Callable[[str], FastAPI]) -> Iterator[str]:
+    """Serve the app that `make` builds for its URL, until the iterator goes on."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        app = make(f"http://127.0.0.1:{listening.getsockname()[1]}")
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         listening.listen()
@@ -257,6 +269,42 @@ def opened(contexts: Callable[..., BrowserContext], site: Site) -> Iterator[Call
         each.close()
     # a letter names no icon, and the browser looks for one; the desk refuses with a status
     assert [words for words in said if not EXPECTED.search(words)] == []
+
+
+@pytest.fixture(scope="module")
+def places() -> Iterator[tuple[str, str]]:
+    """The service and the app, each on a port of its own, before a sandbox."""
+    with ExitStack() as closing, ExitStack() as apps:
+        sandbox = closing.enter_context(serve())
+        elsewhere = FastAPI()
+        there = served_at(lambda _: elsewhere)
+        app = next(there)
+        service = served_at(lambda url: a_service(sandbox, url, app))
+        url = next(service)
+
+        @elsewhere.get("/app")
+        async def shows(token: str, language: str = "en", options: str = "") -> Response:
+            told = json.loads(options) if options else None
+            return an_app(url, token, language=language, options=told)
+
+        @elsewhere.get("/guide")
+        async def says(html: str) -> Response:
+            return HTMLResponse(html)
+
+        apps.callback(next, there, None)
+        apps.callback(next, service, None)
+        yield url, app
+        httpx.post(f"{url}/look/over")
+
+
+@pytest.fixture
+def town(
+    places: tuple[str, str], contexts: Callable[..., BrowserContext], chromium: Browser
+) -> Iterator[Town]:
+    found = Town(*places, contexts, [])
+    yield found
+    for each in found.pages:
+        each.close()
 
 
 def _goes(page: Page, site: Site, path: str) -> None:

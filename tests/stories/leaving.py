@@ -9,6 +9,7 @@ import jwt
 from app.config import Settings
 from app.domain.merchants import Scope
 from app.main import create_app
+from app.pages.leaving import leaving_router
 from app.services import api_keys, customer_tokens
 from tests.stories.looks import Person
 from tests.stories.stage import Stage
@@ -110,6 +111,7 @@ async def open_door(stage: Stage) -> Door:
     settings = Settings(environment="demo", database_url=None, redis_url=None, smtp_url=None)
     app = create_app(settings)
     app.state.world = stage.world
+    app.include_router(leaving_router(stage.world))
     merchant = stage.merchant.merchant_id
     row, secret = await customer_tokens.create(
         stage.world,

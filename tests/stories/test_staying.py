@@ -127,3 +127,19 @@ async def test_an_offer_while_the_provider_is_away_is_applied_later(door: Door) 
     assert (await leaver.looks())["state"] == "saved"
     there = stage.there(f"subscriptions/{session.subscription_id}")
     assert len(there["discounts"]) == 1
+
+
+async def test_the_page_without_a_script_accepts_the_same_and_once(door: Door) -> None:
+    leaver = await asked(door)
+    door.client.follow_redirects = True
+    here = f"/c/{leaver.seen['token']}"
+    offer = await door.client.get(here)
+
+    first = await door.client.post(f"{here}/accept", data={"step": "half"})
+    again = await door.client.post(f"{here}/accept", data={"step": "half"})
+    late = await door.client.post(f"{here}/confirm", data={})
+
+    assert offer.text.index("Cancel now") < offer.text.index("Accept the offer")
+    assert "Thank you for staying" in first.text
+    assert first.text == again.text == late.text
+    assert len(await door.stage.find(Redemption)) == 1

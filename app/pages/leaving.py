@@ -1,0 +1,192 @@
+"""`/c/{token}`: to leave without a script. Looking changes nothing, pressing counts once."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from app.domain.cancellations import Choice
+from app.domain.dunning import IllegalMove
+from app.domain.flows import StepKind
+from app.domain.sessions import CancelSession, SessionState
+from app.domain.survey import LONGEST_WORDS
+from app.pages.headers import DESK, PRIVATE, page
+from app.pages.leaving_views import confirm_page, over_page, step_page, trouble_page
+from app.pages.views import Page
+from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from app.ports.store import Conflict, StoreUnavailable
+from app.ports.world import World
+from app.services import accepting, cancel_letters, cancel_sessions, cancelling
+from app.services.cancel_sessions import NotAsked, Said
+from app.services.exits import UnknownSession, session_of
+from app.services.redemptions import OfferRefused
+
+RETRY_AFTER_SECONDS = 30
+NO_ANSWER = (
+    ProviderUnavailable, ProviderRefused, AccountRefused, StoreUnavailable, Conflict,
+)  # fmt: skip
+OVER = (UnknownSession, cancelling.UnknownRequest, cancel_letters.UnknownReceipt)
+REFUSED = (IllegalMove, NotAsked, OfferRefused)
+Form = Mapping[str, str]
+TOKEN = re.compile(r"[0-9A-Za-z_-]{43}")
+Shown = Callable[[World, CancelSession], Awaitable[Page | Response]]
+Done = Callable[[World, CancelSession, Form], Awaitable[object]]
+
+
+async def _answer(world: World, session: CancelSession, form: Form) -> object:
+    reason = form.get("reason") or None
+    said = Said(
+        reason=reason,
+        follow_up=_words(form, f"follow_up_{reason}"),
+        words=_words(form, "words"),
+    )
+    return await cancel_sessions.answer(world, session, form.get("step", ""), said)
+
+
+def _words(form: Form, name: str) -> str | None:
+    return form.get(name, "").replace("\0", "").strip()[:LONGEST_WORDS] or None
+
+
+async def _decline(world: World, session: CancelSession, form: Form) -> object:
+    return await cancel_sessions.decline(world, session, form.get("step", ""))
+
+
+async def _accept(world: World, session: CancelSession, form: Form) -> object:
+    key = f"page:{session.session_id}"
+    return await accepting.accept(world, session, form.get("step", ""), key=key)
+
+
+async def _confirm(world: World, session: CancelSession, form: Form) -> object:
+    asked = form.get("choice")
+    choice = Choice(asked) if asked in set(Choice) else None
+    return await cancelling.confirm(world, session, choice, key=f"page:{session.session_id}")
+
+
+async def _close(world: World, session: CancelSession, form: Form) -> object:
+    return await cancel_sessions.close(world, session)
+
+
+async def _uncancel(world: World, session: CancelSession, form: Form) -> object:
+    whose = (session.merchant_id, session.account_id, session.subscription_id)
+    return await cancelling.uncancel(world, *whose, actor="customer")
+
+
+# What may be pressed. Each leads back to the page, which then shows what came of it.
+DEEDS: Mapping[str, Done] = {
+    "answer": _answer,
+    "accept": _accept,
+    "decline": _decline,
+    "confirm": _confirm,
+    "close": _close,
+    "uncancel": _uncancel,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Where a customer leaves: with the world behind it and the path it stands under."""
+
+    world: World
+    root: str
+
+    async def show(self, token: str, request: Request, shown: Shown) -> Response:
+        """What `shown` makes of the session of a token, or why there is nothing to show."""
+        accepted = request.headers.get("accept-language", "")
+        try:
+            known = TOKEN.fullmatch(token) is not None
+            session = await session_of(self.world, token, None) if known else None
+            if session is None:
+                return _told(over_page(accepted, root=self.root))
+            answer = await shown(self.world, session)
+        except OVER:
+            answer = over_page(accepted, root=self.root)
+        except REFUSED:
+            return self.back(token)
+        except NO_ANSWER:
+            answer = trouble_page(accepted, token=token, root=self.root)
+        return _told(answer) if isinstance(answer, Page) else answer
+
+    async def step(self, token: str, request: Request) -> Response:
+        """The screen the session is at."""
+
+        async def shown(world: World, session: CancelSession) -> Page:
+            view = await cancel_sessions.show(world, session)
+            if view.session.state is SessionState.OPEN and view.step.kind is StepKind.CONFIRM:
+                seen = await cancelling.outlook(world, session)
+                return confirm_page(view, seen, token=token, root=self.root)
+            return step_page(view, token=token, root=self.root)
+
+        return await self.show(token, request, shown)
+
+    async def leave(self, token: str, request: Request) -> Response:
+        """What leaving would do, and the button. Notes as evidence that it was shown."""
+
+        async def shown(world: World, session: CancelSession) -> Page:
+            seen = await cancelling.outlook(world, session)
+            view = await cancel_sessions.show(world, session)
+            return confirm_page(view, seen, token=token, root=self.root)
+
+        return await self.show(token, request, shown)
+
+    async def receipt(self, token: str, request: Request) -> Response:
+        """The receipt as a file."""
+
+        async def shown(world: World, session: CancelSession) -> Response:
+            told, written = await cancel_letters.receipt(world, session)
+            name = f'attachment; filename="{told.request_id}.txt"'
+            headers = {**PRIVATE, "Content-Disposition": name}
+            return Response(written.text, media_type="text/plain", headers=headers)
+
+        return await self.show(token, request, shown)
+
+    async def do(self, token: str, request: Request, deed: Done) -> Response:
+        """Do what was pressed and show the page anew. What cannot be done any more shows why: the
+        page says how things stand."""
+        form = {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
+
+        async def shown(world: World, session: CancelSession) -> Response:
+            await deed(world, session, form)
+            return self.back(token)
+
+        return await self.show(token, request, shown)
+
+    def back(self, token: str) -> Response:
+        """To the screen the session is at now."""
+        path = f"{self.root}/c/{token}"
+        return RedirectResponse(path, status_code=303, headers=dict(PRIVATE))
+
+
+def leaving_router(world: World) -> APIRouter:
+    """`/c/{token}` and what is below it. GET changes nothing: scanners follow every link."""
+    router = APIRouter(include_in_schema=False, prefix="/c/{token}")
+    here = Exit(world, urlsplit(world.public_url).path.rstrip("/"))
+
+    @router.api_route("", methods=["GET", "HEAD"])
+    async def look(token: str, request: Request) -> Response:
+        return await here.step(token, request)
+
+    @router.get("/leave")
+    async def leave(token: str, request: Request) -> Response:
+        return await here.leave(token, request)
+
+    @router.get("/receipt")
+    async def receipt(token: str, request: Request) -> Response:
+        return await here.receipt(token, request)
+
+    @router.post("/{deed}")
+    async def do(token: str, deed: str, request: Request) -> Response:
+        if deed not in DEEDS:
+            return _told(over_page(request.headers.get("accept-language", ""), root=here.root))
+        return await here.do(token, request, DEEDS[deed])
+
+    return router
+
+
+def _told(told: Page) -> Response:
+    response = page(told.html, status=told.status, csp=DESK)
+    if told.status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response

@@ -1,0 +1,171 @@
+"""What somebody who leaves is told, in sentences: the same on the page, in the widget, over the
+API. Money and days are written here, so that nobody counts minor units a second time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from app.domain.cancellations import CancelRequest, Choice, Preview, RequestState
+from app.domain.flows import FlowStep
+from app.domain.sessions import CancelSession, SessionState
+from app.words.formats import show_day, show_minute, show_money
+from app.words.phrases import Phrases
+from app.words.plain import one_line
+
+PHRASES = Phrases([Path(__file__).parent / "leaving_texts"])
+AMOUNTS = (("now_minor", "now"), ("next_minor", "next"), ("then_minor", "then"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tongue:
+    """How somebody is spoken to: language, time zone, and the name of the merchant who speaks."""
+
+    language: str
+    time_zone: str
+    merchant: str = ""
+
+    def say(self, key: str, **facts: Any) -> str:
+        """A phrase about these facts."""
+        told = {"merchant": one_line(self.merchant), "amount": "", "day": ""} | facts
+        return PHRASES.speaker(self.language, told)(key)
+
+    def money(self, key: str, minor: int, currency: str) -> str:
+        """A phrase about an amount."""
+        return self.say(key, amount=show_money(minor, currency, self._locale))
+
+    def on(self, key: str, at: datetime) -> str:
+        """A phrase about a day."""
+        return self.say(key, day=show_day(at, self.time_zone, self._locale))
+
+    def minute(self, at: datetime) -> str:
+        """An instant."""
+        return show_minute(at, self.time_zone, self._locale)
+
+    def day(self, at: datetime) -> str:
+        """A day."""
+        return show_day(at, self.time_zone, self._locale)
+
+    @property
+    def _locale(self) -> str:
+        return PHRASES.locale_of(self.language)
+
+
+def every_phrase(language: str) -> dict[str, str]:
+    """The phrases of a language by key, `{merchant}` left to be put in: the widget's words."""
+    tongue = Tongue(language=language, time_zone="UTC", merchant="{merchant}")
+    own = PHRASES.keys(language) - Phrases([]).keys(language)
+    return {key: tongue.say(key) for key in sorted(own)}
+
+
+def foretold(told: Preview, tongue: Tongue) -> list[str]:
+    """What an end would do, a sentence each."""
+    later = told.choice is Choice.PERIOD_END
+    access = "confirm.access" if later else "confirm.access_now"
+    said = [tongue.on(access, told.access_until)]
+    sums = {
+        "confirm.owed": told.owed_minor,
+        "confirm.forgiven": told.forgiven_minor,
+        "confirm.refund": told.refund_minor,
+        "confirm.next": told.next_minor or 0,
+    }
+    said += [tongue.money(key, minor, told.currency) for key, minor in sums.items() if minor]
+    if not (told.owed_minor or told.next_minor):
+        said.append(tongue.say("confirm.nothing"))
+    return [*said, *([tongue.say("confirm.undo")] if later else [])]
+
+
+def choice_named(told: Preview, tongue: Tongue, *, alone: bool) -> str:
+    """What stands on the button that ends it so; `alone`: there is one end only."""
+    key = "confirm.button" if alone else f"confirm.{told.choice}"
+    return tongue.on(key, told.access_until)
+
+
+def confirmed(request: CancelRequest, tongue: Tongue, state: SessionState) -> list[str]:
+    """What is said of a cancellation once it stands."""
+    if request.state is RequestState.UNDONE:
+        return [tongue.say("undone.lead")]
+    said = []
+    if state is SessionState.FAILED:
+        said.append(tongue.say("done.person"))
+    elif request.state is RequestState.ASKED:
+        said.append(tongue.say("done.asked"))
+    later = request.choice is Choice.PERIOD_END
+    said.append(tongue.on("confirm.access" if later else "confirm.access_now", request.ends_at))
+    for row in request.invoices:
+        key = f"confirm.{'owed' if row['outcome'] == 'still_due' else 'forgiven'}"
+        said.append(tongue.money(key, row["amount_minor"], row["currency"]))
+    return said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """What is shown now: its name, which is a step's kind or an outcome, and its words."""
+
+    name: str
+    heading: str
+    says: list[str]
+    rows: list[tuple[str, str]]
+
+
+OUTCOMES: Mapping[SessionState, str] = {
+    SessionState.APPLYING: "applying",
+    SessionState.SAVED: "saved",
+    SessionState.CANCELLING: "done",
+    SessionState.CANCELLED: "done",
+    SessionState.FAILED: "done",
+    SessionState.ABANDONED: "closed",
+}
+
+
+def screen_of(
+    session: CancelSession, step: FlowStep, request: CancelRequest | None, tongue: Tongue
+) -> Screen:
+    """The screen of a session: the step it is at, or what came of it."""
+    name = OUTCOMES.get(session.state, str(step.kind))
+    rows: list[tuple[str, str]] = []
+    texts = step.texts.get(PHRASES.language_of(tongue.language)) or step.texts.get("en") or {}
+    if name == "done" and request is not None:
+        name = "undone" if request.state is RequestState.UNDONE else name
+        says = confirmed(request, tongue, session.state)
+        rows = receipt_rows(request, tongue)
+    elif texts.get("body"):
+        says = texts["body"].split("\n")
+    else:
+        says = [tongue.say(key) for key in (f"{name}.lead",) if key in PHRASES.keys("en")]
+    if name == "offer":
+        says += offered(step.offer or {}, tongue)
+    heading = texts.get("heading") if name == step.kind or name == "done" else None
+    heading = heading or tongue.say(f"{name}.heading")
+    return Screen(name=name, heading=heading, says=says, rows=rows)
+
+
+def receipt_rows(request: CancelRequest, tongue: Tongue) -> list[tuple[str, str]]:
+    """The facts of a receipt, each with its name."""
+    facts = {
+        "plan": one_line(request.plan or ""),
+        "requested_on": tongue.minute(request.requested_at),
+        "ends_on": tongue.day(request.ends_at),
+        "reference": request.request_id,
+    }
+    return [(tongue.say(f"rows.{name}"), value) for name, value in facts.items() if value]
+
+
+def offered(offer: Mapping[str, Any], tongue: Tongue) -> list[str]:
+    """The money and the days of an offer, as far as it names them: `currency`, `now_minor`,
+    `next_minor` at `next_at`, `then_minor` from `until`, `resumes_at`, `undoes_end`."""
+    said, currency = [], offer.get("currency")
+    days = {"next_minor": offer.get("next_at"), "then_minor": offer.get("until")}
+    for name, key in AMOUNTS:
+        minor, at = offer.get(name), days.get(name)
+        if minor is None or currency is None or (name in days and at is None):
+            continue
+        if name == "now_minor" and not minor:
+            said.append(tongue.say("offer.nothing_now"))
+            continue
+        amount = show_money(minor, currency, PHRASES.locale_of(tongue.language))
+        said.append(tongue.say(f"offer.{key}", amount=amount, day=tongue.day(at) if at else ""))
+    if offer.get("resumes_at"):
+        said.append(tongue.on("offer.resumes", offer["resumes_at"]))
+    return [*said, *([tongue.say("offer.undoes")] if offer.get("undoes_end") else [])]
