@@ -35,6 +35,7 @@ class TemplateName(StrEnum):
     FINAL_NOTICE = "final_notice"
     PAYMENT_RECOVERED = "payment_recovered"
     SUBSCRIPTION_ENDED = "subscription_ended"
+    CANCELLATION_CONFIRMED = "cancellation_confirmed"
 
 
 class Language(StrEnum):
