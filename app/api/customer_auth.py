@@ -84,6 +84,7 @@ def answer_origin(request: Request, response: Response, origins: Collection[str]
     """Let the page that asks read the answer, if its origin is one of these, and nobody else's."""
     origin = request.headers.get("origin")
     if origin is not None and origin not in origins:
+        request.scope.pop("allowed_origin", None)  # this refusal tells that the token is good
         raise Problem("origin-not-allowed", "The key of this token does not name your origin.")
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
