@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from stripe import StripeError
 
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
+from app.providers.stripe.pacing import seconds_of
 from app.providers.stripe.reading import Json, at, table, text
 
 REFUSES_ACCOUNT = frozenset({401, 403})
@@ -55,9 +56,5 @@ def in_words(error: StripeError) -> str:
 def retry_after(error: StripeError) -> float | None:
     """Seconds to wait as the answer says; at most an hour."""
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    said = headers.get("retry-after", "")
-    try:
-        seconds = float(said)
-    except ValueError:
-        return None
-    return min(seconds, 3600.0) if seconds >= 0 else None
+    said = headers.get("retry-after")
+    return None if said is None else seconds_of(said)

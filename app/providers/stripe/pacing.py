@@ -17,6 +17,7 @@ RECOVERS_IN_S = 60.0
 SLOWEST = 1.0
 BURST_S = 0.5  # so much of a second may go at once after a rest
 MOST_ACCOUNTS = 10_000
+LONGEST_S = 3600.0  # longer than any provider means; a word that is no time closes nothing for good
 REASON = "stripe-rate-limited-reason"
 # What tells an id from a word of the address: `in_1Pq`, not `create_preview`.
 ID = re.compile(r"/[a-z_]+_[A-Za-z0-9_]*[A-Z0-9][A-Za-z0-9_]*")
@@ -112,8 +113,9 @@ def who_asks(url: str, headers: Mapping[str, str]) -> str:
 
 
 def seconds_of(said: str) -> float:
-    """The seconds of a `Retry-After`; 0 where it says none."""
+    """The seconds of a `Retry-After`, an hour at most; 0 where it says none."""
     try:
-        return max(float(said), 0.0)
+        asked = float(said)
     except ValueError:
         return 0.0
+    return min(asked, LONGEST_S) if asked > 0 else 0.0  # also where it is no number at all

@@ -8,7 +8,7 @@ import pytest
 from app.domain.outcomes import Outcome
 from app.ports.payments import TURN_WITHIN, ProviderUnavailable
 from app.providers.stripe.client import StripePayments
-from app.providers.stripe.pacing import Limits, Pacer, endpoint_of, who_asks
+from app.providers.stripe.pacing import LONGEST_S, Limits, Pacer, endpoint_of, seconds_of, who_asks
 from tests.providers.stripe.stripe_shapes import invoice
 from tests.providers.stripe.wire import (
     ACCOUNT,
@@ -44,6 +44,21 @@ def test_an_endpoint_and_the_account_have_a_pace_each(limits, last):
     found = [waits(pacer, 8, path=path)[-1] for path in ("/v1/a", "/v1/b")]
 
     assert found == pytest.approx(last)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("3", 3.0),
+        ("inf", LONGEST_S),
+        ("1e300", LONGEST_S),
+        ("nan", 0.0),
+        ("-5", 0.0),
+        ("soon", 0.0),
+    ],
+)
+def test_a_word_that_is_no_time_closes_nothing_for_good(said, seconds):
+    assert seconds_of(said) == seconds
 
 
 def test_one_account_waits_for_no_other():
