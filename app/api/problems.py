@@ -128,7 +128,7 @@ KINDS = {
             "never-charged",
             409,
             "Never charged",
-            "The customer is to pay this invoice by themselves; it is only reminded of.",
+            "The customer is to pay it by themselves, or the provider retries it.",
         ),
         Kind(
             "attempt-under-way",

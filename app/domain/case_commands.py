@@ -82,6 +82,9 @@ def retry(nth: str) -> Command:
         if case.kind is CaseKind.INVOICE:
             text = "the customer is to pay this invoice by themselves"
             raise CommandRefused(Refusal.NEVER_CHARGED, text)
+        if not case.driven:
+            text = "the provider retries this invoice; a charge beside it could be a second one"
+            raise CommandRefused(Refusal.NEVER_CHARGED, text)
         if case.waits is Waits.ON_HOLD:
             raise CommandRefused(Refusal.CASE_HELD, "the case is on hold; release it first")
         if is_under_way(book, case) or _is_ordered(book, case):

@@ -16,6 +16,7 @@ from app.ports.world import World
 from app.services.work import Desk, glance
 
 AFTER_HOLD = timedelta(days=1)  # looked at again so much later where no release wakes it
+AFTER_PAUSE = timedelta(hours=1)
 # Attempts that no decision plans anew when a hold ends: they wait for it.
 KEPT = frozenset(Trigger) - {Trigger.HOLDFAST, Trigger.OPERATOR}
 
@@ -87,6 +88,15 @@ async def wake(at: Desk) -> None:
         if trigger in KEPT and row.due_at > at.terms.now:
             at.book.know([row])
             at.book.put(replace(row, due_at=at.terms.now))
+
+
+def waits_out_pause(at: Desk, action: Action) -> bool:
+    """Put the action off where its account was paused since the batch was looked at."""
+    paused = at.terms.account.paused_reason
+    if paused is not None:
+        later = at.terms.now + AFTER_PAUSE
+        at.book.put(replace(action, due_at=later, leased_until=None, note=paused))
+    return paused is not None
 
 
 def network_forbids(at: Desk, reading: InvoiceReading) -> bool:

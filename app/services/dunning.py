@@ -48,6 +48,7 @@ from app.services.before_charging import (
     may_go,
     may_repeat,
     network_forbids,
+    waits_out_pause,
     wake,
 )
 from app.services.driving import (
@@ -186,7 +187,7 @@ async def _intend(
     it. The method to be charged is the one the provider would take, or the customer's new one."""
     data = action.data or {}
     async with desk(world, action, reading.method) as at:
-        if at is None or await _is_taken(at, action):
+        if at is None or await _is_taken(at, action) or waits_out_pause(at, action):
             return None
         take(at, reading)
         if _stale_retry(at, action, trigger):

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from app.domain.actions import ActionKind
+from app.domain.case_commands import CommandRefused
 from app.domain.dunning import AttemptState, CaseState, Waits
 from app.domain.holds import HoldReason
 from app.domain.merchants import CollectionMode, ProviderAccount
 from app.domain.notices import NoticeKind
 from app.domain.openings import case_action
 from app.services import actions, case_commands
+from app.services.alarms import pause_account
 from app.services.case_commands import Order
 from app.services.merchants import set_mode
 from tests.domain.builders import a_payment, notice
@@ -186,3 +188,26 @@ async def test_a_case_parked_beside_a_dispute_is_taken_up_without_a_charge(
     assert case.state is CaseState.ACTIVE
     assert case.waits is (Waits.RETRYING if over else Waits.ON_HOLD)
     assert (case.next_attempt_at is not None) is over
+
+
+async def test_no_charge_begins_once_its_account_is_paused(stage: Stage) -> None:
+    # given a retry that was claimed and looked at before the account was paused
+    await to_the_retry(stage)
+    (retry,) = await actions.claim(stage.world, limit=10)
+    account = await the_account(stage)
+    await pause_account(stage.world, "mer_1", account.account_id, "the fuse")
+    before = await stage.attempts()
+
+    await actions.carry_out(stage.world, retry, looked_at=True)
+    (later,) = await stage.pending(ActionKind.RETRY)
+
+    assert await stage.attempts() == before
+    assert later.due_at > stage.clock.now()
+
+
+async def test_nobody_orders_a_charge_beside_the_providers_own(stage: Stage) -> None:
+    await is_observed(stage)
+    await stage.works()
+
+    with pytest.raises(CommandRefused, match="the provider retries"):
+        await case_commands.retry(stage.world, await order(stage, "retry"))
