@@ -45,7 +45,7 @@ class Commands:
 async def a_desk(stage: Stage, **told: Any) -> Commands:
     merchant = await stage.merchant()
     account = await stage.account(merchant)
-    case = a_case(account, customer_id="cus_1", **({"amount_minor": 4900} | told))
+    case = a_case(account, customer_id="cus_1", **({"amount_minor": 4900, "driven": True} | told))
     await stage.holds(merchant, case)
     return Commands(stage, merchant, case, await stage.key(merchant, Scope.CASES_WRITE))
 
