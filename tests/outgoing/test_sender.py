@@ -44,6 +44,13 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def local() -> AsyncIterator[GuardedSender]:
     """As the demo has it: this machine is allowed."""
+    sender = GuardedSender(local=True)
+    yield sender
+    await sender.close()
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[GuardedSender]:
     sender = GuardedSender(local=True, patience_s=0.5)
     yield sender
     await sender.close()
@@ -129,11 +136,11 @@ async def test_what_is_no_answer_is_none(
 
 
 async def test_nobody_is_waited_for_longer_than_the_patience(
-    local: GuardedSender, receiver: Receiver
+    hasty: GuardedSender, receiver: Receiver
 ) -> None:
     receiver.slow = True
 
-    response = await local.post(receiver.url, b"{}", {})
+    response = await hasty.post(receiver.url, b"{}", {})
 
     assert (response.status, response.text) == (None, "no answer within 0.5 s")
     assert 400 <= response.ms < 5000
