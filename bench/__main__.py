@@ -1,4 +1,4 @@
-"""`./run bench intake|drain|due|access|burst [--json FILE]`."""
+"""`./run bench intake|drain|due|access|burst|retries [--json FILE]`."""
 
 import argparse
 import importlib
@@ -12,6 +12,7 @@ BENCHES = {
     "drain": "events absorbed by one worker beside events taken in",
     "access": "answers about access beside bare round trips of the database",
     "burst": "charges due in one minute against a rate-limited sandbox beside its limit",
+    "retries": "what each strategy recovers from the same simulated payers, in how many attempts",
     "due": "due actions claimed in batches beside claiming one by one",
 }
 

@@ -15,6 +15,7 @@ class Strategy(StrEnum):
 
     RULES = "rules"
     FIXED = "fixed"
+    ADAPTIVE = "adaptive"
     ADVICE_ONLY = "advice_only"
 
 

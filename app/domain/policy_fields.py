@@ -95,7 +95,8 @@ RETRY = Section(
             Words(tuple(Strategy)),
             "rules",
             "`rules`: by decline class, payday and network advice. `fixed`: on `days`. "
-            "`advice_only`: decide as `rules` and show it, do nothing.",
+            "`adaptive`: the schedule that collects most by a table of chances, none that costs "
+            "more than it brings. `advice_only`: decide as `rules` and show it, do nothing.",
         ),
         Field(
             "window_days",

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from app.domain.adaptive import Standing, best_next
 from app.domain.calendar import in_daytime, next_payday
 from app.domain.declines import ASKS_CUSTOMER, Decline, DeclineKind
 from app.domain.dunning import CardUse
+from app.domain.hazards import group_of
 from app.domain.network_rules import earliest_within_budget
 from app.domain.policies import RetryPolicy, Strategy
 
@@ -131,9 +133,8 @@ def _planned(policy: RetryPolicy, facts: RetryFacts) -> Planned:
     hours = facts.decline.network_wait_hours
     if hours is not None:
         return facts.last_failed_at + timedelta(hours=hours), f"the network asks to wait {hours} h"
-    if policy.strategy is Strategy.FIXED:
-        return _fixed(policy, facts)
-    return BY_CLASS.get(facts.decline.kind, _spread)(policy, facts)
+    by_class = BY_CLASS.get(facts.decline.kind, _spread)
+    return BY_STRATEGY.get(policy.strategy, by_class)(policy, facts)
 
 
 def _fixed(policy: RetryPolicy, facts: RetryFacts) -> Planned:
@@ -142,6 +143,26 @@ def _fixed(policy: RetryPolicy, facts: RetryFacts) -> Planned:
         if at > facts.now and (facts.last_own_at is None or at > facts.last_own_at):
             return at, f"day {day} of the plan"
     return None
+
+
+def _adaptive(policy: RetryPolicy, facts: RetryFacts) -> Planned:
+    found = best_next(
+        Standing(
+            group=group_of(facts.decline.kind),
+            used=facts.attempts_used,
+            left=policy.max_attempts - facts.attempts_used,
+            last_failed_at=facts.last_failed_at,
+            not_before=max(facts.now + timedelta(minutes=1), _spaced(policy, facts)),
+            until=facts.window_ends_at,
+            spacing_hours=policy.min_spacing_hours,
+            tz=facts.tz,
+        )
+    )
+    if found is None:
+        return None
+    at, worth = found
+    words = CLASS_WORDS[facts.decline.kind]
+    return at, f"{words}; of the instants left the best, worth {worth:.0%} of the amount"
 
 
 def _payday(policy: RetryPolicy, facts: RetryFacts) -> Planned:
@@ -165,6 +186,11 @@ def _spread(policy: RetryPolicy, facts: RetryFacts) -> Planned:
 BY_CLASS: dict[DeclineKind, Callable[[RetryPolicy, RetryFacts], Planned]] = {
     DeclineKind.INSUFFICIENT_FUNDS: _payday,
     DeclineKind.PROCESSOR_ERROR: _processor,
+}
+
+BY_STRATEGY: dict[Strategy, Callable[[RetryPolicy, RetryFacts], Planned]] = {
+    Strategy.FIXED: _fixed,
+    Strategy.ADAPTIVE: _adaptive,
 }
 
 
