@@ -13,7 +13,7 @@ from app.domain.merchants import CollectionMode
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
 from app.domain.old_debts import HELD_FOR, OLD_DEBT, is_old_debt
 from app.domain.policies import Policy
-from app.domain.records import Book, changed
+from app.domain.records import Book, changed, quick
 from app.domain.recovery import Failure
 from app.domain.terms import Terms, note
 
@@ -35,6 +35,8 @@ ALLOWED: Mapping[CaseKind, frozenset[str | None]] = {
 RETRY_EXPERIMENT = "dunning"
 CREDITED = "credited"  # why a case ended that credit notes brought to zero
 ECHO = timedelta(minutes=10)
+make_failing, make_case = quick(Failing), quick(Case)
+make_assignment, make_failure = quick(Assignment), quick(Failure)
 
 
 def why_no_case(
@@ -153,7 +155,7 @@ def _failing(
     invoice: Invoice, subscription: Subscription | None, customer: Customer | None, amount: int
 ) -> Failing:
     names = {invoice.label, *(subscription.plan_names if subscription else ())}
-    return Failing(
+    return make_failing(
         plans=frozenset(name for name in names if name),
         interval=subscription.interval if subscription else None,
         currency=invoice.currency,
@@ -187,7 +189,7 @@ def _new_case(
     terms: Terms,
 ) -> Case:
     interval = subscription.interval if subscription else None
-    return Case(
+    return make_case(
         case_id=derive_id("case", at, invoice.account_id, invoice.invoice_id),
         merchant_id=terms.merchant.merchant_id,
         account_id=invoice.account_id,
@@ -228,7 +230,7 @@ def _assigned(book: Book, case: Case, terms: Terms) -> Case:
         holdout_percent=merchant.holdout_percent,
     )
     book.add(
-        Assignment(
+        make_assignment(
             merchant_id=merchant.merchant_id,
             experiment=RETRY_EXPERIMENT,
             unit=case.case_id,
@@ -255,7 +257,7 @@ def _count_failure(
     counts = case is not None and case.kind is CaseKind.PAYMENT
     exclusion = None if counts else why_no_case(invoice, subscription, customer, policy)
     book.add(
-        Failure(
+        make_failure(
             merchant_id=terms.merchant.merchant_id,
             account_id=invoice.account_id,
             invoice_id=invoice.invoice_id,

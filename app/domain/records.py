@@ -1,9 +1,9 @@
 """What a stored thing is: a frozen dataclass with a key. One shape for rooms and store alike."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, field, fields, make_dataclass
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
 
 Key = tuple[Any, ...]
 Fields = Callable[[Any], Key]
@@ -26,6 +26,7 @@ class Record(Protocol):
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def key_of(record: Record) -> Key:
@@ -46,31 +47,56 @@ def fields_of(names: Sequence[str]) -> Fields:
 _KEYS: dict[type[Any], Fields] = {}
 
 
+def quick(kind: Callable[P, T]) -> Callable[P, T]:
+    """The constructor of a frozen dataclass with slots, at a quarter of its price, for what a
+    batch makes by the thousand: `invoice_of = quick(Invoice)`."""
+    twin: Callable[P, T] = _open_twin(kind, kw_only=True)
+    return twin
+
+
+def _open_twin(kind: Any, *, kw_only: bool) -> Any:
+    """What makes values of `kind`: a class of the same slots that is not frozen, so that each is
+    filled by a plain assignment; made, its value becomes one of `kind`. Without `kw_only` it takes
+    the values of all fields in their order."""
+
+    def close(self: Any) -> None:
+        self.__class__ = kind
+
+    def given(known: Any) -> Any:
+        default = {"default": known.default, "default_factory": known.default_factory}
+        return field(**{n: v for n, v in default.items() if kw_only and v is not MISSING})
+
+    return make_dataclass(
+        kind.__name__,
+        [(known.name, Any, given(known)) for known in fields(kind)],
+        namespace={"__post_init__": close},
+        slots=True,
+        kw_only=kw_only,
+        eq=False,
+        repr=False,
+    )
+
+
 class Maker(Generic[T]):
     """Makes values of one frozen dataclass with slots from the values of all its fields, in their
-    order. Filling slots directly takes a third of the time of a frozen `__init__`, and a batch
-    makes thousands."""
+    order. `quick`, for rows that are read or copied."""
 
     def __init__(self, kind: type[T]) -> None:
-        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-        self._kind = kind
+        names = [known.name for known in fields(kind)]  # type: ignore[arg-type]
         self._places = {name: place for place, name in enumerate(names)}
         self._read = fields_of(names)
-        self._fill = tuple(getattr(kind, name).__set__ for name in names)
+        self._twin: Callable[..., T] = _open_twin(kind, kw_only=False)
 
     def make(self, values: Sequence[Any]) -> T:
-        """A value with these in its fields."""
-        made = object.__new__(self._kind)
-        for fill, value in zip(self._fill, values, strict=True):
-            fill(made, value)
-        return made
+        """A value with these in its fields. Raises `TypeError` for too few or too many."""
+        return self._twin(*values)
 
     def changed(self, row: T, changes: Mapping[str, Any]) -> T:
         """A copy of `row` with these fields changed. Raises `KeyError` for what is no field."""
         values = list(self._read(row))
         for name, value in changes.items():
             values[self._places[name]] = value
-        return self.make(values)
+        return self._twin(*values)
 
 
 def maker_of(kind: type[T]) -> Maker[T]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from app.domain.declines import Decline
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.notices import Notice, NoticeKind
+from app.domain.records import quick
 from app.providers.stripe.declines import charge_of, decline_of_charge, decline_of_intent
 from app.providers.stripe.envelope import Event
 from app.providers.stripe.reading import (
@@ -24,6 +25,7 @@ from app.providers.stripe.reading import (
 STATUSES = {status.value: status for status in InvoiceStatus}
 # Our own metadata on invoices that an offer of ours made.
 OFFER_MARK = "holdfast_offer"
+make_invoice = quick(Invoice)
 
 
 def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
@@ -39,7 +41,7 @@ def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
     due, paid, off = _amounts(obj)
     transitions = table(obj.get("status_transitions"))
     auto = obj.get("auto_advance")
-    return Invoice(
+    return make_invoice(
         merchant_id="",
         account_id="",
         invoice_id=invoice_id,
