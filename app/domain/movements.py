@@ -128,12 +128,11 @@ def ended_by_us(book: Book, subscription: Subscription, at: datetime) -> bool:
     """
     asked = subscription.canceled_at or at
     return any(
-        case.subscription_id == subscription.subscription_id
-        and case.account_id == subscription.account_id
+        case.account_id == subscription.account_id
         and f"subscription {LEAVE}" not in _our_words(case)
         and _our_words(case) != ""
         and (case.closed_at is None or asked <= case.closed_at + REPORTED_WITHIN)
-        for case in book.all(Case)
+        for case in book.all(Case, subscription_id=subscription.subscription_id)
     )
 
 

@@ -136,6 +136,33 @@ class Index:
         return list(self._keys.get(values, ()))
 
 
+class Sheet:
+    """The rows of one kind in a book: as they are now, which were changed or added, and what those
+    that were changed had been."""
+
+    __slots__ = ("added", "before", "changed", "indexes", "key", "rows")
+
+    def __init__(self, kind: type[Any]) -> None:
+        self.key = fields_of(kind.KEY)
+        self.rows: dict[Key, Any] = {}
+        self.changed: dict[Key, Any] = {}
+        self.before: dict[Key, Any] = {}
+        self.added: dict[Key, Any] = {}
+        self.indexes: dict[tuple[str, ...], Index] = {}
+
+    def set(self, key: Key, row: Any) -> None:
+        """Let this be the row of this key."""
+        for index in self.indexes.values():
+            index.move(key, self.rows.get(key), row)
+        self.rows[key] = row
+
+    def index(self, names: tuple[str, ...]) -> Index:
+        """The rows by these fields."""
+        if names not in self.indexes:
+            self.indexes[names] = Index(names, self.rows)
+        return self.indexes[names]
+
+
 class Book:
     """The records one use case works on, and which of them it changed. No I/O.
 
@@ -145,70 +172,70 @@ class Book:
     """
 
     def __init__(self) -> None:
-        self._rows: dict[type[Any], dict[Key, Any]] = {}
-        self._changed: dict[type[Any], dict[Key, Any]] = {}
-        self._before: dict[type[Any], dict[Key, Any]] = {}
-        self._added: dict[type[Any], dict[Key, Any]] = {}
-        self._indexes: dict[type[Any], dict[tuple[str, ...], Index]] = {}
+        self._sheets: dict[type[Any], Sheet] = {}
 
     def know(self, rows: "list[Any]") -> None:
         """Take rows as loaded: known, not changed. A row already changed here is kept."""
         for row in rows:
-            key = key_of(row)
-            if key not in self._rows.get(type(row), {}):
-                self._set(type(row), key, row)
+            sheet = self._sheet(type(row))
+            key = sheet.key(row)
+            if key not in sheet.rows:
+                sheet.set(key, row)
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """The newest version of a row by its key, or None."""
-        return self._rows.get(kind, {}).get(key)
+        return self._sheet(kind).rows.get(key)
 
-    def all(self, kind: type[R], **where: Any) -> Iterator[R]:
+    def all(self, kind: type[R], /, **where: Any) -> Iterator[R]:
         """Every known row of a kind, newest versions; with `where` those whose fields have these
         values, found without a look at the rest."""
-        rows = self._rows.get(kind, {})
+        sheet = self._sheet(kind)
+        rows = sheet.rows
         if not where:
             return iter(list(rows.values()))
-        names, indexes = tuple(where), self._indexes.setdefault(kind, {})
-        if names not in indexes:
-            indexes[names] = Index(names, rows)
-        return (rows[key] for key in indexes[names].keys(tuple(where.values())))
+        return (rows[key] for key in sheet.index(tuple(where)).keys(tuple(where.values())))
 
     def put(self, row: Any) -> None:
         """Record a new version of a row (upsert by key)."""
-        kind, key = type(row), key_of(row)
-        known = self._rows.get(kind, {}).get(key)
-        if known == row:
+        sheet = self._sheet(type(row))
+        key = sheet.key(row)
+        known = sheet.rows.get(key)
+        if known is row or known == row:
             return
-        self._set(kind, key, row)
-        added = self._added.get(kind, {})
-        if key in added:
-            added[key] = row
+        sheet.set(key, row)
+        if key in sheet.added:
+            sheet.added[key] = row
             return
-        self._before.setdefault(kind, {}).setdefault(key, known)
-        self._changed.setdefault(kind, {})[key] = row
+        sheet.before.setdefault(key, known)
+        sheet.changed[key] = row
 
     def add(self, row: Any) -> None:
         """Record a row that is written once; one already known under its key stays as it is."""
-        kind, key = type(row), key_of(row)
-        if key in self._rows.get(kind, {}):
-            return
-        self._set(kind, key, row)
-        self._added.setdefault(kind, {})[key] = row
+        sheet = self._sheet(type(row))
+        key = sheet.key(row)
+        if key not in sheet.rows:
+            sheet.set(key, row)
+            sheet.added[key] = row
 
-    def changed(self) -> list[Any]:
-        """Rows to upsert."""
-        return [row for rows in self._changed.values() for row in rows.values()]
+    def kinds(self) -> list[type[Any]]:
+        """The kinds of which there are rows to write."""
+        return [kind for kind, sheet in self._sheets.items() if sheet.changed or sheet.added]
+
+    def changed(self, kind: type[R]) -> list[R]:
+        """Rows of a kind to upsert."""
+        return list(self._sheet(kind).changed.values())
 
     def before(self, row: Any) -> Any:
         """The version of a changed row that was known at first; None where none was."""
-        return self._before.get(type(row), {}).get(key_of(row))
+        sheet = self._sheet(type(row))
+        return sheet.before.get(sheet.key(row))
 
-    def added(self) -> list[Any]:
-        """Rows to insert where absent."""
-        return [row for rows in self._added.values() for row in rows.values()]
+    def added(self, kind: type[R]) -> list[R]:
+        """Rows of a kind to insert where absent."""
+        return list(self._sheet(kind).added.values())
 
-    def _set(self, kind: type[Any], key: Key, row: Any) -> None:
-        rows = self._rows.setdefault(kind, {})
-        for index in self._indexes.get(kind, {}).values():
-            index.move(key, rows.get(key), row)
-        rows[key] = row
+    def _sheet(self, kind: type[Any]) -> Sheet:
+        sheet = self._sheets.get(kind)
+        if sheet is None:
+            sheet = self._sheets[kind] = Sheet(kind)
+        return sheet
