@@ -86,25 +86,43 @@ def invoice_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     invoice = read_invoice(obj, seen_at=event.at)
     if invoice and kind is NoticeKind.INVOICE_DELETED:
         invoice = replace(invoice, status=InvoiceStatus.DELETED)
-    paid = invoice.paid_minor if invoice else 0
-    remaining = invoice.remaining_minor if invoice else remaining_of(obj)
+    if invoice is None:
+        return [_without_id(event, kind)]
+    paid = kind is NoticeKind.INVOICE_PAID
     payment, charge = payment_of(obj)
     return [
         event.notice(
             kind,
-            object=ref(obj),
-            customer=ref(obj.get("customer")),
-            invoice=ref(obj),
-            subscription=invoice.subscription_id if invoice else subscription_of(obj),
+            object=invoice.invoice_id,
+            customer=invoice.customer_id,
+            invoice=invoice.invoice_id,
+            subscription=invoice.subscription_id,
             payment=payment,
             charge=charge,
-            method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
-            amount_minor=paid if kind is NoticeKind.INVOICE_PAID else remaining,
+            method=invoice.method_id,
+            amount_minor=invoice.paid_minor if paid else invoice.remaining_minor,
             currency=currency(obj.get("currency")),
             decline=_decline(obj) if kind is NoticeKind.INVOICE_FAILED else None,
             snapshot=None if kind is NoticeKind.INVOICE_UPCOMING else invoice,
         )
     ]
+
+
+def _without_id(event: Event, kind: NoticeKind) -> Notice:
+    """An invoice that does not exist yet, or shows no id."""
+    obj = event.object
+    payment, charge = payment_of(obj)
+    return event.notice(
+        kind,
+        customer=ref(obj.get("customer")),
+        subscription=subscription_of(obj),
+        payment=payment,
+        charge=charge,
+        method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
+        amount_minor=0 if kind is NoticeKind.INVOICE_PAID else remaining_of(obj),
+        currency=currency(obj.get("currency")),
+        decline=_decline(obj) if kind is NoticeKind.INVOICE_FAILED else None,
+    )
 
 
 def status_of(obj: Json) -> InvoiceStatus:
