@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from app.ports.world import World
 
 
-def world_of(request: Request) -> World:
+async def world_of(request: Request) -> World:
     """The world this process was wired to at its start."""
     world: World = request.app.state.world
     return world

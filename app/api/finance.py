@@ -30,7 +30,7 @@ from app.services.api_keys import Caller
 router = APIRouter(prefix="/v1/finance", tags=["finance"])
 
 
-def figures_of(request: Request) -> Figures:
+async def figures_of(request: Request) -> Figures:
     """The figures this process was wired to at its start."""
     figures: Figures = request.app.state.figures
     return figures

@@ -21,7 +21,7 @@ from app.domain.mirroring import forward
 from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us, move_mrr
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
-from app.domain.records import Book
+from app.domain.records import Book, quick
 from app.domain.reminders import plan_card_looks, plan_renewals
 from app.domain.reversals import disputed, payment_seen, refund_failed, refunded
 from app.domain.settlement import recover
@@ -29,6 +29,7 @@ from app.domain.terms import Terms
 
 K = NoticeKind
 Reader = Callable[[Book, Notice, Terms], None]
+make_customer = quick(Customer)
 
 
 def absorb(book: Book, notice: Notice, terms: Terms) -> None:
@@ -59,7 +60,7 @@ def _invoice(book: Book, notice: Notice, terms: Terms) -> Invoice | None:
 
 
 def _customer_of(invoice: Invoice) -> Customer:
-    return Customer(
+    return make_customer(
         merchant_id="",
         account_id="",
         customer_id=invoice.customer_id or "",
@@ -200,8 +201,8 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
 
 def _given_up(book: Book, subscription: Subscription, terms: Terms) -> None:
     """The provider's own end, short of cancelling: it ends what the provider worked."""
-    for case in list(book.all(Case)):
-        if case.subscription_id == subscription.subscription_id and not case.driven:
+    for case in book.all(Case, subscription_id=subscription.subscription_id):
+        if not case.driven:
             words = f"the provider gave up: the subscription is {subscription.status}"
             close_case(book, case, CaseState.EXHAUSTED, words, terms)
 
@@ -210,9 +211,7 @@ def _subscription_ended(book: Book, subscription: Subscription, terms: Terms) ->
     if ended_by_us(book, subscription, subscription.ended_at or terms.now):
         return
     involuntary = subscription.cancellation_reason in {"payment_failed", "payment_disputed"}
-    for case in list(book.all(Case)):
-        if case.subscription_id != subscription.subscription_id:
-            continue
+    for case in book.all(Case, subscription_id=subscription.subscription_id):
         if involuntary:
             close_case(
                 book, case, CaseState.EXHAUSTED, "the provider ended the subscription", terms

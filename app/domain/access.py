@@ -95,8 +95,9 @@ def stages(policy: AccessPolicy, opened_at: datetime) -> tuple[tuple[datetime, L
 
 def first_change(case: Case, policy: AccessPolicy) -> datetime | None:
     """When a new case first takes something from the customer; None where its policy never does."""
-    later = (at for at, level in stages(policy, case.opened_at) if level is not Level.FULL)
-    return next(later, None)
+    days = (policy.grace_days, policy.restricted_day, policy.blocked_day)
+    first = min((day for day in days if day is not None), default=None)
+    return None if first is None else case.opened_at + timedelta(days=first)
 
 
 def access_of(
@@ -253,17 +254,18 @@ def access_action(row: Case | Subscription, due_at: datetime, *, nth: str) -> Ac
 def plan_looks(book: Book, at: datetime) -> None:
     """Plan to look at what customers may use `at` once, wherever the change of a case or of a
     subscription in the book may have changed that. Asked for every book that is written."""
-    for row in [*book.changed(), *book.added()]:
-        if isinstance(row, Case):
-            case = timed(book.before(row), row, at)
-            book.put(case)
+    for row in [*book.changed(Case), *book.added(Case)]:
+        before = book.before(row)
+        case = timed(before, row, at)
+        book.put(case)
+        if matters(before, case):
             _plan_look(book, case, f"{case.case_id}:{case.state}:{case.held_s}", at)
-        elif isinstance(row, Subscription):
-            _plan_look(book, row, row.status, at)
+    for subscription in book.changed(Subscription):
+        if matters(book.before(subscription), subscription):
+            _plan_look(book, subscription, subscription.status, at)
 
 
 def _plan_look(book: Book, row: Case | Subscription, stand: str, at: datetime) -> None:
-    if matters(book.before(row), row):
-        action = access_action(row, at, nth=f"{stand}:{at.isoformat()}")
-        if action is not None:
-            book.add(action)
+    action = access_action(row, at, nth=f"{stand}:{at.isoformat()}")
+    if action is not None:
+        book.add(action)

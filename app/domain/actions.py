@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.domain.ids import derive_id
+from app.domain.records import quick
 
 
 class ActionKind(StrEnum):
@@ -91,6 +92,9 @@ class Action:
     note: str | None = None
 
 
+make_action = quick(Action)
+
+
 def jitter(key: str) -> float:
     """A share of up to a quarter, another for each key, so that not all come back at once."""
     return zlib.crc32(key.encode()) % 1000 / 4000
@@ -110,7 +114,7 @@ def action_for(
 ) -> Action:
     """An action whose key and id follow from what it is about: `kind:subject:nth`."""
     key = f"{kind}:{subject}:{nth}"
-    return Action(
+    return make_action(
         action_id=derive_id("action", due_at, account_id, key),
         merchant_id=merchant_id,
         account_id=account_id,

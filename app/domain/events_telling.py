@@ -300,3 +300,4 @@ TELLERS: tuple[tuple[type[Any], Teller], ...] = (
     (AccessState, _access),
     (ProviderAccount, _paused),
 )
+TOLD = frozenset(kind for kind, _ in TELLERS)

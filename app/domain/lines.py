@@ -13,8 +13,8 @@ from app.domain.terms import Terms
 def is_entered(book: Book, case: Case, kind: EntryKind, ref: str) -> bool:
     """Whether this movement has its line."""
     return any(
-        e.kind is kind and e.provider_ref == ref and e.account_id == case.account_id
-        for e in book.all(RecoveryEntry)
+        e.kind is kind and e.account_id == case.account_id
+        for e in book.all(RecoveryEntry, provider_ref=ref)
     )
 
 
@@ -22,8 +22,8 @@ def entered_minor(book: Book, case: Case, *kinds: EntryKind) -> int:
     """What the lines of these kinds of the case's invoice add up to, by their signs."""
     return sum(
         entry.amount_minor
-        for entry in book.all(RecoveryEntry)
-        if entry.invoice_id == case.invoice_id and entry.kind in kinds
+        for entry in book.all(RecoveryEntry, invoice_id=case.invoice_id)
+        if entry.kind in kinds
     )
 
 

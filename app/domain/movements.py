@@ -7,13 +7,14 @@ from app.domain.ids import derive_id
 from app.domain.mirror import Subscription
 from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.notices import Notice, NoticeKind
-from app.domain.records import Book
+from app.domain.records import Book, quick
 from app.domain.terms import Terms
 
 PAYING = frozenset({"active", "past_due", "unpaid"})
 # Our own words and the provider's for an end that nobody asked for.
 INVOLUNTARY_REASONS = frozenset({"payment_failed", "payment_disputed"})
 INVOLUNTARY_PAUSES = frozenset({"final_payment_failure", "first_payment_failure"})
+make_movement = quick(MrrMovement)
 
 
 def mrr_of(subscription: Subscription | None) -> int:
@@ -32,7 +33,7 @@ def move_mrr(
         return
     at = notice.occurred_at
     book.add(
-        MrrMovement(
+        make_movement(
             movement_id=derive_id(
                 "movement", at, after.account_id, after.subscription_id, notice.event
             ),
@@ -127,12 +128,11 @@ def ended_by_us(book: Book, subscription: Subscription, at: datetime) -> bool:
     """
     asked = subscription.canceled_at or at
     return any(
-        case.subscription_id == subscription.subscription_id
-        and case.account_id == subscription.account_id
+        case.account_id == subscription.account_id
         and f"subscription {LEAVE}" not in _our_words(case)
         and _our_words(case) != ""
         and (case.closed_at is None or asked <= case.closed_at + REPORTED_WITHIN)
-        for case in book.all(Case)
+        for case in book.all(Case, subscription_id=subscription.subscription_id)
     )
 
 

@@ -9,11 +9,11 @@ from app.domain.choosing import Failing, segment_of
 from app.domain.dunning import Attempt, Case, CaseKind, CaseState, Waits
 from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
-from app.domain.merchants import CollectionMode
+from app.domain.merchants import CollectionMode, Merchant
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
 from app.domain.old_debts import HELD_FOR, OLD_DEBT, is_old_debt
 from app.domain.policies import Policy
-from app.domain.records import Book, changed
+from app.domain.records import Book, changed, quick
 from app.domain.recovery import Failure
 from app.domain.terms import Terms, note
 
@@ -35,6 +35,8 @@ ALLOWED: Mapping[CaseKind, frozenset[str | None]] = {
 RETRY_EXPERIMENT = "dunning"
 CREDITED = "credited"  # why a case ended that credit notes brought to zero
 ECHO = timedelta(minutes=10)
+make_failing, make_case = quick(Failing), quick(Case)
+make_assignment, make_failure = quick(Assignment), quick(Failure)
 
 
 def why_no_case(
@@ -108,14 +110,14 @@ def _opened(
 ) -> Case | None:
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
-    policy = terms.policy_for(_failing(invoice, subscription, customer, amount))
+    policy = _policy_for(invoice, subscription, customer, amount, terms)
     if why_no_case(invoice, subscription, customer, policy) not in ALLOWED[kind]:
         return None
     case = _new_case(invoice, subscription, at, amount, policy, terms)
     if kind is CaseKind.INVOICE:
         case = changed(case, kind=kind, mode=CollectionMode.OBSERVE, waits=Waits.CUSTOMER)
-    case = _assigned(book, case, terms)
     book.add(case)
+    book.add(_assignment(case, terms))
     text = OPENED[kind].format(minor=case.amount_minor, currency=case.currency)
     note(book, case, at, "opened", text, {"policy": case.policy, "mode": case.mode})
     if invoice.status is InvoiceStatus.PAID:
@@ -149,11 +151,17 @@ def _plan_access(book: Book, case: Case, policy: Policy) -> None:
         book.add(action)
 
 
-def _failing(
-    invoice: Invoice, subscription: Subscription | None, customer: Customer | None, amount: int
-) -> Failing:
+def _policy_for(
+    invoice: Invoice,
+    subscription: Subscription | None,
+    customer: Customer | None,
+    amount: int,
+    terms: Terms,
+) -> Policy:
+    if not terms.shelf.published:  # nothing to choose from, so nothing to look up
+        return terms.policy
     names = {invoice.label, *(subscription.plan_names if subscription else ())}
-    return Failing(
+    failing = make_failing(
         plans=frozenset(name for name in names if name),
         interval=subscription.interval if subscription else None,
         currency=invoice.currency,
@@ -161,6 +169,7 @@ def _failing(
         trial_conversion=is_trial_conversion(invoice, subscription),
         segment=segment_of(subscription, customer),
     )
+    return terms.policy_for(failing)
 
 
 def window_of(policy: Policy, interval: str | None) -> timedelta:
@@ -187,7 +196,7 @@ def _new_case(
     terms: Terms,
 ) -> Case:
     interval = subscription.interval if subscription else None
-    return Case(
+    return make_case(
         case_id=derive_id("case", at, invoice.account_id, invoice.invoice_id),
         merchant_id=terms.merchant.merchant_id,
         account_id=invoice.account_id,
@@ -204,6 +213,7 @@ def _new_case(
         silent=not policy.is_material(amount, invoice.currency),
         trial_conversion=is_trial_conversion(invoice, subscription),
         policy=policy.label,
+        arm=_arm(invoice, terms.merchant),
         opened_at=at,
         window_ends_at=at + window_of(policy, interval),
     )
@@ -218,27 +228,25 @@ def is_trial_conversion(invoice: Invoice, subscription: Subscription | None) -> 
     return abs(invoice.created_at - subscription.trial_end) <= timedelta(days=1)
 
 
-def _assigned(book: Book, case: Case, terms: Terms) -> Case:
-    unit = case.customer_id or case.invoice_id
-    merchant = terms.merchant
-    arm = arm_of(
+def _arm(invoice: Invoice, merchant: Merchant) -> str:
+    return arm_of(
         key=merchant.assignment_key,
         experiment=RETRY_EXPERIMENT,
-        customer=f"{case.account_id}:{unit}",
+        customer=f"{invoice.account_id}:{invoice.customer_id or invoice.invoice_id}",
         holdout_percent=merchant.holdout_percent,
     )
-    book.add(
-        Assignment(
-            merchant_id=merchant.merchant_id,
-            experiment=RETRY_EXPERIMENT,
-            unit=case.case_id,
-            customer_id=case.customer_id,
-            arm=arm,
-            holdout_percent=merchant.holdout_percent,
-            drawn_at=terms.now,
-        )
+
+
+def _assignment(case: Case, terms: Terms) -> Assignment:
+    return make_assignment(
+        merchant_id=case.merchant_id,
+        experiment=RETRY_EXPERIMENT,
+        unit=case.case_id,
+        customer_id=case.customer_id,
+        arm=case.arm,
+        holdout_percent=terms.merchant.holdout_percent,
+        drawn_at=terms.now,
     )
-    return changed(case, arm=arm)
 
 
 def _count_failure(
@@ -251,11 +259,12 @@ def _count_failure(
         return
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
-    policy = terms.policy_for(_failing(invoice, subscription, customer, amount))
-    counts = case is not None and case.kind is CaseKind.PAYMENT
-    exclusion = None if counts else why_no_case(invoice, subscription, customer, policy)
+    counts, exclusion = case is not None and case.kind is CaseKind.PAYMENT, None
+    if not counts:
+        policy = _policy_for(invoice, subscription, customer, amount, terms)
+        exclusion = why_no_case(invoice, subscription, customer, policy)
     book.add(
-        Failure(
+        make_failure(
             merchant_id=terms.merchant.merchant_id,
             account_id=invoice.account_id,
             invoice_id=invoice.invoice_id,

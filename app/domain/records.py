@@ -1,9 +1,9 @@
 """What a stored thing is: a frozen dataclass with a key. One shape for rooms and store alike."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, field, fields, make_dataclass
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
 
 Key = tuple[Any, ...]
 Fields = Callable[[Any], Key]
@@ -26,6 +26,7 @@ class Record(Protocol):
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def key_of(record: Record) -> Key:
@@ -46,31 +47,56 @@ def fields_of(names: Sequence[str]) -> Fields:
 _KEYS: dict[type[Any], Fields] = {}
 
 
+def quick(kind: Callable[P, T]) -> Callable[P, T]:
+    """The constructor of a frozen dataclass with slots, at a quarter of its price, for what a
+    batch makes by the thousand: `invoice_of = quick(Invoice)`."""
+    twin: Callable[P, T] = _open_twin(kind, kw_only=True)
+    return twin
+
+
+def _open_twin(kind: Any, *, kw_only: bool) -> Any:
+    """What makes values of `kind`: a class of the same slots that is not frozen, so that each is
+    filled by a plain assignment; made, its value becomes one of `kind`. Without `kw_only` it takes
+    the values of all fields in their order."""
+
+    def close(self: Any) -> None:
+        self.__class__ = kind
+
+    def given(known: Any) -> Any:
+        default = {"default": known.default, "default_factory": known.default_factory}
+        return field(**{n: v for n, v in default.items() if kw_only and v is not MISSING})
+
+    return make_dataclass(
+        kind.__name__,
+        [(known.name, Any, given(known)) for known in fields(kind)],
+        namespace={"__post_init__": close},
+        slots=True,
+        kw_only=kw_only,
+        eq=False,
+        repr=False,
+    )
+
+
 class Maker(Generic[T]):
     """Makes values of one frozen dataclass with slots from the values of all its fields, in their
-    order. Filling slots directly takes a third of the time of a frozen `__init__`, and a batch
-    makes thousands."""
+    order. `quick`, for rows that are read or copied."""
 
     def __init__(self, kind: type[T]) -> None:
-        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-        self._kind = kind
+        names = [known.name for known in fields(kind)]  # type: ignore[arg-type]
         self._places = {name: place for place, name in enumerate(names)}
         self._read = fields_of(names)
-        self._fill = tuple(getattr(kind, name).__set__ for name in names)
+        self._twin: Callable[..., T] = _open_twin(kind, kw_only=False)
 
     def make(self, values: Sequence[Any]) -> T:
-        """A value with these in its fields."""
-        made = object.__new__(self._kind)
-        for fill, value in zip(self._fill, values, strict=True):
-            fill(made, value)
-        return made
+        """A value with these in its fields. Raises `TypeError` for too few or too many."""
+        return self._twin(*values)
 
     def changed(self, row: T, changes: Mapping[str, Any]) -> T:
         """A copy of `row` with these fields changed. Raises `KeyError` for what is no field."""
         values = list(self._read(row))
         for name, value in changes.items():
             values[self._places[name]] = value
-        return self.make(values)
+        return self._twin(*values)
 
 
 def maker_of(kind: type[T]) -> Maker[T]:
@@ -110,6 +136,33 @@ class Index:
         return list(self._keys.get(values, ()))
 
 
+class Sheet:
+    """The rows of one kind in a book: as they are now, which were changed or added, and what those
+    that were changed had been."""
+
+    __slots__ = ("added", "before", "changed", "indexes", "key", "rows")
+
+    def __init__(self, kind: type[Any]) -> None:
+        self.key = fields_of(kind.KEY)
+        self.rows: dict[Key, Any] = {}
+        self.changed: dict[Key, Any] = {}
+        self.before: dict[Key, Any] = {}
+        self.added: dict[Key, Any] = {}
+        self.indexes: dict[tuple[str, ...], Index] = {}
+
+    def set(self, key: Key, row: Any) -> None:
+        """Let this be the row of this key."""
+        for index in self.indexes.values():
+            index.move(key, self.rows.get(key), row)
+        self.rows[key] = row
+
+    def index(self, names: tuple[str, ...]) -> Index:
+        """The rows by these fields."""
+        if names not in self.indexes:
+            self.indexes[names] = Index(names, self.rows)
+        return self.indexes[names]
+
+
 class Book:
     """The records one use case works on, and which of them it changed. No I/O.
 
@@ -119,70 +172,70 @@ class Book:
     """
 
     def __init__(self) -> None:
-        self._rows: dict[type[Any], dict[Key, Any]] = {}
-        self._changed: dict[type[Any], dict[Key, Any]] = {}
-        self._before: dict[type[Any], dict[Key, Any]] = {}
-        self._added: dict[type[Any], dict[Key, Any]] = {}
-        self._indexes: dict[type[Any], dict[tuple[str, ...], Index]] = {}
+        self._sheets: dict[type[Any], Sheet] = {}
 
     def know(self, rows: "list[Any]") -> None:
         """Take rows as loaded: known, not changed. A row already changed here is kept."""
         for row in rows:
-            key = key_of(row)
-            if key not in self._rows.get(type(row), {}):
-                self._set(type(row), key, row)
+            sheet = self._sheet(type(row))
+            key = sheet.key(row)
+            if key not in sheet.rows:
+                sheet.set(key, row)
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """The newest version of a row by its key, or None."""
-        return self._rows.get(kind, {}).get(key)
+        return self._sheet(kind).rows.get(key)
 
-    def all(self, kind: type[R], **where: Any) -> Iterator[R]:
+    def all(self, kind: type[R], /, **where: Any) -> Iterator[R]:
         """Every known row of a kind, newest versions; with `where` those whose fields have these
         values, found without a look at the rest."""
-        rows = self._rows.get(kind, {})
+        sheet = self._sheet(kind)
+        rows = sheet.rows
         if not where:
             return iter(list(rows.values()))
-        names, indexes = tuple(where), self._indexes.setdefault(kind, {})
-        if names not in indexes:
-            indexes[names] = Index(names, rows)
-        return (rows[key] for key in indexes[names].keys(tuple(where.values())))
+        return (rows[key] for key in sheet.index(tuple(where)).keys(tuple(where.values())))
 
     def put(self, row: Any) -> None:
         """Record a new version of a row (upsert by key)."""
-        kind, key = type(row), key_of(row)
-        known = self._rows.get(kind, {}).get(key)
-        if known == row:
+        sheet = self._sheet(type(row))
+        key = sheet.key(row)
+        known = sheet.rows.get(key)
+        if known is row or known == row:
             return
-        self._set(kind, key, row)
-        added = self._added.get(kind, {})
-        if key in added:
-            added[key] = row
+        sheet.set(key, row)
+        if key in sheet.added:
+            sheet.added[key] = row
             return
-        self._before.setdefault(kind, {}).setdefault(key, known)
-        self._changed.setdefault(kind, {})[key] = row
+        sheet.before.setdefault(key, known)
+        sheet.changed[key] = row
 
     def add(self, row: Any) -> None:
         """Record a row that is written once; one already known under its key stays as it is."""
-        kind, key = type(row), key_of(row)
-        if key in self._rows.get(kind, {}):
-            return
-        self._set(kind, key, row)
-        self._added.setdefault(kind, {})[key] = row
+        sheet = self._sheet(type(row))
+        key = sheet.key(row)
+        if key not in sheet.rows:
+            sheet.set(key, row)
+            sheet.added[key] = row
 
-    def changed(self) -> list[Any]:
-        """Rows to upsert."""
-        return [row for rows in self._changed.values() for row in rows.values()]
+    def kinds(self) -> list[type[Any]]:
+        """The kinds of which there are rows to write."""
+        return [kind for kind, sheet in self._sheets.items() if sheet.changed or sheet.added]
+
+    def changed(self, kind: type[R]) -> list[R]:
+        """Rows of a kind to upsert."""
+        return list(self._sheet(kind).changed.values())
 
     def before(self, row: Any) -> Any:
         """The version of a changed row that was known at first; None where none was."""
-        return self._before.get(type(row), {}).get(key_of(row))
+        sheet = self._sheet(type(row))
+        return sheet.before.get(sheet.key(row))
 
-    def added(self) -> list[Any]:
-        """Rows to insert where absent."""
-        return [row for rows in self._added.values() for row in rows.values()]
+    def added(self, kind: type[R]) -> list[R]:
+        """Rows of a kind to insert where absent."""
+        return list(self._sheet(kind).added.values())
 
-    def _set(self, kind: type[Any], key: Key, row: Any) -> None:
-        rows = self._rows.setdefault(kind, {})
-        for index in self._indexes.get(kind, {}).values():
-            index.move(key, rows.get(key), row)
-        rows[key] = row
+    def _sheet(self, kind: type[Any]) -> Sheet:
+        sheet = self._sheets.get(kind)
+        if sheet is None:
+            sheet = self._sheets[kind] = Sheet(kind)
+        return sheet

@@ -7,6 +7,7 @@ the ledger that the payment made, else a live read.
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.closings import cases_of, close_case
@@ -91,12 +92,13 @@ def _case_paid_by(book: Book, payment: Payment) -> Case | None:
     """By the invoice where the payment names it, else by the line of the ledger it made."""
     lines = {
         entry.invoice_id
-        for entry in book.all(RecoveryEntry)
-        if entry.provider_ref == payment_ref(payment) and entry.account_id == payment.account_id
+        for entry in book.all(RecoveryEntry, provider_ref=payment_ref(payment))
+        if entry.account_id == payment.account_id
     }
     invoices = {payment.invoice_id} if payment.invoice_id else lines
-    cases = (c for c in book.all(Case) if c.account_id == payment.account_id)
-    return next((c for c in cases if c.invoice_id in invoices), None)
+    account = payment.account_id
+    cases = (book.all(Case, account_id=account, invoice_id=i) for i in sorted(invoices))
+    return next(chain.from_iterable(cases), None)
 
 
 def _ask_for_invoice(book: Book, payment: Payment, terms: Terms) -> None:

@@ -144,7 +144,7 @@ def _attempt_of(
 ) -> tuple[Case, Attempt]:
     """The attempt this payment was: known by its charge, else ours in doubt, else another's."""
     ref = payment_ref(payment)
-    mine = [a for a in book.all(Attempt) if a.case_id == case.case_id]
+    mine = list(book.all(Attempt, case_id=case.case_id))
     known = _known(mine, payment)
     if known is not None and (known.state is state or _was_answered(known, state)):
         return case, known
@@ -365,8 +365,8 @@ def failed_refunds(book: Book, payment: Payment) -> list[RecoveryEntry]:
     prefix = f"{payment_ref(payment)}:"
     return [
         entry
-        for entry in book.all(RecoveryEntry)
-        if entry.kind is EntryKind.REFUND_FAILED and entry.provider_ref.startswith(prefix)
+        for entry in book.all(RecoveryEntry, kind=EntryKind.REFUND_FAILED)
+        if entry.provider_ref.startswith(prefix)
     ]
 
 
@@ -374,6 +374,6 @@ def _refunded(book: Book, case: Case, ref: str) -> int:
     prefix = f"{ref}:"
     return -sum(
         e.amount_minor
-        for e in book.all(RecoveryEntry)
-        if e.kind is EntryKind.REFUNDED and e.provider_ref.startswith(prefix)
+        for e in book.all(RecoveryEntry, kind=EntryKind.REFUNDED)
+        if e.provider_ref.startswith(prefix)
     )

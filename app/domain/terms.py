@@ -13,7 +13,9 @@ from app.domain.ids import derive_id
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.mirror import Customer
 from app.domain.policies import Policy
-from app.domain.records import Book
+from app.domain.records import Book, quick
+
+make_line = quick(CaseEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ def note(
 ) -> None:
     """Write a line of the case's timeline. The same line at the same instant is one line."""
     book.add(
-        CaseEvent(
+        make_line(
             event_id=derive_id("case_event", at, case.case_id, what, text),
             merchant_id=case.merchant_id,
             case_id=case.case_id,

@@ -11,7 +11,7 @@ from app.domain.cancellations import CancelRequest
 from app.domain.cards import card_key_of
 from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
-from app.domain.events_telling import Move
+from app.domain.events_telling import TOLD, Move
 from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
 from app.domain.merchants import Merchant, ProviderAccount
@@ -245,37 +245,35 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     repeated."""
     plan_looks(book, at)
     _number_lines(book)
-    added, moved = _by_kind(book.added()), _by_kind(book.changed())
+    kinds = book.kinds()
+    if unknown := set(kinds).difference(WRITE_ORDER):
+        raise LookupError(f"no place in WRITE_ORDER for {unknown}")
     moves: list[Move] = []
-    for kind in WRITE_ORDER:
-        if rows := added.pop(kind, None):
-            new = await tx.insert(rows)
-            if kind in ONCE and len(new) < len(rows):
-                raise Conflict(f"a {kind.__name__.lower()} like this was begun meanwhile")
+    for kind in sorted(kinds, key=WRITE_ORDER.index):
+        added, moved = book.added(kind), book.changed(kind)
+        new = await tx.insert(added) if added else []
+        if kind in ONCE and len(new) < len(added):
+            raise Conflict(f"a {kind.__name__.lower()} like this was begun meanwhile")
+        if moved:
+            await tx.save(moved)
+        if kind in TOLD:
             moves += [Move(None, row, new=True) for row in new]
-        if rows := moved.pop(kind, None):
-            await tx.save(rows)
-            moves += [Move(book.before(row), row) for row in rows]
-    if added or moved:
-        raise LookupError(f"no place in WRITE_ORDER for {[*added, *moved]}")
+            moves += [Move(book.before(row), row) for row in moved]
     await tell_of(tx, moves, book, at=at)
 
 
 def _number_lines(book: Book) -> None:
     """New lines of a timeline count on from the last one; the customer's lock keeps the count.
     A line that turns out to be known leaves a gap."""
-    for line in [row for row in book.added() if type(row) is CaseEvent]:
-        case = book.get(Case, line.case_id)
+    lines: dict[str, list[CaseEvent]] = {}
+    for line in book.added(CaseEvent):
+        lines.setdefault(line.case_id, []).append(line)
+    for case_id, new in lines.items():
+        case = book.get(Case, case_id)
         if case is not None:
-            book.put(changed(case, lines=case.lines + 1))
-            book.put(changed(line, seq=case.lines + 1))
-
-
-def _by_kind(rows: list[Any]) -> dict[type[Any], list[Any]]:
-    kinds: dict[type[Any], list[Any]] = {}
-    for row in rows:
-        kinds.setdefault(type(row), []).append(row)
-    return kinds
+            book.put(changed(case, lines=case.lines + len(new)))
+            for seq, line in enumerate(new, start=case.lines + 1):
+                book.put(changed(line, seq=seq))
 
 
 def asks_for_terms(merchants: Collection[str], accounts: Collection[str]) -> tuple[Ask, ...]:

@@ -90,7 +90,7 @@ async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -
     terms = await opening(tx, terms, book.all(Case))
     for notice in notices:
         absorb(book, notice, terms)
-    begun = {row.policy for row in book.added() if isinstance(row, Case)}
+    begun = {case.policy for case in book.added(Case)}
     await keep_file(tx, terms, begun)
     await write(tx, book, at=terms.now)
 

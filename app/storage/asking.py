@@ -5,12 +5,21 @@ Each question becomes an array of rows; arrays of rows keep the types of their c
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from app.ports.store import Ask
-from app.storage.statements import Plan, Question, asks_for_nothing, plan_of
+from app.storage.questions import Question, asks_for_nothing
+from app.storage.statements import Plan, plan_of
 
 PLACE = re.compile(r"\$(\d+)")
+
+
+@lru_cache(maxsize=5000)
+def _as_array(sql: str, columns: str, shift: int) -> str:
+    """The statement as an array of rows, its places counted on from `shift`."""
+    moved = PLACE.sub(lambda place: f"${int(place[1]) + shift}", sql)
+    return f"array(select row({columns}) {moved.removeprefix(f'select {columns} ')})"
 
 
 class Asked:
@@ -39,9 +48,7 @@ class Asked:
             return ""
         shift = len(self.bound)
         self.bound += bound
-        moved = PLACE.sub(lambda place: f"${int(place[1]) + shift}", sql)
-        rest = moved.removeprefix(f"select {plan.columns} ")
-        return f"array(select row({plan.columns}) {rest})"
+        return _as_array(sql, plan.columns, shift)
 
     def answers(self, row: Sequence[Sequence[Any]]) -> list[list[Any]]:
         """The records of each question, in the order of the questions; `row` is what `sql` gave."""

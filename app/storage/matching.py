@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.actions import Action, ActionState
 from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, key_of
-from app.storage.statements import MANY, comparison_of
+from app.storage.questions import MANY, comparison_of
 
 
 def values_of(row: Any, names: Sequence[str]) -> Key:

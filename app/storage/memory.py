@@ -37,10 +37,10 @@ from app.storage.matching import (
     sorting,
     values_of,
 )
+from app.storage.questions import asks_for_nothing, require_fields, whole_order
 from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
 from app.storage.rules import as_stored, require_referred
 from app.storage.scope import merchants_list
-from app.storage.statements import asks_for_nothing, require_fields, whole_order
 
 P = ParamSpec("P")
 T = TypeVar("T")

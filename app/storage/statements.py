@@ -1,18 +1,13 @@
 """SQL made once for each record type: sets of rows go in and out as arrays, one array a column."""
 
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Generic
 
 from app.domain.records import Key, R, key_of, maker_of
 from app.ports.store import RowRefused
 from app.storage.registry import table_for
 from app.storage.shapes import INSTANT, JSON, Shape, encode_json, shapes_of
-
-COMPARISONS = {"__lte": "<=", "__gte": ">="}
-MANY = (list, tuple, set, frozenset)
-WORD = re.compile(r"[a-z0-9_.]+")
 
 
 class Plan(Generic[R]):
@@ -93,124 +88,16 @@ class Plan(Generic[R]):
         )
 
 
-class Question(Generic[R]):
-    """One `find`: its statement, what is bound to it, and how many it finds."""
-
-    def __init__(
-        self,
-        plan: Plan[R],
-        where: Mapping[str, Any],
-        after: Key | None,
-        order: Sequence[str],
-        limit: int | None,
-    ) -> None:
-        self.bound: list[Any] = []
-        self._plan = plan
-        order = tuple(order) or plan.key
-        require_fields(plan.kind, where, order)
-        given = None if limit is not None else _first_many(where)
-        rules = [self._rule(name, value) for name, value in where.items() if name != given]
-        if after is not None:
-            rules.append(self._beyond(order, after))
-        count = f" limit {int(limit)}" if limit is not None else ""
-        source = self._source(where, given, rules)
-        self.count = f"select count(*) from {source}"  # noqa: S608 - names
-        self.sql = (
-            f"select {plan.columns} from {source}"  # noqa: S608 - names
-            f" order by {_ordering(whole_order(order, plan.key))}{count}"
-        )
-
-    def _source(self, where: Mapping[str, Any], given: str | None, rules: list[str]) -> str:
-        """Rows that keep the rules; where any of many values will do, looked up one by one."""
-        if given is None:
-            return self._plan.table + (f" where {' and '.join(rules)}" if rules else "")
-        values = list(dict.fromkeys(where[given]))
-        bound = self._bind(values, self._plan.shapes[given].wire + "[]")
-        rules = [f'"{given}" = given.value', *rules]
-        return f"unnest({bound}) as given (value) {self._plan.one_by_one(rules)}"
-
-    def _bind(self, value: Any, sql_type: str) -> str:
-        self.bound.append(value)
-        return f"${len(self.bound)}::{sql_type}"
-
-    def _rule(self, name: str, value: Any) -> str:
-        field, comparison = comparison_of(name)
-        shape = self._plan.shapes[field]
-        if value is None:
-            return f'"{field}" is null'
-        if isinstance(value, StrEnum):  # in the open: indexes are made for some states only
-            return f'"{field}" {comparison} {_word(value)}'
-        if isinstance(value, MANY):
-            return f'"{field}" = any ({self._bind(list(value), shape.wire + "[]")})'
-        return f'"{field}" {comparison} {self._bind(value, shape.wire)}'
-
-    def _beyond(self, order: Sequence[str], after: Key) -> str:
-        """Rows after a position: field by field, so that directions may differ."""
-        marks = [
-            self._bind(value, self._plan.shapes[name.removeprefix("-")].wire)
-            for name, value in zip(order, after, strict=True)
-        ]
-        fields = [f'"{name.removeprefix("-")}"' for name in order]
-        if all(not name.startswith("-") for name in order):
-            return f"({', '.join(fields)}) > ({', '.join(marks)})"
-        if all(name.startswith("-") for name in order):
-            return f"({', '.join(fields)}) < ({', '.join(marks)})"
-        cases = []
-        for place, name in enumerate(order):
-            same = [f"{fields[p]} = {marks[p]}" for p in range(place)]
-            sign = "<" if name.startswith("-") else ">"
-            cases.append(" and ".join([*same, f"{fields[place]} {sign} {marks[place]}"]))
-        return f"({' or '.join(cases)})"
-
-
-def _word(value: StrEnum) -> str:
-    """A word of ours as SQL. Raises `ValueError` for what is none."""
-    if not WORD.fullmatch(value):
-        raise ValueError(f"{value!r} is no word")
-    return f"'{value}'"
-
-
-def _first_many(where: Mapping[str, Any]) -> str | None:
-    return next((name for name, value in where.items() if isinstance(value, MANY)), None)
-
-
-def asks_for_nothing(where: Mapping[str, Any]) -> bool:
-    """Whether a field must be one of no values."""
-    return any(isinstance(value, MANY) and not value for value in where.values())
-
-
-def require_fields(kind: type[Any], where: Iterable[str], order: Iterable[str]) -> None:
-    """Raise `KeyError` for what is no field of the record type, `ValueError` for documents, which
-    cannot be compared: a name never becomes SQL unseen."""
-    fields = [comparison_of(name)[0] for name in where] + [name.removeprefix("-") for name in order]
-    for field in fields:
-        if shapes_of(kind)[field].sql == JSON:
-            raise ValueError(f"{field} is a document and cannot be compared")
-
-
-def comparison_of(name: str) -> tuple[str, str]:
-    """The field and the SQL comparison of a name in `where`."""
-    for suffix, comparison in COMPARISONS.items():
-        if name.endswith(suffix):
-            return name.removesuffix(suffix), comparison
-    return name, "="
-
-
-def whole_order(order: Sequence[str], key: Collection[str]) -> tuple[str, ...]:
-    """The order with the rest of the key behind it, so that it is total."""
-    named = {name.removeprefix("-") for name in order}
-    return (*order, *(name for name in key if name not in named))
-
-
 def newest(rows: Sequence[R]) -> list[R]:
     """One row per key, the last one given, in key order: locks are taken in one order by all."""
-    return [row for _, row in sorted({key_of(row): row for row in rows}.items())]
+    last = {key_of(row): row for row in rows}
+    return [last[key] for key in sorted(last)]
 
 
 def array_of(shape: Shape, rows: Sequence[Any]) -> list[Any]:
     """One column of these rows as it travels. Raises `RowRefused` as `Plan.arrays`."""
-    values = [getattr(row, shape.name) for row in rows]
-    if shape.sql == INSTANT and any(v is not None and v.tzinfo is None for v in values):
+    values = list(map(attrgetter(shape.name), rows))
+    if shape.sql == INSTANT and None in {v.tzinfo for v in values if v is not None}:
         raise RowRefused(f"{shape.name}: an instant without a time zone")
     if shape.sql != JSON:
         return values
@@ -246,12 +133,6 @@ def _out(shape: Shape) -> str:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
-
-
-def _ordering(order: Iterable[str]) -> str:
-    return ", ".join(
-        f'"{name.removeprefix("-")}"' + (" desc" if name.startswith("-") else "") for name in order
-    )
 
 
 def plan_of(kind: type[R]) -> Plan[R]:

@@ -19,9 +19,10 @@ from app.storage.addresses import engine_url
 from app.storage.asking import Asked
 from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, HOLD_SHARES, PARK_INBOX
 from app.storage.errors import FAULTS, Unbroken, translated
+from app.storage.questions import Question, asks_for_nothing
 from app.storage.registry import in_order
 from app.storage.scope import APP, SYSTEM, entering
-from app.storage.statements import Plan, Question, asks_for_nothing, newest, plan_of
+from app.storage.statements import Plan, newest, plan_of
 
 # Figures as of an instant are repeatable from 5 s after it: no ledger line is written later.
 TRANSACTION_LIMIT_S = 4.5
@@ -204,7 +205,7 @@ class PostgresTransaction(Unbroken):
         new: set[int] = set()
         for plan, same in _by_plan(rows):
             first = {key_of(row): row for row in reversed(same)}
-            given = [row for _, row in sorted(first.items())]
+            given = [first[key] for key in sorted(first)]
             for key in await self._give(plan.insert, plan, given):
                 new.add(id(first[tuple(key)]))
         return [row for row in rows if id(row) in new]
@@ -271,6 +272,9 @@ def lock_number(account_id: str, key: str) -> int:
 
 def _by_plan(rows: Sequence[Any]) -> list[tuple[Any, list[Any]]]:
     """Rows by their type, types in the order that every transaction keeps."""
-    places = {kind: place for place, kind in enumerate(in_order({type(row) for row in rows}))}
+    kinds = {type(row) for row in rows}
+    if len(kinds) == 1:
+        return [(plan_of(kinds.pop()), list(rows))]
+    places = {kind: place for place, kind in enumerate(in_order(kinds))}
     ordered = sorted(rows, key=lambda row: places[type(row)])
     return [(plan_of(kind), list(same)) for kind, same in groupby(ordered, key=type)]

@@ -185,7 +185,7 @@ def test_without_a_mirror_of_the_subscription_its_cases_speak() -> None:
 
 
 def looks(book: Book) -> list[Action]:
-    return [row for row in book.added() if isinstance(row, Action)]
+    return book.added(Action)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Books and rows: found by their fields, copied quickly, never half."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
 from app.domain.mirror import Invoice, InvoiceStatus
-from app.domain.records import Book, changed, key_of, maker_of
+from app.domain.records import Book, changed, key_of, maker_of, quick
 
 
 def invoice(number: int, **more: object) -> Invoice:
@@ -50,5 +50,21 @@ def test_a_changed_row_is_what_the_constructor_would_make() -> None:
 def test_a_row_is_made_of_exactly_its_fields() -> None:
     with pytest.raises(KeyError):
         changed(invoice(1), colour="red")
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(TypeError, match="missing"):
         maker_of(Invoice).make(("mer", "acc"))
+
+
+def test_a_row_that_was_made_quickly_is_one_like_any_other() -> None:
+    make_invoice = quick(Invoice)
+
+    row = make_invoice(merchant_id="mer", account_id="acc", invoice_id="in_1", due_minor=4900)
+
+    assert row == invoice(1, due_minor=4900)
+    assert type(row) is Invoice
+    assert replace(row, due_minor=0) == invoice(1)
+    with pytest.raises(FrozenInstanceError):
+        row.due_minor = 1  # type: ignore[misc]
+    with pytest.raises(TypeError, match="invoice_id"):
+        make_invoice(merchant_id="mer", account_id="acc")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="colour"):
+        make_invoice(merchant_id="mer", account_id="acc", invoice_id="in_1", colour="red")  # type: ignore[call-arg]

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from app.domain.notices import Notice, NoticeKind
+from app.domain.records import quick
 from app.ports.webhooks import BadEvent
 from app.providers.stripe.reading import Json, instant, ref, table, text
 
@@ -40,7 +41,12 @@ class Event:
             if self.previous
             else ()
         )
-        return Notice(kind=kind, event=self.id, occurred_at=self.at, previous=changed, **fields)
+        return make_notice(
+            kind=kind, event=self.id, occurred_at=self.at, previous=changed, **fields
+        )
+
+
+make_notice, make_event = quick(Notice), quick(Event)
 
 
 def open_event(body: str | bytes) -> Event:
@@ -68,7 +74,7 @@ def opened(raw: Json) -> Event:
         raise BadEvent("no usable instant")
     data = table(raw.get("data"))
     live = raw.get("livemode")
-    return Event(
+    return make_event(
         id=event_id,
         type=name,
         at=created,

@@ -6,6 +6,7 @@ from datetime import datetime
 from app.domain.declines import Decline
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.notices import Notice, NoticeKind
+from app.domain.records import quick
 from app.providers.stripe.declines import charge_of, decline_of_charge, decline_of_intent
 from app.providers.stripe.envelope import Event
 from app.providers.stripe.reading import (
@@ -24,6 +25,7 @@ from app.providers.stripe.reading import (
 STATUSES = {status.value: status for status in InvoiceStatus}
 # Our own metadata on invoices that an offer of ours made.
 OFFER_MARK = "holdfast_offer"
+make_invoice = quick(Invoice)
 
 
 def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
@@ -39,7 +41,7 @@ def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
     due, paid, off = _amounts(obj)
     transitions = table(obj.get("status_transitions"))
     auto = obj.get("auto_advance")
-    return Invoice(
+    return make_invoice(
         merchant_id="",
         account_id="",
         invoice_id=invoice_id,
@@ -84,25 +86,43 @@ def invoice_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     invoice = read_invoice(obj, seen_at=event.at)
     if invoice and kind is NoticeKind.INVOICE_DELETED:
         invoice = replace(invoice, status=InvoiceStatus.DELETED)
-    paid = invoice.paid_minor if invoice else 0
-    remaining = invoice.remaining_minor if invoice else remaining_of(obj)
+    if invoice is None:
+        return [_without_id(event, kind)]
+    paid = kind is NoticeKind.INVOICE_PAID
     payment, charge = payment_of(obj)
     return [
         event.notice(
             kind,
-            object=ref(obj),
-            customer=ref(obj.get("customer")),
-            invoice=ref(obj),
-            subscription=invoice.subscription_id if invoice else subscription_of(obj),
+            object=invoice.invoice_id,
+            customer=invoice.customer_id,
+            invoice=invoice.invoice_id,
+            subscription=invoice.subscription_id,
             payment=payment,
             charge=charge,
-            method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
-            amount_minor=paid if kind is NoticeKind.INVOICE_PAID else remaining,
+            method=invoice.method_id,
+            amount_minor=invoice.paid_minor if paid else invoice.remaining_minor,
             currency=currency(obj.get("currency")),
             decline=_decline(obj) if kind is NoticeKind.INVOICE_FAILED else None,
             snapshot=None if kind is NoticeKind.INVOICE_UPCOMING else invoice,
         )
     ]
+
+
+def _without_id(event: Event, kind: NoticeKind) -> Notice:
+    """An invoice that does not exist yet, or shows no id."""
+    obj = event.object
+    payment, charge = payment_of(obj)
+    return event.notice(
+        kind,
+        customer=ref(obj.get("customer")),
+        subscription=subscription_of(obj),
+        payment=payment,
+        charge=charge,
+        method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
+        amount_minor=0 if kind is NoticeKind.INVOICE_PAID else remaining_of(obj),
+        currency=currency(obj.get("currency")),
+        decline=_decline(obj) if kind is NoticeKind.INVOICE_FAILED else None,
+    )
 
 
 def status_of(obj: Json) -> InvoiceStatus:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from app.domain.mirror import Customer, PaymentMethod
 from app.domain.notices import Notice, NoticeKind
+from app.domain.records import quick
 from app.providers.stripe.envelope import Event
 from app.providers.stripe.reading import (
     Json,
@@ -23,6 +24,7 @@ from app.providers.stripe.reading import (
 LINK_MARK = "holdfast_link"
 # The merchant's record that a customer wants short texts, in the customer's metadata.
 SMS_MARK = "holdfast_sms_consent"
+make_customer, make_method = quick(Customer), quick(PaymentMethod)
 
 
 def read_customer(obj: Json, *, seen_at: datetime) -> Customer | None:
@@ -31,7 +33,7 @@ def read_customer(obj: Json, *, seen_at: datetime) -> Customer | None:
     if customer_id is None:
         return None
     locales = obj.get("preferred_locales")
-    return Customer(
+    return make_customer(
         merchant_id="",
         account_id="",
         customer_id=customer_id,
@@ -62,7 +64,7 @@ def read_method(obj: Json, *, seen_at: datetime) -> PaymentMethod | None:
     # A legacy card has its particulars at the top, the others under the name of their type.
     own = table(obj.get(kind)) or obj
     brand = text(own.get("brand"), 40)
-    return PaymentMethod(
+    return make_method(
         merchant_id="",
         account_id="",
         method_id=method_id,

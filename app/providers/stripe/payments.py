@@ -11,6 +11,7 @@ from typing import Any
 from app.domain.declines import Decline
 from app.domain.mirror import Dispute, Payment
 from app.domain.notices import Notice, NoticeKind
+from app.domain.records import quick
 from app.providers.stripe.declines import (
     card_brand,
     charge_of,
@@ -34,6 +35,7 @@ from app.providers.stripe.reading import (
 CHARGE_STATUSES = {"pending": "processing", "paid": "succeeded"}
 JOIN_STATUSES = {"paid": "succeeded", "canceled": "canceled"}
 CLOSED_DISPUTES = {"won": NoticeKind.DISPUTE_WON, "lost": NoticeKind.DISPUTE_LOST}
+make_payment = quick(Payment)
 
 
 def read_charge(charge: Json, *, seen_at: datetime) -> Payment | None:
@@ -44,7 +46,7 @@ def read_charge(charge: Json, *, seen_at: datetime) -> Payment | None:
         return None
     status = text(charge.get("status"), 40) or "unknown"
     failed = status == "failed"
-    return Payment(
+    return make_payment(
         merchant_id="",
         account_id="",
         payment_id=payment_id,
@@ -75,7 +77,7 @@ def read_intent(intent: Json, *, seen_at: datetime) -> Payment | None:
     card = at(method, "card")
     decline = decline_of_intent(intent)
     status = intent_status(intent)
-    return Payment(
+    return make_payment(
         merchant_id="",
         account_id="",
         payment_id=payment_id,
@@ -161,7 +163,7 @@ def read_invoice_payment(row: Json, *, seen_at: datetime) -> Payment | None:
     if payment_id is None:
         return None
     paid = whole(row.get("amount_paid"))
-    return Payment(
+    return make_payment(
         merchant_id="",
         account_id="",
         payment_id=payment_id,

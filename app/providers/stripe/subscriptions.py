@@ -4,6 +4,7 @@ from datetime import datetime
 
 from app.domain.mirror import Subscription
 from app.domain.notices import Notice, NoticeKind
+from app.domain.records import quick
 from app.providers.stripe.envelope import Event
 from app.providers.stripe.pricing import items_of, mrr_of, plan_name
 from app.providers.stripe.reading import (
@@ -20,6 +21,7 @@ from app.providers.stripe.reading import (
 
 # Before 2026-09-30 a subscription was paused for one reason only, and did not say it.
 ONLY_OLD_PAUSE = "trial_end_without_payment_method"
+make_subscription = quick(Subscription)
 
 
 def read_subscription(obj: Json, *, seen_at: datetime) -> Subscription | None:
@@ -33,7 +35,7 @@ def read_subscription(obj: Json, *, seen_at: datetime) -> Subscription | None:
         return None
     items = items_of(obj)
     first = items[0] if items else {}
-    return Subscription(
+    return make_subscription(
         merchant_id="",
         account_id="",
         subscription_id=subscription_id,
