@@ -8,7 +8,7 @@ gives the same story, however fast the machine is.
 import heapq
 import re
 import time
-from asyncio import to_thread
+from asyncio import gather, to_thread
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -95,8 +95,7 @@ class Driver:
         self.stage.set_clock(at)
         self.stage.watch()
         lines = [await self._acted(act) for act in self._due_acts()]
-        for house in self.houses:
-            await house.advance(at)
+        await gather(*(house.advance(at) for house in self.houses))
         worked, following = await self._settle()
         if worked:
             lines += await self._timeline()
@@ -131,7 +130,7 @@ class Driver:
         while True:
             worked, due = await self._quiet()
             ever = ever or worked
-            if worked and any([await house.deliver() for house in self.houses]):
+            if worked and any(await gather(*(house.deliver() for house in self.houses))):
                 continue
             return ever, [due, *(house.following for house in self.houses)]
 
