@@ -28,7 +28,9 @@ from app.services.backlog import backlog
 from app.wake import Bell
 
 HOUR = timedelta(hours=1)
-STUCK_AFTER = 60.0  # seconds without quiet after which a step is a fault worth seeing
+# Seconds without quiet after which a step is a fault worth seeing: longer than a lease, at whose
+# end comes again what a machine that does much else could not finish in time.
+STUCK_AFTER = 150.0
 LONGEST_LOOK = 0.25  # seconds until the next look at the backlog if nobody tells of rest
 LINK = re.compile(r"https?://[^\s>]+/p/[\w-]+")
 
