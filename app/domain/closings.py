@@ -39,9 +39,11 @@ def tell_of_the_end(book: Book, case: Case, terms: Terms) -> None:
 
 
 def just_ended(book: Book) -> list[Case]:
-    """The cases of the book that came to an end for good since they were loaded."""
-    cases = (row for row in book.changed() if isinstance(row, Case) and row.state in OVER)
-    return [case for case in cases if (was := book.before(case)) and was.state is not case.state]
+    """The cases of the book that have come to an end for good since they were loaded, among them
+    such as were opened meanwhile."""
+    cases = (row for row in [*book.changed(), *book.added()] if isinstance(row, Case))
+    over = [case for case in cases if case.state in OVER]
+    return [c for c in over if (was := book.before(c)) is None or was.state is not c.state]
 
 
 def clear_away(book: Book, case: Case, now: datetime) -> None:

@@ -85,6 +85,28 @@ def test_a_letter_goes_with_the_end_that_makes_it_untrue(
     assert [one.state for one in book.all(Action)] == [action]
 
 
+def test_money_that_comes_after_the_end_makes_the_letter_about_the_end_untrue() -> None:
+    letter = a_letter("subscription_ended")
+    book = Book()
+    exhausted = a_case().moved(CaseState.EXHAUSTED, at=MONDAY, reason="the window is over")
+    book.know([exhausted, letter])
+    book.put(exhausted.moved(CaseState.RECOVERED, at=LATER, reason="paid"))
+
+    for over in just_ended(book):
+        clear_away(book, over, LATER)
+
+    assert [one.state for one in book.all(Message)] == [MessageState.DROPPED]
+
+
+def test_what_ends_with_the_report_that_opened_it_is_cleared_as_well() -> None:
+    book, case = Book(), a_case()
+    book.add(case)
+    book.add(an_action(ActionKind.ASSESS))
+    book.put(case.moved(CaseState.RECOVERED, at=MONDAY, reason="paid"))
+
+    assert [over.case_id for over in just_ended(book)] == ["case_1"]
+
+
 def test_the_timeline_says_why_a_letter_is_not_sent() -> None:
     book = ended(CaseState.RECOVERED, a_letter("final_notice"))
 
