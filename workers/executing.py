@@ -13,7 +13,7 @@ from arq.worker import Worker
 from app.wake import Bell
 from workers.carrying import Carrier
 from workers.jobs import crons, functions
-from workers.queue import GONE, QUEUE, dumps, redis_settings
+from workers.queue import GONE, QUEUE, Queue, dumps, redis_settings
 from workers.shift import Shift, outcome
 
 FIRST_PAUSE_S = 0.5
@@ -36,7 +36,7 @@ class PromptWorker(Worker):
         await super()._poll_iteration()
 
 
-def arq_worker(shift: Shift, carrier: Carrier) -> Worker:
+def arq_worker(shift: Shift, queue: Queue, carrier: Carrier) -> Worker:
     """A worker as we use arq: ids only, JSON, no results, no retries, one health key each.
 
     `queue_read_limit`: running jobs stay in the queue, and every worker reads only its head, so
@@ -51,7 +51,7 @@ def arq_worker(shift: Shift, carrier: Carrier) -> Worker:
         cron_jobs=crons(),
         queue_name=QUEUE,
         redis_settings=redis_settings(shift.redis_url),
-        ctx={"shift": shift, "carrier": carrier},
+        ctx={"shift": shift, "queue": queue, "carrier": carrier},
         handle_signals=False,
         max_jobs=pace.jobs,
         queue_read_limit=max(1000, 4 * pace.jobs),
@@ -68,11 +68,11 @@ def arq_worker(shift: Shift, carrier: Carrier) -> Worker:
     )
 
 
-async def execute(shift: Shift, carrier: Carrier) -> None:
+async def execute(shift: Shift, queue: Queue, carrier: Carrier) -> None:
     """Run arq's worker until the shift ends, anew after each loss of Redis."""
     pause = FIRST_PAUSE_S
     while not shift.stopping.is_set():
-        worker = arq_worker(shift, carrier)
+        worker = arq_worker(shift, queue, carrier)
         running = asyncio.create_task(worker.async_run(), name="arq")
         stop = asyncio.create_task(shift.stopping.wait())
         began = asyncio.get_running_loop().time()

@@ -24,7 +24,8 @@ class Inbox:
         self.batch = LARGEST_BATCH
 
     async def step(self) -> bool:
-        """Absorb one batch. True: there may be more. Raises `StoreUnavailable`."""
+        """Absorb one batch. True: there may be more that no bell tells of. Raises
+        `StoreUnavailable`."""
         limit = self.batch
         try:
             handled = await intake.drain(self._shift.world, limit=limit)
@@ -35,13 +36,14 @@ class Inbox:
         if handled:
             self._shift.due_bell.ring()  # what came in may be due at once
         if handled >= limit:
-            self._shift.inbox_bell.ring()  # there may be enough for one more
-        return handled > 0
+            self._shift.inbox_bells.ring()  # there may be enough for one more
+        return handled >= limit
 
 
 async def drain_shift(shift: Shift) -> None:
-    """Drain until the shift ends, and finish the running batches."""
+    """Drain until the shift ends, and finish the running batches. Each lane has a bell of its own:
+    what comes while it works is not told to the others alone, who may not take its shares."""
     inbox = Inbox(shift)
     async with asyncio.TaskGroup() as lanes:
         for _ in range(shift.pace.lanes):
-            lanes.create_task(keep(shift, "inbox", shift.inbox_bell, inbox.step))
+            lanes.create_task(keep(shift, "inbox", shift.inbox_bells.hang(), inbox.step))

@@ -11,6 +11,7 @@ from arq.cron import CronJob
 from arq.worker import Function, func
 
 from workers.carrying import Carrier
+from workers.queue import Queue
 from workers.shift import Pace, Shift
 
 
@@ -19,6 +20,8 @@ async def carry_out_actions(ctx: dict[str, Any], claims: Sequence[tuple[str, int
     carrier: Carrier = ctx["carrier"]
     shift: Shift = ctx["shift"]
     await carrier.carry([(action_id, claim) for action_id, claim in claims])
+    queue: Queue = ctx["queue"]
+    queue.through(ctx["job_id"])
     shift.queue_bell.ring()  # a slot is free
     shift.due_bell.ring()  # the same customers may have more that is due
 

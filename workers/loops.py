@@ -24,7 +24,10 @@ async def keep(shift: Shift, name: str, bell: Bell, step: Callable[[], Awaitable
             log.error("step_failed", worker=name, exc_info=more)
             await shift.stopped(PAUSE_AFTER_ERROR_S)
         elif not more:
-            await shift.rest.ends(me)
+            if shift.is_rung:
+                shift.rest.leaves(me)
+            else:
+                await shift.rest.ends(me)
             await bell.heard(shift.pace.sweep_s)
 
 

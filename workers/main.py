@@ -50,7 +50,7 @@ async def work(shift: Shift) -> None:
             for _ in range(1, shift.pace.drains):
                 loops.create_task(keep_drain(shift))
             loops.create_task(keep(shift, "due", shift.due_bell, dispatcher.step))
-            loops.create_task(execute(shift, carrier))
+            loops.create_task(execute(shift, queue, carrier))
             loops.create_task(tell(shift))
         await dispatcher.finish()
     finally:

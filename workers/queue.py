@@ -72,8 +72,11 @@ class Queue:
         """
         if monotonic() < self._silent_until:
             return False
+        if not self._held and await self._begin() is None:
+            return False
         action_id, claim = batch[0]
         job = f"action:{action_id}:{claim}"
+        self._held[job] = list(batch)  # at once: it may be through before Redis has answered us
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._redis.enqueue_job(
@@ -81,40 +84,55 @@ class Queue:
                 )
         except GONE:
             self._silent_until = monotonic() + PAUSE_S
+            self._held.pop(job, None)
             return False
-        self._held[job] = list(batch)
         return True
+
+    def through(self, job: str) -> None:
+        """This process has carried the job out: if it is one of ours, it is held no more."""
+        self._held.pop(job, None)
 
     async def lost(self) -> list[list[Claim]]:
         """Forget the batches that are through; return those that Redis can no longer carry.
 
-        All that are held are lost when Redis does not answer or has forgotten its epoch: flushed,
-        or restarted without its data. Some may be running elsewhere at this moment.
+        All that are held are lost when Redis does not answer or has another epoch than when they
+        were put: flushed, or restarted without its data. Some may be running elsewhere at this
+        moment. Where nothing is held, nothing is asked.
         """
         jobs = list(self._held)
+        if not jobs:
+            return []
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                forgotten = await self._forgotten()
                 async with self._redis.pipeline(transaction=False) as pipe:
+                    pipe.get(EPOCH)
                     for job in jobs:
                         pipe.exists(job_key_prefix + job)
-                    there = await pipe.execute() if jobs else []
+                    epoch, *there = await pipe.execute()
         except GONE:
-            forgotten, there = True, [1] * len(jobs)
+            epoch, there = None, [1] * len(jobs)
             self._silent_until = monotonic() + PAUSE_S
-        held = {job: self._held.pop(job) for job in jobs}
-        if forgotten:
+        held = {job: self._held.pop(job) for job in jobs if job in self._held}
+        if epoch is None or epoch != self._epoch:
             return list(held.values())
-        self._held |= {job: held[job] for job, found in zip(jobs, there, strict=True) if found}
+        left = {job for job, found in zip(jobs, there, strict=True) if found}
+        self._held |= {job: batch for job, batch in held.items() if job in left}
         return []
 
-    async def _forgotten(self) -> bool:
-        mine = self._epoch
-        if mine is not None and await self._redis.get(EPOCH) == mine:
-            return False
-        await self._redis.set(EPOCH, secrets.token_hex(8), nx=True)
-        self._epoch = await self._redis.get(EPOCH)
-        return mine is not None
+    async def _begin(self) -> bytes | None:
+        """The epoch in which the next batches are put, made where there is none; None where Redis
+        does not answer."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    pipe.set(EPOCH, secrets.token_hex(8), nx=True)
+                    pipe.get(EPOCH)
+                    _, self._epoch = await pipe.execute()
+        except GONE:
+            self._epoch = None
+        if self._epoch is None:
+            self._silent_until = monotonic() + PAUSE_S
+        return self._epoch
 
     async def close(self) -> None:
         """Close the connection; harmless when it is broken."""

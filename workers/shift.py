@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from app.ports.world import World
-from app.wake import Bell
+from app.wake import Bell, Bells
 from workers.rest import Rest
 
 T = TypeVar("T")
@@ -51,15 +51,20 @@ class Shift:
     redis_url: str
     pace: Pace = Pace()
     rest: Rest = field(default_factory=Rest)
-    inbox_bell: Bell = field(default_factory=Bell)
+    inbox_bells: Bells = field(default_factory=Bells)
     due_bell: Bell = field(default_factory=Bell)
     queue_bell: Bell = field(default_factory=Bell)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ring(self) -> None:
         """Let every loop look for work."""
-        self.inbox_bell.ring()
+        self.inbox_bells.ring()
         self.due_bell.ring()
+
+    @property
+    def is_rung(self) -> bool:
+        """Whether a loop is about to look for work."""
+        return self.inbox_bells.is_rung or self.due_bell.is_rung
 
     def stop(self) -> None:
         """Finish the running steps and end. Repeatable."""

@@ -33,6 +33,11 @@ class House:
         return bool(self.status["undelivered"] or self.status.get("sent"))
 
     @property
+    def told(self) -> bool:
+        """Whether the provider told the service anything when it was last let play."""
+        return bool(self.status.get("deliveries"))
+
+    @property
     def following(self) -> datetime | None:
         """When something happens next at the provider."""
         at = self.status["next_event_at"]

@@ -1,13 +1,21 @@
-"""How a report ends a case, and whose cases a customer's reports concern."""
+"""How a report ends a case, what its end makes needless, and whose cases reports concern."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import Case, CaseState
+from app.domain.messages import Message, MessageState
 from app.domain.movements import is_ending
 from app.domain.old_debts import is_held
-from app.domain.records import Book
-from app.domain.sequence import letters_on, plan_letter
+from app.domain.records import Book, changed
+from app.domain.sequence import is_true_of, letters_on, plan_letter, send_action
 from app.domain.terms import Terms, note
+
+# What is over for good: such a case is never worked again.
+OVER = frozenset({CaseState.RECOVERED, CaseState.EXHAUSTED})
+# What is done about an active case alone.
+OF_THE_ACTIVE = frozenset({ActionKind.ASSESS, ActionKind.RETRY, ActionKind.END})
 
 
 def close_case(book: Book, case: Case, state: CaseState, reason: str, terms: Terms) -> None:
@@ -28,6 +36,48 @@ def tell_of_the_end(book: Book, case: Case, terms: Terms) -> None:
         return
     for row in letters_on("ended", terms.policy_of(now)):
         plan_letter(book, now, row, terms.now, terms)
+
+
+def just_ended(book: Book) -> list[Case]:
+    """The cases of the book that have come to an end for good since they were loaded, among them
+    such as were opened meanwhile."""
+    cases = (row for row in [*book.changed(), *book.added()] if isinstance(row, Case))
+    over = [case for case in cases if case.state in OVER]
+    return [c for c in over if (was := book.before(c)) is None or was.state is not c.state]
+
+
+def clear_away(book: Book, case: Case, now: datetime) -> None:
+    """Drop what was planned about a case that is over: letters that are not true any more and
+    what would be done about an active one. The book knows its letters and pending actions.
+
+    A letter on its way is left to its action, and so is any doubt about a charge.
+    """
+    why = f"the case is {case.state}"
+    for letter in list(book.all(Message, case_id=case.case_id)):
+        if letter.state is MessageState.PLANNED and not is_true_of(letter, case):
+            dropped = changed(letter, state=MessageState.DROPPED, reason=why)
+            settle_letter(book, case, dropped, now)
+    for action in list(book.all(Action, case_id=case.case_id)):
+        if action.state is ActionState.PENDING and _is_needless(book, action):
+            over = changed(action, state=ActionState.DROPPED, leased_until=None, note=why)
+            book.put(over)
+
+
+def settle_letter(book: Book, case: Case, letter: Message, now: datetime) -> None:
+    """Put what became of a letter, and say so in its case's timeline."""
+    book.put(letter)
+    words = f"letter {letter.step}: {letter.state}"
+    words += f" ({letter.reason})" if letter.reason else ""
+    note(book, case, now, "message", words, {"template": letter.template})
+
+
+def _is_needless(book: Book, action: Action) -> bool:
+    if action.kind is not ActionKind.SEND:
+        return action.kind in OF_THE_ACTIVE
+    letter = book.get(Message, action.subject)
+    if letter is None or letter.state is MessageState.SENDING:
+        return False
+    return letter.state is not MessageState.PLANNED or action.key != send_action(letter).key
 
 
 def cases_of(book: Book, customer: str | None) -> Iterator[Case]:

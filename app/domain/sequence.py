@@ -26,7 +26,16 @@ CAP_WITHIN = timedelta(days=30)
 FINAL, FAILED, REMINDER = "final_notice", "payment_failed", "payment_reminder"
 RANKS = (FINAL, FAILED, REMINDER)  # which one a merged mail is written as
 DUNNING_TEMPLATES = frozenset(RANKS)
+# Letters that say something is owed, and the state of the case in which that is true.
+ONLY_WHILE = dict.fromkeys(DUNNING_TEMPLATES, CaseState.ACTIVE) | {
+    "subscription_ended": CaseState.EXHAUSTED
+}
 OVERTAKEN = DUNNING_TEMPLATES - {FINAL}  # without a final notice no case may end
+
+
+def is_true_of(message: Message, case: Case) -> bool:
+    """Whether what the letter says is so, as the case stands."""
+    return ONLY_WHILE.get(message.template, case.state) is case.state
 
 
 def message_class(case: Case) -> MessageClass:

@@ -29,6 +29,7 @@ from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
 from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
+from app.services.clearing import clear_ends
 from app.services.events import tell_of
 from app.services.shelves import ask_for_policies, shelf_from
 
@@ -239,10 +240,11 @@ async def load_case(
 
 
 async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
-    """Save what the book changed, parents first, and tell the merchant's endpoints of it `at`
-    this business instant. Raises `Conflict` if a case of this invoice was opened, or the same
-    attempt begun, or the same offer claimed, by somebody else; the whole use case is then
-    repeated."""
+    """Save what the book changed, parents first, and tell the merchant's endpoints of it `at` this
+    business instant; what a case's end made needless is dropped with it. Raises `Conflict` if a
+    case of this invoice was opened, or the same attempt begun, or the same offer claimed, by
+    somebody else; the whole use case is then repeated."""
+    await clear_ends(tx, book, at)
     plan_looks(book, at)
     _number_lines(book)
     kinds = book.kinds()

@@ -26,7 +26,8 @@ class _Overtaken(Exception):
 
 
 async def drain(world: World, *, limit: int = 500) -> int:
-    """Work off up to `limit` pending webhooks; returns how many were settled.
+    """Work off up to `limit` pending webhooks; returns how many were settled, fewer than `limit`
+    where no more were free.
 
     Safe to run anywhere any number of times and many at a time: rows are claimed inside the
     transaction that settles them, and the events of one customer by one drain at a time, in
@@ -40,10 +41,21 @@ async def drain(world: World, *, limit: int = 500) -> int:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever a hostile event provokes must not stop the rest
         if limit > 1:
-            return await drain(world, limit=limit // 2)
+            return await _in_halves(world, limit // 2, len(taken))
         if isinstance(fault, Conflict):
             return 0
         return await _park(world, taken, fault)
+
+
+async def _in_halves(world: World, limit: int, count: int) -> int:
+    """What a failed batch of `count` could not settle together, as far as it can be."""
+    settled = await drain(world, limit=limit)
+    while 0 < settled < count:
+        more = await drain(world, limit=min(limit, count - settled))
+        if not more:
+            break
+        settled += more
+    return settled
 
 
 async def _drain_batch(world: World, limit: int, taken: list[InboxEvent]) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.domain.actions import Action
+from app.domain.closings import settle_letter
 from app.domain.correspondence import Channel, Channels, suppressed_by
 from app.domain.dunning import Case, CaseState, Waits
 from app.domain.ids import derive_id
@@ -16,16 +17,16 @@ from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer
 from app.domain.recovery import Failure
 from app.domain.sequence import (
-    DUNNING_TEMPLATES,
     FINAL_NOTICE_AHEAD,
+    ONLY_WHILE,
     due_together,
     is_overtaken,
+    is_true_of,
     rank,
     same_mail,
     send_action,
     sendable_at,
 )
-from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.alarms import alert
@@ -38,11 +39,6 @@ from app.services.work import Desk, desk, glance, say_thanks
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 HELD_AGAIN = timedelta(days=1)
 DEFERRED_AGAIN = timedelta(minutes=15)
-
-# Letters that say something is owed, and the state of the case in which that is true.
-ONLY_WHILE = dict.fromkeys(DUNNING_TEMPLATES, CaseState.ACTIVE) | {
-    "subscription_ended": CaseState.EXHAUSTED
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +140,7 @@ def _may_leave(at: Desk, action: Action) -> bool:
 def _needless(at: Desk, message: Message) -> str | None:
     if not message.recipient:
         return "no address is known"
-    if at.case.state is not ONLY_WHILE.get(message.template, at.case.state):
+    if not is_true_of(message, at.case):
         return f"the case is {at.case.state}"
     if is_overtaken(at.book, message, at.policy, at.terms.now):
         return "a newer letter is due as well"
@@ -172,10 +168,8 @@ def _drop(at: Desk, action: Action, message: Message, why: str) -> None:
 
 
 def _settle(at: Desk, message: Message, state: MessageState, why: str | None = None) -> None:
-    at.book.put(replace(message, state=state, reason=why))
-    words = f"letter {message.step}: {state}" + (f" ({why})" if why else "")
     case = at.beside(message.case_id or at.case_id).case
-    note(at.book, case, at.terms.now, "message", words, {"template": message.template})
+    settle_letter(at.book, case, replace(message, state=state, reason=why), at.terms.now)
 
 
 async def _begin(

@@ -1,4 +1,4 @@
-"""A bell within one process: rings wake one loop."""
+"""Bells within one process: a ring wakes one loop, or each of several."""
 
 import asyncio
 
@@ -12,6 +12,11 @@ class Bell:
     def ring(self) -> None:
         self._rung.set()
 
+    @property
+    def is_rung(self) -> bool:
+        """Whether a ring is kept that nobody has heard yet."""
+        return self._rung.is_set()
+
     async def heard(self, within_s: float) -> bool:
         """Return at the next ring (or one since the last call), at the latest in `within_s`; says
         whether it rang."""
@@ -22,3 +27,25 @@ class Bell:
             return False
         self._rung.clear()
         return True
+
+
+class Bells:
+    """Bells that ring together, one for each loop: what rings while a loop works is kept for it,
+    whoever else has heard it."""
+
+    def __init__(self) -> None:
+        self._bells: list[Bell] = []
+
+    def hang(self) -> Bell:
+        """One more bell."""
+        self._bells.append(Bell())
+        return self._bells[-1]
+
+    def ring(self) -> None:
+        for bell in self._bells:
+            bell.ring()
+
+    @property
+    def is_rung(self) -> bool:
+        """Whether any loop has a ring to hear yet."""
+        return any(bell.is_rung for bell in self._bells)

@@ -115,12 +115,14 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[tuple[Thing, str, bytes]] = []
         self.refusals = 0
+        self.together = threading.Barrier(1)  # so many must have come before any is answered
         self._came = threading.Condition()
         listener = self
 
         class Ear(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                listener.together.wait(timeout=15)
                 refuse = listener.refusals > 0
                 listener.refusals -= 1 if refuse else 0
                 if not refuse:

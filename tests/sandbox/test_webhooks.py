@@ -1,6 +1,7 @@
 """Webhooks: signed, in the endpoint's version, in order, and again after a failure."""
 
 import json
+import threading
 
 import pytest
 import stripe
@@ -138,6 +139,45 @@ def test_advancing_awaits_every_answer(served, listener):
     told = served.advance(days=1)
 
     assert told["undelivered"] == 0
+
+
+def test_webhooks_of_two_customers_are_under_way_at_once(served, listener):
+    client = served.client()
+    an_endpoint(client, listener)
+    listener.together = threading.Barrier(2)
+    for name in "ab":
+        client.v1.customers.create({"email": f"{name}@x.example"})
+
+    told = served.control("deliver")
+
+    assert (told["sent"], told["put_off"]) == (2, 0)
+
+
+def test_one_customers_webhooks_come_in_their_order_whoever_is_told_beside(served, listener):
+    client = served.client()
+    an_endpoint(client, listener)
+    known = [client.v1.customers.create({"email": f"{name}@x.example"}).id for name in "abc"]
+    for change in range(3):
+        for customer in known:
+            client.v1.customers.update(customer, {"name": f"{change}"})
+
+    served.control("deliver")
+
+    told = [event["data"]["object"] for event, _, _ in listener.heard]
+    for customer in known:
+        assert [t["name"] for t in told if t["id"] == customer] == [None, "0", "1", "2"]
+
+
+def test_a_fault_meets_the_first_in_line_whoever_is_answered_sooner(served, listener):
+    client = served.client()
+    an_endpoint(client, listener)
+    known = [client.v1.customers.create({"email": f"{n}@x.example"}).id for n in range(40)]
+    served.control("faults", {"fault": "lose", "type": "customer.*"})
+
+    served.control("deliver")
+
+    heard = {event["data"]["object"]["id"] for event, _, _ in listener.heard}
+    assert set(known) - heard == {min(known)}
 
 
 def test_a_thin_destination_hears_only_where_to_look(served, listener):

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import AttemptState, CaseState
 from app.domain.messages import Letter, Message, MessageState, Rendered
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, Renderer, TemplateFault
@@ -89,6 +90,22 @@ async def test_who_was_written_to_hears_that_it_is_settled(stage: Stage) -> None
     await stage.passes(days=30)
 
     assert await stage.letters(case) == ["failed", "recovered"]
+
+
+async def test_nothing_is_planned_any_more_about_a_case_that_is_over(stage: Stage) -> None:
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+    await stage.passes(days=1)
+    planned = await stage.find(Message, case_id=case.case_id, state=MessageState.PLANNED)
+
+    stage.act(person, "new_card", card={"base": "visa"})
+    await stage.passes(hours=8)
+
+    mine = {"case_id": case.case_id}
+    assert [letter.step for letter in planned] != []
+    assert await stage.find(Message, state=MessageState.PLANNED, **mine) == []
+    pending = await stage.find(Action, state=ActionState.PENDING, **mine)
+    assert {action.kind for action in pending} <= {ActionKind.ACCESS_CHANGE}
 
 
 async def test_a_payment_in_the_last_minute_stops_the_letter(stage: Stage) -> None:

@@ -22,7 +22,6 @@ async def redis(redis_url):
 @pytest.fixture
 async def queue(redis_url):
     queue = Queue(redis_url, Pace(jobs=1))
-    await queue.lost()
     yield queue
     await queue.close()
 
@@ -58,6 +57,39 @@ async def test_a_batch_that_is_through_makes_room(queue, redis):
 
     assert await queue.lost() == []
     assert queue.has_room
+
+
+async def test_what_was_carried_out_here_makes_room_before_redis_forgets_it(queue, redis):
+    await queue.put(BATCH)
+    await queue.put([("act_3", 1)])
+
+    queue.through("action:act_1:1")
+
+    assert queue.has_room
+    assert queue.claims() == {("act_3", 1)}
+    assert await redis.exists("arq:job:action:act_1:1")
+
+
+async def test_a_flush_while_nothing_is_held_loses_nothing(queue, redis):
+    await queue.put(BATCH)
+    queue.through("action:act_1:1")
+    await redis.flushall()
+
+    await queue.put([("act_3", 1)])
+
+    assert await queue.lost() == []
+    assert queue.claims() == {("act_3", 1)}
+
+
+async def test_a_batch_is_lost_with_a_redis_that_another_begins_anew(queue, redis, redis_url):
+    await queue.put(BATCH)
+    await redis.flushall()
+    other = Queue(redis_url, Pace())
+
+    assert await other.put([("act_9", 1)])
+
+    assert await queue.lost() == [BATCH]
+    await other.close()
 
 
 async def test_the_same_claim_is_enqueued_once(queue, redis):

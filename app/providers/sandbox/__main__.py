@@ -12,6 +12,8 @@ from app.providers.sandbox.house import from_iso
 from app.providers.sandbox.server import DEFAULT_START, create_sandbox
 
 HOST = "127.0.0.1"
+# Longer than callers keep an idle connection: one that we close as they write is a lost answer.
+KEEP_ALIVE_S = 300
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if wishes.port_file:
         _write(wishes.port_file, str(port))
     print(f"Sandbox at {base_url}", flush=True)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_S,
+    )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 

@@ -22,8 +22,8 @@ class House:
 
     Args:
         world: the account.
-        mode: `stepped`, time moves only by `advance` and webhooks go one by one, each awaited; or
-            `running`, the clock moves everything and a failed webhook comes again by itself.
+        mode: `stepped`, time moves only by `advance`, which awaits each webhook; or `running`, the
+            clock moves everything and a failed webhook comes again by itself.
         clock: Unix seconds, read in `running` only.
     """
 
@@ -93,13 +93,11 @@ class House:
     async def _send_waiting(self) -> int:
         sent = 0
         while waiting := self.world.pending_deliveries():
-            if faults.take_shuffle(self.world):
-                waiting = self._shuffled(waiting)
-            if self.mode == "stepped":
-                for delivery in waiting:
-                    sent += await self._send(delivery)
-            else:
-                sent += await self._send_by_owner(waiting)
+            shuffled = faults.take_shuffle(self.world)
+            queues = [self._shuffled(waiting)] if shuffled else _by_owner(waiting)
+            # what goes wrong is decided in their order, however fast each of them is answered
+            fates = {d["id"]: self._fate(d) for queue in queues for d in queue}
+            sent += await self._send_queues(queues, fates)
             # once for all of them: killed before it, they come a second time
             self.world.records.commit()
         return sent
@@ -107,35 +105,40 @@ class House:
     def _shuffled(self, waiting: list[Thing]) -> list[Thing]:
         return sorted(waiting, key=lambda d: self.world.chance(d["id"], "shuffle"))
 
-    async def _send_by_owner(self, waiting: list[Thing]) -> int:
-        """One customer's webhooks in their order, several customers' at once."""
-        queues: dict[str, list[Thing]] = {}
-        for delivery in waiting:
-            queues.setdefault(delivery["owner"], []).append(delivery)
+    def _fate(self, delivery: Thing) -> Thing:
+        """The fault that was asked for this webhook; none is `{"fault": None}`."""
+        event = self.world.get(delivery["event"])
+        taken = faults.take_webhook(self.world, event["type"]) if event is not None else None
+        return taken or {"fault": None}
+
+    async def _send_queues(self, queues: list[list[Thing]], fates: dict[str, Thing]) -> int:
+        """One customer's webhooks in their order, several customers' at once; how many were
+        sent."""
         room = asyncio.Semaphore(AT_ONCE)
 
         async def send_all(queue: list[Thing]) -> int:
             async with room:
-                return sum([await self._send(delivery) for delivery in queue])
+                return sum(
+                    [await self._send(delivery, fates[delivery["id"]]) for delivery in queue]
+                )
 
-        return sum(await asyncio.gather(*(send_all(queue) for queue in queues.values())))
+        return sum(await asyncio.gather(*(send_all(queue) for queue in queues)))
 
-    async def _send(self, delivery: Thing) -> int:
+    async def _send(self, delivery: Thing, fate: Thing) -> int:
         endpoint = self.world.get(delivery["endpoint"])
         event = self.world.get(delivery["event"])
         if endpoint is None or event is None or self.world.get(delivery["id"]) is None:
             return 0
-        fault = faults.take_webhook(self.world, event["type"]) or {"fault": None}
-        if fault["fault"] == "lose":
+        if fate["fault"] == "lose":
             self.world.records.remove(delivery)
-        elif fault["fault"] == "delay":
-            seconds = int(fault.get("seconds", 3600))
+        elif fate["fault"] == "delay":
+            seconds = int(fate.get("seconds", 3600))
             self.world.change(delivery, at=self.world.now + seconds)
         else:
-            for _ in range(2 if fault["fault"] == "double" else 1):
+            for _ in range(2 if fate["fault"] == "double" else 1):
                 ok = await self._post(endpoint, delivery["body"])
             self.world.delivered(delivery, ok=ok)
-        return 0 if fault["fault"] in ("lose", "delay") else 1
+        return 0 if fate["fault"] in ("lose", "delay") else 1
 
     async def _post(self, endpoint: Thing, body: str) -> bool:
         secrets = webhooks.secrets_of(self.world, endpoint)
@@ -145,6 +148,13 @@ class House:
             "user-agent": "Sandbox/1.0",
         }
         return await self._messenger.post(endpoint["url"], body.encode(), headers)
+
+
+def _by_owner(waiting: list[Thing]) -> list[list[Thing]]:
+    queues: dict[str, list[Thing]] = {}
+    for delivery in waiting:
+        queues.setdefault(delivery["owner"], []).append(delivery)
+    return list(queues.values())
 
 
 def iso(instant: int) -> str:
