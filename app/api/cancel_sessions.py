@@ -29,7 +29,14 @@ from app.domain.dunning import IllegalMove
 from app.domain.languages import language_for
 from app.domain.sessions import CancelSession, SessionState
 from app.ports.payments import ProviderRefused
-from app.services import accepting, cancel_letters, cancel_opening, cancel_sessions, cancelling
+from app.services import (
+    accepting,
+    cancel_letters,
+    cancel_opening,
+    cancel_sessions,
+    cancel_telling,
+    cancelling,
+)
 from app.services.cancel_opening import Wish
 from app.services.exits import UnknownSession
 from app.services.redemptions import OfferRefused
@@ -78,7 +85,7 @@ def answered() -> Iterator[None]:
     except (
         UnknownSession,
         cancel_opening.UnknownSubscription,
-        cancelling.UnknownRequest,
+        cancel_telling.UnknownRequest,
         cancel_letters.UnknownReceipt,
     ) as unknown:
         raise Problem("not-found", "There is no such thing, or it is somebody else's.") from unknown
@@ -247,7 +254,9 @@ async def uncancel(
             account, actor = who.account_id, "customer"
         else:
             actor = who.key_id
-        done = await cancelling.uncancel(world, who.merchant_id, account, subscription, actor=actor)
+        done = await cancel_telling.uncancel(
+            world, who.merchant_id, account, subscription, actor=actor
+        )
     return ReceiptOut.of(done)
 
 

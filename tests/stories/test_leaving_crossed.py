@@ -9,7 +9,7 @@ import pytest
 from app.domain.actions import Action, ActionKind
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.redemptions import Redemption, RedemptionState
-from app.services import cancelling, pauses
+from app.services import cancel_telling, pauses
 from tests.stories.cards import APPROVES
 from tests.stories.leaving import Door, Leaver, open_door
 from tests.stories.looks import Person
@@ -187,7 +187,7 @@ async def test_what_is_taken_back_while_the_provider_is_told_stays_taken_back(
 
     (told,) = [row for row in await stage.find(Action) if row.kind is ActionKind.CANCEL]
     stage.fuse.arm(point, back)
-    await cancelling.cancel(stage.world, told)
+    await cancel_telling.cancel(stage.world, told)
     await stage.passes(hours=1)
 
     there = stage.there(f"subscriptions/{person.subscription}")
