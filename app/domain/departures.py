@@ -24,7 +24,8 @@ from app.domain.terms import Terms
 
 BY_REQUEST = "cancellation_requested"
 RENEWAL = "subscription_cycle"
-SLACK = timedelta(minutes=2)  # the provider bills the next period at the end of this one
+# The provider bills the next period at the end of this one, by a clock of its own.
+SLACK = timedelta(minutes=2)
 # What may be collected, or was.
 COUNTS = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.PAID})
 HOLDS_STILL = frozenset({RequestState.ASKED, RequestState.STANDING, RequestState.ENDED})
@@ -117,13 +118,15 @@ def _ruled_out(requests: Iterable[CancelRequest], invoice: Invoice) -> CancelReq
     if made is None or invoice.billing_reason != RENEWAL:
         return None
     mine = (r for r in requests if r.subscription_id == invoice.subscription_id)
-    return next((r for r in mine if r.state in HOLDS_STILL and _comes_after(r, made)), None)
+    stands = (r for r in mine if r.state in HOLDS_STILL and not r.names(invoice.invoice_id))
+    return next((r for r in stands if _comes_after(r, made)), None)
 
 
 def _comes_after(request: CancelRequest, made: datetime) -> bool:
-    if request.choice is Choice.NOW:
-        return made > request.requested_at
-    return made >= request.ends_at - SLACK
+    """Whether an invoice made then was none of those that the customer was told of. Those are read
+    before the word is committed, and the provider stamps whole seconds."""
+    ends_at = request.requested_at if request.choice is Choice.NOW else request.ends_at
+    return made >= ends_at - SLACK
 
 
 def settlement(request: CancelRequest, invoice: str, how: str, terms: Terms) -> Action:

@@ -207,7 +207,8 @@ class Payments(Cancellations, Protocol):
     async def close_invoice(
         self, account: ProviderAccount, invoice: str, *, how: str, key: str
     ) -> Invoice:
-        """`uncollectible` or `void`; one already closed is fine."""
+        """`uncollectible` or `void`; one already closed is fine. A draft is finalised first, and
+        charged to nobody."""
         ...
 
     async def invoice_of_payment(self, account: ProviderAccount, payment: str) -> str | None:

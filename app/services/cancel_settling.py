@@ -25,6 +25,7 @@ from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.looks import is_under_way
 
+TO_BE_PAID = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN})
 LATER = timedelta(minutes=5)  # an invoice with a payment in doubt is looked at so often
 
 
@@ -81,12 +82,14 @@ async def settle(world: World, action: Action) -> None:
         request, account, doubt = requests[0], at.terms.account, _is_in_doubt(at)
     reading = await world.payments.read_invoice(account, action.subject)
     invoice = reading.invoice
-    if invoice.status is InvoiceStatus.OPEN:
+    if invoice.status in TO_BE_PAID:
         invoice = await world.payments.stop_provider_retries(account, action.subject)
         waits = doubt or is_under_way(reading)
-        if not waits and invoice.status is InvoiceStatus.OPEN:
+        if not waits and invoice.status in TO_BE_PAID:
             key = f"{request.request_id}:{action.subject}:close"
-            how = str(data.get("how"))
+            # Nobody was ever sent a draft: there is no debt to be written off.
+            drafted = invoice.status is InvoiceStatus.DRAFT
+            how = "void" if drafted else str(data.get("how"))
             invoice = await world.payments.close_invoice(account, action.subject, how=how, key=key)
     back = _captured(reading) if reading.invoice.status is InvoiceStatus.PAID else ()
     for payment in back:
@@ -122,13 +125,25 @@ async def _settled(
     forward(at.book, invoice, at.terms)
     read_as_paid = reading.invoice.status is InvoiceStatus.PAID
     paid_since = invoice.status is InvoiceStatus.PAID and not read_as_paid
-    if invoice.status is InvoiceStatus.OPEN or paid_since:
+    if invoice.status in TO_BE_PAID or paid_since:
         at.again(at.terms.now + LATER, "waits for a payment under way")
         return
     at.done()
     for payment in back:
         tell_of_refund(at.book, request, payment, invoice, at.terms)
+    if read_as_paid and not reading.payments and request.names(invoice.invoice_id):
+        _tell_of_balance(at, request)
     await finish(at, request)
+
+
+def _tell_of_balance(at: CustomerDesk, request: CancelRequest) -> None:
+    """What was settled without a payment, by the customer's balance say, we cannot give back."""
+    text = (
+        f"invoice {at.action.subject} was settled without a payment although the customer had"
+        f" cancelled ({request.request_id}); what was taken is to be given back by hand"
+    )
+    kind, subject = "collected_after_cancel", at.action.subject
+    at.book.add(alert(at.terms.now, request.merchant_id, kind, subject, text))
 
 
 def tell_of_refund(

@@ -172,6 +172,37 @@ async def test_an_invoice_paid_meanwhile_is_not_closed_but_told(payments, wire):
     assert after.status is InvoiceStatus.PAID
 
 
+async def test_a_draft_is_finalised_for_nobody_to_collect_and_closed_under_a_key_of_its_own(
+    payments, wire
+):
+    # given the draft of a subscription, which can be neither deleted nor voided
+    closed = wire.post(f"{INVOICE}/void").mock(
+        side_effect=[refuses(400), answers(invoice(status="void"))]
+    )
+    wire.get(INVOICE).mock(return_value=answers(invoice(status="draft")))
+    finalised = wire.post(f"{INVOICE}/finalize").mock(return_value=answers(invoice()))
+
+    after = await payments.close_invoice(ACCOUNT, "in_1", how="void", key="cxr_1")
+
+    assert after.status is InvoiceStatus.VOID
+    assert form(finalised) == {"auto_advance": "false"}
+    assert (key(closed, 0), key(finalised), key(closed)) == (
+        "cxr_1",
+        "cxr_1:finalize",
+        "cxr_1:finalized",
+    )
+
+
+async def test_a_draft_that_the_balance_paid_for_comes_back_as_it_is(payments, wire):
+    wire.post(f"{INVOICE}/void").mock(return_value=refuses(400))
+    wire.get(INVOICE).mock(return_value=answers(invoice(status="draft")))
+    wire.post(f"{INVOICE}/finalize").mock(return_value=answers(invoice(status="paid")))
+
+    after = await payments.close_invoice(ACCOUNT, "in_1", how="void", key="cxr_1")
+
+    assert after.status is InvoiceStatus.PAID
+
+
 async def test_an_open_invoice_that_cannot_be_closed_is_refused(payments, wire):
     wire.post(f"{INVOICE}/void").mock(return_value=refuses(400))
     wire.get(INVOICE).mock(return_value=answers(invoice()))
