@@ -24,6 +24,7 @@ from app.domain.terms import Terms
 
 BY_REQUEST = "cancellation_requested"
 RENEWAL = "subscription_cycle"
+CHANGE = "subscription_update"  # a plan was changed, or a pause ended and another period began
 # The provider bills the next period at the end of this one, by a clock of its own.
 SLACK = timedelta(minutes=2)
 # What may be collected, or was.
@@ -99,7 +100,7 @@ def invoice_after_departure(book: Book, invoice: Invoice, terms: Terms) -> None:
 
     With metered items the last invoice is for what was used: it was told, so it stands.
     """
-    request = _ruled_out(book.all(CancelRequest, account_id=invoice.account_id), invoice)
+    request = _ruled_out(_requests(book, invoice), invoice)
     if request is None or invoice.status not in COUNTS or max(_sums(invoice)) <= 0:
         return
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
@@ -112,21 +113,43 @@ def _sums(invoice: Invoice) -> tuple[int, int]:
     return invoice.remaining_minor, invoice.paid_minor
 
 
+def is_let_go(book: Book, invoice: Invoice) -> bool:
+    """Whether the customer left and was told that this invoice need not be paid, or would not
+    come: a payment of it that fails concerns nobody. One that the provider refuses to end stays
+    forgiven."""
+    requests = [r for r in _requests(book, invoice) if r.state is not RequestState.UNDONE]
+    forgiven = any(invoice.invoice_id in request.forgiven for request in requests)
+    return forgiven or _ruled_out(requests, invoice) is not None
+
+
+def _requests(book: Book, invoice: Invoice) -> list[CancelRequest]:
+    requests = book.all(CancelRequest, account_id=invoice.account_id)
+    return [r for r in requests if r.subscription_id == invoice.subscription_id]
+
+
 def _ruled_out(requests: Iterable[CancelRequest], invoice: Invoice) -> CancelRequest | None:
     """The request that said there would be no such invoice."""
     made = invoice.created_at
-    if made is None or invoice.billing_reason != RENEWAL:
+    if made is None or invoice.billing_reason not in {RENEWAL, CHANGE}:
         return None
-    mine = (r for r in requests if r.subscription_id == invoice.subscription_id)
-    stands = (r for r in mine if r.state in HOLDS_STILL and not r.names(invoice.invoice_id))
-    return next((r for r in stands if _comes_after(r, made)), None)
+    stands = (r for r in requests if r.state in HOLDS_STILL and not r.names(invoice.invoice_id))
+    renewal = invoice.billing_reason == RENEWAL
+    return next((r for r in stands if _comes_after(r, made, renewal=renewal)), None)
 
 
-def _comes_after(request: CancelRequest, made: datetime) -> bool:
-    """Whether an invoice made then was none of those that the customer was told of. Those are read
-    before the word is committed, and the provider stamps whole seconds."""
-    ends_at = request.requested_at if request.choice is Choice.NOW else request.ends_at
-    return made >= ends_at - SLACK
+def _comes_after(request: CancelRequest, made: datetime, *, renewal: bool) -> bool:
+    """Whether an invoice made then was none of those that the customer was told of.
+
+    Those were read before the word was committed, and the provider stamps whole seconds. Until an
+    end that is to come a change may be paid for; after one at once nothing is changed, so what a
+    pause that ended meanwhile brings is none either. Who cancelled over there was told nothing.
+    """
+    if request.choice is not Choice.NOW:
+        return renewal and made >= request.ends_at - SLACK
+    if request.source is Source.PROVIDER:
+        return renewal and made > request.requested_at
+    known = request.requested_at - SLACK if renewal else request.requested_at
+    return made >= known.replace(microsecond=0)
 
 
 def settlement(request: CancelRequest, invoice: str, how: str, terms: Terms) -> Action:

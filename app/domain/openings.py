@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from app.domain.access import access_action, first_change
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.choosing import Failing, segment_of
+from app.domain.departures import is_let_go
 from app.domain.dunning import Attempt, Case, CaseKind, CaseState, Waits
 from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
@@ -38,7 +39,11 @@ ECHO = timedelta(minutes=10)
 
 
 def why_no_case(
-    invoice: Invoice, subscription: Subscription | None, customer: Customer | None, policy: Policy
+    book: Book,
+    invoice: Invoice,
+    subscription: Subscription | None,
+    customer: Customer | None,
+    policy: Policy,
 ) -> str | None:
     """The reason a failed invoice gets no case, or None where it gets one."""
     ended = subscription is not None and subscription.status in {"canceled", "incomplete_expired"}
@@ -50,6 +55,7 @@ def why_no_case(
         (invoice.pending_update, "pending_update"),
         (invoice.own_offer, "own_offer"),
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
+        (is_let_go(book, invoice), "ended_by_request"),
         (invoice.remaining_minor <= 0 and invoice.status is not InvoiceStatus.PAID, "zero_amount"),
         (invoice.collection_method == "send_invoice", "send_invoice"),
     )
@@ -109,7 +115,7 @@ def _opened(
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
     policy = terms.policy_for(_failing(invoice, subscription, customer, amount))
-    if why_no_case(invoice, subscription, customer, policy) not in ALLOWED[kind]:
+    if why_no_case(book, invoice, subscription, customer, policy) not in ALLOWED[kind]:
         return None
     case = _new_case(invoice, subscription, at, amount, policy, terms)
     if kind is CaseKind.INVOICE:
@@ -253,7 +259,7 @@ def _count_failure(
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
     policy = terms.policy_for(_failing(invoice, subscription, customer, amount))
     counts = case is not None and case.kind is CaseKind.PAYMENT
-    exclusion = None if counts else why_no_case(invoice, subscription, customer, policy)
+    exclusion = None if counts else why_no_case(book, invoice, subscription, customer, policy)
     book.add(
         Failure(
             merchant_id=terms.merchant.merchant_id,
