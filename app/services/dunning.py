@@ -83,8 +83,7 @@ async def assess(world: World, action: Action) -> None:
         at.book.put(replace(at.case, driven=driven, mode=mode, stilled=stilled))
         if driven:
             note(at.book, at.case, at.terms.now, "taken_over", "the provider's retries are off")
-            if at.terms.account.mode is CollectionMode.OBSERVE:
-                give_back_later(at)
+            give_back_later(at)
         take(at, reading, first=True)
         _decide(at, reading)
         if (action.data or {}).get("again") is not None:
@@ -107,6 +106,7 @@ async def watch(world: World, action: Action) -> None:
         take(at, reading)
         if at.case.driven and at.case.state is CaseState.ACTIVE:
             left_to_provider(at, reading)
+            give_back_later(at)
         if at.case.failures > failures or not at.case.driven:
             _decide(at, reading)
         at.done(action)
@@ -158,6 +158,7 @@ def _stale_retry(at: Desk, action: Action, trigger: Trigger) -> bool:
     if trigger is Trigger.HOLDFAST:
         if not at.case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
             at.done(action, "the provider retries")
+            give_back_later(at)
             return True
         if planned is None or not action.key.endswith(planned.isoformat()):
             at.done(action, "the plan has changed")
