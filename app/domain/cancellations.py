@@ -53,8 +53,9 @@ STANDS = frozenset({RequestState.ASKED, RequestState.STANDING})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequest:
     """One request. `requested_at` is when the customer said it; the receipt bears it. `ends_at`
-    is when access ends, as told then. `invoices` are the open ones with what was told of each:
-    `invoice`, `number`, `currency`, `amount_minor`, `outcome` (`forgiven` or `still_due`)."""
+    is when access ends, as told then or as it was moved at the provider since.
+    `invoices` are the open ones and drafts with what was told of each: `invoice`, `number`,
+    `currency`, `amount_minor`, `outcome` (`forgiven` or `still_due`)."""
 
     KEY: ClassVar = ("request_id",)
     UNIQUE: ClassVar = ()

@@ -2,6 +2,7 @@
 and an invoice that the customer was told would not come."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
@@ -48,6 +49,22 @@ def departure_seen(
         undone = request.moved(RequestState.UNDONE, at=terms.now)
         book.put(undone)
         book.add(of_request(undone, EvidenceKind.UNCANCELLED, terms.now, by="provider"))
+    elif request.state is RequestState.STANDING and (end := _moved_end(before, after)):
+        book.put(replace(request, ends_at=end))
+
+
+def _moved_end(before: Subscription | None, after: Subscription) -> datetime | None:
+    """The planned end, where it was moved over there since it was planned: until then what is
+    renewed is owed."""
+    was, end = planned_end(before), planned_end(after)
+    return end if was is not None and end != was else None
+
+
+def planned_end(subscription: Subscription | None) -> datetime | None:
+    """When a planned end is to be."""
+    if subscription is None or not ends_at(subscription):
+        return None
+    return subscription.cancel_at or subscription.period_end
 
 
 def ends_at(subscription: Subscription | None) -> bool:
@@ -69,7 +86,7 @@ def _asked_there(
     )
     if not (planned and known and asked):
         return
-    end = after.ended_at if over else after.cancel_at or after.period_end
+    end = after.ended_at if over else planned_end(after)
     at = notice.occurred_at
     request = CancelRequest(
         request_id=derive_id(

@@ -1,6 +1,6 @@
 """What the provider reports after somebody has left: what they were told counts."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from app.domain.dunning import Case
 from app.domain.notices import Notice, NoticeKind
 from app.domain.records import Book
 from app.domain.recovery import Failure
-from tests.domain.builders import MONDAY, a_book, an_invoice, notice, terms
+from tests.domain.builders import MONDAY, a_book, a_subscription, an_invoice, notice, terms
 
 K = NoticeKind
 SOON = MONDAY + timedelta(hours=1)
@@ -146,3 +146,43 @@ def test_a_period_that_began_as_a_pause_ended_is_let_be_after_the_word(
     hear(book, notice(K.INVOICE_UPDATED, SOON, snapshot=made))
 
     assert settled(book) is is_settled
+
+
+def test_an_end_that_is_moved_over_there_lets_what_is_renewed_until_then_be_paid() -> None:
+    # given an end with the period, planned at the provider, that the merchant moves by a month
+    first, second = MONDAY + timedelta(days=20), MONDAY + timedelta(days=50)
+    book = who_left(choice=Choice.PERIOD_END, ends_at=first, state=RequestState.STANDING)
+    hear(book, a_plan(MONDAY, first), a_plan(SOON, second))
+
+    # when the periods are over
+    renewal = an_invoice(created_at=first, seen_at=first)
+    hear(book, notice(K.INVOICE_UPDATED, first, snapshot=renewal))
+    of_the_first = settled(book)
+    beyond = an_invoice(invoice_id="in_2", created_at=second, seen_at=second)
+    hear(book, notice(K.INVOICE_UPDATED, second, snapshot=beyond))
+
+    (request,) = book.all(CancelRequest)
+    assert request.ends_at == second
+    assert (of_the_first, settled(book)) == (False, True)
+
+
+def test_an_end_that_the_provider_first_hears_of_in_the_next_period_is_as_it_was_told() -> None:
+    # given a word just before the end, and a provider that planned it for the next one
+    end, late = MONDAY + timedelta(hours=1), MONDAY + timedelta(days=30)
+    told = {"choice": Choice.PERIOD_END, "ends_at": end}
+    book = who_left(**told, state=RequestState.ASKED)
+    hear(book, a_plan(end, late))
+    (request,) = book.all(CancelRequest)
+    book.put(request.moved(RequestState.STANDING, at=end))
+    hear(book, a_plan(end + timedelta(seconds=5), late))
+
+    renewal = an_invoice(created_at=end, seen_at=end)
+    hear(book, notice(K.INVOICE_UPDATED, end, snapshot=renewal))
+
+    assert settled(book)
+
+
+def a_plan(at: datetime, end: datetime) -> Notice:
+    """The subscription as it is to end then."""
+    shown = a_subscription(cancel_at=end, cancel_at_period_end=True, seen_at=at)
+    return notice(K.SUBSCRIPTION_CHANGED, at, snapshot=shown, subscription="sub_1")
