@@ -17,6 +17,7 @@ from app.domain.outcomes import (
     take_answer,
     unspent,
 )
+from app.domain.settlement import may_be
 from app.ports.payments import TURN_WITHIN, InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import pause_account
@@ -99,19 +100,19 @@ def _is_resolved(at: Desk, action: Action) -> bool:
 
 
 def _still_in_doubt(at: Desk, attempt: Attempt, reading: InvoiceReading) -> Attempt | None:
-    """Plan the next look; returns the attempt if its request may be sent again now."""
-    age = at.terms.now - attempt.intent_at
-    if is_under_way(reading):
+    """Plan the next look; returns the attempt if its request may be sent again now, which it is
+    not beside anybody's payment that is under way."""
+    age, under_way = at.terms.now - attempt.intent_at, is_under_way(reading)
+    if any(one.status == "processing" and may_be(attempt, one) for one in reading.payments):
         attempt = replace(attempt, state=AttemptState.PROCESSING)
     processing = attempt.state is AttemptState.PROCESSING
     limit = PROCESSING_AT_MOST if processing else NEVER_HAPPENED_AFTER
-    if age >= limit and not is_under_way(reading):
+    if age >= limit and not (processing and under_way):
         unspent(at.book, at.case, attempt, "nothing of it at the provider", at.terms)
         decide(at.book, at.case, at.policy, at.terms, reading.method)
         return None
     attempt = replace(attempt, reads=attempt.reads + 1)
     at.book.put(attempt)
     at.book.add(resolve_action(at.case, attempt))
-    if processing or age >= RESEND_WITHIN or not may_repeat(at.case, attempt, reading):
-        return None
-    return attempt
+    over = processing or under_way or age >= RESEND_WITHIN
+    return attempt if not over and may_repeat(at.case, attempt, reading) else None
