@@ -13,11 +13,11 @@ from app.providers.stripe.answers import owned
 from app.providers.stripe.connection import Connections, json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
-from app.providers.stripe.reading import Json, currency, ref, rows, whole
+from app.providers.stripe.pages import every_row
+from app.providers.stripe.reading import Json, currency, ref, whole
 from app.providers.stripe.subscriptions import read_subscription
 
 ALREADY_BACK = frozenset({"charge_already_refunded"})
-MOST_OPEN = 100
 UNPAID = ("draft", "open")  # a draft is finalised and charged an hour after it was made
 
 
@@ -111,8 +111,9 @@ class Cancelling:
 
 
 async def _listed(client: StripeClient, subscription: Json, status: str) -> list[Json]:
-    asked: Any = {"subscription": ref(subscription), "status": status, "limit": MOST_OPEN}
-    return list(rows(await json_of(client.v1.invoices.list_async(asked))))
+    return await every_row(
+        client.v1.invoices.list_async, subscription=ref(subscription), status=status
+    )
 
 
 async def _upcoming(client: StripeClient, subscription: str) -> Json:

@@ -172,6 +172,22 @@ async def test_an_invoice_paid_meanwhile_is_not_closed_but_told(payments, wire):
     assert after.status is InvoiceStatus.PAID
 
 
+async def test_a_wallet_is_read_to_its_last_card(payments, wire):
+    # given more cards than one page holds
+    def page(first: int, last: int, *, more: bool):
+        rows = [{"id": f"pm_{n}", "type": "card", "card": {}} for n in range(first, last)]
+        return answers({"object": "list", "data": rows, "has_more": more})
+
+    wire.get(f"{API}/v1/customers/cus_1").mock(return_value=answers({"id": "cus_1"}))
+    listing = wire.get(url__startswith=f"{API}/v1/customers/cus_1/payment_methods")
+    listing.mock(side_effect=[page(0, 100, more=True), page(100, 130, more=False)])
+
+    wallet = await payments.read_wallet(ACCOUNT, "cus_1")
+
+    assert len({method.method_id for method in wallet.methods}) == 130
+    assert listing.calls[1].request.url.params["starting_after"] == "pm_99"
+
+
 async def test_a_draft_is_finalised_for_nobody_to_collect_and_closed_under_a_key_of_its_own(
     payments, wire
 ):
