@@ -18,6 +18,7 @@ from app.services import actions, case_commands
 from app.services.alarms import pause_account
 from app.services.case_commands import Order
 from app.services.merchants import set_mode
+from app.services.work import glance
 from tests.domain.builders import a_payment, notice
 from tests.review.stage import Stage, a_payment_notice
 from tests.review.test_held import NO_ANSWER, a_dispute, disputed
@@ -262,3 +263,25 @@ async def test_an_end_that_was_begun_is_carried_out_although_the_account_left_dr
     assert (await stage.case()).state is CaseState.EXHAUSTED
     assert stage.bank.calls[-1][:2] == ("close", "uncollectible")
     assert stage.bank.invoice.auto_advance is False
+
+
+async def test_a_look_at_a_case_without_a_customer_waits_for_what_is_being_written(
+    stage: Stage,
+) -> None:
+    # given a case that nobody's name is on, and a report about its invoice that is being written
+    await stage.changes(customer_id=None)
+    case = await stage.case()
+    action = case_action(case, ActionKind.WATCH, stage.clock.now(), nth="look")
+
+    async def looks() -> CaseState:
+        async with glance(stage.world, action, after_the_deed=True) as at:
+            assert at is not None
+            return at.case.state
+
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.lock("acc_1", [case.invoice_id])
+        look = asyncio.create_task(looks())
+        await asyncio.wait([look], timeout=0.05)
+        await tx.save([case.moved(CaseState.STOPPED, at=stage.clock.now(), reason="enough")])
+
+    assert await look is CaseState.STOPPED
