@@ -150,8 +150,9 @@ def tell_of_refund(
     book: Book, request: CancelRequest, payment: Payment, invoice: Invoice, terms: Terms
 ) -> None:
     """A person is told, and it is kept, that money came after the word and went back."""
+    amount = payment.amount_minor - payment.refunded_minor
     text = (
-        f"{payment.amount_minor} {payment.currency} of invoice {invoice.invoice_id} were collected"
+        f"{amount} {payment.currency} of invoice {invoice.invoice_id} were collected"
         f" although the customer had cancelled ({request.request_id}); they were refunded"
     )
     subject = payment.payment_id
@@ -163,7 +164,7 @@ def tell_of_refund(
             EvidenceKind.REFUNDED,
             terms.now,
             payment.payment_id,
-            amount_minor=payment.amount_minor,
+            amount_minor=amount,
             currency=payment.currency,
             **about,
         )

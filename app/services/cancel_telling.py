@@ -183,12 +183,13 @@ async def uncancel(
         moved = asked.state is not request.state and asked.state in STANDS
         if moved:  # the provider was told of the end just now
             raise Conflict("the cancellation moved while it was taken back")
+        undone = asked
+        if asked.state is not RequestState.UNDONE:  # else the provider's own report was faster
+            undone = asked.moved(RequestState.UNDONE, at=terms.now)
+            book.put(undone)
+            book.add(of_request(undone, EvidenceKind.UNCANCELLED, terms.now, by=actor))
         for notice in notices:
             absorb(book, notice, terms)
-        asked = book.get(CancelRequest, request.request_id) or request
-        undone = asked.moved(RequestState.UNDONE, at=terms.now)
-        book.put(undone)
-        book.add(of_request(undone, EvidenceKind.UNCANCELLED, terms.now, by=actor))
         line = audit(
             actor=actor,
             action="subscription.uncancelled",
