@@ -24,11 +24,14 @@ from app.domain.redemptions import (
     look_action,
     next_step,
 )
+from app.domain.sessions import CancelSession
+from app.domain.staying import follow
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.books import write
+from app.services.flows import flow_kept
 
 
 class UnknownRedemption(LookupError):
@@ -163,6 +166,7 @@ async def _take_up(world: World, merchant_id: str, redemption: str) -> Work:
                 state = RedemptionState.FAILED if over else RedemptionState.APPLIED
                 found = found.moved(state, at=now, reason=found.reason)
                 book.put(found)
+                await _tell_session(tx, book, found, now)
                 for action in following(found):
                     book.add(action)
                 await write(tx, book, at=now)
@@ -231,6 +235,7 @@ async def _write_down(world: World, work: Work, seen: Seen, why: str | None) -> 
         if moved.state is RedemptionState.PARKED:
             kind, text = "redemption_parked", f"{moved.kind}: {moved.reason}"
             book.add(alert(now, moved.merchant_id, kind, moved.redemption_id, text))
+        await _tell_session(tx, book, moved, now)
         await write(tx, book, at=now)
         return moved
 
@@ -281,6 +286,17 @@ async def _opened(tx: Transaction, redemption: str) -> tuple[Redemption, Book]:
     book = Book()
     book.know([*rows, *found])
     return rows[0], book
+
+
+async def _tell_session(tx: Transaction, book: Book, redemption: Redemption, now: datetime) -> None:
+    """The session follows in the transaction that settles its offer, so that it is told of then
+    and not when somebody looks at it next."""
+    if redemption.state in AT_WORK:
+        return
+    for session in await tx.load(CancelSession, [(redemption.session_id,)]):
+        book.know([session])
+        flow = await flow_kept(tx, session.merchant_id, session.flow)
+        follow(book, session, redemption, flow, now)
 
 
 async def _lock(tx: Transaction, redemption: Redemption) -> None:
