@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum, auto
 
 from app.domain.actions import Action, ActionState
 from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
@@ -11,18 +10,19 @@ from app.domain.merchants import ProviderAccount
 from app.domain.records import Book
 from app.domain.redemptions import (
     AT_WORK,
-    FOR_A_PAYMENT,
     KEY_SERVES,
     MOST_TRIES,
     IllegalMove,
     Redemption,
     RedemptionState,
     RedemptionStep,
+    Seen,
     StepState,
-    after_refusal,
     following,
     look_action,
+    moved_by,
     next_step,
+    stepped,
 )
 from app.domain.sessions import CancelSession
 from app.domain.staying import follow
@@ -130,17 +130,6 @@ class Work:
         return read_change((self.undoing and self.step.undo) or self.step.change)
 
 
-class Seen(StrEnum):
-    """What a reading showed of a step. `LOST`: the provider said yes and shows nothing of it.
-    `ANEW`: nothing of a request that is long over."""
-
-    DONE = auto()
-    WAITS = auto()
-    REFUSED = auto()
-    LOST = auto()
-    ANEW = auto()
-
-
 async def work_off(world: World, merchant_id: str, redemption: str) -> Redemption:
     """`carry_on` for who can wait: raises `ProviderUnavailable` and `AccountRefused`."""
     while True:
@@ -229,51 +218,15 @@ async def _write_down(world: World, work: Work, seen: Seen, why: str | None) -> 
             return redemption
         if step is None or work.step is None or step.state is not work.step.state:
             return redemption
-        moved = _moved(redemption, step, seen, why, steps_now, now)
+        moved = moved_by(redemption, step, seen, why, steps_now, now)
         book.put(moved)
-        book.put(_stepped(step, seen, why, now))
+        book.put(stepped(step, seen, why, now))
         if moved.state is RedemptionState.PARKED:
             kind, text = "redemption_parked", f"{moved.kind}: {moved.reason}"
             book.add(alert(now, moved.merchant_id, kind, moved.redemption_id, text))
         await _tell_session(tx, book, moved, now)
         await write(tx, book, at=now)
         return moved
-
-
-def _stepped(step: RedemptionStep, seen: Seen, why: str | None, now: datetime) -> RedemptionStep:
-    undoing = step.state is StepState.UNDO_SENT
-    if seen is Seen.DONE:
-        return replace(step, state=StepState.UNDONE if undoing else StepState.DONE, done_at=now)
-    if seen is Seen.REFUSED and not undoing:
-        return replace(step, state=StepState.REFUSED, note=why)
-    if seen is Seen.ANEW:
-        return replace(step, tries=step.tries + 1, sent_at=now)
-    return replace(step, note=why or step.note)
-
-
-def _moved(
-    redemption: Redemption,
-    step: RedemptionStep,
-    seen: Seen,
-    why: str | None,
-    steps_now: list[RedemptionStep],
-    now: datetime,
-) -> Redemption:
-    """What a redemption becomes by what was seen of its step."""
-    undoing = step.state is StepState.UNDO_SENT
-    match seen:
-        case Seen.DONE if redemption.state is RedemptionState.WAITING:
-            return redemption.moved(RedemptionState.APPLYING, at=now)
-        case Seen.DONE | Seen.ANEW:
-            return redemption
-        case Seen.WAITS:
-            return redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_PAYMENT)
-        case Seen.LOST:
-            reason = "the provider said yes and shows nothing of it"
-            return redemption.moved(RedemptionState.PARKED, at=now, reason=reason)
-        case Seen.REFUSED:
-            state = RedemptionState.PARKED if undoing else after_refusal(redemption, steps_now)
-            return redemption.moved(state, at=now, reason=why)
 
 
 async def _opened(tx: Transaction, redemption: str) -> tuple[Redemption, Book]:
