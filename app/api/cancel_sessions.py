@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
+from app.api.auth import SessionsWriter
 from app.api.cancel_schemas import (
     AnswerIn,
     ConfirmIn,
     OpenedOut,
     OpenIn,
+    OutcomeIn,
+    OutcomeOut,
     PreviewOut,
     PreviewsOut,
     ReceiptOut,
@@ -24,8 +27,10 @@ from app.api.dependencies import WorldDep
 from app.api.parameters import ProviderId
 from app.api.problems import OF_EVERY_BODY, Problem, invalid, problems
 from app.api.session_auth import OpenerDep, SessionDep, UndoerDep
+from app.domain import redemptions
 from app.domain.cancellations import Choice
 from app.domain.dunning import IllegalMove
+from app.domain.ids import SHAPE
 from app.domain.languages import language_for
 from app.domain.sessions import CancelSession, SessionState
 from app.ports.payments import ProviderRefused
@@ -36,6 +41,7 @@ from app.services import (
     cancel_sessions,
     cancel_telling,
     cancelling,
+    redeeming,
 )
 from app.services.cancel_opening import Wish
 from app.services.exits import UnknownSession
@@ -86,6 +92,7 @@ def answered() -> Iterator[None]:
         UnknownSession,
         cancel_opening.UnknownSubscription,
         cancel_telling.UnknownRequest,
+        redeeming.UnknownRedemption,
         cancel_letters.UnknownReceipt,
     ) as unknown:
         raise Problem("not-found", "There is no such thing, or it is somebody else's.") from unknown
@@ -93,7 +100,7 @@ def answered() -> Iterator[None]:
         raise invalid("body.subscription", "there are several: name one") from several
     except cancel_sessions.NotAsked as wrong:
         raise invalid(f"body.{wrong.where}", wrong.why) from wrong
-    except (IllegalMove, OfferRefused) as refused:
+    except (IllegalMove, redemptions.IllegalMove, OfferRefused) as refused:
         raise Problem("conflict", f"{refused}.") from refused
     except ProviderRefused as refused:
         raise Problem("conflict", "The payment provider refuses this.") from refused
@@ -231,6 +238,27 @@ async def close(session_id: SessionId, session: SessionDep, world: WorldDep) -> 
     """The customer went away without a word. An outcome that there was stays."""
     with answered():
         return SessionOut.of(await cancel_sessions.close(world, session))
+
+
+@router.post(
+    "/{session_id}/outcome",
+    responses=problems("unauthenticated", "forbidden", "not-found", "conflict") | OF_EVERY_BODY,
+)
+async def report_outcome(
+    session_id: Annotated[str, Path(description="`cxs_…`", examples=["cxs_0198"])],
+    caller: SessionsWriter,
+    world: WorldDep,
+    told: OutcomeIn,
+) -> OutcomeOut:
+    """Report from your backend what came of an accepted `contact`, `redirect` or `custom` offer,
+    within a week; after that nothing came of it. The same report again changes nothing."""
+    if not SHAPE.fullmatch(session_id):
+        raise Problem("not-found", "There is no such session.")
+    with answered():
+        done = await redeeming.report(
+            world, caller.merchant_id, session_id, kept=told.kept, actor=caller.key_id
+        )
+    return OutcomeOut.of(done)
 
 
 @back.post(

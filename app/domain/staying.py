@@ -18,15 +18,26 @@ def follow(
     """Let a session that waits for its offer follow what became of it, whoever carried it on.
 
     Safe to repeat: one that has an outcome keeps it. After an offer that failed, or is left to a
-    person, the customer may still leave.
+    person, the customer may still leave. What is kept elsewhere saves the session, and is told of
+    as applied when that is reported.
     """
     if session.state is not SessionState.APPLYING:
         return
-    step = redemption.offer_id
-    if redemption.state is RedemptionState.APPLIED or redemption.awaits_report:
+    if redemption.awaits_report:
         book.put(session.moved(SessionState.SAVED, at=now))
-        book.add(of_session(session, EvidenceKind.OFFER_APPLIED, now, step, step=step))
+    elif redemption.state is RedemptionState.APPLIED:
+        book.put(session.moved(SessionState.SAVED, at=now))
+        tell_of_offer(book, session, redemption, now)
     elif redemption.state in NOT_KEPT:
         back = session.moved(SessionState.OPEN, at=now)
         book.put(shown(back, confirm_step(flow)))
-        book.add(of_session(session, EvidenceKind.OFFER_FAILED, now, step, step=step))
+        tell_of_offer(book, session, redemption, now)
+
+
+def tell_of_offer(
+    book: Book, session: CancelSession, redemption: Redemption, now: datetime
+) -> None:
+    """Keep what came of an offer as evidence."""
+    step, applied = redemption.offer_id, redemption.state is RedemptionState.APPLIED
+    kind = EvidenceKind.OFFER_APPLIED if applied else EvidenceKind.OFFER_FAILED
+    book.add(of_session(session, kind, now, step, step=step))

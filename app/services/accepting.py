@@ -65,7 +65,11 @@ async def judge_offers(at: ExitDesk, seen: Look | None) -> None:
 
 
 def _about(at: ExitDesk) -> About:
-    return About(reason=at.session.reason, started_at=at.subscription.started_at)
+    return About(
+        reason=at.session.reason,
+        started_at=at.subscription.started_at,
+        lifetime_minor=at.flow.lifetime_minor,
+    )
 
 
 async def accept(world: World, session: CancelSession, step_id: str, *, key: str) -> SessionView:

@@ -7,6 +7,7 @@ from datetime import datetime
 from app.domain.actions import Action, ActionState
 from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
 from app.domain.merchants import ProviderAccount
+from app.domain.offers.common import ELSEWHERE
 from app.domain.records import Book
 from app.domain.redemptions import (
     AT_WORK,
@@ -25,13 +26,16 @@ from app.domain.redemptions import (
     stepped,
 )
 from app.domain.sessions import CancelSession
-from app.domain.staying import follow
+from app.domain.staying import follow, tell_of_offer
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services.alarms import alert
+from app.services.audit import audit
 from app.services.books import write
 from app.services.flows import flow_kept
+
+REPORTED = "reported"
 
 
 class UnknownRedemption(LookupError):
@@ -62,10 +66,9 @@ async def resolve(world: World, action: Action) -> None:
         redemption = await _known(tx, action.subject)
         book.know([current, redemption])
         if redemption.awaits_report:
-            over = redemption.moved(
-                RedemptionState.FAILED, at=world.clock.now(), reason="nothing was reported"
-            )
-            book.put(redemption := over)
+            now, why = world.clock.now(), "nothing was reported"
+            redemption = redemption.moved(RedemptionState.FAILED, at=now, reason=why)
+            await _tell_report(tx, book, redemption, now)
         book.put(replace(current, state=ActionState.DONE, leased_until=None))
         if redemption.state in AT_WORK and current.state is ActionState.PENDING:
             looked = replace(redemption, looks=redemption.looks + 1)
@@ -91,20 +94,42 @@ async def give_up(world: World, merchant_id: str, redemption: str) -> Redemption
     return await work_off(world, merchant_id, redemption)
 
 
-async def report(world: World, merchant_id: str, redemption: str, *, kept: bool) -> Redemption:
-    """What came of an offer that is kept elsewhere. The same report again changes nothing; raises
-    `IllegalMove` for another, and for an offer that nobody waits to hear of."""
+async def report(
+    world: World, merchant_id: str, session: str, *, kept: bool, actor: str
+) -> Redemption:
+    """What came of an offer that was accepted in this session and is kept elsewhere.
+
+    The same report again changes nothing. Raises `UnknownRedemption`, and `IllegalMove` for another
+    report, for one that comes too late, and for an offer that we apply ourselves.
+    """
     now = world.clock.now()
     state = RedemptionState.APPLIED if kept else RedemptionState.FAILED
     async with world.store.transaction(merchant_id) as tx:
-        found, book = await _opened(tx, redemption)
-        if not found.awaits_report and found.state is not state:
-            raise IllegalMove(f"nobody waits for a report of a redemption that is {found.state}")
-        if found.awaits_report:
-            found = found.moved(state, at=now, reason="reported")
-            book.put(found)
-            await write(tx, book, at=now)
-        return found
+        where = {"merchant_id": merchant_id, "session_id": session}
+        known = [row.redemption_id for row in await tx.find(Redemption, where=where)]
+        if not known:
+            raise UnknownRedemption(session)
+        found, book = await _opened(tx, known[0])
+        if found.kind not in ELSEWHERE:
+            raise IllegalMove("this offer is applied here: nothing of it is to be reported")
+        if not found.awaits_report and (found.state, found.reason) != (state, REPORTED):
+            raise IllegalMove(f"it is {found.state} already: nobody waits for a report")
+        if not found.awaits_report:
+            return found
+        told = found.moved(state, at=now, reason=REPORTED)
+        await _tell_report(tx, book, told, now)
+        subject, action = told.redemption_id, "offer.reported"
+        line = audit(actor=actor, action=action, subject=subject, at=now, before=found, after=told)
+        book.add(line)
+        await write(tx, book, at=now)
+        return told
+
+
+async def _tell_report(tx: Transaction, book: Book, redemption: Redemption, now: datetime) -> None:
+    """Write down what came of an offer that is kept elsewhere; its session stays as it is."""
+    book.put(redemption)
+    for session in await tx.load(CancelSession, [(redemption.session_id,)]):
+        tell_of_offer(book, session, redemption, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
