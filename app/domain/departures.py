@@ -17,7 +17,7 @@ from app.domain.cancellations import (
 )
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.ids import derive_id
-from app.domain.mirror import Invoice, InvoiceStatus, Subscription
+from app.domain.mirror import Invoice, InvoiceStatus, Payment, Subscription
 from app.domain.movements import ended_by_us
 from app.domain.notices import Notice
 from app.domain.records import Book
@@ -115,13 +115,15 @@ def invoice_after_departure(book: Book, invoice: Invoice, terms: Terms) -> None:
     """Report: an invoice as it is now. A renewal after a request that had ruled it out is let be,
     or given back where it was paid already. Safe to repeat.
 
-    With metered items the last invoice is for what was used: it was told, so it stands.
+    With metered items the last invoice is for what was used: it was told, so it stands. Of an end
+    at once none was told.
     """
     request = _ruled_out(_requests(book, invoice), invoice)
     if request is None or invoice.status not in COUNTS or max(_sums(invoice)) <= 0:
         return
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
-    if subscription is not None and any(item.get("metered") for item in subscription.items):
+    metered = subscription is not None and any(item.get("metered") for item in subscription.items)
+    if metered and request.choice is not Choice.NOW:
         return
     book.add(settlement(request, invoice.invoice_id, terms.policy.end.invoice, terms))
 
@@ -167,6 +169,26 @@ def _comes_after(request: CancelRequest, made: datetime, *, renewal: bool) -> bo
         return renewal and made > request.requested_at
     known = request.requested_at - SLACK if renewal else request.requested_at
     return made >= known.replace(microsecond=0)
+
+
+def to_give_back(
+    request: CancelRequest, invoice: str, payments: Iterable[Payment]
+) -> tuple[Payment, ...]:
+    """The payments of a paid invoice, newest first, that go back: what was taken of the sum that
+    the customer was told they need not pay, or all of an invoice that was not to come. What they
+    had paid of it before the word stays paid. The same again where some went back already.
+    """
+    told = [row["amount_minor"] for row in request.invoices if row["invoice"] == invoice]
+    left, back = told[0] if told else None, []
+    for payment in payments:
+        if payment.status != "succeeded":
+            continue
+        if left is not None and left <= 0:
+            break
+        if payment.refunded_minor < payment.amount_minor:
+            back.append(payment)
+        left = None if left is None else left - payment.amount_minor
+    return tuple(back)
 
 
 def settlement(request: CancelRequest, invoice: str, how: str, terms: Terms) -> Action:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
-from app.domain.departures import settlement
+from app.domain.departures import settlement, to_give_back
 from app.domain.dunning import IN_DOUBT, Attempt, Case
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.mirror import Invoice, InvoiceStatus, Payment
@@ -91,7 +91,8 @@ async def settle(world: World, action: Action) -> None:
             drafted = invoice.status is InvoiceStatus.DRAFT
             how = "void" if drafted else str(data.get("how"))
             invoice = await world.payments.close_invoice(account, action.subject, how=how, key=key)
-    back = _captured(reading) if reading.invoice.status is InvoiceStatus.PAID else ()
+    paid = reading.payments if reading.invoice.status is InvoiceStatus.PAID else ()
+    back = to_give_back(request, action.subject, paid)
     for payment in back:
         key = f"{request.request_id}:{payment.payment_id}:refund"
         await world.payments.refund(account, payment.payment_id, key=key)
@@ -104,15 +105,6 @@ async def settle(world: World, action: Action) -> None:
 def _is_in_doubt(at: CustomerDesk) -> bool:
     cases = {case.case_id for case in at.book.all(Case, invoice_id=at.action.subject)}
     return any(a.case_id in cases and a.state in IN_DOUBT for a in at.book.all(Attempt))
-
-
-def _captured(reading: InvoiceReading) -> tuple[Payment, ...]:
-    """What was paid and not given back; the mirror's own word of what went back counts too."""
-    return tuple(
-        payment
-        for payment in reading.payments
-        if payment.status == "succeeded" and payment.refunded_minor < payment.amount_minor
-    )
 
 
 async def _settled(

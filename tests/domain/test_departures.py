@@ -15,11 +15,21 @@ from app.domain.cancellations import (
     RequestState,
     Source,
 )
+from app.domain.departures import to_give_back
 from app.domain.dunning import Case
+from app.domain.mirror import Payment
 from app.domain.notices import Notice, NoticeKind
 from app.domain.records import Book
 from app.domain.recovery import Failure
-from tests.domain.builders import MONDAY, a_book, a_subscription, an_invoice, notice, terms
+from tests.domain.builders import (
+    MONDAY,
+    a_book,
+    a_payment,
+    a_subscription,
+    an_invoice,
+    notice,
+    terms,
+)
 
 K = NoticeKind
 SOON = MONDAY + timedelta(hours=1)
@@ -37,6 +47,7 @@ def who_left(*named: tuple[str, str], **told: Any) -> Book:
         "source": Source.SESSION,
         "state": RequestState.ENDED,
         "ends_at": MONDAY,
+        "invoices": rows,
     }
     request = CancelRequest(
         request_id="cxr_1",
@@ -45,7 +56,6 @@ def who_left(*named: tuple[str, str], **told: Any) -> Book:
         customer_id="cus_1",
         subscription_id="sub_1",
         requested_at=MONDAY,
-        invoices=rows,
         **(given | told),
     )
     book.know([request])
@@ -186,3 +196,46 @@ def a_plan(at: datetime, end: datetime) -> Notice:
     """The subscription as it is to end then."""
     shown = a_subscription(cancel_at=end, cancel_at_period_end=True, seen_at=at)
     return notice(K.SUBSCRIPTION_CHANGED, at, snapshot=shown, subscription="sub_1")
+
+
+def paid_by(*parts: tuple[int, int]) -> list[Payment]:
+    """Payments of so much each, newest first, of which so much went back."""
+    return [
+        a_payment(SOON, payment_id=f"pi_{n}", amount_minor=paid, refunded_minor=refunded)
+        for n, (paid, refunded) in enumerate(parts)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("payments", "told", "back"),
+    [
+        pytest.param([(3000, 0)], 3000, ["pi_0"], id="all at once"),
+        pytest.param([(2000, 0), (1000, 0)], 2000, ["pi_0"], id="a part was paid before"),
+        pytest.param([(2000, 2000), (1000, 0)], 2000, [], id="it went back already"),
+        pytest.param([(3000, 500)], 3000, ["pi_0"], id="a part of it went back"),
+        pytest.param([(2000, 0), (1000, 0)], None, ["pi_0", "pi_1"], id="it was not to come"),
+    ],
+)
+def test_what_was_paid_before_the_word_stays_paid(
+    payments: list[tuple[int, int]], told: int | None, back: list[str]
+) -> None:
+    row = {"invoice": "in_1", "amount_minor": told, "outcome": FORGIVEN}
+    book = who_left(invoices=(row,) if told else ())
+    (request,) = book.all(CancelRequest)
+
+    found = to_give_back(request, "in_1", paid_by(*payments))
+
+    assert [payment.payment_id for payment in found] == back
+
+
+@pytest.mark.parametrize(("choice", "is_settled"), [(Choice.NOW, True), (Choice.PERIOD_END, False)])
+def test_with_metered_items_the_last_invoice_stands_where_it_was_told(
+    choice: Choice, is_settled: bool
+) -> None:
+    book = who_left(choice=choice)
+    book.put(a_subscription(items=({"id": "si_1", "metered": True},)))
+    made = an_invoice(created_at=SOON, seen_at=SOON)
+
+    hear(book, notice(K.INVOICE_UPDATED, SOON, snapshot=made))
+
+    assert settled(book) is is_settled
