@@ -24,6 +24,7 @@ __all__ = [
     "PoliciesReader",
     "PoliciesWriter",
     "SessionsReader",
+    "SessionsWriter",
     "caller_of",
     "require",
 ]
@@ -77,4 +78,5 @@ PoliciesReader = Annotated[Caller, Depends(require(Scope.POLICIES_READ))]
 FlowsReader = Annotated[Caller, Depends(require(Scope.FLOWS_READ))]
 FlowsWriter = Annotated[Caller, Depends(require(Scope.FLOWS_WRITE))]
 SessionsReader = Annotated[Caller, Depends(require(Scope.SESSIONS_READ))]
+SessionsWriter = Annotated[Caller, Depends(require(Scope.SESSIONS_WRITE))]
 PoliciesWriter = Annotated[Caller, Depends(require(Scope.POLICIES_WRITE))]

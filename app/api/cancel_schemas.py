@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.api.parameters import ProviderId
 from app.domain.cancellations import CancelRequest, Choice, Preview, RequestState, Source
 from app.domain.flows import Flow, FlowStep, StepKind
 from app.domain.languages import written
 from app.domain.reasons import said
+from app.domain.redemptions import Redemption, RedemptionState
 from app.domain.sessions import CancelSession, SessionState
 from app.services.cancel_sessions import Said
 from app.services.exits import SessionView
@@ -72,6 +73,38 @@ class ConfirmIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     choice: Choice | None = None
+
+
+class OutcomeIn(BaseModel):
+    """What came of an offer that you keep yourself."""
+
+    model_config = ConfigDict(extra="forbid")
+    kept: StrictBool = Field(
+        description="`true`: it was kept, the customer stays for it. `false`: nothing came of it."
+    )
+
+
+class OutcomeOut(BaseModel):
+    """An offer that was accepted in a session, and what came of it."""
+
+    session: str
+    subscription: str
+    offer: str = Field(description="The step of the flow that made it.")
+    kind: str
+    state: RedemptionState
+    settled_at: datetime | None
+
+    @classmethod
+    def of(cls, redemption: Redemption) -> "OutcomeOut":
+        """An accepted offer, as it is shown."""
+        return cls(
+            session=redemption.session_id,
+            subscription=redemption.subscription_id,
+            offer=redemption.offer_id,
+            kind=redemption.kind,
+            state=redemption.state,
+            settled_at=redemption.settled_at,
+        )
 
 
 class ReasonOut(BaseModel):

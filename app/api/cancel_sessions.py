@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
+from app.api.auth import SessionsWriter
 from app.api.cancel_schemas import (
     AnswerIn,
     ConfirmIn,
     OpenedOut,
     OpenIn,
+    OutcomeIn,
+    OutcomeOut,
     PreviewOut,
     PreviewsOut,
     ReceiptOut,
@@ -24,12 +27,22 @@ from app.api.dependencies import WorldDep
 from app.api.parameters import ProviderId
 from app.api.problems import OF_EVERY_BODY, Problem, invalid, problems
 from app.api.session_auth import OpenerDep, SessionDep, UndoerDep
+from app.domain import redemptions
 from app.domain.cancellations import Choice
 from app.domain.dunning import IllegalMove
+from app.domain.ids import SHAPE
 from app.domain.languages import language_for
 from app.domain.sessions import CancelSession, SessionState
 from app.ports.payments import ProviderRefused
-from app.services import accepting, cancel_letters, cancel_opening, cancel_sessions, cancelling
+from app.services import (
+    accepting,
+    cancel_letters,
+    cancel_opening,
+    cancel_sessions,
+    cancel_telling,
+    cancelling,
+    redeeming,
+)
 from app.services.cancel_opening import Wish
 from app.services.exits import UnknownSession
 from app.services.redemptions import OfferRefused
@@ -78,7 +91,8 @@ def answered() -> Iterator[None]:
     except (
         UnknownSession,
         cancel_opening.UnknownSubscription,
-        cancelling.UnknownRequest,
+        cancel_telling.UnknownRequest,
+        redeeming.UnknownRedemption,
         cancel_letters.UnknownReceipt,
     ) as unknown:
         raise Problem("not-found", "There is no such thing, or it is somebody else's.") from unknown
@@ -86,7 +100,7 @@ def answered() -> Iterator[None]:
         raise invalid("body.subscription", "there are several: name one") from several
     except cancel_sessions.NotAsked as wrong:
         raise invalid(f"body.{wrong.where}", wrong.why) from wrong
-    except (IllegalMove, OfferRefused) as refused:
+    except (IllegalMove, redemptions.IllegalMove, OfferRefused) as refused:
         raise Problem("conflict", f"{refused}.") from refused
     except ProviderRefused as refused:
         raise Problem("conflict", "The payment provider refuses this.") from refused
@@ -226,6 +240,27 @@ async def close(session_id: SessionId, session: SessionDep, world: WorldDep) -> 
         return SessionOut.of(await cancel_sessions.close(world, session))
 
 
+@router.post(
+    "/{session_id}/outcome",
+    responses=problems("unauthenticated", "forbidden", "not-found", "conflict") | OF_EVERY_BODY,
+)
+async def report_outcome(
+    session_id: Annotated[str, Path(description="`cxs_…`", examples=["cxs_0198"])],
+    caller: SessionsWriter,
+    world: WorldDep,
+    told: OutcomeIn,
+) -> OutcomeOut:
+    """Report from your backend what came of an accepted `contact`, `redirect` or `custom` offer,
+    within a week; after that nothing came of it. The same report again changes nothing."""
+    if not SHAPE.fullmatch(session_id):
+        raise Problem("not-found", "There is no such session.")
+    with answered():
+        done = await redeeming.report(
+            world, caller.merchant_id, session_id, kept=told.kept, actor=caller.key_id
+        )
+    return OutcomeOut.of(done)
+
+
 @back.post(
     "/{subscription}/uncancel",
     responses=OF_EVERY_SESSION | problems("unauthenticated", "forbidden"),
@@ -247,7 +282,9 @@ async def uncancel(
             account, actor = who.account_id, "customer"
         else:
             actor = who.key_id
-        done = await cancelling.uncancel(world, who.merchant_id, account, subscription, actor=actor)
+        done = await cancel_telling.uncancel(
+            world, who.merchant_id, account, subscription, actor=actor
+        )
     return ReceiptOut.of(done)
 
 

@@ -53,8 +53,9 @@ STANDS = frozenset({RequestState.ASKED, RequestState.STANDING})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequest:
     """One request. `requested_at` is when the customer said it; the receipt bears it. `ends_at`
-    is when access ends, as told then. `invoices` are the open ones with what was told of each:
-    `invoice`, `number`, `currency`, `amount_minor`, `outcome` (`forgiven` or `still_due`)."""
+    is when access ends, as told then or as it was moved at the provider since.
+    `invoices` are the open ones and drafts with what was told of each: `invoice`, `number`,
+    `currency`, `amount_minor`, `outcome` (`forgiven` or `still_due`)."""
 
     KEY: ClassVar = ("request_id",)
     UNIQUE: ClassVar = ()
@@ -86,14 +87,18 @@ class CancelRequest:
         """The invoices that the customer was told they need not pay."""
         return tuple(row["invoice"] for row in self.invoices if row["outcome"] == FORGIVEN)
 
+    def names(self, invoice: str) -> bool:
+        """Whether the customer was told what becomes of this invoice."""
+        return any(row["invoice"] == invoice for row in self.invoices)
+
 
 FORGIVEN, STILL_DUE = "forgiven", "still_due"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departing:
-    """A subscription as it is live: what is open on it, and what the provider would charge next
-    (None where nothing)."""
+    """A subscription as it is live: what is open on it, drafts too, which are charged soon, and
+    what the provider would charge next (None where nothing)."""
 
     subscription: Subscription
     open_invoices: tuple[Invoice, ...] = ()

@@ -40,19 +40,20 @@ def enter_credits(
     book: Book, case: Case, invoice: Invoice, notes: Iterable[CreditNote], terms: Terms
 ) -> None:
     """Enter what these notes took off the invoice since its first failure, each once; a voided
-    one takes its own back."""
+    one takes its own back, and of one from before that there is nothing to take."""
     if case.kind is CaseKind.INVOICE:
         return
     cause = Cause(case.cause) if case.cause else Cause.MANUAL_OR_EXTERNAL
     for told in notes:
         if told.amount_minor <= 0 or told.currency != case.currency:
             continue
+        if told.created_at is not None and told.created_at < case.opened_at:
+            continue
         moves = [(EntryKind.CREDITED, told.amount_minor, told.created_at)]
         if told.voided:
             moves.append((EntryKind.CREDIT_VOIDED, -told.amount_minor, told.voided_at))
         for kind, amount, at in moves:
-            since = at is None or at >= case.opened_at
-            if since and not is_entered(book, case, kind, told.id):
+            if not is_entered(book, case, kind, told.id):
                 when = at or terms.now
                 book.add(line_of(case, invoice, kind, cause, amount, told.id, when, terms))
 

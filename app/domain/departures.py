@@ -2,6 +2,7 @@
 and an invoice that the customer was told would not come."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
@@ -16,7 +17,7 @@ from app.domain.cancellations import (
 )
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.ids import derive_id
-from app.domain.mirror import Invoice, InvoiceStatus, Subscription
+from app.domain.mirror import Invoice, InvoiceStatus, Payment, Subscription
 from app.domain.movements import ended_by_us
 from app.domain.notices import Notice
 from app.domain.records import Book
@@ -24,7 +25,9 @@ from app.domain.terms import Terms
 
 BY_REQUEST = "cancellation_requested"
 RENEWAL = "subscription_cycle"
-SLACK = timedelta(minutes=2)  # the provider bills the next period at the end of this one
+CHANGE = "subscription_update"  # a plan was changed, or a pause ended and another period began
+# The provider bills the next period at the end of this one, by a clock of its own.
+SLACK = timedelta(minutes=2)
 # What may be collected, or was.
 COUNTS = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.PAID})
 HOLDS_STILL = frozenset({RequestState.ASKED, RequestState.STANDING, RequestState.ENDED})
@@ -46,6 +49,22 @@ def departure_seen(
         undone = request.moved(RequestState.UNDONE, at=terms.now)
         book.put(undone)
         book.add(of_request(undone, EvidenceKind.UNCANCELLED, terms.now, by="provider"))
+    elif request.state is RequestState.STANDING and (end := _moved_end(before, after)):
+        book.put(replace(request, ends_at=end))
+
+
+def _moved_end(before: Subscription | None, after: Subscription) -> datetime | None:
+    """The planned end, where it was moved over there since it was planned: until then what is
+    renewed is owed."""
+    was, end = planned_end(before), planned_end(after)
+    return end if was is not None and end != was else None
+
+
+def planned_end(subscription: Subscription | None) -> datetime | None:
+    """When a planned end is to be."""
+    if subscription is None or not ends_at(subscription):
+        return None
+    return subscription.cancel_at or subscription.period_end
 
 
 def ends_at(subscription: Subscription | None) -> bool:
@@ -67,7 +86,7 @@ def _asked_there(
     )
     if not (planned and known and asked):
         return
-    end = after.ended_at if over else after.cancel_at or after.period_end
+    end = after.ended_at if over else planned_end(after)
     at = notice.occurred_at
     request = CancelRequest(
         request_id=derive_id(
@@ -96,13 +115,15 @@ def invoice_after_departure(book: Book, invoice: Invoice, terms: Terms) -> None:
     """Report: an invoice as it is now. A renewal after a request that had ruled it out is let be,
     or given back where it was paid already. Safe to repeat.
 
-    With metered items the last invoice is for what was used: it was told, so it stands.
+    With metered items the last invoice is for what was used: it was told, so it stands. Of an end
+    at once none was told.
     """
-    request = _ruled_out(book.all(CancelRequest, account_id=invoice.account_id), invoice)
+    request = _ruled_out(_requests(book, invoice), invoice)
     if request is None or invoice.status not in COUNTS or max(_sums(invoice)) <= 0:
         return
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
-    if subscription is not None and any(item.get("metered") for item in subscription.items):
+    metered = subscription is not None and any(item.get("metered") for item in subscription.items)
+    if metered and request.choice is not Choice.NOW:
         return
     book.add(settlement(request, invoice.invoice_id, terms.policy.end.invoice, terms))
 
@@ -111,19 +132,63 @@ def _sums(invoice: Invoice) -> tuple[int, int]:
     return invoice.remaining_minor, invoice.paid_minor
 
 
+def is_let_go(book: Book, invoice: Invoice) -> bool:
+    """Whether the customer left and was told that this invoice need not be paid, or would not
+    come: a payment of it that fails concerns nobody. One that the provider refuses to end stays
+    forgiven."""
+    requests = [r for r in _requests(book, invoice) if r.state is not RequestState.UNDONE]
+    forgiven = any(invoice.invoice_id in request.forgiven for request in requests)
+    return forgiven or _ruled_out(requests, invoice) is not None
+
+
+def _requests(book: Book, invoice: Invoice) -> list[CancelRequest]:
+    requests = book.all(CancelRequest, account_id=invoice.account_id)
+    return [r for r in requests if r.subscription_id == invoice.subscription_id]
+
+
 def _ruled_out(requests: Iterable[CancelRequest], invoice: Invoice) -> CancelRequest | None:
     """The request that said there would be no such invoice."""
     made = invoice.created_at
-    if made is None or invoice.billing_reason != RENEWAL:
+    if made is None or invoice.billing_reason not in {RENEWAL, CHANGE}:
         return None
-    mine = (r for r in requests if r.subscription_id == invoice.subscription_id)
-    return next((r for r in mine if r.state in HOLDS_STILL and _comes_after(r, made)), None)
+    stands = (r for r in requests if r.state in HOLDS_STILL and not r.names(invoice.invoice_id))
+    renewal = invoice.billing_reason == RENEWAL
+    return next((r for r in stands if _comes_after(r, made, renewal=renewal)), None)
 
 
-def _comes_after(request: CancelRequest, made: datetime) -> bool:
-    if request.choice is Choice.NOW:
-        return made > request.requested_at
-    return made >= request.ends_at - SLACK
+def _comes_after(request: CancelRequest, made: datetime, *, renewal: bool) -> bool:
+    """Whether an invoice made then was none of those that the customer was told of.
+
+    Those were read before the word was committed, and the provider stamps whole seconds. Until an
+    end that is to come a change may be paid for; after one at once nothing is changed, so what a
+    pause that ended meanwhile brings is none either. Who cancelled over there was told nothing.
+    """
+    if request.choice is not Choice.NOW:
+        return renewal and made >= request.ends_at - SLACK
+    if request.source is Source.PROVIDER:
+        return renewal and made > request.requested_at
+    known = request.requested_at - SLACK if renewal else request.requested_at
+    return made >= known.replace(microsecond=0)
+
+
+def to_give_back(
+    request: CancelRequest, invoice: str, payments: Iterable[Payment]
+) -> tuple[Payment, ...]:
+    """The payments of a paid invoice, newest first, that go back: what was taken of the sum that
+    the customer was told they need not pay, or all of an invoice that was not to come. What they
+    had paid of it before the word stays paid. The same again where some went back already.
+    """
+    told = [row["amount_minor"] for row in request.invoices if row["invoice"] == invoice]
+    left, back = told[0] if told else None, []
+    for payment in payments:
+        if payment.status != "succeeded":
+            continue
+        if left is not None and left <= 0:
+            break
+        if payment.refunded_minor < payment.amount_minor:
+            back.append(payment)
+        left = None if left is None else left - payment.amount_minor
+    return tuple(back)
 
 
 def settlement(request: CancelRequest, invoice: str, how: str, terms: Terms) -> Action:

@@ -51,6 +51,9 @@ def build(document: Mapping[str, Any], *, version: int) -> Flow:
         immediately=document.get("immediately", False),
         place=document.get("place"),
         holdout_percent=int(document.get("holdout_percent", 0)),
+        lifetime_minor={
+            code: int(minor) for code, minor in document.get("lifetime_budget_minor", {}).items()
+        },
     )
 
 

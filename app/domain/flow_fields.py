@@ -20,6 +20,7 @@ from app.domain.documents import (
 )
 from app.domain.flows import StepKind
 from app.domain.languages import LANGUAGES
+from app.domain.offers.common import MONEY
 from app.domain.policy_fields import INTERVALS, MOST_MINOR, NAME, SCHEMA_ID, STEP, VALUE
 from app.domain.reasons import FEEDBACK
 
@@ -151,6 +152,13 @@ DOCUMENT = Section(
             Whole(0, 50),
             0,
             "Of so many in a hundred customers no offer is shown, so that its worth can be told.",
+        ),
+        Field(
+            "lifetime_budget_minor",
+            MONEY,
+            {},
+            "What the offers one customer accepts may cost in all, by currency. Without a currency:"
+            " no bound.",
         ),
     )
 )

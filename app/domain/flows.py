@@ -72,7 +72,8 @@ class FlowStep:
 class Flow:
     """A version of a flow. `immediately` allows an end now where the period is paid; `place` is
     the jurisdiction where nothing else tells, such as `DE` or `US-CA`; of `holdout_percent` of
-    its sessions no offer is shown, so that what offers are worth can be told."""
+    its sessions no offer is shown, so that what offers are worth can be told. `lifetime_minor` is
+    what the offers one customer accepts may cost in all, in minor units by currency."""
 
     name: str = "default"
     version: int = 0
@@ -82,6 +83,7 @@ class Flow:
     immediately: bool = False
     place: str | None = None
     holdout_percent: int = 0
+    lifetime_minor: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

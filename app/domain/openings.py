@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from app.domain.access import access_action, first_change
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.choosing import Failing, segment_of
+from app.domain.departures import is_let_go
 from app.domain.dunning import Attempt, Case, CaseKind, CaseState, Waits
 from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
@@ -40,7 +41,11 @@ make_assignment, make_failure = quick(Assignment), quick(Failure)
 
 
 def why_no_case(
-    invoice: Invoice, subscription: Subscription | None, customer: Customer | None, policy: Policy
+    book: Book,
+    invoice: Invoice,
+    subscription: Subscription | None,
+    customer: Customer | None,
+    policy: Policy,
 ) -> str | None:
     """The reason a failed invoice gets no case, or None where it gets one."""
     ended = subscription is not None and subscription.status in {"canceled", "incomplete_expired"}
@@ -52,6 +57,7 @@ def why_no_case(
         (invoice.pending_update, "pending_update"),
         (invoice.own_offer, "own_offer"),
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
+        (is_let_go(book, invoice), "ended_by_request"),
         (invoice.remaining_minor <= 0 and invoice.status is not InvoiceStatus.PAID, "zero_amount"),
         (invoice.collection_method == "send_invoice", "send_invoice"),
     )
@@ -111,7 +117,7 @@ def _opened(
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     customer = book.get(Customer, invoice.account_id, invoice.customer_id)
     policy = _policy_for(invoice, subscription, customer, amount, terms)
-    if why_no_case(invoice, subscription, customer, policy) not in ALLOWED[kind]:
+    if why_no_case(book, invoice, subscription, customer, policy) not in ALLOWED[kind]:
         return None
     case = _new_case(invoice, subscription, at, amount, policy, terms)
     if kind is CaseKind.INVOICE:
@@ -262,7 +268,7 @@ def _count_failure(
     counts, exclusion = case is not None and case.kind is CaseKind.PAYMENT, None
     if not counts:
         policy = _policy_for(invoice, subscription, customer, amount, terms)
-        exclusion = why_no_case(invoice, subscription, customer, policy)
+        exclusion = why_no_case(book, invoice, subscription, customer, policy)
     book.add(
         make_failure(
             merchant_id=terms.merchant.merchant_id,

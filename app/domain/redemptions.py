@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Any, ClassVar
 
 from app.domain.actions import Action, ActionKind, action_for
@@ -225,3 +225,51 @@ def after_refusal(redemption: Redemption, steps: list[RedemptionStep]) -> Redemp
 
 # What stays done when the rest is taken back.
 HARMLESS = frozenset({"release_schedule"})
+
+
+class Seen(StrEnum):
+    """What a reading showed of a step. `LOST`: the provider said yes and shows nothing of it.
+    `ANEW`: nothing of a request that is long over."""
+
+    DONE = auto()
+    WAITS = auto()
+    REFUSED = auto()
+    LOST = auto()
+    ANEW = auto()
+
+
+def stepped(step: RedemptionStep, seen: Seen, why: str | None, now: datetime) -> RedemptionStep:
+    """A step by what was seen of it."""
+    undoing = step.state is StepState.UNDO_SENT
+    if seen is Seen.DONE:
+        return replace(step, state=StepState.UNDONE if undoing else StepState.DONE, done_at=now)
+    if seen is Seen.REFUSED and not undoing:
+        return replace(step, state=StepState.REFUSED, note=why)
+    if seen is Seen.ANEW:
+        return replace(step, tries=step.tries + 1, sent_at=now)
+    return replace(step, note=why or step.note)
+
+
+def moved_by(
+    redemption: Redemption,
+    step: RedemptionStep,
+    seen: Seen,
+    why: str | None,
+    steps: list[RedemptionStep],
+    now: datetime,
+) -> Redemption:
+    """What a redemption becomes by what was seen of its step."""
+    undoing = step.state is StepState.UNDO_SENT
+    match seen:
+        case Seen.DONE if redemption.state is RedemptionState.WAITING:
+            return redemption.moved(RedemptionState.APPLYING, at=now)
+        case Seen.DONE | Seen.ANEW:
+            return redemption
+        case Seen.WAITS:
+            return redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_PAYMENT)
+        case Seen.LOST:
+            reason = "the provider said yes and shows nothing of it"
+            return redemption.moved(RedemptionState.PARKED, at=now, reason=reason)
+        case Seen.REFUSED:
+            state = RedemptionState.PARKED if undoing else after_refusal(redemption, steps)
+            return redemption.moved(state, at=now, reason=why)

@@ -199,16 +199,18 @@ def _was_answered(known: Attempt, state: AttemptState) -> bool:
 
 
 def _in_doubt(attempts: list[Attempt], payment: Payment) -> Attempt | None:
+    doubted = (a for a in attempts if a.state in IN_DOUBT and a.provider_ref is None)
+    return next((attempt for attempt in doubted if may_be(attempt, payment)), None)
+
+
+def may_be(attempt: Attempt, payment: Payment) -> bool:
+    """Whether this payment may be what our request made."""
+    if attempt.method_id and payment.method_id and payment.method_id != attempt.method_id:
+        return False  # somebody paid with another card meanwhile
+    if 0 < payment.amount_minor < attempt.amount_minor:
+        return False  # somebody paid a part; ours asks for all that is owed
     at = payment.occurred_at
-    for attempt in attempts:
-        if attempt.method_id and payment.method_id and payment.method_id != attempt.method_id:
-            continue  # somebody paid with another card meanwhile
-        if 0 < payment.amount_minor < attempt.amount_minor:
-            continue  # somebody paid a part; ours asks for all that is owed
-        doubted = attempt.state in IN_DOUBT and attempt.provider_ref is None
-        if doubted and (at is None or at >= attempt.intent_at - CLOCK_SLACK):
-            return attempt
-    return None
+    return at is None or at >= attempt.intent_at - CLOCK_SLACK
 
 
 def _by_another(

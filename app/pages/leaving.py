@@ -19,7 +19,7 @@ from app.pages.views import Page
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Conflict, StoreUnavailable
 from app.ports.world import World
-from app.services import accepting, cancel_letters, cancel_sessions, cancelling
+from app.services import accepting, cancel_letters, cancel_sessions, cancel_telling, cancelling
 from app.services.cancel_sessions import NotAsked, Said
 from app.services.exits import UnknownSession, session_of
 from app.services.redemptions import OfferRefused
@@ -28,7 +28,7 @@ RETRY_AFTER_SECONDS = 30
 NO_ANSWER = (
     ProviderUnavailable, ProviderRefused, AccountRefused, StoreUnavailable, Conflict,
 )  # fmt: skip
-OVER = (UnknownSession, cancelling.UnknownRequest, cancel_letters.UnknownReceipt)
+OVER = (UnknownSession, cancel_telling.UnknownRequest, cancel_letters.UnknownReceipt)
 REFUSED = (IllegalMove, NotAsked, OfferRefused)
 Form = Mapping[str, str]
 TOKEN = re.compile(r"[0-9A-Za-z_-]{43}")
@@ -71,7 +71,7 @@ async def _close(world: World, session: CancelSession, form: Form) -> object:
 
 async def _uncancel(world: World, session: CancelSession, form: Form) -> object:
     whose = (session.merchant_id, session.account_id, session.subscription_id)
-    return await cancelling.uncancel(world, *whose, actor="customer")
+    return await cancel_telling.uncancel(world, *whose, actor="customer")
 
 
 # What may be pressed. Each leads back to the page, which then shows what came of it.

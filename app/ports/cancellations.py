@@ -10,8 +10,8 @@ class Cancellations(Protocol):
     """Part of `Payments`, with its errors."""
 
     async def read_departing(self, account: ProviderAccount, subscription: str) -> Departing:
-        """The live subscription, its open invoices, and what its next invoice would come to where
-        usage is metered."""
+        """The live subscription, its open invoices and its drafts, and what its next invoice would
+        come to where usage is metered."""
         ...
 
     async def cancel(

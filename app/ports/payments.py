@@ -141,7 +141,8 @@ class Payments(Cancellations, Protocol):
         ...
 
     async def read_wallet(self, account: ProviderAccount, customer: str) -> Wallet:
-        """The customer and the cards they have at the provider; two questions."""
+        """The customer and all the cards they have at the provider; two questions, and one more for
+        each further hundred."""
         ...
 
     async def pay(
@@ -207,7 +208,8 @@ class Payments(Cancellations, Protocol):
     async def close_invoice(
         self, account: ProviderAccount, invoice: str, *, how: str, key: str
     ) -> Invoice:
-        """`uncollectible` or `void`; one already closed is fine."""
+        """`uncollectible` or `void`; one already closed is fine. A draft is finalised first, and
+        charged to nobody."""
         ...
 
     async def invoice_of_payment(self, account: ProviderAccount, payment: str) -> str | None:
@@ -255,8 +257,8 @@ class Payments(Cancellations, Protocol):
     async def read_standing(
         self, account: ProviderAccount, subscription: str, *, credits_of: str | None = None
     ) -> Standing:
-        """The live subscription in full, whatever its status; with the marks of the latest credits
-        of the customer `credits_of`, which is a question more."""
+        """The live subscription in full, whatever its status; with the marks of the credits of the
+        last month of the customer `credits_of`, which is a question more for each hundred."""
         ...
 
     async def read_prices(

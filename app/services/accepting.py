@@ -10,7 +10,8 @@ from app.domain.flows import Flow, FlowStep, StepKind
 from app.domain.offers import Offer, judge
 from app.domain.offers.common import Eligible
 from app.domain.redemptions import FOR_A_PAYMENT, Redemption, RedemptionState
-from app.domain.sessions import CancelSession, SessionState, confirm_step, require_open, shown
+from app.domain.sessions import CancelSession, SessionState, require_open
+from app.domain.staying import follow
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.world import World
 from app.services import redeeming, redemptions
@@ -18,8 +19,6 @@ from app.services.exits import ExitDesk, SessionView, exit_desk, view_of
 from app.services.redemptions import About, Look
 
 TAKEN = frozenset({SessionState.APPLYING, SessionState.SAVED})
-# A person looks at one that is parked; nobody is kept from leaving meanwhile.
-NOT_KEPT = frozenset({RedemptionState.FAILED, RedemptionState.PARKED})
 
 
 def offers_in(steps: Iterable[FlowStep]) -> list[Offer]:
@@ -66,7 +65,11 @@ async def judge_offers(at: ExitDesk, seen: Look | None) -> None:
 
 
 def _about(at: ExitDesk) -> About:
-    return About(reason=at.session.reason, started_at=at.subscription.started_at)
+    return About(
+        reason=at.session.reason,
+        started_at=at.subscription.started_at,
+        lifetime_minor=at.flow.lifetime_minor,
+    )
 
 
 async def accept(world: World, session: CancelSession, step_id: str, *, key: str) -> SessionView:
@@ -133,17 +136,7 @@ async def give_up_waiting(world: World, session: CancelSession) -> None:
 
 
 def settle_offer(at: ExitDesk) -> None:
-    """Let the session follow the redemption, whoever carried it on. After one that failed, or is
-    left to a person, the customer may still leave."""
-    session = at.session
-    redemption = next(at.book.all(Redemption, session_id=session.session_id), None)
-    if redemption is None or session.state is not SessionState.APPLYING:
-        return
-    step = redemption.offer_id
-    if redemption.state is RedemptionState.APPLIED or redemption.awaits_report:
-        at.book.put(session.moved(SessionState.SAVED, at=at.terms.now))
-        at.note(EvidenceKind.OFFER_APPLIED, step, step=step)
-    elif redemption.state in NOT_KEPT:
-        back = session.moved(SessionState.OPEN, at=at.terms.now)
-        at.book.put(shown(back, confirm_step(at.flow)))
-        at.note(EvidenceKind.OFFER_FAILED, step, step=step)
+    """Let the session follow the redemption, whoever carried it on."""
+    redemption = next(at.book.all(Redemption, session_id=at.session.session_id), None)
+    if redemption is not None:
+        follow(at.book, at.session, redemption, at.flow, at.terms.now)

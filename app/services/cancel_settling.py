@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
-from app.domain.departures import settlement
+from app.domain.departures import settlement, to_give_back
 from app.domain.dunning import IN_DOUBT, Attempt, Case
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.mirror import Invoice, InvoiceStatus, Payment
@@ -25,6 +25,7 @@ from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.looks import is_under_way
 
+TO_BE_PAID = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN})
 LATER = timedelta(minutes=5)  # an invoice with a payment in doubt is looked at so often
 
 
@@ -81,14 +82,17 @@ async def settle(world: World, action: Action) -> None:
         request, account, doubt = requests[0], at.terms.account, _is_in_doubt(at)
     reading = await world.payments.read_invoice(account, action.subject)
     invoice = reading.invoice
-    if invoice.status is InvoiceStatus.OPEN:
+    if invoice.status in TO_BE_PAID:
         invoice = await world.payments.stop_provider_retries(account, action.subject)
         waits = doubt or is_under_way(reading)
-        if not waits and invoice.status is InvoiceStatus.OPEN:
+        if not waits and invoice.status in TO_BE_PAID:
             key = f"{request.request_id}:{action.subject}:close"
-            how = str(data.get("how"))
+            # Nobody was ever sent a draft: there is no debt to be written off.
+            drafted = invoice.status is InvoiceStatus.DRAFT
+            how = "void" if drafted else str(data.get("how"))
             invoice = await world.payments.close_invoice(account, action.subject, how=how, key=key)
-    back = _captured(reading) if reading.invoice.status is InvoiceStatus.PAID else ()
+    paid = reading.payments if reading.invoice.status is InvoiceStatus.PAID else ()
+    back = to_give_back(request, action.subject, paid)
     for payment in back:
         key = f"{request.request_id}:{payment.payment_id}:refund"
         await world.payments.refund(account, payment.payment_id, key=key)
@@ -103,15 +107,6 @@ def _is_in_doubt(at: CustomerDesk) -> bool:
     return any(a.case_id in cases and a.state in IN_DOUBT for a in at.book.all(Attempt))
 
 
-def _captured(reading: InvoiceReading) -> tuple[Payment, ...]:
-    """What was paid and not given back; the mirror's own word of what went back counts too."""
-    return tuple(
-        payment
-        for payment in reading.payments
-        if payment.status == "succeeded" and payment.refunded_minor < payment.amount_minor
-    )
-
-
 async def _settled(
     at: CustomerDesk,
     request: CancelRequest,
@@ -122,21 +117,34 @@ async def _settled(
     forward(at.book, invoice, at.terms)
     read_as_paid = reading.invoice.status is InvoiceStatus.PAID
     paid_since = invoice.status is InvoiceStatus.PAID and not read_as_paid
-    if invoice.status is InvoiceStatus.OPEN or paid_since:
+    if invoice.status in TO_BE_PAID or paid_since:
         at.again(at.terms.now + LATER, "waits for a payment under way")
         return
     at.done()
     for payment in back:
         tell_of_refund(at.book, request, payment, invoice, at.terms)
+    if read_as_paid and not reading.payments and request.names(invoice.invoice_id):
+        _tell_of_balance(at, request)
     await finish(at, request)
+
+
+def _tell_of_balance(at: CustomerDesk, request: CancelRequest) -> None:
+    """What was settled without a payment, by the customer's balance say, we cannot give back."""
+    text = (
+        f"invoice {at.action.subject} was settled without a payment although the customer had"
+        f" cancelled ({request.request_id}); what was taken is to be given back by hand"
+    )
+    kind, subject = "collected_after_cancel", at.action.subject
+    at.book.add(alert(at.terms.now, request.merchant_id, kind, subject, text))
 
 
 def tell_of_refund(
     book: Book, request: CancelRequest, payment: Payment, invoice: Invoice, terms: Terms
 ) -> None:
     """A person is told, and it is kept, that money came after the word and went back."""
+    amount = payment.amount_minor - payment.refunded_minor
     text = (
-        f"{payment.amount_minor} {payment.currency} of invoice {invoice.invoice_id} were collected"
+        f"{amount} {payment.currency} of invoice {invoice.invoice_id} were collected"
         f" although the customer had cancelled ({request.request_id}); they were refunded"
     )
     subject = payment.payment_id
@@ -148,7 +156,7 @@ def tell_of_refund(
             EvidenceKind.REFUNDED,
             terms.now,
             payment.payment_id,
-            amount_minor=payment.amount_minor,
+            amount_minor=amount,
             currency=payment.currency,
             **about,
         )

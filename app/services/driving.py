@@ -8,6 +8,7 @@ from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseKind, CaseState, Tri
 from app.domain.holds import look_at_collection, must_rest
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import Invoice, InvoiceStatus
+from app.domain.movements import is_ending
 from app.domain.openings import case_action
 from app.domain.outcomes import resolve_action
 from app.domain.terms import note
@@ -141,7 +142,10 @@ def _settled(at: Desk, invoice: Invoice, rests: bool) -> None:
 
 
 def give_back_later(at: Desk) -> None:
-    """Taken over while the account was leaving drive, when this case was not ours yet."""
+    """A case that is driven although its account is observed was taken over while the account left
+    drive: nobody saw it as one to be given back. Whoever comes across it sees to that."""
+    if not at.case.driven or at.terms.account.mode is not CollectionMode.OBSERVE:
+        return
     nth = f"left:{at.terms.now.isoformat()}"
     at.book.add(case_action(at.case, ActionKind.GIVE_BACK, at.terms.now, nth=nth))
 
@@ -197,6 +201,7 @@ def _stays(at: Desk, action: Action) -> bool:
         (case.state is not CaseState.ACTIVE, f"the case is {case.state}"),
         (not case.driven, "the provider collects it already"),
         (at.terms.account.mode is CollectionMode.DRIVE, "the account drives again"),
+        (is_ending(case), "its end was begun and is carried out"),
     )
     why = next((reason for holds, reason in reasons if holds), None)
     if why is not None:

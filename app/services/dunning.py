@@ -1,8 +1,7 @@
-"""Working a case: look, decide, charge once, find out what is in doubt."""
+"""Working a case: look, decide, charge once."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.backup_cards import backup_of
@@ -24,33 +23,27 @@ from app.domain.dunning import (
 )
 from app.domain.fuses import SPACING
 from app.domain.holds import is_barred
-from app.domain.merchants import CollectionMode, ProviderAccount
+from app.domain.merchants import CollectionMode
 from app.domain.mirror import InvoiceStatus, PaymentMethod
 from app.domain.openings import case_action
 from app.domain.outcomes import (
-    NEVER_HAPPENED_AFTER,
     NO_METHOD,
-    PROCESSING_AT_MOST,
-    RESEND_WITHIN,
     begin,
     resolve_action,
-    take_answer,
-    unspent,
 )
 from app.domain.terms import note, with_decline
-from app.ports.payments import TURN_WITHIN, InvoiceReading, PayAnswer
+from app.ports.payments import InvoiceReading
 from app.ports.world import World
-from app.services.alarms import pause_account
 from app.services.before_charging import (
     AFTER_HOLD,
     KEPT,
     is_by_link,
     may_go,
-    may_repeat,
     network_forbids,
     waits_out_pause,
     wake,
 )
+from app.services.charging import FIRST_SEND_WITHIN, WITH_OWN_METHOD, charge
 from app.services.driving import (
     give_back_later,
     is_collected_there,
@@ -63,14 +56,9 @@ from app.services.looks import is_under_way, take
 from app.services.wallets import look_into_wallet
 from app.services.work import Desk, desk, glance
 
-# A first send leaves at most 30 s after its intent, the wait for its turn included; a process that
-# slept since then leaves it to `resolve`.
-FIRST_SEND_WITHIN = timedelta(seconds=30) - TURN_WITHIN
-RESOLVED = "resolved already"
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
 CHARGED = frozenset(AttemptState) - {AttemptState.NOT_EXECUTED, AttemptState.PLANNED}
 BY_ITSELF = frozenset({Trigger.ACCOUNT_UPDATER, Trigger.BACKUP_CARD})
-WITH_OWN_METHOD = frozenset({Trigger.NEW_CARD, Trigger.BACKUP_CARD})
 
 
 async def assess(world: World, action: Action) -> None:
@@ -95,8 +83,7 @@ async def assess(world: World, action: Action) -> None:
         at.book.put(replace(at.case, driven=driven, mode=mode, stilled=stilled))
         if driven:
             note(at.book, at.case, at.terms.now, "taken_over", "the provider's retries are off")
-            if at.terms.account.mode is CollectionMode.OBSERVE:
-                give_back_later(at)
+            give_back_later(at)
         take(at, reading, first=True)
         _decide(at, reading)
         if (action.data or {}).get("again") is not None:
@@ -119,6 +106,7 @@ async def watch(world: World, action: Action) -> None:
         take(at, reading)
         if at.case.driven and at.case.state is CaseState.ACTIVE:
             left_to_provider(at, reading)
+            give_back_later(at)
         if at.case.failures > failures or not at.case.driven:
             _decide(at, reading)
         at.done(action)
@@ -170,6 +158,7 @@ def _stale_retry(at: Desk, action: Action, trigger: Trigger) -> bool:
     if trigger is Trigger.HOLDFAST:
         if not at.case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
             at.done(action, "the provider retries")
+            give_back_later(at)
             return True
         if planned is None or not action.key.endswith(planned.isoformat()):
             at.done(action, "the plan has changed")
@@ -311,89 +300,3 @@ def _over_budget(at: Desk, trigger: Trigger, reading: InvoiceReading) -> bool:
         why = "the card's network does not allow an attempt now"
         note(at.book, at.case, at.terms.now, "waits", why)
     return True
-
-
-async def charge(
-    world: World,
-    action: Action,
-    account: ProviderAccount,
-    invoice_id: str,
-    attempt: Attempt,
-    method: str | None,
-) -> None:
-    """The call itself and its result. A crash in here leaves the attempt `sent`; its `resolve`
-    finds out by reading, and repeats the same request under the same key if nothing is there."""
-    look = partial(may_go, world, action, attempt)
-    answer = await world.payments.pay(
-        account, invoice_id, key=attempt.key, method=method, last_look=look
-    )
-    async with desk(world, replace(action, subject=attempt.case_id), after_the_deed=True) as at:
-        if at is not None:
-            _take_answer(at, attempt, answer)
-    if answer.account_refused:
-        await pause_account(
-            world, account.merchant_id, account.account_id, answer.reason or "key refused"
-        )
-
-
-def _take_answer(at: Desk, attempt: Attempt, answer: PayAnswer) -> None:
-    case = take_answer(at.book, at.case, attempt, answer, at.terms)
-    known = at.book.get(Attempt, attempt.attempt_id)
-    if known is not None and known.state not in IN_DOUBT:
-        at.done(resolve_action(case, known), RESOLVED)  # whoever has it does nothing
-    if answer.outcome in {"declined", "action_required"} or answer.code == NO_METHOD:
-        decide(at.book, case, at.policy, at.terms, None)
-
-
-async def resolve(world: World, action: Action) -> None:
-    """Find out about an attempt in doubt, by reading; a timeout is not a failure.
-
-    Nothing found there: the identical request again with the same key, while the provider still
-    knows the key. Nothing after a day: it never happened.
-    """
-    async with glance(world, action, Attempt) as at:
-        if at is None or _is_resolved(at, action):
-            return
-        account, invoice_id = at.terms.account, at.case.invoice_id
-    reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
-    again: Attempt | None = None
-    async with desk(world, action, reading.method) as at:
-        if at is None:
-            return
-        take(at, reading)
-        at.done(action)
-        attempt = at.book.get(Attempt, action.subject)
-        if attempt is None or attempt.state not in IN_DOUBT:
-            decide(at.book, at.case, at.policy, at.terms, reading.method)
-            return
-        again, decided_at = _still_in_doubt(at, attempt, reading), at.terms.now
-    if again is not None and world.clock.now() - decided_at <= FIRST_SEND_WITHIN:
-        method = again.method_id if again.trigger in WITH_OWN_METHOD else None
-        await charge(world, action, account, invoice_id, again, method)
-
-
-def _is_resolved(at: Desk, action: Action) -> bool:
-    attempt = at.book.get(Attempt, action.subject)
-    if attempt is None or attempt.state not in IN_DOUBT:
-        at.done(action, RESOLVED)
-        return True
-    return False
-
-
-def _still_in_doubt(at: Desk, attempt: Attempt, reading: InvoiceReading) -> Attempt | None:
-    """Plan the next look; returns the attempt if its request may be sent again now."""
-    age = at.terms.now - attempt.intent_at
-    if is_under_way(reading):
-        attempt = replace(attempt, state=AttemptState.PROCESSING)
-    processing = attempt.state is AttemptState.PROCESSING
-    limit = PROCESSING_AT_MOST if processing else NEVER_HAPPENED_AFTER
-    if age >= limit and not is_under_way(reading):
-        unspent(at.book, at.case, attempt, "nothing of it at the provider", at.terms)
-        decide(at.book, at.case, at.policy, at.terms, reading.method)
-        return None
-    attempt = replace(attempt, reads=attempt.reads + 1)
-    at.book.put(attempt)
-    at.book.add(resolve_action(at.case, attempt))
-    if processing or age >= RESEND_WITHIN or not may_repeat(at.case, attempt, reading):
-        return None
-    return attempt

@@ -9,7 +9,7 @@ from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
-from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of
+from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of, is_ending
 from app.domain.old_debts import HELD_FOR
 from app.domain.openings import case_action
 from app.domain.policies import MessageClass
@@ -23,7 +23,7 @@ from app.domain.sequence import (
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
-from app.services.driving import PARKED_AFTER
+from app.services.driving import PARKED_AFTER, give_back_later
 from app.services.looks import is_under_way, take
 from app.services.posting import is_our_fault
 from app.services.work import Desk, desk, glance
@@ -38,7 +38,8 @@ async def end(world: World, action: Action) -> None:
     """Carry out the policy's end of a case.
 
     Safe to repeat: the intent is committed first, the provider's calls carry keys made of the
-    case, and one already ended there is fine.
+    case, and one already ended there is fine. What was intended while we drove is carried out to
+    its end, whoever drives by then: half an end would be neither's.
     """
     async with desk(world, action) as at:
         if at is None or not _may_end(at, action):
@@ -72,7 +73,8 @@ def _may_end(at: Desk, action: Action) -> bool:
         return False
     if case.waits is Waits.ON_HOLD:
         return _while_held(at, action)
-    if not case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
+    ours = case.driven and at.terms.account.mode is CollectionMode.DRIVE
+    if not ours and not is_ending(case):
         _leave_to_provider(at, action)
         return False
     if case.window_ends_at > now:
@@ -105,6 +107,7 @@ def _again(at: Desk, action: Action, due: datetime, why: str) -> bool:
 def _leave_to_provider(at: Desk, action: Action) -> None:
     """The provider drives: its end is the end. Without one the case is parked for a person."""
     case, now = at.case, at.terms.now
+    give_back_later(at)
     limit = case.window_ends_at + PARKED_AFTER
     at.done(action)
     if now < limit:

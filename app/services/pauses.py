@@ -26,18 +26,18 @@ async def end_pause(world: World, action: Action) -> None:
     """Resume what the offer paused, at the price it had; a new period begins and is charged.
 
     Safe to repeat: what runs already, has ended or was never paused is left. Who has cancelled
-    since is not charged for another period: it is looked at daily, for that may be taken back. A
-    charge that is refused leaves the subscription past due, like any renewal. Raises what
-    `Payments` raises.
+    since is not charged for another period: it is looked at daily, for that may be taken back, and
+    as the last thing before the call; the charge of one whose word comes during the call goes back
+    (`domain/departures`). A charge that is refused leaves the subscription past due, like any
+    renewal. Raises what `Payments` raises.
     """
     async with world.store.transaction(action.merchant_id) as tx:
         redemption, pause, account = await _paused(tx, action.subject)
-        leaves = redemption is not None and await _leaves(tx, redemption)
     if redemption is not None and pause is not None:
         resume = Resume(anew=True, collection=pause.collection)
         standing = await world.payments.read_standing(account, redemption.subscription_id)
         waits = standing.status in PAUSED_BY and not resume.stands_in(standing)
-        if waits and (leaves or standing.ends):
+        if waits and (standing.ends or await _leaves(world, redemption)):
             await _look_later(world, action)
             return
         if waits:
@@ -52,11 +52,12 @@ async def end_pause(world: World, action: Action) -> None:
         await tx.save([replace(action, state=ActionState.DONE, leased_until=None)])
 
 
-async def _leaves(tx: Transaction, redemption: Redemption) -> bool:
+async def _leaves(world: World, redemption: Redemption) -> bool:
     """Whether somebody has cancelled what is paused, and has not taken it back."""
-    await tx.lock(redemption.account_id, [redemption.customer_id or redemption.subscription_id])
     about = {"account_id": redemption.account_id, "subscription_id": redemption.subscription_id}
-    found = await tx.find(CancelRequest, where=about)
+    async with world.store.transaction(redemption.merchant_id) as tx:
+        await tx.lock(redemption.account_id, [redemption.customer_id or redemption.subscription_id])
+        found = await tx.find(CancelRequest, where=about)
     return any(request.state is not RequestState.UNDONE for request in found)
 
 

@@ -3,32 +3,39 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum, auto
 
 from app.domain.actions import Action, ActionState
 from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
 from app.domain.merchants import ProviderAccount
+from app.domain.offers.common import ELSEWHERE
 from app.domain.records import Book
 from app.domain.redemptions import (
     AT_WORK,
-    FOR_A_PAYMENT,
     KEY_SERVES,
     MOST_TRIES,
     IllegalMove,
     Redemption,
     RedemptionState,
     RedemptionStep,
+    Seen,
     StepState,
-    after_refusal,
     following,
     look_action,
+    moved_by,
     next_step,
+    stepped,
 )
+from app.domain.sessions import CancelSession
+from app.domain.staying import follow, tell_of_offer
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services.alarms import alert
+from app.services.audit import audit
 from app.services.books import write
+from app.services.flows import flow_kept
+
+REPORTED = "reported"
 
 
 class UnknownRedemption(LookupError):
@@ -59,10 +66,9 @@ async def resolve(world: World, action: Action) -> None:
         redemption = await _known(tx, action.subject)
         book.know([current, redemption])
         if redemption.awaits_report:
-            over = redemption.moved(
-                RedemptionState.FAILED, at=world.clock.now(), reason="nothing was reported"
-            )
-            book.put(redemption := over)
+            now, why = world.clock.now(), "nothing was reported"
+            redemption = redemption.moved(RedemptionState.FAILED, at=now, reason=why)
+            await _tell_report(tx, book, redemption, now)
         book.put(replace(current, state=ActionState.DONE, leased_until=None))
         if redemption.state in AT_WORK and current.state is ActionState.PENDING:
             looked = replace(redemption, looks=redemption.looks + 1)
@@ -88,20 +94,42 @@ async def give_up(world: World, merchant_id: str, redemption: str) -> Redemption
     return await work_off(world, merchant_id, redemption)
 
 
-async def report(world: World, merchant_id: str, redemption: str, *, kept: bool) -> Redemption:
-    """What came of an offer that is kept elsewhere. The same report again changes nothing; raises
-    `IllegalMove` for another, and for an offer that nobody waits to hear of."""
+async def report(
+    world: World, merchant_id: str, session: str, *, kept: bool, actor: str
+) -> Redemption:
+    """What came of an offer that was accepted in this session and is kept elsewhere.
+
+    The same report again changes nothing. Raises `UnknownRedemption`, and `IllegalMove` for another
+    report, for one that comes too late, and for an offer that we apply ourselves.
+    """
     now = world.clock.now()
     state = RedemptionState.APPLIED if kept else RedemptionState.FAILED
     async with world.store.transaction(merchant_id) as tx:
-        found, book = await _opened(tx, redemption)
-        if not found.awaits_report and found.state is not state:
-            raise IllegalMove(f"nobody waits for a report of a redemption that is {found.state}")
-        if found.awaits_report:
-            found = found.moved(state, at=now, reason="reported")
-            book.put(found)
-            await write(tx, book, at=now)
-        return found
+        where = {"merchant_id": merchant_id, "session_id": session}
+        known = [row.redemption_id for row in await tx.find(Redemption, where=where)]
+        if not known:
+            raise UnknownRedemption(session)
+        found, book = await _opened(tx, known[0])
+        if found.kind not in ELSEWHERE:
+            raise IllegalMove("this offer is applied here: nothing of it is to be reported")
+        if not found.awaits_report and (found.state, found.reason) != (state, REPORTED):
+            raise IllegalMove(f"it is {found.state} already: nobody waits for a report")
+        if not found.awaits_report:
+            return found
+        told = found.moved(state, at=now, reason=REPORTED)
+        await _tell_report(tx, book, told, now)
+        subject, action = told.redemption_id, "offer.reported"
+        line = audit(actor=actor, action=action, subject=subject, at=now, before=found, after=told)
+        book.add(line)
+        await write(tx, book, at=now)
+        return told
+
+
+async def _tell_report(tx: Transaction, book: Book, redemption: Redemption, now: datetime) -> None:
+    """Write down what came of an offer that is kept elsewhere; its session stays as it is."""
+    book.put(redemption)
+    for session in await tx.load(CancelSession, [(redemption.session_id,)]):
+        tell_of_offer(book, session, redemption, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,17 +153,6 @@ class Work:
         if self.step is None:
             raise LookupError("a settled redemption has no change left")
         return read_change((self.undoing and self.step.undo) or self.step.change)
-
-
-class Seen(StrEnum):
-    """What a reading showed of a step. `LOST`: the provider said yes and shows nothing of it.
-    `ANEW`: nothing of a request that is long over."""
-
-    DONE = auto()
-    WAITS = auto()
-    REFUSED = auto()
-    LOST = auto()
-    ANEW = auto()
 
 
 async def work_off(world: World, merchant_id: str, redemption: str) -> Redemption:
@@ -163,6 +180,7 @@ async def _take_up(world: World, merchant_id: str, redemption: str) -> Work:
                 state = RedemptionState.FAILED if over else RedemptionState.APPLIED
                 found = found.moved(state, at=now, reason=found.reason)
                 book.put(found)
+                await _tell_session(tx, book, found, now)
                 for action in following(found):
                     book.add(action)
                 await write(tx, book, at=now)
@@ -225,50 +243,15 @@ async def _write_down(world: World, work: Work, seen: Seen, why: str | None) -> 
             return redemption
         if step is None or work.step is None or step.state is not work.step.state:
             return redemption
-        moved = _moved(redemption, step, seen, why, steps_now, now)
+        moved = moved_by(redemption, step, seen, why, steps_now, now)
         book.put(moved)
-        book.put(_stepped(step, seen, why, now))
+        book.put(stepped(step, seen, why, now))
         if moved.state is RedemptionState.PARKED:
             kind, text = "redemption_parked", f"{moved.kind}: {moved.reason}"
             book.add(alert(now, moved.merchant_id, kind, moved.redemption_id, text))
+        await _tell_session(tx, book, moved, now)
         await write(tx, book, at=now)
         return moved
-
-
-def _stepped(step: RedemptionStep, seen: Seen, why: str | None, now: datetime) -> RedemptionStep:
-    undoing = step.state is StepState.UNDO_SENT
-    if seen is Seen.DONE:
-        return replace(step, state=StepState.UNDONE if undoing else StepState.DONE, done_at=now)
-    if seen is Seen.REFUSED and not undoing:
-        return replace(step, state=StepState.REFUSED, note=why)
-    if seen is Seen.ANEW:
-        return replace(step, tries=step.tries + 1, sent_at=now)
-    return replace(step, note=why or step.note)
-
-
-def _moved(
-    redemption: Redemption,
-    step: RedemptionStep,
-    seen: Seen,
-    why: str | None,
-    steps_now: list[RedemptionStep],
-    now: datetime,
-) -> Redemption:
-    """What a redemption becomes by what was seen of its step."""
-    undoing = step.state is StepState.UNDO_SENT
-    match seen:
-        case Seen.DONE if redemption.state is RedemptionState.WAITING:
-            return redemption.moved(RedemptionState.APPLYING, at=now)
-        case Seen.DONE | Seen.ANEW:
-            return redemption
-        case Seen.WAITS:
-            return redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_PAYMENT)
-        case Seen.LOST:
-            reason = "the provider said yes and shows nothing of it"
-            return redemption.moved(RedemptionState.PARKED, at=now, reason=reason)
-        case Seen.REFUSED:
-            state = RedemptionState.PARKED if undoing else after_refusal(redemption, steps_now)
-            return redemption.moved(state, at=now, reason=why)
 
 
 async def _opened(tx: Transaction, redemption: str) -> tuple[Redemption, Book]:
@@ -281,6 +264,17 @@ async def _opened(tx: Transaction, redemption: str) -> tuple[Redemption, Book]:
     book = Book()
     book.know([*rows, *found])
     return rows[0], book
+
+
+async def _tell_session(tx: Transaction, book: Book, redemption: Redemption, now: datetime) -> None:
+    """The session follows in the transaction that settles its offer, so that it is told of then
+    and not when somebody looks at it next."""
+    if redemption.state in AT_WORK:
+        return
+    for session in await tx.load(CancelSession, [(redemption.session_id,)]):
+        book.know([session])
+        flow = await flow_kept(tx, session.merchant_id, session.flow)
+        follow(book, session, redemption, flow, now)
 
 
 async def _lock(tx: Transaction, redemption: Redemption) -> None:

@@ -92,8 +92,7 @@ async def glance(
     of the statements of a desk. What it decides is at most that nothing is to be done.
     """
     async with world.store.transaction(action.merchant_id) as tx:
-        if action.customer_id:
-            await tx.lock(action.account_id, [action.customer_id])
+        await _lock(tx, action)
         cases, *also = await tx.ask(
             Ask(Case, keys=[(action.case_id or action.subject,)]), *_about(action)
         )
@@ -110,6 +109,16 @@ async def glance(
         terms = await keeping(tx, terms, cases)
         yield Desk(tx, book, terms, cases[0].case_id)
         await write(tx, book, at=terms.now)
+
+
+async def _lock(tx: Transaction, action: Action) -> None:
+    """What reports of this case wait for as well: its customer, or its invoice without one."""
+    who = action.customer_id
+    if who is None:
+        cases = await tx.load(Case, [(action.case_id or action.subject,)])
+        who = next((case.customer_id or case.invoice_id for case in cases), None)
+    if who is not None:
+        await tx.lock(action.account_id, [who])
 
 
 def _about(action: Action) -> list[Ask]:

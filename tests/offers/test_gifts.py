@@ -132,14 +132,15 @@ async def test_what_is_kept_elsewhere_changes_nothing_until_it_is_reported(
     accepted = await leaving.accepts(CALL)
     merchant, world = leaving.stage.merchant.merchant_id, leaving.stage.world
 
-    kept = await redeeming.report(world, merchant, accepted.redemption_id, kept=True)
-    again = await redeeming.report(world, merchant, accepted.redemption_id, kept=True)
+    told = {"actor": "key_1"}
+    kept = await redeeming.report(world, merchant, accepted.session_id, kept=True, **told)
+    again = await redeeming.report(world, merchant, accepted.session_id, kept=True, **told)
 
     assert accepted.awaits_report
     assert kept.state is again.state is RedemptionState.APPLIED
     assert (await leaving.stands()).ends
     with pytest.raises(IllegalMove):
-        await redeeming.report(world, merchant, accepted.redemption_id, kept=False)
+        await redeeming.report(world, merchant, accepted.session_id, kept=False, **told)
 
 
 async def test_what_is_not_reported_within_a_week_came_to_nothing(leaving: Leaving) -> None:

@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 
-from app.domain.actions import ActionKind
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.case_commands import CommandRefused
 from app.domain.dunning import AttemptState, CaseState, Waits
 from app.domain.holds import HoldReason
 from app.domain.merchants import CollectionMode, ProviderAccount
 from app.domain.notices import NoticeKind
 from app.domain.openings import case_action
+from app.ports.payments import ProviderUnavailable
 from app.services import actions, case_commands
 from app.services.alarms import pause_account
 from app.services.case_commands import Order
 from app.services.merchants import set_mode
+from app.services.work import glance
 from tests.domain.builders import a_payment, notice
 from tests.review.stage import Stage, a_payment_notice
 from tests.review.test_held import NO_ANSWER, a_dispute, disputed
@@ -211,3 +213,75 @@ async def test_nobody_orders_a_charge_beside_the_providers_own(stage: Stage) -> 
 
     with pytest.raises(CommandRefused, match="the provider retries"):
         await case_commands.retry(stage.world, await order(stage, "retry"))
+
+
+@pytest.mark.parametrize("kind", [ActionKind.RETRY, ActionKind.WATCH, ActionKind.END])
+async def test_a_case_that_was_overlooked_as_the_account_left_drive_is_given_back(
+    stage: Stage, kind: ActionKind
+) -> None:
+    # given a driven case that was not committed yet when the account's cases were handed over
+    account = replace(await the_account(stage), mode=CollectionMode.OBSERVE)
+    due = (await stage.case()).next_attempt_at if kind is ActionKind.RETRY else stage.clock.now()
+    assert due is not None
+    look = case_action(await stage.case(), kind, due, nth=due.isoformat())
+    pending = await stage.find(Action, state=ActionState.PENDING)
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.save([replace(one, state=ActionState.DONE) for one in pending])
+        await tx.save([account])
+        await tx.save([replace(look, due_at=stage.clock.now())])
+
+    # when whatever is due about it next comes
+    await stage.works()
+
+    assert not (await stage.case()).driven
+    assert stage.bank.invoice.auto_advance is True
+
+
+async def test_an_end_that_was_begun_is_carried_out_although_the_account_left_drive(
+    stage: Stage,
+) -> None:
+    # given an end whose process died between the subscription and the invoice
+    case = await stage.case()
+    stage.clock.instant = case.window_ends_at
+    close = stage.bank.close_invoice
+
+    async def dies(*args: Any, **told: Any) -> Any:
+        raise ProviderUnavailable("away")
+
+    stage.bank.close_invoice = dies  # type: ignore[method-assign]
+    await stage.passes(days=4)
+    assert [call[:2] for call in stage.bank.calls if call[0] != "pay"][:1] == [
+        ("end", "cancel_now")
+    ]
+
+    # when the account is observed before it is tried again
+    await is_observed(stage)
+    stage.bank.close_invoice = close  # type: ignore[method-assign]
+    await stage.passes(days=2)
+
+    # then the invoice is closed too, and nobody collects it again meanwhile
+    assert (await stage.case()).state is CaseState.EXHAUSTED
+    assert stage.bank.calls[-1][:2] == ("close", "uncollectible")
+    assert stage.bank.invoice.auto_advance is False
+
+
+async def test_a_look_at_a_case_without_a_customer_waits_for_what_is_being_written(
+    stage: Stage,
+) -> None:
+    # given a case that nobody's name is on, and a report about its invoice that is being written
+    await stage.changes(customer_id=None)
+    case = await stage.case()
+    action = case_action(case, ActionKind.WATCH, stage.clock.now(), nth="look")
+
+    async def looks() -> CaseState:
+        async with glance(stage.world, action, after_the_deed=True) as at:
+            assert at is not None
+            return at.case.state
+
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.lock("acc_1", [case.invoice_id])
+        look = asyncio.create_task(looks())
+        await asyncio.wait([look], timeout=0.05)
+        await tx.save([case.moved(CaseState.STOPPED, at=stage.clock.now(), reason="enough")])
+
+    assert await look is CaseState.STOPPED

@@ -114,6 +114,21 @@ async def test_a_debit_under_way_whose_answer_was_lost_is_not_charged_again(stag
     assert {call[1] for call in stage.bank.calls} == {"2"}
 
 
+async def test_a_lost_charge_is_not_taken_for_somebody_elses_debit(stage: Stage) -> None:
+    # given a request that never arrived, and a debit that the customer ordered beside it
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER]
+    await stage.works()
+    stage.bank.payments.append(replace(a_debit(stage), method_id="pm_debit"))
+
+    await stage.passes(days=3)
+
+    (ours,) = [a for a in await stage.attempts() if a.trigger is Trigger.HOLDFAST]
+    assert ours.state is AttemptState.NOT_EXECUTED
+    assert len(stage.bank.calls) == 1
+    assert await stage.pending(ActionKind.RETRY)
+
+
 async def test_while_somebody_elses_debit_is_under_way_nothing_is_charged(stage: Stage) -> None:
     await to_the_retry(stage)
     stage.bank.payments.append(a_debit(stage))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain.cancellations import CancelRequest, RequestState
-from app.domain.evidence import Evidence
+from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Subscription
 from app.domain.sessions import CancelSession, SessionState
@@ -101,6 +101,8 @@ async def test_it_can_be_taken_back_before_the_end_and_goes_on_as_before(door: D
     assert (there["cancel_at"], there["cancel_at_period_end"]) == (None, False)
     await stage.passes(days=30)
     assert len(stage.there("charges", customer=person.customer)["data"]) == 2
+    lines = [row for row in await stage.find(Evidence) if row.kind is EvidenceKind.UNCANCELLED]
+    assert [line.data for line in lines] == [{"by": "customer"}]
 
 
 async def test_two_tabs_are_one_session_and_two_clicks_one_outcome(door: Door) -> None:

@@ -9,7 +9,7 @@ import pytest
 from app.domain.actions import Action, ActionKind
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.redemptions import Redemption, RedemptionState
-from app.services import cancelling, pauses
+from app.services import actions, cancel_telling, pauses
 from tests.stories.cards import APPROVES
 from tests.stories.leaving import Door, Leaver, open_door
 from tests.stories.looks import Person
@@ -141,6 +141,45 @@ async def test_a_pause_of_somebody_who_left_is_not_ended_with_a_charge(door: Doo
     assert _paid(stage, person) == [PRICE]
 
 
+@pytest.mark.parametrize(
+    ("point", "away"),
+    [
+        pytest.param(6, True, id="before the last look"),
+        pytest.param(9, False, id="before the call"),
+        pytest.param(9, True, id="before the call, and the provider hears of it later"),
+    ],
+)
+async def test_a_word_at_the_moment_a_pause_ends_costs_nothing(
+    door: Door, point: int, away: bool
+) -> None:
+    # given a pause whose last day has come
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await offering(door, REST)
+    await accepting(door, person)
+    (ends,) = [row for row in await stage.find(Action) if row.kind is ActionKind.END_PAUSE]
+    stage.turns_to(ends.due_at)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = away
+
+    # when it is ended, and they say at some point of that that they leave
+    async def leaves() -> None:
+        stage.fuse.arm(8, goes)
+        assert (await leaver.says("now")).status_code == 200
+        stage.fuse.away = False
+
+    stage.fuse.arm(point, leaves)
+    await actions.carry_out(stage.world, ends)
+    await stage.passes(days=2)
+
+    # then no other period is theirs to pay
+    charges = stage.there("charges", customer=person.customer)["data"]
+    assert sum(charge["amount"] - charge["amount_refunded"] for charge in charges) == PRICE
+    assert stage.there(f"subscriptions/{person.subscription}")["status"] == "canceled"
+
+
 async def test_who_cancels_here_after_the_portal_has_one_cancellation(door: Door) -> None:
     # given a page that is open while they cancel at the provider's portal
     stage = door.stage
@@ -187,7 +226,7 @@ async def test_what_is_taken_back_while_the_provider_is_told_stays_taken_back(
 
     (told,) = [row for row in await stage.find(Action) if row.kind is ActionKind.CANCEL]
     stage.fuse.arm(point, back)
-    await cancelling.cancel(stage.world, told)
+    await cancel_telling.cancel(stage.world, told)
     await stage.passes(hours=1)
 
     there = stage.there(f"subscriptions/{person.subscription}")

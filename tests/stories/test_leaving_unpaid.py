@@ -192,6 +192,38 @@ async def test_a_renewal_that_was_ruled_out_is_given_back_and_a_person_told(door
     assert there["status"] == "canceled"
 
 
+@pytest.mark.parametrize("away", [False, True], ids=["at once", "the provider is away"])
+async def test_a_renewal_that_is_still_a_draft_is_told_of_and_charged_to_nobody_who_left(
+    door: Door, away: bool
+) -> None:
+    # given a period that has just begun, its invoice not charged yet
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await stage.passes(days=30)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = away
+
+    # when somebody leaves, and the provider hears of it at once or when it has charged them
+    now, later = await leaver.outlook()
+    stage.fuse.arm(8, goes)
+    await leaver.leaves()
+    await stage.passes(hours=2)
+    stage.fuse.away = False
+    await stage.passes(days=2)
+
+    # then it was told, and whatever was taken went back
+    assert (now["forgiven_minor"], later["owed_minor"]) == (PRICE, PRICE)
+    charges = stage.there("charges", customer=person.customer)["data"]
+    taken = [charge["amount"] - charge["amount_refunded"] for charge in charges]
+    assert sum(taken) == PRICE
+    assert len(taken) == (2 if away else 1)
+    (renewal, _) = stage.there("invoices", customer=person.customer)["data"]
+    assert renewal["status"] == ("paid" if away else "void")
+    assert (await leaver.looks())["state"] == "cancelled"
+
+
 async def test_a_provider_that_refuses_to_end_it_is_a_persons_matter(door: Door) -> None:
     stage = door.stage
     person = await stage.subscriber(APPROVES)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.redemptions import Redemption
 from app.domain.sessions import CancelSession, SessionState
 from tests.stories.cards import APPROVES
@@ -12,7 +13,7 @@ from tests.stories.leaving import Door, Leaver, open_door
 from tests.stories.stage import PRICE, Stage
 
 pytestmark = pytest.mark.anyio
-FLOW = {
+FLOW: dict[str, Any] = {
     "place": "DE",
     "steps": [
         {"id": "why", "kind": "survey"},
@@ -120,10 +121,12 @@ async def test_an_offer_while_the_provider_is_away_is_applied_later(door: Door) 
     # when it is back
     await stage.passes(hours=1)
 
-    # then the offer was applied once, and the session says so
+    # then the offer was applied once, and told of as it was, though nobody looked
     (session,) = await stage.find(CancelSession)
     assert (status, shown["state"]) == (202, "applying")
-    assert session.state in {SessionState.APPLYING, SessionState.SAVED}
+    assert session.state is SessionState.SAVED
+    told = [line.kind for line in await stage.find(Evidence)]
+    assert told.count(EvidenceKind.OFFER_APPLIED) == 1
     assert (await leaver.looks())["state"] == "saved"
     there = stage.there(f"subscriptions/{session.subscription_id}")
     assert len(there["discounts"]) == 1
@@ -143,3 +146,65 @@ async def test_the_page_without_a_script_accepts_the_same_and_once(door: Door) -
     assert "Thank you for staying" in first.text
     assert first.text == again.text == late.text
     assert len(await door.stage.find(Redemption)) == 1
+
+
+async def publishes(door: Door, before: int, **flow: Any) -> None:
+    """The merchant's next version."""
+    path, newest = "/v1/cancel-flows/default", {"If-Match": f'"{before}"'}
+    put = await door.asks("PUT", path, door.backend() | newest, FLOW | flow)
+    assert put.status_code == 200, put.text
+    version = {"version": before + 1}
+    done = await door.asks("POST", f"{path}/publish", door.backend(), version)
+    assert done.status_code == 200, done.text
+
+
+async def test_nobody_is_offered_more_than_the_flow_lets_one_customer_have(door: Door) -> None:
+    # given an offer that costs half of three months, and flows that allow a little less or that
+    await publishes(door, 1, lifetime_budget_minor={"usd": PRICE * 3 // 2 - 1})
+    over = await asked(door)
+    await publishes(door, 2, lifetime_budget_minor={"usd": PRICE * 3 // 2, "eur": 1})
+    within = await asked(door)
+
+    assert (over.step, within.step) == ("confirm", "half")
+
+
+async def test_what_came_of_a_talk_is_reported_once_by_the_merchants_backend(door: Door) -> None:
+    # given two who accepted a talk, and one who accepted a discount
+    stage = door.stage
+    kept_here = await asked(door)
+    await accepts(kept_here)
+    talk = {"id": "half", "kind": "offer", "offer": {"kind": "contact"}}
+    steps = [step if step["id"] != "half" else talk for step in FLOW["steps"]]
+    await publishes(door, 1, steps=steps)
+    stays, goes = await asked(door), await asked(door)
+    for leaver in (stays, goes):
+        assert (await accepts(leaver))[1]["state"] == "saved"
+
+    async def reports(leaver: Leaver, kept: object, **headers: str) -> tuple[int, Any]:
+        path = f"/v1/cancel-sessions/{leaver.seen['id']}/outcome"
+        who = headers or door.backend()
+        answer = await door.asks("POST", path, who, {"kept": kept})
+        return answer.status_code, answer.json()
+
+    # when the backend reports what came of each, and others try
+    first, again = await reports(stays, True), await reports(stays, True)
+    failed = await reports(goes, False)
+    refused = [
+        await reports(stays, False),
+        await reports(kept_here, True),
+        await reports(goes, "maybe"),
+        await reports(goes, False, **goes.headers),
+        await reports(Leaver(door, {"id": "cxs_" + "0" * 32}), True),
+    ]
+
+    # then each counts once, and is told of
+    assert first == again == (200, first[1])
+    assert (first[1]["state"], failed[1]["state"]) == ("applied", "failed")
+    assert [status for status, _ in refused] == [409, 409, 422, 401, 404]
+    told = [(line.session_id, line.kind) for line in await stage.find(Evidence)]
+    for leaver, kind in (
+        (kept_here, EvidenceKind.OFFER_APPLIED),
+        (stays, EvidenceKind.OFFER_APPLIED),
+        (goes, EvidenceKind.OFFER_FAILED),
+    ):
+        assert told.count((leaver.seen["id"], kind)) == 1

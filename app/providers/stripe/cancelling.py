@@ -13,11 +13,12 @@ from app.providers.stripe.answers import owned
 from app.providers.stripe.connection import Connections, json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
-from app.providers.stripe.reading import Json, currency, ref, rows, whole
+from app.providers.stripe.pages import every_row
+from app.providers.stripe.reading import Json, currency, ref, whole
 from app.providers.stripe.subscriptions import read_subscription
 
 ALREADY_BACK = frozenset({"charge_already_refunded"})
-MOST_OPEN = 100
+UNPAID = ("draft", "open")  # a draft is finalised and charged an hour after it was made
 
 
 class Cancelling:
@@ -27,17 +28,17 @@ class Cancelling:
     _clock: Clock
 
     async def read_departing(self, account: ProviderAccount, subscription: str) -> Departing:
-        """The subscription, its open invoices, and a preview of the next one where it has metered
-        items: what was used is billed at the end of the period, whether it renews or not."""
+        """The subscription, its invoices that are open or still drafts, and a preview of the next
+        one where it has metered items: what was used is billed at the end of the period, whether it
+        renews or not."""
         client, now = self._connections.client(account), self._clock.now()
         with in_our_words():
             obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
-            asked: Any = {"subscription": subscription, "status": "open", "limit": MOST_OPEN}
-            listed = await json_of(client.v1.invoices.list_async(asked))
+            listed = [row for status in UNPAID for row in await _listed(client, obj, status)]
         shown = read_subscription(obj, seen_at=now)
         if shown is None:
             raise ProviderUnavailable("the answer shows no subscription")
-        found = [one for row in rows(listed) if (one := read_invoice(row, seen_at=now))]
+        found = [one for row in listed if (one := read_invoice(row, seen_at=now))]
         upcoming = await _upcoming(client, subscription) if _is_metered(shown.items) else {}
         return Departing(
             subscription=replace(
@@ -107,6 +108,12 @@ class Cancelling:
         except ProviderRefused as refused:
             if refused.code not in ALREADY_BACK:
                 raise
+
+
+async def _listed(client: StripeClient, subscription: Json, status: str) -> list[Json]:
+    return await every_row(
+        client.v1.invoices.list_async, subscription=ref(subscription), status=status
+    )
 
 
 async def _upcoming(client: StripeClient, subscription: str) -> Json:

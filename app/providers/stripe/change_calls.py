@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from stripe import StripeClient
@@ -46,10 +47,10 @@ class Call:
         """The key of this change, or of a part of it."""
         return {"idempotency_key": f"{self.key}:{part}" if part else self.key}
 
-    async def update(self, **params: Any) -> None:
+    async def update(self, part: str = "", /, **params: Any) -> None:
         """Update the subscription."""
         given: Any = params
-        await self.client.v1.subscriptions.update_async(self.subscription, given, self.under())
+        await self.client.v1.subscriptions.update_async(self.subscription, given, self.under(part))
 
     async def read(self) -> Json:
         """The subscription as it is."""
@@ -96,10 +97,13 @@ async def have_coupon(client: StripeClient, change: AddDiscount | PlanItems) -> 
 
 
 async def _remove_discount(call: Call, change: RemoveDiscount) -> None:
-    """All but that coupon's. Read first: what stands beside it is to stay."""
+    """All but that coupon's. Read first: what stands beside it is to stay. Repeated, something
+    else may stand there, and Stripe refuses a key that comes with another list: so each list has
+    a key of its own."""
     standing = standing_of(await call.read())
     stays = [d.id for d in standing.discounts if d.coupon != change.coupon]
-    await call.update(discounts=[{"discount": ident} for ident in stays] or "")
+    named = sha256(" ".join(stays).encode()).hexdigest()[:16]
+    await call.update(named, discounts=[{"discount": ident} for ident in stays] or "")
 
 
 async def _release_schedule(call: Call, change: ReleaseSchedule) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from stripe import StripeClient
@@ -16,6 +17,7 @@ from app.domain.changes import (
 )
 from app.domain.merchants import ProviderAccount
 from app.domain.standing import Forecast, Price, Standing
+from app.ports.clock import Clock
 from app.ports.payments import ProviderRefused
 from app.providers.stripe.change_calls import (
     CALLS,
@@ -28,16 +30,19 @@ from app.providers.stripe.change_calls import (
 )
 from app.providers.stripe.connection import Connections, json_of
 from app.providers.stripe.failures import in_our_words
-from app.providers.stripe.reading import Json, rows
+from app.providers.stripe.pages import every_row
+from app.providers.stripe.reading import Json, instant
 from app.providers.stripe.standings import STANDING, forecast_of, price_of, standing_of
 
-CREDITS_READ = 20
+# An offer is applied or given up within days; a credit older than this is none we look for.
+CREDITS_WITHIN = timedelta(days=31)
 
 
 class Changing:
     """The part of `StripePayments` that offers need."""
 
     _connections: Connections
+    _clock: Clock
 
     async def read_standing(
         self, account: ProviderAccount, subscription: str, *, credits_of: str | None = None
@@ -48,9 +53,13 @@ class Changing:
         with in_our_words():
             obj = await json_of(client.v1.subscriptions.retrieve_async(subscription, STANDING))
             if credits_of is not None:
-                asked: Any = {"limit": CREDITS_READ}
-                listing = client.v1.customers.balance_transactions.list_async(credits_of, asked)
-                found = list(rows(await json_of(listing)))
+                since = self._clock.now() - CREDITS_WITHIN
+                found = await every_row(
+                    lambda asked: client.v1.customers.balance_transactions.list_async(
+                        credits_of, asked
+                    ),
+                    enough=lambda row: (instant(row.get("created")) or since) < since,
+                )
         return standing_of(obj, found)
 
     async def read_prices(

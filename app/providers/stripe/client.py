@@ -8,7 +8,7 @@ import httpx
 from stripe import StripeError
 
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Invoice, InvoiceStatus
+from app.domain.mirror import Invoice
 from app.domain.notices import Notice
 from app.domain.outcomes import Outcome, PayAnswer
 from app.ports.clock import Clock
@@ -32,7 +32,7 @@ from app.providers.stripe.changing import Changing
 from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import LAST_LOOK, TIMEOUT, Connections, json_of
 from app.providers.stripe.credit_notes import has_notes, notes_behind
-from app.providers.stripe.ends import ENDED, end_subscription, unless_stands
+from app.providers.stripe.ends import ENDED, close_invoice, end_subscription, unless_stands
 from app.providers.stripe.failures import MISSING, in_our_words
 from app.providers.stripe.invoices import read_invoice
 from app.providers.stripe.listing import events_of_span, owing
@@ -58,7 +58,6 @@ READING = [
     "customer.invoice_settings.default_payment_method",
     "customer.default_source",
 ]
-OPEN = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNKNOWN})
 
 
 class StripePayments(Cancelling, Changing):
@@ -245,21 +244,7 @@ class StripePayments(Cancelling, Changing):
         """`uncollectible` (may still be paid later) or `void` (final). The invoice after it; one
         that was closed or paid meanwhile comes back as it is."""
         client = self._connections.client(account)
-        calls = {
-            "uncollectible": client.v1.invoices.mark_uncollectible_async,
-            "void": client.v1.invoices.void_invoice_async,
-        }
-        if how not in calls:
-            raise ValueError(f"no way to close an invoice is called {how!r}")
-        try:
-            with in_our_words():
-                obj = await json_of(calls[how](invoice, None, {"idempotency_key": key}))
-        except ProviderRefused:
-            with in_our_words():
-                obj = await json_of(client.v1.invoices.retrieve_async(invoice))
-            if self._invoice(obj, account).status in OPEN:
-                raise
-        return self._invoice(obj, account)
+        return self._invoice(await close_invoice(client, invoice, how=how, key=key), account)
 
     async def invoice_of_payment(self, account: ProviderAccount, payment: str) -> str | None:
         """The invoice an intent (or, in old accounts, a charge) settled: by the invoice payments,

@@ -1,13 +1,15 @@
-"""How a subscription of Stripe's is ended, and what of a refusal is fine."""
+"""How a subscription or an invoice of Stripe's is ended, and what of a refusal is fine."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from stripe import StripeClient, StripeObject
 
+from app.domain.mirror import InvoiceStatus
 from app.ports.payments import ProviderRefused
 from app.providers.stripe.connection import json_of
 from app.providers.stripe.failures import MISSING, in_our_words
+from app.providers.stripe.invoices import status_of
 from app.providers.stripe.reading import Json, ref
 
 ENDED = frozenset({"canceled", "incomplete_expired"})
@@ -74,6 +76,58 @@ async def unless_stands(
         found = await _read(client, subscription)
         if found is not None and found.get("status") not in fine:
             raise
+
+
+CLOSES: Mapping[str, End] = {
+    "uncollectible": lambda c, own, under: c.v1.invoices.mark_uncollectible_async(own, None, under),
+    "void": lambda c, own, under: c.v1.invoices.void_invoice_async(own, None, under),
+}
+OPEN = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNKNOWN})
+
+
+async def close_invoice(client: StripeClient, invoice: str, *, how: str, key: str) -> Json:
+    """`uncollectible` or `void`; the invoice after it. One that was closed or paid meanwhile comes
+    back as it is.
+
+    The draft of a subscription cannot be deleted (docs.stripe.com/api/invoices/delete): it is
+    finalised without being collected, and closed then, under another key than the one refused.
+    """
+    if how not in CLOSES:
+        raise ValueError(f"no way to close an invoice is called {how!r}")
+    try:
+        return await _closed(client, invoice, how, key)
+    except ProviderRefused:
+        found = await _invoice(client, invoice)
+        if status_of(found) is InvoiceStatus.DRAFT:
+            found = await _finalised(client, invoice, f"{key}:finalize")
+            if status_of(found) in OPEN:
+                return await _closed(client, invoice, how, f"{key}:finalized")
+        if status_of(found) in OPEN:
+            raise
+        return found
+
+
+async def _closed(client: StripeClient, invoice: str, how: str, key: str) -> Json:
+    with in_our_words():
+        return await json_of(CLOSES[how](client, invoice, {"idempotency_key": key}))
+
+
+async def _finalised(client: StripeClient, invoice: str, key: str) -> Json:
+    """The invoice, its draft closed; one finalised by somebody else meanwhile is refused."""
+    alone: Any = {"auto_advance": False}
+    try:
+        with in_our_words():
+            asked = client.v1.invoices.finalize_invoice_async(
+                invoice, alone, {"idempotency_key": key}
+            )
+            return await json_of(asked)
+    except ProviderRefused:
+        return await _invoice(client, invoice)
+
+
+async def _invoice(client: StripeClient, invoice: str) -> Json:
+    with in_our_words():
+        return await json_of(client.v1.invoices.retrieve_async(invoice))
 
 
 async def _let_go(client: StripeClient, schedule: str, key: str) -> None:

@@ -1,7 +1,6 @@
 """A customer with the cards that are attached to them."""
 
 from datetime import datetime
-from typing import Any
 
 from stripe import StripeClient
 
@@ -10,9 +9,7 @@ from app.ports.payments import Wallet
 from app.providers.stripe.answers import owned
 from app.providers.stripe.connection import json_of
 from app.providers.stripe.methods import read_customer, read_method
-from app.providers.stripe.reading import rows
-
-MOST_CARDS = 100
+from app.providers.stripe.pages import every_row
 
 
 async def wallet_of(
@@ -23,9 +20,10 @@ async def wallet_of(
     found = read_customer(obj, seen_at=now)
     if found is None or found.deleted:
         return Wallet(customer=owned(found, account) if found else None)
-    asked: Any = {"type": "card", "limit": MOST_CARDS}
-    listed = await json_of(client.v1.customers.payment_methods.list_async(customer, asked))
-    methods = (read_method(row, seen_at=now) for row in rows(listed))
+    listed = await every_row(
+        lambda asked: client.v1.customers.payment_methods.list_async(customer, asked), type="card"
+    )
+    methods = (read_method(row, seen_at=now) for row in listed)
     return Wallet(
         customer=owned(found, account),
         methods=tuple(owned(method, account) for method in methods if method is not None),

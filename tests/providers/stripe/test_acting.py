@@ -172,6 +172,53 @@ async def test_an_invoice_paid_meanwhile_is_not_closed_but_told(payments, wire):
     assert after.status is InvoiceStatus.PAID
 
 
+async def test_a_wallet_is_read_to_its_last_card(payments, wire):
+    # given more cards than one page holds
+    def page(first: int, last: int, *, more: bool):
+        rows = [{"id": f"pm_{n}", "type": "card", "card": {}} for n in range(first, last)]
+        return answers({"object": "list", "data": rows, "has_more": more})
+
+    wire.get(f"{API}/v1/customers/cus_1").mock(return_value=answers({"id": "cus_1"}))
+    listing = wire.get(url__startswith=f"{API}/v1/customers/cus_1/payment_methods")
+    listing.mock(side_effect=[page(0, 100, more=True), page(100, 130, more=False)])
+
+    wallet = await payments.read_wallet(ACCOUNT, "cus_1")
+
+    assert len({method.method_id for method in wallet.methods}) == 130
+    assert listing.calls[1].request.url.params["starting_after"] == "pm_99"
+
+
+async def test_a_draft_is_finalised_for_nobody_to_collect_and_closed_under_a_key_of_its_own(
+    payments, wire
+):
+    # given the draft of a subscription, which can be neither deleted nor voided
+    closed = wire.post(f"{INVOICE}/void").mock(
+        side_effect=[refuses(400), answers(invoice(status="void"))]
+    )
+    wire.get(INVOICE).mock(return_value=answers(invoice(status="draft")))
+    finalised = wire.post(f"{INVOICE}/finalize").mock(return_value=answers(invoice()))
+
+    after = await payments.close_invoice(ACCOUNT, "in_1", how="void", key="cxr_1")
+
+    assert after.status is InvoiceStatus.VOID
+    assert form(finalised) == {"auto_advance": "false"}
+    assert (key(closed, 0), key(finalised), key(closed)) == (
+        "cxr_1",
+        "cxr_1:finalize",
+        "cxr_1:finalized",
+    )
+
+
+async def test_a_draft_that_the_balance_paid_for_comes_back_as_it_is(payments, wire):
+    wire.post(f"{INVOICE}/void").mock(return_value=refuses(400))
+    wire.get(INVOICE).mock(return_value=answers(invoice(status="draft")))
+    wire.post(f"{INVOICE}/finalize").mock(return_value=answers(invoice(status="paid")))
+
+    after = await payments.close_invoice(ACCOUNT, "in_1", how="void", key="cxr_1")
+
+    assert after.status is InvoiceStatus.PAID
+
+
 async def test_an_open_invoice_that_cannot_be_closed_is_refused(payments, wire):
     wire.post(f"{INVOICE}/void").mock(return_value=refuses(400))
     wire.get(INVOICE).mock(return_value=answers(invoice()))

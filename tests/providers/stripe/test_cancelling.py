@@ -118,15 +118,20 @@ async def test_one_given_back_already_is_fine_and_another_refusal_is_not(payment
         await payments.refund(ACCOUNT, "pi_1", key="k")
 
 
-async def test_what_is_open_is_read_with_the_subscription(payments, wire):
+async def test_what_is_open_or_a_draft_is_read_with_the_subscription(payments, wire):
     wire.get(SUBSCRIPTION).mock(return_value=answers(subscription()))
-    rows = {"object": "list", "data": [invoice()], "has_more": False}
-    asked = wire.get(url__startswith=f"{API}/v1/invoices").mock(return_value=answers(rows))
+    drafts, opened = (
+        {"object": "list", "data": [invoice(**told)], "has_more": False}
+        for told in ({"id": "in_2", "status": "draft"}, {})
+    )
+    asked = wire.get(url__startswith=f"{API}/v1/invoices")
+    asked.mock(side_effect=[answers(drafts), answers(opened)])
 
     seen = await payments.read_departing(ACCOUNT, "sub_1")
 
-    query = dict(asked.calls[0].request.url.params)
-    assert query == {"subscription": "sub_1", "status": "open", "limit": "100"}
-    assert [one.invoice_id for one in seen.open_invoices] == ["in_1"]
+    assert [dict(call.request.url.params) for call in asked.calls] == [
+        {"subscription": "sub_1", "status": status, "limit": "100"} for status in ("draft", "open")
+    ]
+    assert [one.invoice_id for one in seen.open_invoices] == ["in_2", "in_1"]
     assert seen.subscription.account_id == "acc_1"
     assert seen.next_minor is None

@@ -23,7 +23,7 @@ from app.domain.standing import Discounted, Standing
 from app.ports.payments import ProviderRefused, ProviderUnavailable
 from app.providers.stripe.standings import standing_of
 from tests.providers.stripe.stripe_shapes import subscription
-from tests.providers.stripe.wire import ACCOUNT, API, answers, form, key, refuses
+from tests.providers.stripe.wire import ACCOUNT, API, NOW, answers, form, key, refuses
 
 pytestmark = pytest.mark.anyio
 SUBSCRIPTION = f"{API}/v1/subscriptions/sub_1"
@@ -87,6 +87,22 @@ async def test_a_discount_is_taken_away_and_others_stay(payments, wire):
     await ask(payments, RemoveDiscount(coupon="holdfast-30pct-3m"))
 
     assert form(update) == {"discounts[0][discount]": "di_1"}
+
+
+async def test_a_removal_that_is_repeated_has_a_key_for_each_list_that_it_sends(payments, wire):
+    # given a discount that comes beside ours between a request and its repetition
+    ours = {"id": "di_2", "source": {"coupon": "holdfast-30pct-3m"}}
+    beside = {"id": "di_3", "source": {"coupon": "NEW"}}
+    lists = [subscription(discounts=shown) for shown in ([ours], [ours], [ours, beside])]
+    wire.get(url__startswith=SUBSCRIPTION).mock(side_effect=[answers(one) for one in lists])
+    update = wire.post(SUBSCRIPTION).mock(return_value=answers(subscription()))
+
+    for _ in lists:
+        await ask(payments, RemoveDiscount(coupon="holdfast-30pct-3m"))
+
+    first, second, third = (key(update, call) for call in range(3))
+    assert first == second != third
+    assert all(sent and sent.startswith("red_1:1:1:") for sent in (first, third))
 
 
 async def test_the_last_discount_is_cleared(payments, wire):
@@ -175,6 +191,23 @@ async def test_the_marks_of_credits_are_a_question_more(payments, wire):
     found = await payments.read_standing(ACCOUNT, "sub_1", credits_of="cus_1")
 
     assert found.credits == frozenset({"red_1"})
+
+
+async def test_the_mark_of_a_credit_is_found_behind_hundreds_of_others(payments, wire):
+    # given a hundred credits since ours, and a page of older ones behind it
+    wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(subscription()))
+    now, month = int(NOW.timestamp()), 31 * 86400
+    others = [{"id": f"cbtxn_{n}", "created": now} for n in range(100)]
+    ours = {"id": "ours", "created": now - 60, "metadata": {"holdfast_offer": "red_1"}}
+    old = {"id": "old", "created": now - month - 60, "metadata": {"holdfast_offer": "red_0"}}
+    listing = wire.get(url__startswith=f"{API}/v1/customers/cus_1/balance_transactions")
+    pages = ({"data": others, "has_more": True}, {"data": [ours, old], "has_more": True})
+    listing.mock(side_effect=[answers(page) for page in pages])
+
+    found = await payments.read_standing(ACCOUNT, "sub_1", credits_of="cus_1")
+
+    assert "red_1" in found.credits
+    assert listing.calls[1].request.url.params["starting_after"] == "cbtxn_99"
 
 
 @pytest.mark.parametrize("shown", [{}, {"id": "sub_1"}, {"id": "sub_1", "items": []}])
