@@ -9,6 +9,7 @@ from app.domain.access import AccessState, plan_looks
 from app.domain.actions import Action
 from app.domain.cancellations import CancelRequest
 from app.domain.cards import card_key_of
+from app.domain.churn import ChurnRecord
 from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events_telling import Move
@@ -24,6 +25,7 @@ from app.domain.policies import PolicyVersion
 from app.domain.records import Book, changed
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
+from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
@@ -54,8 +56,10 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     Evidence,
     RecoveryEntry,
     MrrMovement,
+    ChurnRecord,
     Redemption,
     RedemptionStep,
+    SaveStep,
     Message,
     PaymentLink,
     LinkEvent,
