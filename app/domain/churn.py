@@ -1,10 +1,13 @@
 """Churn records: who stopped paying or using it, why, and what it cost. A ledger: lines are added,
 never changed, so that the sum over any of their columns is true at every instant."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
+
+from app.domain.ids import derive_id
 
 # ISO 4217's word where there is no currency: a subscription that was seen without one.
 NO_CURRENCY = "xxx"
@@ -112,3 +115,47 @@ class ChurnRecord:
     replaced_by: str | None = None
     source: str
     recorded_at: datetime
+
+
+def taken_back(
+    record: ChurnRecord,
+    entry: ChurnEntry,
+    *,
+    at: datetime,
+    among: Iterable[ChurnRecord],
+    source: str,
+    now: datetime,
+) -> ChurnRecord:
+    """The line that takes another back, `at` this instant of business."""
+    back = replace(record, entry=entry, count=-record.count, mrr_minor=-record.mrr_minor)
+    back = replace(back, about=record.record_id, occurred_at=at, recorded_at=now)
+    return named(back, source, among)
+
+
+def named(record: ChurnRecord, source: str, among: Iterable[ChurnRecord]) -> ChurnRecord:
+    """The line under a source that no line like it has yet, with its id: what is read live comes
+    under one name again and again."""
+    taken = {row.source for row in among if row.entry is record.entry}
+    names = (source, *(f"{source}#{n}" for n in range(2, len(taken) + 2)))
+    free = next(name for name in names if name not in taken)
+    facts = (record.account_id, record.subscription_id, record.entry, free)
+    return replace(record, source=free, record_id=derive_id("churn", record.occurred_at, *facts))
+
+
+def open_end(records: Iterable[ChurnRecord]) -> ChurnRecord | None:
+    """The end among the lines of one subscription that nothing took back."""
+    return _open(records, ChurnEntry.CHURNED, {ChurnEntry.REVERSED, ChurnEntry.RESTATED})
+
+
+def open_plan(records: Iterable[ChurnRecord]) -> ChurnRecord | None:
+    """The plan of an end that was neither given up nor carried out."""
+    return _open(records, ChurnEntry.PENDING, {ChurnEntry.WITHDRAWN, ChurnEntry.CHURNED})
+
+
+def _open(
+    records: Iterable[ChurnRecord], entry: ChurnEntry, by: Collection[ChurnEntry]
+) -> ChurnRecord | None:
+    known = list(records)
+    over = {row.about for row in known if row.entry in by}
+    left = [row for row in known if row.entry is entry and row.record_id not in over]
+    return max(left, key=lambda row: (row.recorded_at, row.occurred_at), default=None)

@@ -16,7 +16,7 @@ from app.domain.evidence import Evidence
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Subscription
-from app.domain.mrr import MrrMovement
+from app.domain.movements import CHURNS, lines_of
 from app.domain.recovery import EntryKind, RecoveryEntry
 
 E = EventType
@@ -219,11 +219,8 @@ def _ended(move: Move, setting: Setting) -> Told:
     subscription: Subscription = move.after
     if before is None or before.status in GONE or subscription.status not in GONE:
         return
-    lost = [
-        line.kind
-        for line in setting.book.all(MrrMovement)
-        if line.subscription_id == subscription.subscription_id
-    ]
+    lines = lines_of(setting.book, subscription)
+    lost = [line.kind for line in lines if line.kind in CHURNS and line.delta_minor < 0]
     yield outgoing(
         E.SUBSCRIPTION_ENDED,
         subscription,

@@ -86,10 +86,12 @@ class Touched:
     charges: set[str] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
     orphans: set[str] = field(default_factory=set)
+    moving: set[str] = field(default_factory=set)
+    movers: set[str] = field(default_factory=set)
 
     def add(self, notice: Notice) -> None:
         """What one notice touches; `orphans` are invoices and subscriptions named without their
-        customer."""
+        customer, `moving` subscriptions whose ledgers may move, `movers` their customers."""
         if notice.customer is None:
             _put(self.orphans, notice.invoice)
             _put(self.orphans, notice.subscription)
@@ -105,9 +107,19 @@ class Touched:
             _put(self.invoices, snapshot.invoice_id)
         elif isinstance(snapshot, PaymentMethod):
             _put(self.methods, snapshot.method_id)
+        elif isinstance(snapshot, Subscription):
+            _put(self.moving, snapshot.subscription_id)
+            _put(self.movers, snapshot.customer_id or notice.customer)
         elif isinstance(snapshot, Dispute):
             _put(self.payments, snapshot.payment_id)
             _put(self.charges, snapshot.charge_id)
+
+    def ends(self, subscription: str, customer: str | None) -> None:
+        """A subscription whose end is at stake."""
+        for into in (self.subscriptions, self.moving):
+            into.add(subscription)
+        for into in (self.customers, self.movers):
+            _put(into, customer)
 
 
 def _put(into: set[str], value: str | None) -> None:
@@ -149,6 +161,18 @@ def _about(account: str, touched: Touched) -> list[Ask]:
         _where(Case, account, invoice_id=touched.invoices),
         _where(Failure, account, invoice_id=touched.invoices),
         _where(CancelRequest, account, subscription_id=touched.subscriptions),
+        *_ledgers(account, touched),
+    ]
+
+
+def _ledgers(account: str, touched: Touched) -> list[Ask]:
+    """What the ledgers say of the subscriptions that move, and of their customers' others: one
+    may take the place of another."""
+    mine, theirs = touched.moving, touched.movers
+    return [
+        _where(Subscription, account, customer_id=theirs),
+        *(_where(kind, account, subscription_id=mine) for kind in (ChurnRecord, MrrMovement)),
+        *(_where(kind, account, customer_id=theirs) for kind in (ChurnRecord, MrrMovement)),
     ]
 
 
@@ -169,6 +193,8 @@ async def _find_customers(tx: Transaction, account: str, touched: Touched) -> No
         _put(touched.subscriptions, invoice.subscription_id)
     for subscription in subscriptions:
         _put(touched.customers, subscription.customer_id)
+        if subscription.subscription_id in touched.moving:
+            _put(touched.movers, subscription.customer_id)
 
 
 def _learn_of_payments(touched: Touched, payments: list[Payment]) -> set[str]:

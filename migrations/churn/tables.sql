@@ -110,3 +110,5 @@ create table imported_sessions (
 create index imported_sessions_by_subscription on imported_sessions (account_id, subscription_id)
 
 create index imported_sessions_by_time on imported_sessions (merchant_id, at, import_id)
+
+create index mrr_movements_by_customer on mrr_movements (account_id, customer_id)
