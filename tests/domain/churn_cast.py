@@ -30,7 +30,7 @@ def stands(day: float, status: str = "active", *, name: str = "sub_1", **more: A
 
 def begins(day: float, **more: Any) -> Notice:
     """A subscription is signed up on a day."""
-    began = {"started_at": on_day(day), "kind": K.SUBSCRIPTION_STARTED}
+    began: dict[str, Any] = {"started_at": on_day(day), "kind": K.SUBSCRIPTION_STARTED}
     return stands(day, **(began | more))
 
 

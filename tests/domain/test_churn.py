@@ -1,18 +1,20 @@
 """Who left, why and what it cost: churn records and MRR movements of one subscription."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from app.domain.churn import ChurnCause, ChurnOrigin, ChurnRecord
+from app.domain.declines import DeclineKind
 from app.domain.movements import intended_end
 from app.domain.notices import FROM_HISTORY
 from tests.domain.builders import on_day
 from tests.domain.churn_cast import PRICE, after, begins, moves, stands, the_end, told
 from tests.domain.test_absorb import failed, hear, only_case
 
-REQUESTED = {"cancellation_reason": "cancellation_requested"}
-UNPAID = {"cancellation_reason": "payment_failed"}
+REQUESTED: dict[str, Any] = {"cancellation_reason": "cancellation_requested"}
+UNPAID: dict[str, Any] = {"cancellation_reason": "payment_failed"}
 
 
 def test_who_leaves_is_a_voluntary_line_with_all_that_finance_groups_by() -> None:
@@ -75,7 +77,7 @@ def test_who_leaves_is_a_voluntary_line_with_all_that_finance_groups_by() -> Non
     ],
 )
 def test_an_end_is_judged(
-    before: dict[str, str], end: dict[str, object], kind: str, cause: str, owed: bool
+    before: dict[str, Any], end: dict[str, Any], kind: str, cause: str, owed: bool
 ) -> None:
     book = after(begins(0), stands(30, **before), stands(40, "canceled", **end))
 
@@ -88,7 +90,7 @@ def test_the_end_of_our_dunning_is_involuntary_with_its_case_and_decline_class()
     book = after(begins(0), stands(1, "past_due"))
     hear(book, failed(on_day(1)))
     ending = replace(only_case(book), reason=intended_end("cancel", "void"))
-    book.put(replace(ending, decline_kind="insufficient_funds"))
+    book.put(replace(ending, decline_kind=DeclineKind.INSUFFICIENT_FUNDS))
 
     hear(book, stands(29, "canceled", **REQUESTED))
 
@@ -109,7 +111,7 @@ def test_the_end_of_our_dunning_is_involuntary_with_its_case_and_decline_class()
     ],
 )
 def test_what_is_given_up_for_want_of_money_is_churn_at_that_change_and_back_when_it_runs(
-    given_up: dict[str, str], cause: str
+    given_up: dict[str, Any], cause: str
 ) -> None:
     book = after(begins(0), stands(30, "past_due"), stands(50, **given_up))
     assert (the_end(book).cause, the_end(book).occurred_at) == (cause, on_day(50))
@@ -132,7 +134,7 @@ def test_what_was_given_up_is_not_lost_a_second_time_when_it_is_cancelled() -> N
 
 
 def test_a_pause_by_request_is_a_movement_and_no_churn() -> None:
-    paused = {"status": "paused", "pause_reason": "pause_requested"}
+    paused: dict[str, Any] = {"status": "paused", "pause_reason": "pause_requested"}
     book = after(begins(0), stands(30, **paused), stands(60, "active"))
 
     assert told(book) == []
@@ -147,7 +149,7 @@ def test_a_pause_of_the_collection_is_a_pause_too() -> None:
 
 
 def test_who_leaves_while_paused_is_lost_at_the_end_not_at_the_pause() -> None:
-    paused = {"status": "paused", "pause_reason": "pause_requested"}
+    paused: dict[str, Any] = {"status": "paused", "pause_reason": "pause_requested"}
     book = after(begins(0), stands(30, **paused), stands(60, "canceled", **REQUESTED))
 
     assert told(book) == [("churned", "voluntary", PRICE)]
@@ -162,7 +164,7 @@ def test_what_never_began_is_neither_revenue_nor_churn(end: str) -> None:
 
 
 def test_a_trial_that_ends_is_marked_and_costs_nothing() -> None:
-    trial = {"trial_end": on_day(14), "period_end": on_day(14)}
+    trial: dict[str, Any] = {"trial_end": on_day(14), "period_end": on_day(14)}
     book = after(
         begins(0, status="trialing", **trial), stands(14, "canceled", **trial, **REQUESTED)
     )
@@ -173,7 +175,11 @@ def test_a_trial_that_ends_is_marked_and_costs_nothing() -> None:
 
 
 def test_a_planned_end_is_pending_and_the_end_names_the_plan() -> None:
-    planned = {"cancel_at_period_end": True, "period_end": on_day(60), "canceled_at": on_day(40)}
+    planned: dict[str, Any] = {
+        "cancel_at_period_end": True,
+        "period_end": on_day(60),
+        "canceled_at": on_day(40),
+    }
     book = after(
         begins(0),
         stands(40, **planned, **REQUESTED),
@@ -187,7 +193,7 @@ def test_a_planned_end_is_pending_and_the_end_names_the_plan() -> None:
 
 
 def test_a_plan_that_is_taken_back_and_made_again_leaves_each_line() -> None:
-    planned = {"cancel_at": on_day(60)}
+    planned: dict[str, Any] = {"cancel_at": on_day(60)}
     book = after(begins(0), stands(40, **planned), stands(41), stands(42, **planned))
 
     assert [line[0] for line in told(book)] == ["pending", "withdrawn", "pending"]
@@ -322,7 +328,7 @@ def test_another_currency_moves_the_balance_and_is_no_growth() -> None:
 
 
 def test_a_paused_trial_that_is_paid_for_at_last_is_new() -> None:
-    trial = {"trial_end": on_day(14), "period_end": on_day(14)}
+    trial: dict[str, Any] = {"trial_end": on_day(14), "period_end": on_day(14)}
     book = after(
         begins(0, status="trialing", **trial),
         stands(14, "paused", **trial),

@@ -46,14 +46,19 @@ STEPS = st.tuples(
 @st.composite
 def histories(draw: st.DrawFn) -> list[Notice]:
     """What is reported of three subscriptions of one customer: in order, each day later."""
-    day, began, gone, told = 0.0, {}, set[str](), list[Notice]()
+    day, told = 0.0, list[Notice]()
+    began, gone = dict[str, float](), set[str]()
     for name, wait, state, price in draw(st.lists(STEPS, max_size=14)):
         day += wait
         if name in gone:
             continue
         kind = begins if name not in began else stands
         began.setdefault(name, day)
-        facts = {"name": name, "mrr_minor": price, "started_at": on_day(began[name])}
+        facts: dict[str, Any] = {
+            "name": name,
+            "mrr_minor": price,
+            "started_at": on_day(began[name]),
+        }
         told.append(kind(day, **facts, **state))
         if state["status"] == "canceled":
             gone.add(name)
