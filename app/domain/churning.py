@@ -31,7 +31,7 @@ from app.domain.movements import (
     phase_of,
 )
 from app.domain.mrr import MovementKind
-from app.domain.notices import Notice
+from app.domain.notices import FROM_HISTORY, Notice
 from app.domain.reasons import reason_for
 from app.domain.records import Book
 from app.domain.returning import records_of, returned, successor, take_over
@@ -206,8 +206,8 @@ def _end(file: File) -> MovementKind | None:
     standing = open_end(file.records)
     if standing is not None:
         return LEAVES[standing.kind]
-    heard_late = file.before is None and file.phase is Phase.GONE
-    if not (file.begun or heard_late):
+    read_up = file.before is None or file.notice.event.startswith(FROM_HISTORY)
+    if not (file.begun or (read_up and file.phase is Phase.GONE)):
         return None
     sub, heard = file.after, file.notice.occurred_at
     at = (sub.ended_at or heard) if file.phase is Phase.GONE else heard

@@ -10,6 +10,7 @@ from app.domain.flows import Flow, FlowStep, StepKind
 from app.domain.offers import Offer, judge
 from app.domain.offers.common import Eligible
 from app.domain.redemptions import FOR_A_PAYMENT, Redemption, RedemptionState
+from app.domain.saves import accepted, checks
 from app.domain.sessions import CancelSession, SessionState, confirm_step, require_open, shown
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.world import World
@@ -143,7 +144,16 @@ def settle_offer(at: ExitDesk) -> None:
     if redemption.state is RedemptionState.APPLIED or redemption.awaits_report:
         at.book.put(session.moved(SessionState.SAVED, at=at.terms.now))
         at.note(EvidenceKind.OFFER_APPLIED, step, step=step)
+        _begin_ladder(at, redemption)
     elif redemption.state in NOT_KEPT:
         back = session.moved(SessionState.OPEN, at=at.terms.now)
         at.book.put(shown(back, confirm_step(at.flow)))
         at.note(EvidenceKind.OFFER_FAILED, step, step=step)
+
+
+def _begin_ladder(at: ExitDesk, redemption: Redemption) -> None:
+    """The offer was accepted: whether the customer stays is looked at later, three times."""
+    first = accepted(at.session, redemption, at.subscription, at.terms.now)
+    at.book.add(first)
+    for action in checks(first):
+        at.book.add(action)

@@ -15,6 +15,7 @@ from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events_telling import Move
 from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
+from app.domain.imports import ImportedSession
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod, Subscription
@@ -60,6 +61,7 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     Redemption,
     RedemptionStep,
     SaveStep,
+    ImportedSession,
     Message,
     PaymentLink,
     LinkEvent,

@@ -19,6 +19,7 @@ ACTIONS = (
     "release", "collection", "forgive",
     "end_pause", "tell_of_resuming",
     "cancel", "settle", "confirm", "close_session", "forget",
+    "check_save", "forget_imported",
 )  # fmt: skip
 IS_OURS = """
 merchant_id = any ((
