@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.backup_cards import has_agreed
+from app.domain.churning import keep_ledgers
 from app.domain.closings import cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
 from app.domain.departures import departure_seen, invoice_after_departure
@@ -18,7 +19,7 @@ from app.domain.mirror import (
     Subscription,
 )
 from app.domain.mirroring import forward
-from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us, move_mrr
+from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
 from app.domain.records import Book, quick
@@ -186,9 +187,9 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
         return
     before = book.get(Subscription, terms.account.account_id, snapshot.subscription_id)
     after = forward(book, snapshot, terms)
+    keep_ledgers(book, before, after, notice, terms)
     if after is before:
         return
-    move_mrr(book, before, after, notice, terms)
     departure_seen(book, before, after, notice, terms)
     plan_renewals(book, before, after, terms)
     if after.status in {"canceled", "incomplete_expired"}:

@@ -38,6 +38,8 @@ class ActionKind(StrEnum):
     END_PAUSE = "end_pause"  # redemption: resume what an offer paused
     TELL_OF_RESUMING = "tell_of_resuming"  # redemption: tell that its pause will end
     RESOLVE_REDEMPTION = "resolve_redemption"  # redemption: find out by reading, and go on
+    CHECK_SAVE = "check_save"  # cancel session that was saved: look whether it lasts
+    FORGET_IMPORTED = "forget_imported"  # day of imported sessions: empty what customers wrote
 
 
 # A case that is active has at least one of these pending.

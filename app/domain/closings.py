@@ -41,8 +41,7 @@ def tell_of_the_end(book: Book, case: Case, terms: Terms) -> None:
 def just_ended(book: Book) -> list[Case]:
     """The cases of the book that have come to an end for good since they were loaded, among them
     such as were opened meanwhile."""
-    cases = (row for row in [*book.changed(), *book.added()] if isinstance(row, Case))
-    over = [case for case in cases if case.state in OVER]
+    over = [case for case in [*book.changed(Case), *book.added(Case)] if case.state in OVER]
     return [c for c in over if (was := book.before(c)) is None or was.state is not c.state]
 
 

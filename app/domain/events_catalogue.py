@@ -26,6 +26,11 @@ class EventType(StrEnum):
     REVENUE_ENTERED = "recovered_revenue.entered"
     REVENUE_RESTATED = "recovered_revenue.restated"
     SUBSCRIPTION_ENDED = "subscription.ended"
+    CHURN_RECORDED = "churn.recorded"
+    CHURN_REVERSED = "churn.reversed"
+    CHURN_RESTATED = "churn.restated"
+    SAVE_CONFIRMED = "save.confirmed"
+    SAVE_LOST = "save.lost"
     ACCESS_CHANGED = "access.changed"
     LEAVING_STARTED = "cancel.session.started"
     LEAVING_STEP_VIEWED = "cancel.step.viewed"
@@ -72,7 +77,7 @@ FIELDS: Mapping[str, str] = {
     "opened_at": "The first refusal.",
     "window_ends_at": "The end of the window.",
     "closed_at": "When the case ended.",
-    "cause": "Why the money came back; null while that is being read.",
+    "cause": "Why the money came back, null while that is being read; what brought an end about.",
     "next_attempt_at": "When the invoice is charged next.",
     "attempt": "The attempt, `att_…`.",
     "number": "Counts the case's attempts from 1, over all triggers.",
@@ -86,12 +91,13 @@ FIELDS: Mapping[str, str] = {
     "page": "Which page of the provider the customer went to, `card` or `invoice`.",
     "method": "The payment method at the provider; null where only its data changed.",
     "source": "Who brought the new method, `customer` or `account_updater`.",
-    "entry": "The ledger line, `rec_…`.",
+    "entry": "The ledger line: of money `rec_…`, of churn `chu_…`.",
     "kind": "The ledger line's kind. Money taken back is negative.",
-    "occurred_at": "When the money moved.",
+    "occurred_at": "When the money moved, access ended or the customer was back.",
+    "while_past_due": "Whether something was owed when the end came.",
     "status": "The subscription's status at the provider.",
     "churn": "The kind of churn, as in the ledger of MRR; null where no MRR was lost.",
-    "mrr_minor": "MRR before the end.",
+    "mrr_minor": "MRR that ended or was kept; in a line that takes one back, negative.",
     "plan": "The plan's name.",
     "access": "What the customer may use now.",
     "was": "What the customer could use before.",
@@ -99,6 +105,8 @@ FIELDS: Mapping[str, str] = {
     "session": "The cancel session, `cxs_…`; null where there was none.",
     "step": "The step of the policy's message table, or of the cancel flow.",
     "because": "The reason chosen in the survey.",
+    "rung": "The rung of the save ladder that was judged.",
+    "offer": "The kind of offer that was accepted.",
     "choice": "When it ends, `now` or `period_end`; null where the provider was told.",
     "endpoint": "The endpoint, `end_…`.",
 }
@@ -129,6 +137,20 @@ ATTEMPT = (
     "decline_code",
 )
 REVENUE = (*PARTIES, "entry", "kind", "cause", "currency", "amount_minor", "occurred_at")
+CHURN = (
+    "account",
+    "subscription",
+    "customer",
+    "entry",
+    "kind",
+    "cause",
+    "while_past_due",
+    "because",
+    "currency",
+    "mrr_minor",
+    "plan",
+    "occurred_at",
+)
 LEAVING = ("account", "subscription", "customer", "session")
 T = EventType
 
@@ -178,6 +200,29 @@ CATALOGUE: Mapping[EventType, EventKind] = {
         "A subscription that we knew has ended, whoever ended it.",
         "subscription",
         ("account", "subscription", "customer", "status", "churn", "currency", "mrr_minor", "plan"),
+    ),
+    T.CHURN_RECORDED: EventKind(
+        "A line of churn: access ended at the provider, or was given up there.",
+        "subscription",
+        CHURN,
+    ),
+    T.CHURN_REVERSED: EventKind(
+        "The customer is back: a further line takes the loss back.", "subscription", CHURN
+    ),
+    T.CHURN_RESTATED: EventKind(
+        "More is known of an end: a further line takes the former one back, a new one follows.",
+        "subscription",
+        CHURN,
+    ),
+    T.SAVE_CONFIRMED: EventKind(
+        "Who accepted an offer is still there, 24 hours, 30 or 90 days later.",
+        "subscription",
+        (*LEAVING, "rung", "offer", "currency", "mrr_minor"),
+    ),
+    T.SAVE_LOST: EventKind(
+        "Who accepted an offer is leaving after all, or has left.",
+        "subscription",
+        (*LEAVING, "rung", "offer", "currency", "mrr_minor", "reason"),
     ),
     T.ACCESS_CHANGED: EventKind(
         "What a customer may use has changed.",

@@ -6,9 +6,11 @@ from typing import Any
 
 from app.domain.access import GONE, AccessState, Level
 from app.domain.actions import Action, ActionKind
+from app.domain.churn import ChurnRecord
 from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger, Waits
 from app.domain.events import OutgoingEvent
 from app.domain.events_catalogue import EventType
+from app.domain.events_churn import churn_event, save_event
 from app.domain.events_delivery import stamp
 from app.domain.events_leaving import leaving_event
 from app.domain.events_payloads import Setting, access_changed, of_case, outgoing, whole_case
@@ -16,8 +18,9 @@ from app.domain.evidence import Evidence
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Subscription
-from app.domain.mrr import MrrMovement
+from app.domain.movements import CHURNS, lines_of
 from app.domain.recovery import EntryKind, RecoveryEntry
+from app.domain.saves import SaveStep
 
 E = EventType
 OVER = frozenset({CaseState.RECOVERED, CaseState.EXHAUSTED, CaseState.STOPPED})
@@ -219,11 +222,8 @@ def _ended(move: Move, setting: Setting) -> Told:
     subscription: Subscription = move.after
     if before is None or before.status in GONE or subscription.status not in GONE:
         return
-    lost = [
-        line.kind
-        for line in setting.book.all(MrrMovement)
-        if line.subscription_id == subscription.subscription_id
-    ]
+    lines = lines_of(setting.book, subscription)
+    lost = [line.kind for line in lines if line.kind in CHURNS and line.delta_minor < 0]
     yield outgoing(
         E.SUBSCRIPTION_ENDED,
         subscription,
@@ -267,6 +267,18 @@ def _leaving(move: Move, setting: Setting) -> Told:
         yield event
 
 
+def _churned(move: Move, setting: Setting) -> Told:
+    event = churn_event(move.after, setting.now)
+    if event is not None:
+        yield event
+
+
+def _judged(move: Move, setting: Setting) -> Told:
+    event = save_event(move.after, setting.now)
+    if event is not None:
+        yield event
+
+
 def _paused(move: Move, setting: Setting) -> Told:
     before: ProviderAccount | None = move.before
     account: ProviderAccount = move.after
@@ -297,6 +309,8 @@ TELLERS: tuple[tuple[type[Any], Teller], ...] = (
     (Case, _moved),
     (Evidence, _leaving),
     (Subscription, _ended),
+    (ChurnRecord, _churned),
+    (SaveStep, _judged),
     (AccessState, _access),
     (ProviderAccount, _paused),
 )

@@ -19,6 +19,8 @@ PREFIXES = {
     "link": "lnk",
     "link_event": "lev",
     "movement": "mrr",
+    "churn": "chu",
+    "imported": "imp",
     "entry": "rec",
     "policy": "pol",
     "audit": "aud",

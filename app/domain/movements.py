@@ -1,84 +1,226 @@
 """How a subscription's notices move MRR. The first notice of a subscription opens its balance."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from app.domain.dunning import Case
 from app.domain.ids import derive_id
 from app.domain.mirror import Subscription
 from app.domain.mrr import MovementKind, MrrMovement
-from app.domain.notices import Notice, NoticeKind
+from app.domain.notices import FROM_HISTORY, Notice, NoticeKind
 from app.domain.records import Book, quick
 from app.domain.terms import Terms
 
-PAYING = frozenset({"active", "past_due", "unpaid"})
-# Our own words and the provider's for an end that nobody asked for.
-INVOLUNTARY_REASONS = frozenset({"payment_failed", "payment_disputed"})
+PAYING = frozenset({"active", "past_due"})
+UNBORN = frozenset({"incomplete", "incomplete_expired"})
 INVOLUNTARY_PAUSES = frozenset({"final_payment_failure", "first_payment_failure"})
 make_movement = quick(MrrMovement)
+CHURNS = frozenset(
+    {
+        MovementKind.CHURN_VOLUNTARY,
+        MovementKind.CHURN_INVOLUNTARY,
+        MovementKind.CHURN_MERCHANT,
+        MovementKind.MIGRATION,
+    }
+)
+
+
+class Phase(StrEnum):
+    """What a subscription is to the ledgers.
+
+    `UNBORN`: its first payment is not there yet, or never came. `RESTS`: paused because somebody
+    wanted it, or not collected. `LOST`: given up by us or the provider, though not ended. `GONE`:
+    ended at the provider, for good.
+    """
+
+    UNBORN = "unborn"
+    TRIAL = "trial"
+    RUNS = "runs"
+    RESTS = "rests"
+    LOST = "lost"
+    GONE = "gone"
+
+
+OVER = frozenset({Phase.LOST, Phase.GONE})
+
+
+def phase_of(subscription: Subscription, *, ours: bool = False) -> Phase:
+    """The phase by the provider's words; `ours` says that an end of ours paused it. A status that
+    we have not met rests: nothing is lost by a new word."""
+    status = subscription.status
+    if status in UNBORN:
+        return Phase.UNBORN
+    if status == "canceled":
+        return Phase.GONE
+    if status == "unpaid":
+        return Phase.LOST
+    if status == "paused":
+        return (
+            Phase.LOST if ours or subscription.pause_reason in INVOLUNTARY_PAUSES else Phase.RESTS
+        )
+    if status == "trialing":
+        return Phase.TRIAL
+    if status in PAYING and not subscription.collection_paused:
+        return Phase.RUNS
+    return Phase.RESTS
 
 
 def mrr_of(subscription: Subscription | None) -> int:
-    """MRR that counts now: zero for trials, pauses and ends."""
-    if subscription is None or subscription.status not in PAYING:
+    """MRR that counts now: zero for trials, pauses, ends, and what nobody pays any more."""
+    if subscription is None or subscription.currency is None:
         return 0
-    return subscription.mrr_minor
+    return subscription.mrr_minor if phase_of(subscription) is Phase.RUNS else 0
+
+
+def lines_of(book: Book, subscription: Subscription) -> list[MrrMovement]:
+    """The movements of a subscription that the book knows, oldest first."""
+    about = {
+        "account_id": subscription.account_id,
+        "subscription_id": subscription.subscription_id,
+    }
+    return sorted(book.all(MrrMovement, **about), key=lambda line: line.recorded_at)
+
+
+def balances(book: Book, before: Subscription | None, after: Subscription) -> dict[str, int]:
+    """What the ledger says it brings a month, by currency; of one without a line what the mirror
+    said before."""
+    found: dict[str, int] = {}
+    for line in lines_of(book, after):
+        found[line.currency] = found.get(line.currency, 0) + line.delta_minor
+    if not found and before is not None and before.currency and (known := mrr_of(before)):
+        found[before.currency] = known
+    return found
 
 
 def move_mrr(
-    book: Book, before: Subscription | None, after: Subscription, notice: Notice, terms: Terms
+    book: Book,
+    before: Subscription | None,
+    after: Subscription,
+    notice: Notice,
+    terms: Terms,
+    *,
+    kind: MovementKind | None,
 ) -> None:
-    """Write the movement between two versions of a subscription, if MRR changed."""
-    delta = mrr_of(after) - mrr_of(before)
-    if delta == 0 or after.currency is None:
+    """Write what the ledger lacks, so that its lines add up to what the mirror says now.
+
+    `kind` is why it begins or ends, None where it does neither. Safe to repeat: where both agree
+    nothing is written, so the order of reports and their number make no difference to the sum.
+    """
+    write = Pen(book, after, notice, terms)
+    known, now = balances(book, before, after), mrr_of(after)
+    currency = after.currency
+    for other, left in known.items():
+        if left and other != currency and currency is not None:
+            write.line(MovementKind.FX, other, -left, tag=f"fx:{other}")
+    if currency is None:
         return
-    at = notice.occurred_at
-    book.add(
-        make_movement(
-            movement_id=derive_id(
-                "movement", at, after.account_id, after.subscription_id, notice.event
-            ),
-            merchant_id=after.merchant_id,
-            account_id=after.account_id,
-            subscription_id=after.subscription_id,
-            customer_id=after.customer_id,
-            kind=_kind(book, before, after, notice, delta),
-            currency=after.currency,
-            delta_minor=delta,
-            source=notice.event,
-            occurred_at=at,
-            effective_at=at,
-            recorded_at=terms.now,
+    was = known.get(currency, 0)
+    if now == was:
+        _end_of_rest(write, kind, currency)
+    elif any(left for other, left in known.items() if other != currency) and now:
+        write.line(MovementKind.FX, currency, now - was)
+    else:
+        write.line(kind or _kind(book, before, after, was, now, notice), currency, now - was)
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """Writes lines about one subscription, because of one notice."""
+
+    book: Book
+    about: Subscription
+    notice: Notice
+    terms: Terms
+
+    def line(
+        self,
+        kind: MovementKind,
+        currency: str,
+        delta: int,
+        *,
+        tag: str = "",
+        at: datetime | None = None,
+    ) -> None:
+        """A line; `tag` tells apart what one notice writes, `at` is when it happened."""
+        source = self._source(f"{self.notice.event}:{tag}" if tag else self.notice.event)
+        when, about = at or self.notice.occurred_at, self.about
+        self.book.add(
+            make_movement(
+                movement_id=derive_id(
+                    "movement", when, about.account_id, about.subscription_id, source
+                ),
+                merchant_id=about.merchant_id,
+                account_id=about.account_id,
+                subscription_id=about.subscription_id,
+                customer_id=about.customer_id,
+                kind=kind,
+                currency=currency,
+                delta_minor=delta,
+                source=source,
+                occurred_at=when,
+                effective_at=when,
+                recorded_at=self.terms.now,
+            )
         )
-    )
+
+    def _source(self, wanted: str) -> str:
+        """A name that no line has yet: what is read live comes under one name again and again."""
+        taken = {line.source for line in lines_of(self.book, self.about)}
+        names = (wanted, *(f"{wanted}#{n}" for n in range(2, len(taken) + 2)))
+        return next(name for name in names if name not in taken)
+
+
+def _end_of_rest(write: Pen, kind: MovementKind | None, currency: str) -> None:
+    """What was paused and ends was lost at its end: the pause is taken back for it."""
+    lines = lines_of(write.book, write.about)
+    if kind not in CHURNS or not lines or lines[-1].kind is not MovementKind.PAUSE:
+        return
+    rested = -lines[-1].delta_minor
+    write.line(MovementKind.RESUME, currency, rested, tag="resumed")
+    write.line(kind, currency, -rested)
 
 
 def _kind(
-    book: Book, before: Subscription | None, after: Subscription, notice: Notice, delta: int
+    book: Book,
+    before: Subscription | None,
+    after: Subscription,
+    was: int,
+    now: int,
+    notice: Notice,
 ) -> MovementKind:
+    if phase_of(after) is not Phase.RUNS:
+        return MovementKind.PAUSE
+    if was:
+        return MovementKind.EXPANSION if now > was else MovementKind.CONTRACTION
+    left = [line.kind for line in lines_of(book, after) if line.delta_minor < 0]
+    if left:
+        return RETURNS.get(left[-1], MovementKind.EXPANSION)
+    return _first(before, after, notice)
+
+
+RETURNS = {
+    MovementKind.PAUSE: MovementKind.RESUME,
+    **dict.fromkeys(CHURNS, MovementKind.REACTIVATION),
+}
+
+
+def _first(before: Subscription | None, after: Subscription, notice: Notice) -> MovementKind:
+    """Why the first line of a subscription is written."""
     if before is None:
-        started = notice.kind is NoticeKind.SUBSCRIPTION_STARTED
-        return MovementKind.NEW if started else MovementKind.OPENING
-    if after.status not in PAYING:
-        return _end_kind(book, after, notice.occurred_at)
-    if before.status == "paused":
-        return MovementKind.RESUME
-    if before.status in {"canceled", "incomplete_expired"}:
-        return MovementKind.REACTIVATION
-    if before.status not in PAYING:
-        return MovementKind.NEW
-    return MovementKind.EXPANSION if delta > 0 else MovementKind.CONTRACTION
-
-
-def _end_kind(book: Book, after: Subscription, at: datetime) -> MovementKind:
-    ours = ended_by_us(book, after, at)
-    if after.status == "paused":
-        involuntary = ours or after.pause_reason in INVOLUNTARY_PAUSES
-        return MovementKind.CHURN_INVOLUNTARY if involuntary else MovementKind.PAUSE
-    if ours or after.cancellation_reason in INVOLUNTARY_REASONS:
-        return MovementKind.CHURN_INVOLUNTARY
-    if after.cancellation_reason == "canceled_by_retention_policy":
-        return MovementKind.CHURN_MERCHANT
-    return MovementKind.CHURN_VOLUNTARY
+        begun = after.started_at
+        long_ago = begun is not None and begun < notice.occurred_at - REPORTED_WITHIN
+        told = notice.kind is NoticeKind.SUBSCRIPTION_STARTED
+        old = notice.event.startswith(FROM_HISTORY) or long_ago
+        return MovementKind.OPENING if old and not told else MovementKind.NEW
+    if before.trial_end and before.period_end and before.period_end <= before.trial_end:
+        return MovementKind.NEW  # paused when its trial was over: nobody ever paid
+    again = {
+        Phase.RESTS: MovementKind.RESUME,
+        Phase.LOST: MovementKind.REACTIVATION,
+        Phase.RUNS: MovementKind.EXPANSION,
+    }
+    return again.get(phase_of(before), MovementKind.NEW)
 
 
 # Committed before the end is carried out at the provider, so that its own reports of that end,

@@ -7,6 +7,9 @@ from enum import StrEnum
 from app.domain.declines import Decline
 from app.domain.mirror import Snapshot
 
+# How the event of what was there before us is named.
+FROM_HISTORY = "backfill:"
+
 
 class NoticeKind(StrEnum):
     """What a notice reports. `OTHER` is a known type that concerns us not; `READ` asks for a

@@ -229,3 +229,21 @@ def feedback_of(reason: str | None, own: Mapping[str, Reason] | None = None) -> 
         return None
     known = (own or {}).get(reason) or BY_ID.get(reason)
     return known.feedback if known else "other"
+
+
+# Our word where the provider's alone is known.
+_MEANT = {
+    "customer_service": "poor_support",
+    "low_quality": "product_problem",
+    "missing_features": "missing_feature",
+    "other": "other",
+    "switched_service": "found_alternative",
+    "too_complex": "too_complex",
+    "too_expensive": "too_expensive",
+    "unused": "not_using",
+}
+
+
+def reason_for(feedback: str | None) -> str | None:
+    """Our reason for the provider's word; None for none, and for a word we have not met."""
+    return _MEANT.get(feedback or "")

@@ -4,8 +4,10 @@ from datetime import datetime
 
 from app.domain.evidence import EvidenceKind, of_session
 from app.domain.flows import Flow
+from app.domain.mirror import Subscription
 from app.domain.records import Book
 from app.domain.redemptions import Redemption, RedemptionState
+from app.domain.saves import accepted, checks
 from app.domain.sessions import CancelSession, SessionState, confirm_step, shown
 
 # A person looks at one that is parked; nobody is kept from leaving meanwhile.
@@ -25,9 +27,11 @@ def follow(
         return
     if redemption.awaits_report:
         book.put(session.moved(SessionState.SAVED, at=now))
+        _begin_ladder(book, session, redemption, now)
     elif redemption.state is RedemptionState.APPLIED:
         book.put(session.moved(SessionState.SAVED, at=now))
         tell_of_offer(book, session, redemption, now)
+        _begin_ladder(book, session, redemption, now)
     elif redemption.state in NOT_KEPT:
         back = session.moved(SessionState.OPEN, at=now)
         book.put(shown(back, confirm_step(flow)))
@@ -41,3 +45,14 @@ def tell_of_offer(
     step, applied = redemption.offer_id, redemption.state is RedemptionState.APPLIED
     kind = EvidenceKind.OFFER_APPLIED if applied else EvidenceKind.OFFER_FAILED
     book.add(of_session(session, kind, now, step, step=step))
+
+
+def _begin_ladder(
+    book: Book, session: CancelSession, redemption: Redemption, now: datetime
+) -> None:
+    """The offer was accepted: whether the customer stays is looked at later, three times."""
+    subscription = book.get(Subscription, session.account_id, session.subscription_id)
+    first = accepted(session, redemption, subscription, now)
+    book.add(first)
+    for action in checks(first):
+        book.add(action)

@@ -28,12 +28,14 @@ from app.services import (
     endings,
     event_deliveries,
     messages,
+    moving_in,
     new_cards,
     pauses,
     reads,
     reconciling,
     redeeming,
     reminders,
+    saves,
 )
 from app.services.alarms import alert, pause_account, pause_merchant
 from app.services.books import load_case, write
@@ -73,6 +75,8 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.RESOLVE_REDEMPTION: redeeming.resolve,
     ActionKind.END_PAUSE: pauses.end_pause,
     ActionKind.TELL_OF_RESUMING: pauses.tell_of_resuming,
+    ActionKind.CHECK_SAVE: saves.check,
+    ActionKind.FORGET_IMPORTED: moving_in.forget,
 }
 
 

@@ -9,11 +9,13 @@ from app.domain.access import AccessState, plan_looks
 from app.domain.actions import Action
 from app.domain.cancellations import CancelRequest
 from app.domain.cards import card_key_of
+from app.domain.churn import ChurnRecord
 from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events_telling import TOLD, Move
 from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
+from app.domain.imports import ImportedSession
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod, Subscription
@@ -24,6 +26,7 @@ from app.domain.policies import PolicyVersion
 from app.domain.records import Book, changed
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
+from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
@@ -55,8 +58,11 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     Evidence,
     RecoveryEntry,
     MrrMovement,
+    ChurnRecord,
     Redemption,
     RedemptionStep,
+    SaveStep,
+    ImportedSession,
     Message,
     PaymentLink,
     LinkEvent,
@@ -83,10 +89,12 @@ class Touched:
     charges: set[str] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
     orphans: set[str] = field(default_factory=set)
+    moving: set[str] = field(default_factory=set)
+    movers: set[str] = field(default_factory=set)
 
     def add(self, notice: Notice) -> None:
         """What one notice touches; `orphans` are invoices and subscriptions named without their
-        customer."""
+        customer, `moving` subscriptions whose ledgers may move, `movers` their customers."""
         if notice.customer is None:
             _put(self.orphans, notice.invoice)
             _put(self.orphans, notice.subscription)
@@ -102,9 +110,19 @@ class Touched:
             _put(self.invoices, snapshot.invoice_id)
         elif isinstance(snapshot, PaymentMethod):
             _put(self.methods, snapshot.method_id)
+        elif isinstance(snapshot, Subscription):
+            _put(self.moving, snapshot.subscription_id)
+            _put(self.movers, snapshot.customer_id or notice.customer)
         elif isinstance(snapshot, Dispute):
             _put(self.payments, snapshot.payment_id)
             _put(self.charges, snapshot.charge_id)
+
+    def ends(self, subscription: str, customer: str | None) -> None:
+        """A subscription whose end is at stake."""
+        for into in (self.subscriptions, self.moving):
+            into.add(subscription)
+        for into in (self.customers, self.movers):
+            _put(into, customer)
 
 
 def _put(into: set[str], value: str | None) -> None:
@@ -146,6 +164,18 @@ def _about(account: str, touched: Touched) -> list[Ask]:
         _where(Case, account, invoice_id=touched.invoices),
         _where(Failure, account, invoice_id=touched.invoices),
         _where(CancelRequest, account, subscription_id=touched.subscriptions),
+        *_ledgers(account, touched),
+    ]
+
+
+def _ledgers(account: str, touched: Touched) -> list[Ask]:
+    """What the ledgers say of the subscriptions that move, and of their customers' others: one
+    may take the place of another."""
+    mine, theirs = touched.moving, touched.movers
+    return [
+        _where(Subscription, account, customer_id=theirs),
+        *(_where(kind, account, subscription_id=mine) for kind in (ChurnRecord, MrrMovement)),
+        *(_where(kind, account, customer_id=theirs) for kind in (ChurnRecord, MrrMovement)),
     ]
 
 
@@ -166,6 +196,8 @@ async def _find_customers(tx: Transaction, account: str, touched: Touched) -> No
         _put(touched.subscriptions, invoice.subscription_id)
     for subscription in subscriptions:
         _put(touched.customers, subscription.customer_id)
+        if subscription.subscription_id in touched.moving:
+            _put(touched.movers, subscription.customer_id)
 
 
 def _learn_of_payments(touched: Touched, payments: list[Payment]) -> set[str]:

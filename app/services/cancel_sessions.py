@@ -7,6 +7,7 @@ from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
 from app.domain.flows import FlowStep, StepKind
+from app.domain.saves import abandoned
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.domain.survey import KEPT_FOR, LONGEST_NAME, SurveyAnswer, own_words, red_flags
 from app.ports.world import World
@@ -184,3 +185,4 @@ def _abandon(at: ExitDesk) -> None:
     if at.session.state is SessionState.OPEN:
         at.note(EvidenceKind.ABANDONED, step=at.session.step)
         at.book.put(at.session.moved(SessionState.ABANDONED, at=at.terms.now))
+        at.book.add(abandoned(at.session, at.subscription, at.terms.now))

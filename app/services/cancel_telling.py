@@ -41,7 +41,9 @@ async def cancel(world: World, action: Action) -> None:
     provider was told is taken back there too.
     """
     named = await _request_of(world, action)
-    touched = Touched(subscriptions={named.subscription_id} if named else set())
+    touched = Touched()
+    if named is not None:
+        touched.ends(named.subscription_id, named.customer_id)
     async with customer_desk(world, action, touched) as at:
         request = await _still_to_tell(at) if at is not None else None
         if at is None or request is None:
@@ -175,8 +177,8 @@ async def uncancel(
     await world.payments.uncancel(account, subscription_id, key=key)
     notices = await _read(world, account, request, "uncancel")
     async with world.store.transaction(merchant_id) as tx:
-        who = {request.customer_id} if request.customer_id else set()
-        touched = Touched(customers=who, subscriptions={subscription_id})
+        touched = Touched()
+        touched.ends(subscription_id, request.customer_id)
         book = await load_touched(tx, request.account_id, touched)
         terms = await account_terms(tx, world, merchant_id, request.account_id)
         asked = book.get(CancelRequest, request.request_id) or request

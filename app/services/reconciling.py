@@ -27,6 +27,7 @@ from app.services.reconciling_parts import (
     PER_SECOND,
     Round,
 )
+from app.services.saves import catch_up
 
 NAMES = [name for name, _ in PARTS]
 AT_ONCE = 10  # pages in one go, well within a lease; then as long a pause as the pace asks for
@@ -94,6 +95,8 @@ async def reconcile(world: World, action: Action) -> None:
     async with world.store.transaction(action.merchant_id) as tx:
         accounts = await tx.load(ProviderAccount, [(action.account_id,)])
     turn = _read_round(action, world)
+    if turn.after is None and turn.part == PARTS[0][0]:
+        await catch_up(world, accounts[0])
     for _ in range(AT_ONCE):
         going_on = await _page(world, accounts[0], action, turn)
         if going_on is None or going_on.part == DONE:

@@ -7,6 +7,7 @@ from datetime import datetime
 from app.domain.actions import Action, ActionState
 from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
 from app.domain.merchants import ProviderAccount
+from app.domain.mirror import Subscription
 from app.domain.offers.common import ELSEWHERE
 from app.domain.records import Book
 from app.domain.redemptions import (
@@ -273,6 +274,8 @@ async def _tell_session(tx: Transaction, book: Book, redemption: Redemption, now
         return
     for session in await tx.load(CancelSession, [(redemption.session_id,)]):
         book.know([session])
+        leaving = (session.account_id, session.subscription_id)
+        book.know(await tx.load(Subscription, [leaving]))
         flow = await flow_kept(tx, session.merchant_id, session.flow)
         follow(book, session, redemption, flow, now)
 

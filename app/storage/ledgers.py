@@ -31,4 +31,5 @@ MRR_MOVEMENTS = table_of(
     "mrr_movements",
     refers(ACCOUNT, "provider_accounts"),
     index("mrr_movements_by_time", "merchant_id occurred_at movement_id"),
+    index("mrr_movements_by_customer", "account_id customer_id"),
 )

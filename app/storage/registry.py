@@ -7,6 +7,7 @@ from sqlalchemy import Table
 from app.domain.access import AccessState
 from app.domain.actions import Action
 from app.domain.cancellations import CancelRequest
+from app.domain.churn import ChurnRecord
 from app.domain.correspondence import (
     Channels,
     Letterhead,
@@ -25,6 +26,7 @@ from app.domain.events import (
 from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
 from app.domain.flows import FlowVersion
+from app.domain.imports import ImportedSession
 from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod, Subscription
@@ -33,10 +35,12 @@ from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
+from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
 from app.storage import (
     cancelling,
+    churn,
     dunning,
     events,
     ledgers,
@@ -84,6 +88,9 @@ TABLES: dict[type[Any], Table] = {
     Failure: ledgers.FAILURES,
     RecoveryEntry: ledgers.RECOVERY_ENTRIES,
     MrrMovement: ledgers.MRR_MOVEMENTS,
+    ChurnRecord: churn.CHURN_RECORDS,
+    SaveStep: churn.SAVE_STEPS,
+    ImportedSession: churn.IMPORTED_SESSIONS,
     AuditEntry: operations.AUDIT_LOG,
     Alert: operations.ALERTS,
     IdempotencyKey: operations.IDEMPOTENCY_KEYS,
@@ -95,7 +102,17 @@ TABLES: dict[type[Any], Table] = {
 }
 # Never updated, never deleted: triggers and missing rights hold it.
 APPEND_ONLY: frozenset[type[Any]] = frozenset(
-    {Failure, RecoveryEntry, MrrMovement, AuditEntry, TemplateVersion, MessageEvent, Evidence}
+    {
+        Failure,
+        RecoveryEntry,
+        MrrMovement,
+        ChurnRecord,
+        SaveStep,
+        AuditEntry,
+        TemplateVersion,
+        MessageEvent,
+        Evidence,
+    }
 )
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.actions import Action
+from app.domain.churn import ChurnEntry, ChurnRecord
 from app.domain.correspondence import TemplateVersion
 from app.domain.dunning import Attempt
 from app.domain.events import OutgoingEvent
@@ -19,6 +20,7 @@ from app.domain.policies import PolicyVersion
 from app.domain.records import Key
 from app.domain.recovery import EntryKind, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
+from app.domain.saves import SaveStep
 from app.domain.survey import SurveyAnswer
 from app.ports.store import RowRefused
 from app.storage.matching import matches, values_of
@@ -31,6 +33,7 @@ CURRENCY = re.compile(r"[a-z]{3,}")
 BIGINTS = range(-(1 << 63), 1 << 63)
 TEN = (None, *range(11))
 TAKEN_BACK = frozenset({EntryKind.REFUNDED, EntryKind.DISPUTE_LOST})
+COUNTED = frozenset({ChurnEntry.PENDING, ChurnEntry.CHURNED})
 CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     Merchant: lambda row: (
         0 <= row.holdout_percent <= 100 and bool(row.merchant_id) and "," not in row.merchant_id
@@ -48,6 +51,12 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     InboxEvent: lambda row: row.share in range(SHARES),
     Redemption: lambda row: row.cost_minor >= 0,
     RedemptionStep: lambda row: row.number >= 1 and row.tries >= 1,
+    SaveStep: lambda row: row.cost_minor >= 0,
+    ChurnRecord: lambda row: (
+        (row.count == 1 and row.mrr_minor >= 0)
+        if row.entry in COUNTED
+        else (row.count == -1 and row.mrr_minor <= 0)
+    ),
     RecoveryEntry: lambda row: (
         row.amount_minor <= 0 if row.kind in TAKEN_BACK else row.amount_minor >= 0
     ),

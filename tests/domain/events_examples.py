@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.domain.actions import ActionKind
+from app.domain.churn import ChurnCause, ChurnEntry, ChurnKind, ChurnRecord
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger, Waits
 from app.domain.events import EventEndpoint, OutgoingEvent
@@ -18,6 +19,7 @@ from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.openings import case_action
 from app.domain.records import Book
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
+from app.domain.saves import Rung, SaveStep
 from tests.domain.builders import ACCOUNT, MONDAY, a_subscription, on_day
 
 CASE = Case(
@@ -151,6 +153,7 @@ def examples() -> dict[str, OutgoingEvent]:
         *told(Move(None, WENT, new=True), Move(None, NEW_CARD, new=True)),
         *told(Move(None, ENTRY, new=True), Move(None, replace(BACK, amount_minor=-1000), new=True)),
         *told(Move(a_subscription(), a_subscription(status="canceled", seen_at=on_day(28)))),
+        *told(*_churn(), *_saves(), day=28),
         *told(*_leaving()),
         *told(*_pause()),
         access_changed(
@@ -184,6 +187,56 @@ def _answered(state: AttemptState) -> Attempt:
         decline_kind=DeclineKind.INSUFFICIENT_FUNDS if declined else None,
         decline={"kind": "insufficient_funds", "code": "insufficient_funds"} if declined else None,
     )
+
+
+def _churn() -> list[Move]:
+    """A loss, its return, and what it was taken for at first."""
+    return [
+        Move(
+            None,
+            ChurnRecord(
+                **WHOSE,
+                record_id=f"chu_019b8d72a6007000000000000000000{nth}",
+                subscription_id="sub_1",
+                customer_id="cus_1",
+                entry=entry,
+                kind=ChurnKind.VOLUNTARY,
+                cause=ChurnCause.REQUESTED,
+                reason="not_using",
+                currency="usd",
+                mrr_minor=3000 * count,
+                count=count,
+                plan="Team",
+                source="evt_1",
+                occurred_at=on_day(28),
+                recorded_at=on_day(28),
+            ),
+            new=True,
+        )
+        for nth, (entry, count) in enumerate(
+            {ChurnEntry.CHURNED: 1, ChurnEntry.REVERSED: -1, ChurnEntry.RESTATED: -1}.items(), 1
+        )
+    ]
+
+
+def _saves() -> list[Move]:
+    """A rung that was reached, and one that was not."""
+    kept = SaveStep(
+        **WHOSE,
+        session_id="cxs_019b8d72a60070000000000000000008",
+        rung=Rung.DEFLECTED_24H,
+        customer_id="cus_1",
+        subscription_id="sub_1",
+        offer_kind="discount",
+        kept=True,
+        currency="usd",
+        mrr_minor=3000,
+        begun_at=on_day(0),
+        due_at=on_day(1),
+        recorded_at=on_day(1),
+    )
+    lost = replace(kept, rung=Rung.SAVED_30D, kept=False, why="ended", due_at=on_day(30))
+    return [Move(None, kept, new=True), Move(None, lost, new=True)]
 
 
 def _leaving() -> list[Move]:

@@ -48,7 +48,7 @@ def test_a_payload_has_the_fields_of_its_row_in_their_order(kind: EventType) -> 
 
     assert tuple(event.data) == CATALOGUE[kind].fields
     assert event.version == CATALOGUE[kind].version
-    assert all(value is None or type(value) in (str, int) for value in event.data.values())
+    assert all(value is None or type(value) in (str, int, bool) for value in event.data.values())
 
 
 def test_every_field_is_explained_and_none_that_is_not_told() -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.domain.merchants import ProviderAccount
-from app.domain.notices import Notice
+from app.domain.notices import FROM_HISTORY, Notice
 from app.ports.payments import SubscriptionPage
 from app.providers.stripe.live import notices_of_object
 from app.providers.stripe.reading import Json, rows
@@ -14,7 +14,7 @@ def page_of(obj: Json, account: ProviderAccount, now: datetime) -> SubscriptionP
     notices: list[Notice] = []
     found = list(rows(obj))
     for row in found:
-        event = f"backfill:{row.get('id')}"
+        event = f"{FROM_HISTORY}{row.get('id')}"
         for kind, part in (("customer", row.get("customer")), ("subscription", row)):
             if isinstance(part, dict):
                 notices += notices_of_object(
