@@ -21,6 +21,7 @@ TEMPORARY = (Conflict, StoreUnavailable, ProviderUnavailable)
 # always succeeds, and waiting for the lease instead would cost a minute.
 TRIES_AT_CONFLICT = 3
 LOOK_HOLDS_S = 1.0  # a look at a whole batch is good for what begins within this time
+Look = tuple[Action, bool]  # an action, and whether nothing keeps it from being carried out
 LEFT_TO_OTHERS = 4  # one of so many places
 
 CARRIED = Counter("holdfast_actions_total", "Actions carried out, by how it went", ["result"])
@@ -41,11 +42,20 @@ class Carrier:
         self._share = max(1, at_once - at_once // LEFT_TO_OTHERS)
         self._accounts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._running: set[Claim] = set()
+        self._looks: dict[Claim, tuple[Look, float]] = {}
 
     @property
     def running(self) -> frozenset[Claim]:
         """What is being carried out, or waits here for a place."""
         return frozenset(self._running)
+
+    def has_seen(self, claimed: Sequence[Look]) -> None:
+        """These were claimed here just now: carried out here within a moment, they need no second
+        look. Beyond that moment nothing of them is kept."""
+        now = monotonic()
+        self._looks = {claim: look for claim, look in self._looks.items() if look[1] > now}
+        for look in claimed:
+            self._looks[look[0].action_id, look[0].claims] = look, now + LOOK_HOLDS_S
 
     async def carry(self, claims: Sequence[Claim]) -> None:
         """Carry out what of these claims still stands.
@@ -57,15 +67,23 @@ class Carrier:
         fresh = [claim for claim in claims if claim not in self._running]
         self._running.update(fresh)
         try:
-            found = await actions.standing(self._world, dict(fresh))
+            found, still_true = await self._look(fresh)
             free = {action.action_id for action, is_free in found if is_free}
-            still_true = monotonic() + LOOK_HOLDS_S
             lanes = _lanes(action for action, _ in found)
             await asyncio.gather(*(self._lane(lane, free, still_true) for lane in lanes))
         except StoreUnavailable as reason:
             log.warning("actions_not_loaded", count=len(fresh), error=str(reason))
         finally:
             self._running.difference_update(fresh)
+
+    async def _look(self, claims: Sequence[Claim]) -> tuple[list[Look], float]:
+        """What of these claims stands, and until when (monotonic) that may be relied upon."""
+        seen = [look for claim in claims if (look := self._looks.pop(claim, None))]
+        still_true = min((until for _, until in seen), default=0.0)
+        if len(seen) == len(claims) and monotonic() < still_true:
+            return [look for look, _ in seen], still_true
+        found = await actions.standing(self._world, dict(claims))
+        return found, monotonic() + LOOK_HOLDS_S
 
     async def _lane(self, lane: Sequence[Action], free: set[str], still_true: float) -> None:
         async with self._share_of(lane[0].account_id), self._slots:

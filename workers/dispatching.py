@@ -34,10 +34,12 @@ class Dispatcher:
         if not self._queue.has_room or len(self._own) >= self._shift.pace.jobs:
             return False  # whatever ends rings the bell
         pace = self._shift.pace
-        claimed = await actions.claim(
+        looks = await actions.claim_looked_at(
             self._shift.world, limit=pace.batch, lease_s=pace.lease_s, but=self._busy()
         )
-        if claimed:
+        if looks:
+            claimed = [action for action, _ in looks]
+            self._carrier.has_seen(looks)
             batch = claims_of(claimed)
             self._accounts |= zip(batch, (action.account_id for action in claimed), strict=True)
             self._shift.rest.begins(self)
@@ -45,7 +47,7 @@ class Dispatcher:
                 self._shift.queue_bell.ring()
             else:
                 self._carry_here(batch)
-        return len(claimed) == pace.batch
+        return len(looks) == pace.batch
 
     def _busy(self) -> list[str]:
         """The accounts of which enough is under way."""

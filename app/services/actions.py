@@ -92,15 +92,27 @@ async def claim(
         return await tx.claim_actions(limit, now=world.clock.now(), lease_s=lease_s, but=but)
 
 
+async def claim_looked_at(
+    world: World, *, limit: int, lease_s: float = 60.0, but: Collection[str] = ()
+) -> list[tuple[Action, bool]]:
+    """`claim`, with the answer of `standing` about each at this moment."""
+    async with world.store.system() as tx:
+        claimed = await tx.claim_actions(limit, now=world.clock.now(), lease_s=lease_s, but=but)
+        return await _looked_at(tx, claimed)
+
+
 async def standing(world: World, claims: Mapping[str, int]) -> list[tuple[Action, bool]]:
     """What of these claims (action id and number) stands, each with whether nothing keeps it from
     being carried out at once."""
     async with world.store.system() as tx:
         rows = await tx.load(Action, [(action_id,) for action_id in claims])
-        standing = [row for row in rows if _stands(row, claims[row.action_id])]
-        accounts = await tx.load(ProviderAccount, list({(row.account_id,) for row in standing}))
+        return await _looked_at(tx, [row for row in rows if _stands(row, claims[row.action_id])])
+
+
+async def _looked_at(tx: Transaction, rows: list[Action]) -> list[tuple[Action, bool]]:
+    accounts = await tx.load(ProviderAccount, list({(row.account_id,) for row in rows}))
     open_to = {account.account_id for account in accounts if account.paused_reason is None}
-    return [(row, row.account_id in open_to) for row in standing]
+    return [(row, row.account_id in open_to) for row in rows]
 
 
 async def carry_out(world: World, action: Action, *, looked_at: bool = False) -> None:

@@ -72,6 +72,21 @@ async def test_only_the_event_that_failed_is_set_aside(stage: Stage) -> None:
     assert states == {"evt_1": InboxState.HANDLED, "evt_2": InboxState.PENDING}
 
 
+async def test_what_failed_beside_a_poisonous_event_is_settled_by_the_same_drain(
+    stage: Stage,
+) -> None:
+    names = [f"evt_{n}" for n in range(7)]
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.insert([an_event(name) for name in names])
+    world = replace(stage.world, webhooks=cast("Any", Reader()))
+
+    settled = await intake.drain(world, limit=100)
+
+    states = {event.event_id: event.state for event in await stage.find(InboxEvent)}
+    assert settled == len(names)
+    assert states == dict.fromkeys(names, InboxState.HANDLED) | {"evt_1": InboxState.PARKED}
+
+
 class Locks:
     """A transaction that remembers what was locked."""
 
