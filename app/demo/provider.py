@@ -137,8 +137,11 @@ def sign_up_all(
     """Everybody signs up on their day; then the cards learn how they will behave."""
     prices = provider.make_prices()
     known: dict[str, SignedUp] = {}
+    today: datetime | None = None
     for person in people:
-        provider.advance(person.signed_up_at)
+        if person.signed_up_at != today:
+            today = person.signed_up_at
+            provider.advance(today)
         price = prices[person.plan, person.interval, person.currency]
         known[person.key] = provider.sign_up(person, price, opening)
     provider.advance(opening)

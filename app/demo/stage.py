@@ -24,6 +24,9 @@ from app.engines.processes import free_port
 API_PORT = 8220
 SANDBOX_PORT = 8230
 START_WITHIN = 60.0
+# A charge takes the sandbox milliseconds, not a second or two as it takes Stripe: so many customers
+# at a time keep everybody busy. Each further one wants a connection that plans its statements anew.
+WORKER_SLOTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ def _environment(stage: Stage) -> dict[str, str]:
         "HOLDFAST_MAILBOX_DIR": str(stage.mailbox),
         "HOLDFAST_PUBLIC_URL": stage.api,
         "HOLDFAST_LOG_LEVEL": "warning",
+        "HOLDFAST_WORKER_SLOTS": str(WORKER_SLOTS),
     }
 
 

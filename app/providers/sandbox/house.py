@@ -31,7 +31,7 @@ class House:
         self.world = world
         self.mode = mode
         self._clock = clock
-        self._messenger = Messenger(at_once=AT_ONCE)
+        self._messenger = Messenger()
         self._one_at_a_time = asyncio.Lock()
 
     def catch_up(self) -> None:

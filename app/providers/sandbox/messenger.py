@@ -1,81 +1,108 @@
-"""Posting webhooks over connections that are kept open: the standard library's client in threads.
+"""Posting webhooks over connections that are kept open, each by a few lines on a socket.
 
-A sandbox that plays a month sends thousands of small requests one after another; a client written
-for more costs several times what the receiver needs to answer.
+A sandbox that plays a month sends thousands of small requests; a client written for more, or one
+that waits in threads, costs several times what the receiver needs to answer.
 """
 
 import asyncio
+import ssl
+from asyncio import StreamReader, StreamWriter
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from httptools import HttpParserError, HttpResponseParser
 
 TIMEOUT_S = 20.0
-KINDS: dict[str, type[HTTPConnection]] = {"http": HTTPConnection, "https": HTTPSConnection}
+PORTS = {"http": 80, "https": 443}
+PIECE = 65_536
 Place = tuple[str, str]
+Line = tuple[StreamReader, StreamWriter]
 
 
 class Messenger:
-    """Posts bodies, at most `at_once` at a time. A redirect counts as a failure, as at Stripe."""
+    """Posts bodies. A redirect counts as a failure, as at Stripe. Belongs to one event loop."""
 
-    def __init__(self, *, at_once: int) -> None:
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="messenger")
-        self._idle: dict[Place, deque[HTTPConnection]] = {}
+    def __init__(self) -> None:
+        self._idle: dict[Place, deque[Line]] = {}
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> bool:
         """Whether the receiver answered with 2xx within `TIMEOUT_S` seconds. Raises nothing."""
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, self._post, url, body, headers)
-        except (OSError, HTTPException, ValueError):
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._post(urlsplit(url), body, headers)
+        except (OSError, ValueError, HttpParserError):
             return False
 
     async def close(self) -> None:
         """Close the connections; the last thing this object does."""
-        await asyncio.to_thread(self._threads.shutdown)
         for idle in self._idle.values():
-            for connection in idle:
-                connection.close()
+            for _, writer in idle:
+                writer.close()
+        self._idle.clear()
 
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> bool:
-        parts = urlsplit(url)
-        place = (parts.scheme, parts.netloc)
-        path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        idle = self._idle.setdefault(place, deque())
-        try:
-            connection = idle.pop()
-        except IndexError:
-            return self._asked(self._connect(place), idle, path, body, headers)
-        try:
-            return self._asked(connection, idle, path, body, headers)
-        except (ConnectionError, HTTPException):
-            # the receiver closed a line that had been idle: a fresh one tells whether it is there
-            return self._asked(self._connect(place), idle, path, body, headers)
+    async def _post(self, url: SplitResult, body: bytes, headers: Mapping[str, str]) -> bool:
+        if url.scheme not in PORTS or url.hostname is None:
+            raise ValueError(f"a webhook cannot be sent to {url.scheme or 'no scheme'}")
+        idle = self._idle.setdefault((url.scheme, url.netloc), deque())
+        request = _request(url, body, headers)
+        if idle:
+            try:
+                return await self._asked(idle.pop(), idle, request)
+            except (ConnectionError, HttpParserError):
+                pass  # the receiver closed a line that was idle: a fresh one tells if it is there
+        context = ssl.create_default_context() if url.scheme == "https" else None
+        port = url.port or PORTS[url.scheme]
+        line = await asyncio.open_connection(url.hostname, port, ssl=context)
+        return await self._asked(line, idle, request)
 
-    def _connect(self, place: Place) -> HTTPConnection:
-        scheme, netloc = place
-        if scheme not in KINDS:
-            raise ValueError(f"a webhook cannot be sent to {scheme or 'no scheme'}")
-        return KINDS[scheme](netloc, timeout=TIMEOUT_S)
-
-    def _asked(
-        self,
-        connection: HTTPConnection,
-        idle: deque[HTTPConnection],
-        path: str,
-        body: bytes,
-        headers: Mapping[str, str],
-    ) -> bool:
+    async def _asked(self, line: Line, idle: deque[Line], request: bytes) -> bool:
+        reader, writer = line
         keeps = False
         try:
-            connection.request("POST", path, body, dict(headers))
-            answer = connection.getresponse()
-            answer.read()
-            keeps = not answer.will_close
+            writer.write(request)
+            answer = Answer()
+            while not answer.is_whole:
+                answer.feed(await reader.read(PIECE))
+            keeps = answer.keeps
         finally:
             if not keeps:
-                connection.close()
+                writer.close()
         if keeps:
-            idle.append(connection)
+            idle.append(line)
         return 200 <= answer.status < 300
+
+
+class Answer:
+    """An answer as it comes in; httptools calls the two `on_` methods."""
+
+    def __init__(self) -> None:
+        self._parser = HttpResponseParser(self)
+        self._begun = False
+        self.is_whole, self.keeps, self.status = False, False, 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece; empty where the line was closed. Raises `ConnectionError` where that
+        is before an answer has begun, and httptools' `HttpParserError` for what is none."""
+        if data:
+            self._parser.feed_data(data)
+        elif self._begun:
+            self.is_whole, self.keeps = True, False  # a body that ends with its line
+        else:
+            raise ConnectionResetError("closed without an answer")
+
+    def on_headers_complete(self) -> None:
+        """The status is known."""
+        self._begun, self.status = True, self._parser.get_status_code()
+
+    def on_message_complete(self) -> None:
+        """Nothing more will come."""
+        self.is_whole, self.keeps = True, self._parser.should_keep_alive()
+
+
+def _request(url: SplitResult, body: bytes, headers: Mapping[str, str]) -> bytes:
+    path = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
+    lines = [f"POST {path} HTTP/1.1", f"host: {url.netloc.rpartition('@')[2]}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"content-length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
