@@ -56,10 +56,27 @@ def clear_away(book: Book, case: Case, now: datetime) -> None:
         if letter.state is MessageState.PLANNED and not is_true_of(letter, case):
             dropped = changed(letter, state=MessageState.DROPPED, reason=why)
             settle_letter(book, case, dropped, now)
-    for action in list(book.all(Action, case_id=case.case_id)):
-        if action.state is ActionState.PENDING and _is_needless(book, action):
-            over = changed(action, state=ActionState.DROPPED, leased_until=None, note=why)
-            book.put(over)
+    needless = [
+        action
+        for action in book.all(Action, case_id=case.case_id)
+        if action.state is ActionState.PENDING and _is_needless(book, action)
+    ]
+    if book.is_new(case):
+        _forget(book, case, needless)
+        return
+    for action in needless:
+        over = changed(action, state=ActionState.DROPPED, leased_until=None, note=why)
+        book.put(over)
+
+
+def _forget(book: Book, case: Case, needless: list[Action]) -> None:
+    """What began and ended with the same reports was never planned: no row of it is written. With
+    a recovered case goes the look at what its customer may use."""
+    looks = book.all(Action, kind=ActionKind.ACCESS_CHANGE, subject=case.subscription_id)
+    if case.state is CaseState.RECOVERED:
+        needless += [action for action in looks if f":{case.case_id}:" in action.key]
+    for action in needless:
+        book.forget(action)
 
 
 def settle_letter(book: Book, case: Case, letter: Message, now: datetime) -> None:

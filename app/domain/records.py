@@ -131,6 +131,10 @@ class Index:
             del self._keys[was][key]
         self._keys.setdefault(values, {})[key] = None
 
+    def leave_out(self, key: Key, row: Any) -> None:
+        """A row is there no more."""
+        del self._keys[self._values(row)][key]
+
     def keys(self, values: Key) -> list[Key]:
         """The keys of the rows that have these values."""
         return list(self._keys.get(values, ()))
@@ -216,6 +220,20 @@ class Book:
         if key not in sheet.rows:
             sheet.set(key, row)
             sheet.added[key] = row
+
+    def is_new(self, row: Any) -> bool:
+        """Whether a row of this key was added here."""
+        sheet = self._sheet(type(row))
+        return sheet.key(row) in sheet.added
+
+    def forget(self, row: Any) -> None:
+        """Take back a row that was added here, as if it had never been; others stay."""
+        sheet = self._sheet(type(row))
+        key = sheet.key(row)
+        if sheet.added.pop(key, None) is not None:
+            known = sheet.rows.pop(key)
+            for index in sheet.indexes.values():
+                index.leave_out(key, known)
 
     def kinds(self) -> list[type[Any]]:
         """The kinds of which there are rows to write."""

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from app.domain.actions import Action, ActionState
 from app.domain.closings import clear_away, just_ended
+from app.domain.dunning import Case
 from app.domain.messages import Message, MessageState
 from app.domain.records import Book
 from app.ports.store import Ask, Transaction
@@ -17,17 +18,21 @@ async def clear_ends(tx: Transaction, book: Book, at: datetime) -> None:
     more. Safe to repeat: a case ends once.
     """
     ended = just_ended(book)
-    if not ended:
-        return
-    ids = sorted(case.case_id for case in ended)
-    customers = sorted({case.customer_id for case in ended if case.customer_id})
-    letters = {"account_id": sorted({case.account_id for case in ended}), "case_id": ids}
-    if all(case.customer_id for case in ended):
-        letters["customer_id"] = customers
-    for rows in await tx.ask(
-        Ask(Action, where={"case_id": ids, "state": ActionState.PENDING}),
-        Ask(Message, where=letters | {"state": [MessageState.PLANNED, MessageState.SENDING]}),
-    ):
+    for rows in await tx.ask(*_about([case for case in ended if not book.is_new(case)])):
         book.know(rows)
     for case in ended:
         clear_away(book, case, at)
+
+
+def _about(ended: list[Case]) -> list[Ask]:
+    """What was planned about cases that were known before; of a new one nothing is stored yet."""
+    if not ended:
+        return []
+    ids = sorted(case.case_id for case in ended)
+    letters = {"account_id": sorted({case.account_id for case in ended}), "case_id": ids}
+    if all(case.customer_id for case in ended):
+        letters["customer_id"] = sorted({case.customer_id for case in ended if case.customer_id})
+    return [
+        Ask(Action, where={"case_id": ids, "state": ActionState.PENDING}),
+        Ask(Message, where=letters | {"state": [MessageState.PLANNED, MessageState.SENDING]}),
+    ]

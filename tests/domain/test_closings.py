@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.access import access_action
 from app.domain.actions import Action, ActionKind, ActionState, action_for
 from app.domain.closings import clear_away, just_ended
 from app.domain.dunning import Case, CaseEvent, CaseState
@@ -105,6 +106,23 @@ def test_what_ends_with_the_report_that_opened_it_is_cleared_as_well() -> None:
     book.put(case.moved(CaseState.RECOVERED, at=MONDAY, reason="paid"))
 
     assert [over.case_id for over in just_ended(book)] == ["case_1"]
+
+
+def test_of_what_ends_with_the_report_that_opened_it_nothing_stays_planned() -> None:
+    book, case = Book(), replace(a_case(), subscription_id="sub_1")
+    look = access_action(case, LATER, nth=f"{case.case_id}:{LATER.isoformat()}")
+    other = access_action(case, LATER, nth=f"case_2:{LATER.isoformat()}")
+    assert look is not None
+    assert other is not None
+    for row in (case, an_action(ActionKind.ASSESS), look, other, an_action(ActionKind.WATCH)):
+        book.add(row)
+    book.put(case.moved(CaseState.RECOVERED, at=MONDAY, reason="paid"))
+
+    for over in just_ended(book):
+        clear_away(book, over, MONDAY)
+
+    assert book.added(Action) == [other, an_action(ActionKind.WATCH)]
+    assert list(book.all(Action, case_id="case_1")) == [an_action(ActionKind.WATCH)]
 
 
 def test_the_timeline_says_why_a_letter_is_not_sent() -> None:
