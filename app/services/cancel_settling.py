@@ -7,9 +7,10 @@ Money that came all the same, ours in flight or the provider's, goes back, and a
 from dataclasses import replace
 from datetime import timedelta
 
+from app.domain.absorb import absorb
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
-from app.domain.departures import settlement, to_give_back
+from app.domain.departures import rules_out, settlement, to_give_back
 from app.domain.dunning import IN_DOUBT, Attempt, Case
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.merchants import ProviderAccount
@@ -70,7 +71,8 @@ async def settle(world: World, action: Action) -> None:
 
     Safe to repeat, and right whoever is faster: an open invoice is collected by nobody from the
     first call on; while a payment is in doubt it waits; one that was paid is given back, which is
-    written into the action first, so that it is told of whoever dies.
+    written into the action first, so that it is told of whoever dies. Of an invoice that nobody was
+    told of the subscription is looked at first.
     """
     async with customer_desk(world, action, Touched(invoices={action.subject})) as at:
         if at is None:
@@ -80,6 +82,9 @@ async def settle(world: World, action: Action) -> None:
             at.done("the cancellation does not stand")
             return
         request, account, doubt = requests[0], at.terms.account, _is_in_doubt(at)
+    named = request.names(action.subject) or "back" in (action.data or {})
+    if not named and not await _is_still_ruled_out(world, account, action, request):
+        return
     reading = await world.payments.read_invoice(account, action.subject)
     invoice = await _let_be(world, account, action, request, reading, waits=doubt)
     back = await _to_give_back(world, action, request, reading)
@@ -93,6 +98,32 @@ async def settle(world: World, action: Action) -> None:
         if at is not None:
             at.book.know([request])
             await _settled(at, request, reading, invoice)
+
+
+async def _is_still_ruled_out(
+    world: World, account: ProviderAccount, action: Action, request: CancelRequest
+) -> bool:
+    """Whether the request stands and rules the invoice out by what is live: an end that was taken
+    back or moved over there counts, also where its report comes later than the renewal's."""
+    notices = await world.payments.read_object(
+        account,
+        type="subscription",
+        id=request.subscription_id,
+        event=f"settle:{request.request_id}",
+        at=world.clock.now(),
+    )
+    touched = Touched(invoices={action.subject}, subscriptions={request.subscription_id})
+    async with customer_desk(world, action, touched) as at:
+        if at is None:
+            return False
+        for notice in notices:
+            absorb(at.book, notice, at.terms)
+        now = at.book.get(CancelRequest, request.request_id) or request
+        invoice = at.book.get(Invoice, action.account_id, action.subject)
+        stands = invoice is None or rules_out(now, invoice)
+        if not stands:
+            at.done("the cancellation does not stand")
+        return stands
 
 
 async def _let_be(
