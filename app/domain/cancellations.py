@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from app.domain.dunning import IllegalMove
 from app.domain.flows import TRIALING
 from app.domain.ids import derive_id
-from app.domain.mirror import Invoice, Subscription
+from app.domain.mirror import Invoice, InvoiceStatus, Subscription
 
 GONE = frozenset({"canceled", "incomplete_expired"})
 UNPAID = frozenset({"past_due", "unpaid"})
@@ -105,6 +105,16 @@ class Departing:
     next_minor: int | None = None
     next_currency: str | None = None
 
+    @property
+    def owed(self) -> tuple[Invoice, ...]:
+        """What is to be paid as things stand: not a draft that rests, which nobody finalises by
+        itself (a provider makes such ones of what is unpaid or paused)."""
+        return tuple(
+            one
+            for one in self.open_invoices
+            if one.status is not InvoiceStatus.DRAFT or one.auto_advance is not False
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
@@ -144,7 +154,7 @@ def choices(standing: Departing, *, immediately: bool) -> tuple[Choice, ...]:
         raise IllegalMove("the subscription has ended")
     if status in NEVER_STARTED or standing.subscription.period_end is None or status == "paused":
         return (Choice.NOW,)
-    if status in UNPAID or standing.open_invoices:
+    if status in UNPAID or standing.owed:
         return (Choice.NOW, Choice.PERIOD_END)
     return (Choice.PERIOD_END, Choice.NOW) if immediately else (Choice.PERIOD_END,)
 
@@ -158,7 +168,9 @@ def preview(standing: Departing, choice: Choice, now: datetime) -> Preview:
         choice=choice,
         access_until=now if at_once or end is None else end,
         currency=subscription.currency or "usd",
-        invoices=_told(standing.open_invoices, FORGIVEN if at_once else STILL_DUE),
+        invoices=_told(standing.open_invoices, FORGIVEN)
+        if at_once
+        else _told(standing.owed, STILL_DUE),
         next_minor=None if at_once else usage_at_end(subscription, standing.next_minor),
     )
 

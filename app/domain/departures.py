@@ -147,13 +147,16 @@ def _requests(book: Book, invoice: Invoice) -> list[CancelRequest]:
 
 
 def _ruled_out(requests: Iterable[CancelRequest], invoice: Invoice) -> CancelRequest | None:
-    """The request that said there would be no such invoice."""
+    return next((request for request in requests if rules_out(request, invoice)), None)
+
+
+def rules_out(request: CancelRequest, invoice: Invoice) -> bool:
+    """Whether this request said there would be no such invoice."""
     made = invoice.created_at
     if made is None or invoice.billing_reason not in {RENEWAL, CHANGE}:
-        return None
-    stands = (r for r in requests if r.state in HOLDS_STILL and not r.names(invoice.invoice_id))
-    renewal = invoice.billing_reason == RENEWAL
-    return next((r for r in stands if _comes_after(r, made, renewal=renewal)), None)
+        return False
+    stands = request.state in HOLDS_STILL and not request.names(invoice.invoice_id)
+    return stands and _comes_after(request, made, renewal=invoice.billing_reason == RENEWAL)
 
 
 def _comes_after(request: CancelRequest, made: datetime, *, renewal: bool) -> bool:

@@ -30,13 +30,14 @@ def offers_in(steps: Iterable[FlowStep]) -> list[Offer]:
 async def look_for(world: World, session: CancelSession) -> Look | None:
     """What the offers of a session are judged by, read live; None where there is none to make.
 
-    A provider without an answer means no offer: nobody waits at the door because of it.
+    A provider without an answer, or an account that is paused, means no offer: nobody waits at the
+    door because of it.
     """
     if not session.offers or session.state is not SessionState.OPEN:
         return None
     async with exit_desk(world, session) as at:
         offers, account = _still_to_make(at.session, at.flow), at.terms.account
-    if not offers:
+    if not offers or account.paused_reason is not None:
         return None
     try:
         return await redemptions.look(world, account, session.subscription_id, offers)
@@ -115,6 +116,8 @@ def _offered(at: ExitDesk, step_id: str) -> FlowStep:
     step = at.flow.step(step_id)
     if step is None or step.kind is not StepKind.OFFER or at.session.step != step_id:
         raise IllegalMove("this offer is not the one that is shown")
+    if at.terms.account.paused_reason is not None:
+        raise IllegalMove("nothing is offered while the account is paused")
     return step
 
 

@@ -4,14 +4,16 @@ The provider's own collection is turned off first and read back; what was forgiv
 Money that came all the same, ours in flight or the provider's, goes back, and a person is told.
 """
 
-from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
+from app.domain.absorb import absorb
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
-from app.domain.departures import settlement, to_give_back
+from app.domain.departures import rules_out, settlement, to_give_back
 from app.domain.dunning import IN_DOUBT, Attempt, Case
 from app.domain.evidence import EvidenceKind, of_request
+from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Invoice, InvoiceStatus, Payment
 from app.domain.mirroring import forward
 from app.domain.records import Book
@@ -68,38 +70,100 @@ async def settle(world: World, action: Action) -> None:
     """Let one invoice be as the customer was told.
 
     Safe to repeat, and right whoever is faster: an open invoice is collected by nobody from the
-    first call on; while a payment is in doubt it waits; one that was paid is given back.
+    first call on; while a payment is in doubt it waits; one that was paid is given back, which is
+    written into the action first, so that it is told of whoever dies. Of an invoice that nobody was
+    told of the subscription is looked at first.
     """
-    data = action.data or {}
-    touched = Touched(invoices={action.subject})
-    async with customer_desk(world, action, touched) as at:
+    async with customer_desk(world, action, Touched(invoices={action.subject})) as at:
         if at is None:
             return
-        requests = await at.tx.load(CancelRequest, [(data.get("request"),)])
+        requests = await at.tx.load(CancelRequest, [((action.data or {}).get("request"),)])
         if not requests or requests[0].state is RequestState.UNDONE:
             at.done("the cancellation does not stand")
             return
         request, account, doubt = requests[0], at.terms.account, _is_in_doubt(at)
+    named = request.names(action.subject) or "back" in (action.data or {})
+    if not named and not await _is_still_ruled_out(world, account, action, request):
+        return
     reading = await world.payments.read_invoice(account, action.subject)
-    invoice = reading.invoice
-    if invoice.status in TO_BE_PAID:
-        invoice = await world.payments.stop_provider_retries(account, action.subject)
-        waits = doubt or is_under_way(reading)
-        if not waits and invoice.status in TO_BE_PAID:
-            key = f"{request.request_id}:{action.subject}:close"
-            # Nobody was ever sent a draft: there is no debt to be written off.
-            drafted = invoice.status is InvoiceStatus.DRAFT
-            how = "void" if drafted else str(data.get("how"))
-            invoice = await world.payments.close_invoice(account, action.subject, how=how, key=key)
-    paid = reading.payments if reading.invoice.status is InvoiceStatus.PAID else ()
-    back = to_give_back(request, action.subject, paid)
+    invoice = await _let_be(world, account, action, request, reading, waits=doubt)
+    back = await _to_give_back(world, action, request, reading)
+    if back is None:
+        return
     for payment in back:
         key = f"{request.request_id}:{payment.payment_id}:refund"
         await world.payments.refund(account, payment.payment_id, key=key)
+    touched = Touched(invoices={action.subject})
     async with customer_desk(world, action, touched, after_the_deed=True) as at:
         if at is not None:
             at.book.know([request])
-            await _settled(at, request, reading, invoice, back)
+            await _settled(at, request, reading, invoice)
+
+
+async def _is_still_ruled_out(
+    world: World, account: ProviderAccount, action: Action, request: CancelRequest
+) -> bool:
+    """Whether the request stands and rules the invoice out by what is live: an end that was taken
+    back or moved over there counts, also where its report comes later than the renewal's."""
+    notices = await world.payments.read_object(
+        account,
+        type="subscription",
+        id=request.subscription_id,
+        event=f"settle:{request.request_id}",
+        at=world.clock.now(),
+    )
+    touched = Touched(invoices={action.subject}, subscriptions={request.subscription_id})
+    async with customer_desk(world, action, touched) as at:
+        if at is None:
+            return False
+        for notice in notices:
+            absorb(at.book, notice, at.terms)
+        now = at.book.get(CancelRequest, request.request_id) or request
+        invoice = at.book.get(Invoice, action.account_id, action.subject)
+        stands = invoice is None or rules_out(now, invoice)
+        if not stands:
+            at.done("the cancellation does not stand")
+        return stands
+
+
+async def _let_be(
+    world: World,
+    account: ProviderAccount,
+    action: Action,
+    request: CancelRequest,
+    reading: InvoiceReading,
+    *,
+    waits: bool,
+) -> Invoice:
+    """Nobody collects what is to be paid; closed, where nothing is in doubt. As it is after it."""
+    if reading.invoice.status not in TO_BE_PAID:
+        return reading.invoice
+    invoice = await world.payments.stop_provider_retries(account, action.subject)
+    if waits or is_under_way(reading) or invoice.status not in TO_BE_PAID:
+        return invoice
+    key = f"{request.request_id}:{action.subject}:close"
+    # Nobody was ever sent a draft: there is no debt to be written off.
+    drafted = invoice.status is InvoiceStatus.DRAFT
+    how = "void" if drafted else str((action.data or {}).get("how"))
+    return await world.payments.close_invoice(account, action.subject, how=how, key=key)
+
+
+async def _to_give_back(
+    world: World, action: Action, request: CancelRequest, reading: InvoiceReading
+) -> tuple[Payment, ...] | None:
+    """What goes back now; None where somebody else is at it. In the action stands how much of each
+    payment, also of those that went back when this was tried before."""
+    paid = reading.payments if reading.invoice.status is InvoiceStatus.PAID else ()
+    back = to_give_back(request, action.subject, paid)
+    if not back:
+        return ()
+    async with customer_desk(world, action, Touched()) as at:
+        if at is None:
+            return None
+        data = at.action.data or {}
+        sums = {one.payment_id: one.amount_minor - one.refunded_minor for one in back}
+        at.book.put(replace(at.action, data={**data, "back": sums | data.get("back", {})}))
+    return back
 
 
 def _is_in_doubt(at: CustomerDesk) -> bool:
@@ -108,11 +172,7 @@ def _is_in_doubt(at: CustomerDesk) -> bool:
 
 
 async def _settled(
-    at: CustomerDesk,
-    request: CancelRequest,
-    reading: InvoiceReading,
-    invoice: Invoice,
-    back: Iterable[Payment],
+    at: CustomerDesk, request: CancelRequest, reading: InvoiceReading, invoice: Invoice
 ) -> None:
     forward(at.book, invoice, at.terms)
     read_as_paid = reading.invoice.status is InvoiceStatus.PAID
@@ -121,8 +181,11 @@ async def _settled(
         at.again(at.terms.now + LATER, "waits for a payment under way")
         return
     at.done()
-    for payment in back:
-        tell_of_refund(at.book, request, payment, invoice, at.terms)
+    back = (at.action.data or {}).get("back", {})
+    for payment in reading.payments:
+        if payment.payment_id in back:
+            told = {"invoice_id": invoice.invoice_id, "amount_minor": back[payment.payment_id]}
+            tell_of_refund(at.book, request, replace(payment, **told), at.terms)
     if read_as_paid and not reading.payments and request.names(invoice.invoice_id):
         _tell_of_balance(at, request)
     await finish(at, request)
@@ -138,26 +201,16 @@ def _tell_of_balance(at: CustomerDesk, request: CancelRequest) -> None:
     at.book.add(alert(at.terms.now, request.merchant_id, kind, subject, text))
 
 
-def tell_of_refund(
-    book: Book, request: CancelRequest, payment: Payment, invoice: Invoice, terms: Terms
-) -> None:
-    """A person is told, and it is kept, that money came after the word and went back."""
-    amount = payment.amount_minor - payment.refunded_minor
+def tell_of_refund(book: Book, request: CancelRequest, back: Payment, terms: Terms) -> None:
+    """A person is told, and it is kept, that money came after the word and went back: the
+    `amount_minor` of `back`."""
     text = (
-        f"{amount} {payment.currency} of invoice {invoice.invoice_id} were collected"
+        f"{back.amount_minor} {back.currency} of invoice {back.invoice_id} were collected"
         f" although the customer had cancelled ({request.request_id}); they were refunded"
     )
-    subject = payment.payment_id
+    subject = back.payment_id
     book.add(alert(terms.now, request.merchant_id, "collected_after_cancel", subject, text))
-    about = {"invoice": invoice.invoice_id, "payment": payment.payment_id}
-    book.add(
-        of_request(
-            request,
-            EvidenceKind.REFUNDED,
-            terms.now,
-            payment.payment_id,
-            amount_minor=amount,
-            currency=payment.currency,
-            **about,
-        )
-    )
+    about = {"invoice": back.invoice_id, "payment": back.payment_id}
+    sums = {"amount_minor": back.amount_minor, "currency": back.currency}
+    kind = EvidenceKind.REFUNDED
+    book.add(of_request(request, kind, terms.now, back.payment_id, **sums, **about))

@@ -1,5 +1,6 @@
 """What is decided about somebody who leaves, without a database: flows, places, words, money."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -166,6 +167,22 @@ def test_the_ends_that_may_be_chosen(
     standing: Departing, immediately: bool, offered: tuple[Choice, ...]
 ) -> None:
     assert choices(standing, immediately=immediately) == offered
+
+
+@pytest.mark.parametrize(
+    ("advances", "ends", "owed"),
+    [(True, (Choice.NOW, Choice.PERIOD_END), 3000), (False, (Choice.PERIOD_END,), 0)],
+    ids=["charged soon", "rests"],
+)
+def test_a_draft_counts_as_owed_where_it_will_be_charged_and_is_forgiven_anyway(
+    advances: bool, ends: tuple[Choice, ...], owed: int
+) -> None:
+    draft = replace(OPEN, status=InvoiceStatus.DRAFT, auto_advance=advances)
+    standing = departing("active", draft)
+
+    assert choices(standing, immediately=False) == ends
+    assert preview(standing, Choice.PERIOD_END, MONDAY).owed_minor == owed
+    assert preview(standing, Choice.NOW, MONDAY).forgiven_minor == 3000
 
 
 def test_what_has_ended_cannot_be_cancelled() -> None:

@@ -141,6 +141,33 @@ async def test_a_pause_of_somebody_who_left_is_not_ended_with_a_charge(door: Doo
     assert _paid(stage, person) == [PRICE]
 
 
+async def test_a_renewal_heard_of_before_its_cancellation_was_taken_back_there_stays_paid(
+    door: Door,
+) -> None:
+    # given a cancellation at the provider's portal, taken back there on the last day
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    path = f"subscriptions/{person.subscription}"
+    stage.call(path, cancel_at_period_end="true")
+    await stage.passes(days=29)
+    stage.hears = False
+    stage.call(path, cancel_at_period_end="false")
+    await stage.passes(days=2)
+
+    # when the renewal's reports come first
+    missed = stage.missed()
+    await stage.delivers(*(one for one in missed if one["type"].startswith("invoice.")))
+    while await stage.works():
+        pass
+    stage.hears = True
+    await stage.passes(hours=1)
+
+    charges = stage.there("charges", customer=person.customer)["data"]
+    assert [charge["amount_refunded"] for charge in charges] == [0, 0]
+    assert {row.state for row in await stage.find(CancelRequest)} == {RequestState.UNDONE}
+    assert await stage.alerts() == []
+
+
 @pytest.mark.parametrize(
     ("point", "away"),
     [

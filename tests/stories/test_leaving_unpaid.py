@@ -1,12 +1,16 @@
 """Leaving with a payment open: a cancel beats a retry, whoever is faster, and is told truly."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
+from app.domain.actions import Action, ActionKind
 from app.domain.cancellations import CancelRequest
 from app.domain.dunning import CaseState
+from app.domain.evidence import Evidence, EvidenceKind
 from app.ports.payments import ProviderRefused
+from app.services import actions
 from tests.stories.breaking import Crash
 from tests.stories.cards import APPROVES, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.leaving import Door, open_door
@@ -222,6 +226,36 @@ async def test_a_renewal_that_is_still_a_draft_is_told_of_and_charged_to_nobody_
     (renewal, _) = stage.there("invoices", customer=person.customer)["data"]
     assert renewal["status"] == ("paid" if away else "void")
     assert (await leaver.looks())["state"] == "cancelled"
+
+
+async def test_what_went_back_is_told_of_although_the_process_died_then(door: Door) -> None:
+    # given a renewal that was charged although somebody had left, because nobody heard of it
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await stage.passes(days=30)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    stage.fuse.arm(8, goes)
+    await leaver.leaves()
+    stage.turns_to(stage.now + timedelta(hours=2))
+    stage.fuse.away = False
+
+    # when the process dies between the refund and its record
+    (settling,) = [row for row in await stage.find(Action) if row.kind is ActionKind.SETTLE]
+    stage.fuse.arm(10)
+    with pytest.raises(Crash):
+        await actions.carry_out(stage.world, settling)
+    await stage.passes(days=1)
+
+    # then it went back once, and somebody hears of it once
+    lines = [row for row in await stage.find(Evidence) if row.kind is EvidenceKind.REFUNDED]
+    assert [(line.data or {})["amount_minor"] for line in lines] == [PRICE]
+    assert (await stage.alerts()).count("collected_after_cancel") == 1
+    charges = stage.there("charges", customer=person.customer)["data"]
+    assert sorted(charge["amount_refunded"] for charge in charges) == [0, PRICE]
 
 
 async def test_a_provider_that_refuses_to_end_it_is_a_persons_matter(door: Door) -> None:

@@ -8,6 +8,7 @@ import pytest
 from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.redemptions import Redemption
 from app.domain.sessions import CancelSession, SessionState
+from app.services.alarms import pause_account
 from tests.stories.cards import APPROVES
 from tests.stories.leaving import Door, Leaver, open_door
 from tests.stories.stage import PRICE, Stage
@@ -65,6 +66,23 @@ async def test_a_reason_leads_to_its_offer_and_who_accepts_it_stays(door: Door) 
     charges = stage.there("charges", customer=session.customer_id)["data"]
     assert (status, shown["state"]) == (200, "saved")
     assert charges[0]["amount"] == PRICE // 2
+
+
+async def test_nothing_is_offered_or_applied_while_the_account_is_paused(door: Door) -> None:
+    # given an offer that is shown when its account is paused, and somebody who comes later
+    stage = door.stage
+    leaver = await asked(door)
+    await pause_account(
+        stage.world, stage.merchant.merchant_id, stage.account.account_id, "the operator"
+    )
+
+    status, _ = await accepts(leaver)
+    later = await asked(door)
+
+    # then nothing is applied, and to leave is possible
+    assert (status, later.step) == (409, "confirm")
+    assert await stage.find(Redemption) == []
+    assert (await leaver.leaves())["state"] == "standing"
 
 
 async def test_two_tabs_and_a_double_click_give_one_coupon(door: Door) -> None:
