@@ -130,7 +130,7 @@ async def _found(tx: Transaction, world: World, token: str, purpose: str) -> _Fo
     await tx.act_for([links[0].merchant_id])
     for message in await tx.load(Message, [(links[0].message_id,)]):
         for request in await tx.load(CancelRequest, [(message.step.rpartition(":")[2],)]):
-            return _Found(links[0], message, request)
+            return _Found(link=links[0], message=message, request=request)
     return None
 
 
