@@ -26,6 +26,7 @@ from tests.stories.parting import (
     sent,
     switched,
 )
+from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
 
