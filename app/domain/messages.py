@@ -187,7 +187,7 @@ class Mail:
 class PaymentLink:
     """A link in a mail: `/p/{token}`, or `/u/{token}` to unsubscribe. The token itself is never
     stored, only its SHA-256. `purpose` is `pay` (about a case), `card`, `unsubscribe`, `feedback`
-    (`/f/{token}`: one question after leaving) or `back` (`/b/{token}`: the way back).
+    (`/q/{token}`: one question after leaving) or `back` (`/b/{token}`: the way back).
     `currency` is what a card without a case is asked for."""
 
     KEY: ClassVar = ("link_id",)

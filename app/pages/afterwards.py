@@ -1,4 +1,4 @@
-"""`/f/{token}`, one question after leaving, and `/b/{token}`, the way back. Looking changes
+"""`/q/{token}`, one question after leaving, and `/b/{token}`, the way back. Looking changes
 nothing: scanners follow every link."""
 
 from collections.abc import Awaitable, Callable
@@ -66,15 +66,15 @@ def after_router(world: World) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     here = Threshold(world, urlsplit(world.public_url).path.rstrip("/"))
 
-    @router.api_route("/f/{token}", methods=["GET", "HEAD"])
+    @router.api_route("/q/{token}", methods=["GET", "HEAD"])
     async def ask(token: str, request: Request) -> Response:
-        return await here.told("f", token, request, lambda: ways_back.look(world, token, FEEDBACK))
+        return await here.told("q", token, request, lambda: ways_back.look(world, token, FEEDBACK))
 
-    @router.post("/f/{token}")
+    @router.post("/q/{token}")
     async def answer(token: str, request: Request) -> Response:
         given = (await request.form()).get("words")
         words = given.replace("\0", "")[:LONGEST_WORDS] if isinstance(given, str) else None
-        return await here.told("f", token, request, lambda: ways_back.answer(world, token, words))
+        return await here.told("q", token, request, lambda: ways_back.answer(world, token, words))
 
     @router.api_route("/b/{token}", methods=["GET", "HEAD"])
     async def look(token: str, request: Request) -> Response:
@@ -106,7 +106,7 @@ def after_page(view: AfterView, *, path: str, token: str, root: str = "") -> Pag
 
 
 def _kind(view: AfterView, path: str) -> str:
-    if path == "f":
+    if path == "q":
         return "answered" if view.answered else "feedback"
     return {
         WayBack.OPEN: "back",

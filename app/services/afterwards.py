@@ -45,7 +45,7 @@ from app.services.posting import Outgoing, post
 FEEDBACK, BACK = "feedback", "back"
 # Where the button of each letter leads: to the question, or to the way back.
 LEADS_TO = {
-    AfterLetter.EXIT_FEEDBACK: ("f", FEEDBACK),
+    AfterLetter.EXIT_FEEDBACK: ("q", FEEDBACK),
     AfterLetter.WIN_BACK_BEFORE_END: ("b", BACK),
     AfterLetter.WIN_BACK: ("b", BACK),
     AfterLetter.WE_FIXED_IT: ("b", BACK),

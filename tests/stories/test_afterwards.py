@@ -46,10 +46,10 @@ async def test_one_question_is_asked_a_day_later_and_the_answer_is_kept(door: Do
     await stage.passes(days=2)
 
     # when they follow the letter's link and answer
-    token = await link(stage, AfterLetter.EXIT_FEEDBACK, "f")
-    asked = await door.client.get(f"/f/{token}")
+    token = await link(stage, AfterLetter.EXIT_FEEDBACK, "q")
+    asked = await door.client.get(f"/q/{token}")
     looked = await stage.find(ExitFeedback)
-    told = await door.client.post(f"/f/{token}", data={"words": "Dear. 4242 4242 4242 4242"})
+    told = await door.client.post(f"/q/{token}", data={"words": "Dear. 4242 4242 4242 4242"})
 
     # then the answer is kept, without the card's number, and forgotten a year later
     (kept,) = await stage.find(ExitFeedback)
@@ -245,7 +245,7 @@ async def test_a_doubled_job_sends_one_letter(door: Door) -> None:
     await stage.passes(days=3)
 
     assert await sent(stage) == ["exit_feedback"]
-    assert len([m for m in await stage.mails() if "/f/" in m.text]) == 1
+    assert len([m for m in await stage.mails() if "/q/" in m.text]) == 1
 
 
 async def test_nobody_is_written_to_while_a_payment_is_open(door: Door) -> None:

@@ -43,7 +43,7 @@ async def test_a_letter_without_a_way_back_cannot_be_switched_on(stage: Stage) -
 
 
 @pytest.mark.parametrize("token", ["x", "%00", "a" * 500, "../../etc", "é", "' or 1=1 --"])
-@pytest.mark.parametrize("path", ["f", "b"])
+@pytest.mark.parametrize("path", ["q", "b"])
 async def test_a_link_that_never_was_leads_nowhere(door: Door, path: str, token: str) -> None:
     answers = [
         await door.client.get(f"/{path}/{token}"),
@@ -58,12 +58,12 @@ async def test_a_link_for_one_thing_is_good_for_no_other(door: Door) -> None:
     await switched(stage, AfterLetter.EXIT_FEEDBACK)
     await leaves(door)
     await stage.passes(days=2)
-    token = await link(stage, AfterLetter.EXIT_FEEDBACK, "f")
+    token = await link(stage, AfterLetter.EXIT_FEEDBACK, "q")
 
     back = await door.client.post(f"/b/{token}")
-    long_after = await door.client.get(f"/f/{token}")
+    long_after = await door.client.get(f"/q/{token}")
     await stage.passes(days=61)
-    too_late = await door.client.get(f"/f/{token}")
+    too_late = await door.client.get(f"/q/{token}")
 
     assert (back.status_code, long_after.status_code, too_late.status_code) == (404, 200, 404)
     (request,) = await stage.find(CancelRequest)
@@ -75,9 +75,9 @@ async def test_a_threat_in_an_answer_is_shown_to_a_person(door: Door) -> None:
     await switched(stage, AfterLetter.EXIT_FEEDBACK)
     await leaves(door)
     await stage.passes(days=2)
-    token = await link(stage, AfterLetter.EXIT_FEEDBACK, "f")
+    token = await link(stage, AfterLetter.EXIT_FEEDBACK, "q")
 
-    await door.client.post(f"/f/{token}", data={"words": "My lawyer will <script>sue you"})
+    await door.client.post(f"/q/{token}", data={"words": "My lawyer will <script>sue you"})
 
     assert "red_flag" in await stage.alerts()
 
