@@ -96,7 +96,7 @@ def after_page(view: AfterView, *, path: str, token: str, root: str = "") -> Pag
         "merchant": one_line(view.merchant_name),
         "plan": one_line(view.plan or ""),
         "ends_on": show_day(view.ends_at, view.time_zone, locale) if view.ends_at else "",
-        "again": _safe(view.return_url) if kind == "back_ended" else "",
+        "again": _safe(view.return_url) if kind == "way_ended" else "",
     }
     say = PHRASES.speaker(view.language, facts)
     here = f"{root}/{path}/{token}"
@@ -109,9 +109,9 @@ def _kind(view: AfterView, path: str) -> str:
     if path == "q":
         return "answered" if view.answered else "feedback"
     return {
-        WayBack.OPEN: "back",
-        WayBack.KEPT: "back_kept",
-        WayBack.ENDED: "back_ended",
+        WayBack.OPEN: "way_back",
+        WayBack.KEPT: "way_kept",
+        WayBack.ENDED: "way_ended",
     }[view.way]
 
 
