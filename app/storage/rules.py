@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.actions import Action
-from app.domain.churn import ChurnEntry, ChurnRecord
 from app.domain.afterwards import AfterLetters
+from app.domain.churn import ChurnEntry, ChurnRecord
 from app.domain.correspondence import TemplateVersion
 from app.domain.dunning import Attempt
 from app.domain.events import OutgoingEvent

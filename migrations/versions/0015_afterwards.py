@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0013"
 
 IS_OURS = """
 merchant_id = any ((
@@ -17,6 +17,7 @@ ACTIONS = (
     "release", "collection", "forgive",
     "end_pause", "tell_of_resuming",
     "cancel", "settle", "confirm", "close_session", "forget",
+    "check_save", "forget_imported",
     "plan_after", "after_letter", "tell_mended", "forget_feedback",
 )  # fmt: skip
 STATEMENTS = (
