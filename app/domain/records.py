@@ -227,9 +227,9 @@ class Book:
 
     def new(self, kind: type[R]) -> list[R]:
         """The rows of a kind that this use case brings into the world."""
-        before = self._before.get(kind, {})
-        put = [row for key, row in self._changed.get(kind, {}).items() if before[key] is None]
-        return [*put, *self._added.get(kind, {}).values()]
+        sheet = self._sheet(kind)
+        put = [row for key, row in sheet.changed.items() if sheet.before[key] is None]
+        return [*put, *sheet.added.values()]
 
     def before(self, row: Any) -> Any:
         """The version of a changed row that was known at first; None where none was."""

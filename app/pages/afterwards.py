@@ -17,7 +17,7 @@ from app.ports.store import Conflict, StoreUnavailable
 from app.ports.world import World
 from app.services import ways_back
 from app.services.afterwards import BACK, FEEDBACK
-from app.services.cancelling import UnknownRequest
+from app.services.cancel_telling import UnknownRequest
 from app.services.ways_back import AfterView, WayBack
 from app.words.formats import show_day
 from app.words.links import UnsafeLink, safe_link

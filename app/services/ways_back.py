@@ -14,10 +14,10 @@ from app.domain.mirror import Customer
 from app.domain.survey import KEPT_FOR, own_words, red_flags
 from app.ports.store import Transaction
 from app.ports.world import World
-from app.services import cancelling
 from app.services.afterwards import BACK, FEEDBACK, settings_of
 from app.services.alarms import alert
 from app.services.books import account_terms
+from app.services.cancel_telling import uncancel
 
 TOKEN_AT_MOST = 200
 
@@ -100,7 +100,7 @@ async def come_back(world: World, token: str) -> AfterView | None:
     """Take the cancellation back, while access runs. Repeated it does nothing more; after the end
     it changes nothing. None for a link that never was.
 
-    Raises what `cancelling.uncancel` raises where the provider does not answer.
+    Raises what `uncancel` raises where the provider does not answer.
     """
     async with world.store.system() as tx:
         found = await _found(tx, world, token, BACK)
@@ -109,7 +109,7 @@ async def come_back(world: World, token: str) -> AfterView | None:
         view, request = await _view(tx, world, found), found.request
     if view.way is WayBack.OPEN:
         whose = (request.merchant_id, request.account_id, request.subscription_id)
-        await cancelling.uncancel(world, *whose, actor="customer")
+        await uncancel(world, *whose, actor="customer")
     return await look(world, token, BACK)
 
 
