@@ -8,6 +8,7 @@ from starlette.types import Lifespan
 
 from app.api import (
     access,
+    afterwards,
     cancel_flows,
     cancel_sessions,
     case_commands,
@@ -33,6 +34,7 @@ from app.api.webhooks import PATH as WEBHOOK_PATH
 from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
 from app.mail.mailbox import FolderMailbox
+from app.pages.afterwards import after_router
 from app.pages.embed import embed_router
 from app.pages.leaving import leaving_router
 from app.pages.links import links_router
@@ -69,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for room in (
         access,
+        afterwards,
         cancel_flows,
         customer_keys,
         dunning,
@@ -105,6 +108,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             app.include_router(links_router(service.world))
             app.include_router(leaving_router(service.world))
             app.include_router(unsubscribe_router(service.world))
+            app.include_router(after_router(service.world))
             app.include_router(previews_router(service.world))
             has_mailbox = settings.mailbox_dir is not None
             app.include_router(operator_router(service.world, mailbox=has_mailbox))

@@ -1,4 +1,4 @@
-"""`./run bench intake|drain|due|access|burst|retries [--json FILE]`."""
+"""`./run bench intake|drain|due|access|burst|cancel|retries [--json FILE]`."""
 
 import argparse
 import importlib
@@ -11,6 +11,7 @@ BENCHES = {
     "intake": "webhooks acknowledged beside single-row inserts into the same table",
     "drain": "events absorbed by one worker beside events taken in",
     "access": "answers about access beside bare round trips of the database",
+    "cancel": "sessions opened, answered and saved by an offer beside bare round trips",
     "burst": "charges due in one minute against a rate-limited sandbox beside its limit",
     "retries": "what each strategy recovers from the same simulated payers, in how many attempts",
     "due": "due actions claimed in batches beside claiming one by one",
@@ -23,9 +24,12 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(BENCHES))
     parser.add_argument("--json", type=Path, default=None, metavar="FILE")
     parser.add_argument("--due", type=int, help="burst: charges that fall due in the minute")
+    parser.add_argument("--sessions", type=int, help="cancel: sessions of each client in a round")
     parser.add_argument("--rate", type=float, help="burst: charges a second the sandbox takes")
     given = parser.parse_args()
-    wishes = {name: value for name in ("due", "rate") if (value := getattr(given, name))}
+    wishes = {
+        name: value for name in ("due", "rate", "sessions") if (value := getattr(given, name))
+    }
     print(f"{given.name}: {BENCHES[given.name]}", flush=True)
     began = time.monotonic()
     figures: dict[str, object] = importlib.import_module(f"bench.{given.name}").run(**wishes)

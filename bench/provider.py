@@ -2,7 +2,7 @@
 
 Prints the port, then answers one line per line it reads with what happened at its door since.
 Every tenth card refuses. The customers are `cus_…` of the sandbox; the invoices are told in their
-order on the first line.
+order on the first line. With `--subscribed` each customer has a subscription instead.
 """
 
 import argparse
@@ -77,6 +77,29 @@ def fill(world: World, count: int) -> list[tuple[str, str]]:
     return made
 
 
+def subscribe(world: World, count: int) -> list[tuple[str, str]]:
+    """Customers with a subscription that is paid each: (customer, subscription) in order."""
+    product = _ask(world, "products", name="Team")
+    every = {"interval": "month"}
+    price = _ask(
+        world, "prices", product=product, currency="usd", unit_amount=PRICE, recurring=every
+    )
+    made = []
+    for _ in range(count):
+        method = acts.programme(world, {"base": "visa"})["id"]
+        customer = _ask(
+            world,
+            "customers",
+            address={"country": "DE"},
+            payment_method=method,
+            invoice_settings={"default_payment_method": method},
+        )
+        made.append(
+            (customer, _ask(world, "subscriptions", customer=customer, items=[{"price": price}]))
+        )
+    return made
+
+
 def _refusal() -> dict[str, str]:
     return {"kind": "decline", "code": "insufficient_funds"}
 
@@ -101,11 +124,11 @@ def report(world: World, watched: Watched) -> dict[str, object]:
     }
 
 
-async def serve(count: int, settings: dict[str, float]) -> None:
+async def serve(count: int, settings: dict[str, float], *, subscribed: bool) -> None:
     """Serve until the bench closes the pipe."""
     app = create_sandbox(mode="running", clock=lambda: int(time.time()))
     world: World = app.state.house.world
-    print(json.dumps(fill(world, count)), flush=True)
+    print(json.dumps((subscribe if subscribed else fill)(world, count)), flush=True)
     world.settle_settings(settings)
     gc.freeze()
     watched = Watched(app)
@@ -125,9 +148,10 @@ if __name__ == "__main__":
     parser.add_argument("count", type=int)
     parser.add_argument("--whole", type=float, required=True)
     parser.add_argument("--endpoint", type=float, required=True)
+    parser.add_argument("--subscribed", action="store_true")
     given = parser.parse_args()
     limits = {
         "requests_per_second": given.whole,
         "requests_per_endpoint": given.endpoint,
     }
-    uvloop.run(serve(given.count, limits))
+    uvloop.run(serve(given.count, limits, subscribed=given.subscribed))

@@ -22,7 +22,7 @@ from app.services import merchants
 from app.wiring import build_world
 
 SECRET = "whsec_of_the_bench"  # noqa: S105 - a throwaway account of a throwaway database
-START_S = 30.0
+START_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import heapq
 import re
 import time
 from asyncio import gather, to_thread
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -208,6 +208,13 @@ class Driver:
             hours = 2 + int(self.draws.of(person.key, "reads", fate.after) * 40)
             do = REACTIONS[fate.reaction](self, person, link.group())
             self._expect(self.now + timedelta(hours=hours), person, do)
+
+    def expects(
+        self, acts: Iterable[tuple[datetime, Subscriber, Callable[[], Awaitable[str]]]]
+    ) -> None:
+        """What subscribers will do by themselves."""
+        for at, person, do in acts:
+            self._expect(at, person, do)
 
     def _expect(self, at: datetime, person: Subscriber, do: Callable[[], Awaitable[str]]) -> None:
         heapq.heappush(self.acts, Act(_whole_hour(at), person.key, do))

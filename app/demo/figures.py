@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.demo.house import House
+from app.demo.leaving import outcomes
 from app.domain.dunning import Case
 from app.domain.messages import Message, MessageState
 from app.domain.money import Money
@@ -26,6 +27,8 @@ class Figures:
     by_cause: dict[str, ByCurrency] = field(default_factory=dict)
     cases: dict[str, int] = field(default_factory=dict)
     messages: dict[str, int] = field(default_factory=dict)
+    cancellations: dict[str, int] = field(default_factory=dict)
+    saved: dict[str, int] = field(default_factory=dict)
 
     def as_json(self, *, seed: int, seconds: float) -> dict[str, Any]:
         """The document of `--json`; `seconds` is the only part two runs may differ in."""
@@ -36,6 +39,8 @@ class Figures:
             "by_cause": self.by_cause,
             "cases": self.cases,
             "messages": self.messages,
+            "cancellations": self.cancellations,
+            "saved": self.saved,
             "seconds": round(seconds, 1),
         }
 
@@ -43,8 +48,8 @@ class Figures:
 async def collect(
     figures: Figures, world: World, house: House, api: str, span: tuple[datetime, datetime]
 ) -> None:
-    """Add a company's: recovered by cause and failed by currency from the API, cases and letters
-    from the store."""
+    """Add a company's: recovered by cause and failed by currency from the API; cases, letters and
+    how those ended who went to the cancel page from the store."""
     asked = {"from": f"{span[0]:%Y-%m-%d}", "to": f"{span[1]:%Y-%m-%d}"}
     headers = {"Authorization": f"Bearer {house.key}"}
     async with httpx.AsyncClient(base_url=api, headers=headers) as client:
@@ -59,6 +64,10 @@ async def collect(
     async with world.store.transaction(house.merchant_id) as tx:
         cases = await tx.find(Case, where=own)
         letters = await tx.find(Message, where=own | {"state": MessageState.SENT})
+    ended, saved = await outcomes(world, house.merchant_id)
+    for into, found in ((figures.cancellations, ended), (figures.saved, saved)):
+        for name, count in found.items():
+            _add(into, name, count)
     for case in cases:
         _add(figures.cases, case.state, 1)
     for letter in letters:
@@ -97,6 +106,8 @@ def show(console: Console, figures: Figures) -> None:
     console.print(table)
     console.print("cases    ", _counted(figures.cases))
     console.print("letters  ", _counted(figures.messages))
+    console.print("leaving  ", _counted(figures.cancellations))
+    console.print("saved by ", _counted(figures.saved))
 
 
 def _counted(counts: dict[str, int]) -> str:

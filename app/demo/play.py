@@ -17,6 +17,7 @@ from app.demo.cast import DAYS, OPENING, Draws
 from app.demo.driver import Driver
 from app.demo.figures import Figures, collect, show
 from app.demo.house import House
+from app.demo.leaving import Page, leaves
 from app.demo.provider import KEY, Provider, Troupe
 from app.demo.stage import Stage
 from app.demo.story import Story
@@ -37,6 +38,7 @@ SCOPES = (
     Scope.POLICIES_WRITE,
     Scope.FINANCE_READ,
     Scope.OPERATIONS_READ,
+    Scope.SESSIONS_WRITE,
 )
 
 
@@ -82,6 +84,10 @@ async def _play(
             client=client,
             now=OPENING,
         )
+        for house in filter(leaves, houses):
+            page = Page(world, house, client, stage.api)
+            await page.publish()
+            driver.expects(page.acts(driver.draws, OPENING))
         await driver.play(end)
         stage.set_clock(end + timedelta(minutes=1))
         figures = Figures()

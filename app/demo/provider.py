@@ -60,9 +60,17 @@ class Provider:
             f"/_sandbox/{path}", json.dumps(body), {"Content-Type": "application/json"}
         )
 
+    def prices(self) -> list[dict[str, Any]]:
+        """Everything that is sold, as the provider shows it."""
+        listed: list[dict[str, Any]] = self._ask("GET", "/v1/prices?limit=100", "", FORM)["data"]
+        return listed
+
     def _post(self, path: str, body: str, headers: dict[str, str]) -> dict[str, Any]:
+        return self._ask("POST", path, body, headers)
+
+    def _ask(self, method: str, path: str, body: str, headers: dict[str, str]) -> dict[str, Any]:
         try:
-            self._line.request("POST", path, body.encode(), headers)
+            self._line.request(method, path, body.encode(), headers)
             answer = self._line.getresponse()
             content = answer.read()
         except (OSError, HTTPException) as lost:

@@ -37,6 +37,10 @@ class ActionKind(StrEnum):
     FORGET = "forget"  # cancel session: empty what the customer wrote
     END_PAUSE = "end_pause"  # redemption: resume what an offer paused
     TELL_OF_RESUMING = "tell_of_resuming"  # redemption: tell that its pause will end
+    PLAN_AFTER = "plan_after"  # cancel request: which letters are to follow it
+    AFTER_LETTER = "after_letter"  # cancel request: one letter to somebody who left
+    TELL_MENDED = "tell_mended"  # mended reason: find those who left for it
+    FORGET_FEEDBACK = "forget_feedback"  # cancel request: empty what was answered afterwards
     RESOLVE_REDEMPTION = "resolve_redemption"  # redemption: find out by reading, and go on
     CHECK_SAVE = "check_save"  # cancel session that was saved: look whether it lasts
     FORGET_IMPORTED = "forget_imported"  # day of imported sessions: empty what customers wrote

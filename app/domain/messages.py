@@ -22,7 +22,14 @@ TEMPLATES = {
     "payment_recovered": "when it is paid, if we wrote about it",
     "subscription_ended": "after the final action",
     "cancellation_confirmed": "at once, in the transaction of the cancellation",
+    "exit_feedback": "off; switched on: a day after somebody cancelled",
+    "win_back_before_end": "off; switched on: 7 days before the end, a fortnight after the "
+    "cancellation at the earliest",
+    "win_back": "off; switched on: 30 to 90 days after the end, by the reason",
+    "we_fixed_it": "off; switched on: within a day of the reason being put right",
 }
+# Those that go to nobody who has not agreed to them.
+BY_PERMISSION = frozenset({"exit_feedback", "win_back_before_end", "win_back", "we_fixed_it"})
 
 
 class MessageState(StrEnum):
@@ -116,7 +123,9 @@ class Letter:
     `card_expires` (`YYYY-MM`) the last month it is good for, where that is the matter.
     `former_minor` is the price until now, where it changes. Of a cancellation: `reference` names
     it, `requested_at` is when it was said, `ends_at` when access ends (None: it has ended),
-    `forgiven_minor` and `owed_minor` what need not and what must still be paid.
+    `forgiven_minor` and `owed_minor` what need not and what must still be paid. To somebody who
+    left and agreed to such letters: `left_for` chooses the words for why (`price`, `time`,
+    `other`), `mended` says in the merchant's words what was put right since.
     """
 
     template: str
@@ -143,6 +152,8 @@ class Letter:
     ends_at: datetime | None = None
     forgiven_minor: int | None = None
     owed_minor: int | None = None
+    left_for: str | None = None
+    mended: str | None = None
     also: tuple[AlsoOpen, ...] = ()
     unsubscribe_url: str | None = None
     look: Look = Look()
@@ -175,7 +186,8 @@ class Mail:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentLink:
     """A link in a mail: `/p/{token}`, or `/u/{token}` to unsubscribe. The token itself is never
-    stored, only its SHA-256. `purpose` is `pay` (about a case), `card` or `unsubscribe`.
+    stored, only its SHA-256. `purpose` is `pay` (about a case), `card`, `unsubscribe`, `feedback`
+    (`/q/{token}`: one question after leaving) or `back` (`/b/{token}`: the way back).
     `currency` is what a card without a case is asked for."""
 
     KEY: ClassVar = ("link_id",)

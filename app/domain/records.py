@@ -243,6 +243,12 @@ class Book:
         """Rows of a kind to upsert."""
         return list(self._sheet(kind).changed.values())
 
+    def new(self, kind: type[R]) -> list[R]:
+        """The rows of a kind that this use case brings into the world."""
+        sheet = self._sheet(kind)
+        put = [row for key, row in sheet.changed.items() if sheet.before[key] is None]
+        return [*put, *sheet.added.values()]
+
     def before(self, row: Any) -> Any:
         """The version of a changed row that was known at first; None where none was."""
         sheet = self._sheet(type(row))

@@ -4,13 +4,14 @@ from dataclasses import asdict
 from typing import Any
 
 from app.domain.colours import accents
-from app.domain.messages import AlsoOpen, Letter
+from app.domain.messages import BY_PERMISSION, AlsoOpen, Letter
 from app.words.formats import show_day, show_minute, show_money, show_month
 from app.words.links import safe_link
 from app.words.phrases import Phrases
 from app.words.plain import one_line, personal_name
 
 LONGEST_ADDRESS = 300
+LONGEST_MENDED = 500
 
 # What the customer has to do about a reason; every other reason is `pay`.
 NEED = {
@@ -47,6 +48,9 @@ VARIABLES = {
     "ends_on": "the day on which a cancelled subscription ends, where it has not ended",
     "forgiven": "what need not be paid any more after a cancellation",
     "owed": "what must still be paid after a cancellation",
+    "left_for": "the kind of reason somebody left for: `price`, `time` or `other`",
+    "mended": "what was put right since somebody left, in the merchant's words",
+    "agreed": "`yes` in a letter that only those get who agreed to it",
     "manage": "where the customer manages the subscription",
     "support": "the merchant's support address",
     "postal_address": "the merchant's postal address",
@@ -80,6 +84,9 @@ def facts_of(letter: Letter, phrases: Phrases) -> dict[str, Any]:
         "owed": _money(letter.owed_minor, letter.currency, locale),
         "reference": one_line(letter.reference or ""),
         "requested_on": _minute(letter, locale),
+        "left_for": letter.left_for or "",
+        "mended": one_line(letter.mended or "", longest=LONGEST_MENDED),
+        "agreed": "yes" if letter.template in BY_PERMISSION else "",
         "plan": one_line(letter.plan or ""),
         "invoice": one_line(letter.invoice_number or ""),
         "reason_key": reason,

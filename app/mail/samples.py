@@ -43,6 +43,8 @@ def golden(template: str, language: str) -> Letter:
         ends_at=datetime(2027, 2, 1, 9, tzinfo=UTC),
         forgiven_minor=2900,
         owed_minor=1200,
+        left_for="price",
+        mended="The export that you missed is there.",
         also=_also(template),
     )
 
@@ -68,6 +70,7 @@ def bare(template: str, language: str) -> Letter:
         ends_at=None,
         forgiven_minor=None,
         owed_minor=None,
+        left_for=None,
     )
 
 
@@ -80,6 +83,7 @@ def hostile(template: str, language: str) -> list[Letter]:
             customer_name=text,
             plan=text,
             invoice_number=text,
+            mended=text,
         )
         for text in HOSTILE
     ]

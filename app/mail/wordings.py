@@ -27,6 +27,10 @@ REQUIRED = {
     "pause_ending": ("amount", "renews_on"),
     "card_expiring": ("renews_on", "expires", "link"),
     "cancellation_confirmed": ("requested_on", "ends_on", "reference"),
+    "exit_feedback": ("requested_on", "link"),
+    "win_back_before_end": ("ends_on", "link"),
+    "win_back": ("requested_on", "link"),
+    "we_fixed_it": ("requested_on", "mended", "link"),
 }
 # What the body itself must name: a final notice without its last day would be one in name only.
 IN_BODY = {

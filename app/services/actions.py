@@ -17,6 +17,7 @@ from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services import (
     access,
+    afterwards,
     cancel_letters,
     cancel_sessions,
     cancel_settling,
@@ -72,6 +73,10 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.CONFIRM: cancel_letters.send_confirmation,
     ActionKind.CLOSE_SESSION: cancel_sessions.expire,
     ActionKind.FORGET: cancel_sessions.forget,
+    ActionKind.PLAN_AFTER: afterwards.plan,
+    ActionKind.AFTER_LETTER: afterwards.write,
+    ActionKind.TELL_MENDED: afterwards.tell_mended,
+    ActionKind.FORGET_FEEDBACK: afterwards.forget,
     ActionKind.RESOLVE_REDEMPTION: redeeming.resolve,
     ActionKind.END_PAUSE: pauses.end_pause,
     ActionKind.TELL_OF_RESUMING: pauses.tell_of_resuming,

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.domain.access import AccessState, plan_looks
 from app.domain.actions import Action
+from app.domain.afterwards import plan_look_after
 from app.domain.cancellations import CancelRequest
 from app.domain.cards import card_key_of
 from app.domain.churn import ChurnRecord
@@ -278,6 +279,7 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     somebody else; the whole use case is then repeated."""
     await clear_ends(tx, book, at)
     plan_looks(book, at)
+    plan_look_after(book)
     _number_lines(book)
     kinds = book.kinds()
     if unknown := set(kinds).difference(WRITE_ORDER):

@@ -1,24 +1,20 @@
 """Telling of renewals and expiring cards: looked at live when due, sent at most once."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
 
 from app.domain.actions import Action
-from app.domain.correspondence import suppressed_by
 from app.domain.ids import derive_id
 from app.domain.languages import language_for
-from app.domain.messages import Letter, LinkEvent, Message, MessageState, PaymentLink
+from app.domain.messages import Letter, LinkEvent, Message, PaymentLink
 from app.domain.mirror import Subscription
 from app.domain.mirroring import forward
 from app.domain.reminders import reminders_of
 from app.ports.payments import RenewalReading
 from app.ports.world import World
-from app.services.alarms import alert
+from app.services import mailing
 from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
-from app.services.letters import stationery_for
 from app.services.occasions import (
     Occasion,
     card_occasion,
@@ -26,11 +22,9 @@ from app.services.occasions import (
     renewal_occasion,
     stale,
 )
-from app.services.posting import Outgoing, Posted, is_our_fault, post
+from app.services.posting import Outgoing, post
 
-LINK_LIVES = timedelta(days=60)
-DEFERRED_AGAIN = timedelta(minutes=15)
-CARD, UNSUBSCRIBE = "card", "unsubscribe"
+CARD = "card"
 Finder = Callable[[CustomerDesk, RenewalReading], Awaitable[Occasion | str]]
 
 
@@ -92,33 +86,19 @@ async def tell_customer(
         else:
             at.done(occasion)
     if out is not None:
-        await _record(world, action, out, await post(world, out))
+        posted = await post(world, out)
+        await mailing.record(world, action, out, posted, when_sent=_note_sent)
 
 
 async def _begin(
     at: CustomerDesk, occasion: Occasion, reading: RenewalReading, world: World
 ) -> Outgoing | None:
     """Commit `sending` with the links the letter carries; None where it must not leave."""
-    message = _message(at, occasion, reading.subscription)
-    known = await at.tx.load(Message, [(message.message_id,)])
-    if known:
-        at.book.know(known)
-        if known[0].state is MessageState.SENDING:
-            why = "interrupted while sending"
-            at.book.put(replace(known[0], state=MessageState.UNKNOWN, reason=why))
-        if known[0].state is not MessageState.PLANNED:
-            at.done(f"the letter is {known[0].state}")
-            return None
-        message = replace(message, due_at=known[0].due_at)
-    paper = await stationery_for(at.tx, message)
-    why_not = "no address is known" if not message.recipient else None
-    if by := suppressed_by(paper.suppressions, message.recipient, courtesy=occasion.courtesy):
-        why_not = f"the address is suppressed: {by}"
-    if why_not is not None:
-        at.book.put(replace(message, state=MessageState.DROPPED, reason=why_not))
-        at.done(why_not)
+    planned = _message(at, occasion, reading.subscription)
+    begun = await mailing.begin(at, planned, courtesy=occasion.courtesy)
+    if begun is None:
         return None
-    at.book.put(replace(message, state=MessageState.SENDING))
+    message, paper = begun
     letter = _letter(at, message, occasion, reading)
     letter = replace(letter, look=paper.look, wording=paper.wording, link=paper.look.manage_url)
     return _with_links(at, message, letter, occasion, world)
@@ -129,38 +109,12 @@ def _with_links(
 ) -> Outgoing:
     headers: tuple[tuple[str, str], ...] = ()
     if occasion.asks_for_card:
-        token = _add_link(at, message, CARD, letter.currency, world)
+        token = mailing.add_link(at, message, CARD, letter.currency, world)
         letter = replace(letter, link=f"{world.public_url}/p/{token}")
     if occasion.courtesy:
-        token = _add_link(at, message, UNSUBSCRIBE, letter.currency, world)
-        url = f"{world.public_url}/u/{token}"
+        url, headers = mailing.unsubscribing(at, message, letter.currency, world)
         letter = replace(letter, unsubscribe_url=url)
-        headers = (
-            ("List-Unsubscribe", f"<{url}>"),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        )
     return Outgoing(message=message, letter=letter, merchant=at.terms.merchant, headers=headers)
-
-
-def _add_link(at: CustomerDesk, message: Message, purpose: str, currency: str, world: World) -> str:
-    """The token of a link for this purpose; the link itself is kept by its hash. A letter put off
-    over a rotation of the keys has not left yet: its link takes the new hash."""
-    token, now = world.tokens.link(message.message_id, purpose), at.terms.now
-    at.book.put(
-        PaymentLink(
-            link_id=_link_id(message, purpose),
-            token_hash=hashlib.sha256(token.encode()).hexdigest(),
-            merchant_id=message.merchant_id,
-            account_id=message.account_id,
-            customer_id=message.customer_id,
-            message_id=message.message_id,
-            purpose=purpose,
-            currency=currency,
-            created_at=now,
-            expires_at=now + LINK_LIVES,
-        )
-    )
-    return token
 
 
 def _message(at: CustomerDesk, occasion: Occasion, subscription: Subscription) -> Message:
@@ -199,30 +153,8 @@ def _letter(
     )
 
 
-async def _record(world: World, action: Action, out: Outgoing, posted: Posted) -> None:
-    message = out.message
-    async with customer_desk(world, action, Touched(), after_the_deed=True) as at:
-        if at is None:
-            return
-        now = at.terms.now
-        at.book.know(await at.tx.load(Message, [(message.message_id,)]))
-        if posted.state is MessageState.PLANNED:
-            at.book.put(replace(message, state=MessageState.PLANNED, reason=posted.why))
-            at.again(now + DEFERRED_AGAIN, posted.why or "put off")
-            return
-        at.done()
-        sent = posted.state is MessageState.SENT
-        told = replace(message, state=posted.state, reason=posted.why, subject=posted.subject)
-        at.book.put(replace(told, sent_at=now if sent else None))
-        if sent:
-            await _note_sent(at, message)
-        elif is_our_fault(told):
-            text = f"{message.template} in {message.language}: {posted.why}"
-            at.book.add(alert(now, message.merchant_id, "template", message.template, text))
-
-
 async def _note_sent(at: CustomerDesk, message: Message) -> None:
-    for link in await at.tx.load(PaymentLink, [(_link_id(message, CARD),)]):
+    for link in await at.tx.load(PaymentLink, [(mailing.link_id(message, CARD),)]):
         at.book.add(
             LinkEvent(
                 event_id=derive_id("link_event", at.terms.now, link.link_id, "sent"),
@@ -232,7 +164,3 @@ async def _note_sent(at: CustomerDesk, message: Message) -> None:
                 at=at.terms.now,
             )
         )
-
-
-def _link_id(message: Message, purpose: str) -> str:
-    return derive_id("link", message.due_at, message.message_id, purpose)

@@ -6,6 +6,7 @@ from sqlalchemy import Table
 
 from app.domain.access import AccessState
 from app.domain.actions import Action
+from app.domain.afterwards import AfterLetters, ExitFeedback, MailPermission, MendedReason
 from app.domain.cancellations import CancelRequest
 from app.domain.churn import ChurnRecord
 from app.domain.correspondence import (
@@ -39,6 +40,7 @@ from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
 from app.storage import (
+    afterwards,
     cancelling,
     churn,
     dunning,
@@ -74,6 +76,10 @@ TABLES: dict[type[Any], Table] = {
     SurveyAnswer: cancelling.SURVEY_ANSWERS,
     CancelRequest: cancelling.CANCEL_REQUESTS,
     Evidence: cancelling.EVIDENCE,
+    AfterLetters: afterwards.AFTER_LETTERS,
+    MailPermission: afterwards.MAIL_PERMISSIONS,
+    MendedReason: afterwards.MENDED_REASONS,
+    ExitFeedback: afterwards.EXIT_FEEDBACK,
     Message: messages.MESSAGES,
     PaymentLink: messages.PAYMENT_LINKS,
     LinkEvent: messages.LINK_EVENTS,

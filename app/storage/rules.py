@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.actions import Action
+from app.domain.afterwards import AfterLetters
 from app.domain.churn import ChurnEntry, ChurnRecord
 from app.domain.correspondence import TemplateVersion
 from app.domain.dunning import Attempt
@@ -39,6 +40,7 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
         0 <= row.holdout_percent <= 100 and bool(row.merchant_id) and "," not in row.merchant_id
     ),
     Message: lambda row: row.case_id is None or row.subscription_id is None,
+    AfterLetters: lambda row: row.feedback_hours >= 1 and row.before_end_days >= 1,
     TemplateVersion: lambda row: row.version >= 1,
     Assignment: lambda row: 0 <= row.holdout_percent <= 100,
     PaymentMethod: lambda row: row.last4 is None or len(row.last4) <= 4,

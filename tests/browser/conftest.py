@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from app.api.customer_auth import customer
 from app.api.dependencies import world_of
 from app.domain.languages import LANGUAGES
 from app.mail.mailbox import FolderMailbox, MailboxMailer
+from app.pages.afterwards import after_page
 from app.pages.embed import embed_router
 from app.pages.headers import LINK, page
 from app.pages.mailbox import mailbox_router
@@ -44,6 +45,7 @@ from app.pages.views import (
 from app.ports.world import World
 from app.services.me import Asker
 from app.services.payment_links import Owed
+from app.services.ways_back import AfterView, WayBack
 from tests.browser.leavers import Town
 from tests.browser.leaving import a_service, an_app
 from tests.mail.letters import HOSTILE, MESSAGES, RENDERER, a_full_letter, a_mail
@@ -73,7 +75,7 @@ def all_pages() -> dict[str, Told]:
         view = a_view(language=language)
         told[f"done-{language}"] = done_page(view, token="t")
         told[f"unavailable-{language}"] = unavailable_page(view, token="t")
-        told |= _of_several(language)
+        told |= _of_several(language) | _after_leaving(language)
     hostile = a_view(
         language="de",
         merchant_name=HOSTILE["script"] + LONG,
@@ -100,6 +102,30 @@ def _of_several(language: str) -> dict[str, Told]:
         "paid-after-end": a_view(status="paid", paid_at=NOW, **ended),
     }
     return {f"{name}-{language}": link_page(view, token="t") for name, view in views.items()}
+
+
+def _after_leaving(language: str) -> dict[str, Told]:
+    """The question after leaving, and the way back, as they stand before and after."""
+    asked = AfterView(
+        merchant_name="Kelpworks",
+        language=language,
+        time_zone="Europe/Berlin",
+        plan="Team",
+        way=WayBack.OPEN,
+        ends_at=NOW + timedelta(days=9),
+        return_url="https://kelp.example/plans",
+    )
+    views = {
+        "question": (asked, "q"),
+        "answered": (replace(asked, answered=True), "q"),
+        "back": (asked, "b"),
+        "back-kept": (replace(asked, way=WayBack.KEPT), "b"),
+        "back-ended": (replace(asked, way=WayBack.ENDED, ends_at=None), "b"),
+    }
+    return {
+        f"{name}-{language}": after_page(view, path=path, token="t")
+        for name, (view, path) in views.items()
+    }
 
 
 def all_letters() -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.correspondence import ReportKind
 from app.domain.languages import LANGUAGES
-from app.domain.messages import TEMPLATES
+from app.domain.messages import BY_PERMISSION, TEMPLATES
 from app.domain.notice_windows import is_courtesy
 from app.mail.facts import VARIABLES
 from app.mail.render import TemplateRenderer
@@ -45,13 +45,14 @@ def test_the_page_has_what_each_letter_must_say() -> None:
 
 def test_the_page_says_from_what_one_may_unsubscribe() -> None:
     told = {row[0].strip("`"): row[3] for row in rows("| letter |")}
-    others = set(told) - {"card_expiring", "renewal_reminder"}
+    others = set(told) - {"card_expiring", "renewal_reminder", *BY_PERMISSION}
 
     assert told["card_expiring"] == "yes"
     assert re.findall(r"\d+", told["renewal_reminder"]) == [
         str(days) for days in (2, 3, 7, 28) if is_courtesy(days)
     ]
     assert {told[letter] for letter in others} == {"no"}
+    assert {told[letter] for letter in BY_PERMISSION} == {"yes"}
 
 
 def test_the_page_has_every_name_a_wording_may_use() -> None:

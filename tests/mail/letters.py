@@ -22,6 +22,10 @@ MESSAGES = (
     "card_expiring",
     "cancellation_confirmed",
     "pause_ending",
+    "exit_feedback",
+    "win_back_before_end",
+    "win_back",
+    "we_fixed_it",
 )
 WITHOUT_BUTTON = frozenset({"payment_recovered", "cancellation_confirmed"})
 REASONS = (
@@ -89,6 +93,8 @@ def a_full_letter(**changes: Any) -> Letter:
         "ends_at": datetime(2026, 12, 1, 9, tzinfo=UTC),
         "forgiven_minor": 2900,
         "owed_minor": 1200,
+        "left_for": "price",
+        "mended": "The export that you missed is there.",
     }
     return a_letter(**(days | changes))
 

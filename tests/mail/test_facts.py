@@ -37,6 +37,10 @@ DAYS = {
     "card_expiring": ("renews_on", "card", "expires"),
     "cancellation_confirmed": ("reference", "requested_on", "ends_on", "forgiven", "owed"),
     "pause_ending": ("renews_on", "card", "expires", "manage"),
+    "exit_feedback": ("requested_on", "ends_on"),
+    "win_back_before_end": ("requested_on", "ends_on"),
+    "win_back": ("requested_on",),
+    "we_fixed_it": ("requested_on", "mended"),
 }
 COLOURS = ["#ffe45c", "#0b5f58", "#000000", "#ffffff", "#777777", "#ff0000", "#00ff00", "#1b2126"]
 
@@ -55,7 +59,8 @@ def test_text_and_html_carry_the_same_facts(message, language, plan):
 
     html = read(written.html)
     has_button = message not in WITHOUT_BUTTON
-    told = [facts[name] for name in ("amount", "plan", "support", "postal_address", *DAYS[message])]
+    names = ("plan", "support", "postal_address", *DAYS[message])
+    told = [facts[name] for name in (*names, *(() if facts["agreed"] else ("amount",)))]
     for fact in (*told, unsubscribe, *([LINK] if has_button else [])):
         assert " ".join(fact.split()) in " ".join(written.text.split())
         assert " ".join(fact.split()) in html.text

@@ -9,6 +9,7 @@ import jwt
 from app.config import Settings
 from app.domain.merchants import Scope
 from app.main import create_app
+from app.pages.afterwards import after_router
 from app.pages.leaving import leaving_router
 from app.services import api_keys, customer_tokens
 from tests.stories.looks import Person
@@ -16,7 +17,10 @@ from tests.stories.stage import Stage
 
 APP = "https://app.kelp.example"
 Json = dict[str, Any]
-SCOPES = (Scope.SESSIONS_READ, Scope.SESSIONS_WRITE, Scope.FLOWS_READ, Scope.FLOWS_WRITE)
+SCOPES = (
+    Scope.SESSIONS_READ, Scope.SESSIONS_WRITE, Scope.FLOWS_READ, Scope.FLOWS_WRITE,
+    Scope.MESSAGES_READ, Scope.MESSAGES_WRITE,
+)  # fmt: skip
 
 
 @dataclass
@@ -112,6 +116,7 @@ async def open_door(stage: Stage) -> Door:
     app = create_app(settings)
     app.state.world = stage.world
     app.include_router(leaving_router(stage.world))
+    app.include_router(after_router(stage.world))
     merchant = stage.merchant.merchant_id
     row, secret = await customer_tokens.create(
         stage.world,

@@ -45,6 +45,7 @@ PLACES = (
     Place("cases", "Cases", Scope.CASES_READ),
     Place("attention", "Attention", Scope.OPERATIONS_READ),
     Place("policies", "Policies", Scope.POLICIES_READ),
+    Place("reasons", "Reasons", Scope.MESSAGES_READ),
 )
 
 

@@ -1,0 +1,103 @@
+"""Why people left, at the desk, and the deed of putting a reason right."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.domain.actions import Action, ActionKind
+from app.domain.afterwards import AfterLetters, MendedReason
+from app.domain.merchants import Scope
+from app.domain.sessions import CancelSession, SessionState
+from tests.pages.desk import a_desk
+from tests.pages.town import NOW, WHOSE
+
+pytestmark = pytest.mark.anyio
+SINCE = (NOW - timedelta(days=300)).isoformat()
+ON = AfterLetters(
+    merchant_id="mer_1", since={"we_fixed_it": SINCE}, return_url="https://kelp.example/plans"
+)
+LEFT = CancelSession(
+    **WHOSE,
+    session_id="cxs_1",
+    customer_id="cus_1",
+    subscription_id="sub_1",
+    token_hash="h1",
+    flow="default@1",
+    step="done",
+    state=SessionState.CANCELLED,
+    reason="missing_feature",
+    opened_at=NOW - timedelta(days=3),
+    expires_at=NOW + timedelta(days=3),
+)
+STAYED = replace(LEFT, session_id="cxs_2", token_hash="h2", state=SessionState.SAVED)
+
+
+async def test_reasons_are_counted_and_one_is_put_right_once() -> None:
+    front = await a_desk(LEFT, STAYED, ON)
+
+    before = await front.browser.get("/operator/reasons")
+    done = await front.presses("/operator/reasons/missing_feature/mended", note="The export")
+    again = await front.presses("/operator/reasons/missing_feature/mended", note="The export")
+    after = await front.browser.get("/operator/reasons")
+
+    async with front.world.store.transaction("mer_1") as tx:
+        (mended,) = await tx.find(MendedReason, where={"merchant_id": "mer_1"})
+        planned = await tx.find(Action, where={"merchant_id": "mer_1"})
+    assert "Something I need is missing" in before.text
+    assert "2 came, 1 left, 1 stayed" in before.text
+    assert (done.status_code, again.status_code) == (303, 409)
+    assert mended.note == {"en": "The export"}
+    assert ActionKind.TELL_MENDED in {action.kind for action in planned}
+    assert "The export" in after.text
+
+
+async def test_while_the_letter_is_off_nobody_can_be_told() -> None:
+    front = await a_desk(LEFT)
+
+    page = await front.browser.get("/operator/reasons")
+    pressed = await front.presses("/operator/reasons/missing_feature/mended", note="The export")
+
+    assert "It was put right" not in page.text
+    assert "we_fixed_it" in page.text
+    assert pressed.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("reason", "note", "status"),
+    [
+        ("missing_feature", "   ", 409),
+        ("missing_feature", "\u202e\x00", 409),
+        ("No Such", "x", 404),
+        ("a" * 60, "x", 404),
+    ],
+)
+async def test_nonsense_tells_nobody(reason: str, note: str, status: int) -> None:
+    front = await a_desk(LEFT, ON)
+
+    answer = await front.presses(f"/operator/reasons/{reason}/mended", note=note)
+
+    async with front.world.store.transaction("mer_1") as tx:
+        assert await tx.find(MendedReason, where={"merchant_id": "mer_1"}) == []
+    assert answer.status_code == status
+
+
+async def test_what_a_merchant_wrote_is_only_ever_words() -> None:
+    front = await a_desk(LEFT, ON)
+
+    await front.presses("/operator/reasons/missing_feature/mended", note="<script>alert(1)")
+    page = await front.browser.get("/operator/reasons")
+
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert" in page.text
+
+
+async def test_a_reader_may_look_and_not_tell() -> None:
+    front = await a_desk(LEFT, ON, scopes=(Scope.MESSAGES_READ, Scope.CASES_READ))
+
+    page = await front.browser.get("/operator/reasons")
+    pressed = await front.presses("/operator/reasons/missing_feature/mended", note="x")
+
+    assert page.status_code == 200
+    assert "It was put right" not in page.text
+    assert pressed.status_code == 403
