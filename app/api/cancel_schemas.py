@@ -115,6 +115,30 @@ class ReasonOut(BaseModel):
     follow_up: str | None = Field(description="A question once it is chosen.")
 
 
+class OfferOut(BaseModel):
+    """What accepting would do, in money and dates, as it will be charged. What is null is not
+    known or does not come; a preview of a flow knows the kind alone."""
+
+    kind: str
+    currency: str | None = None
+    now_minor: int | None = Field(default=None, description="Charged at once.")
+    next_minor: int | None = Field(default=None, description="Charged at `next_at`.")
+    next_at: datetime | None = None
+    then_minor: int | None = Field(default=None, description="The regular charge afterwards.")
+    until: datetime | None = Field(default=None, description="How long the offer runs.")
+    resumes_at: datetime | None = Field(default=None, description="When a pause ends.")
+    undoes_end: bool = Field(default=False, description="A planned end is taken back.")
+    ends_schedule: bool = Field(default=False, description="Planned changes are given up.")
+
+    @classmethod
+    def of(cls, step: FlowStep, quote: dict[str, Any] | None) -> "OfferOut | None":
+        """The offer of a step, with its quote where it was made to somebody."""
+        if step.offer is None:
+            return None
+        known = {name: quote[name] for name in cls.model_fields if quote and name in quote}
+        return cls(**{"kind": step.offer["kind"], **known})
+
+
 class StepOut(BaseModel):
     """The step to be shown."""
 
@@ -123,7 +147,7 @@ class StepOut(BaseModel):
     heading: str | None = Field(description="The merchant's own words; null: yours.")
     body: str | None
     reasons: list[ReasonOut] = Field(description="Of a survey.")
-    offer: dict[str, Any] | None
+    offer: OfferOut | None
 
 
 class OpenInvoiceOut(BaseModel):
@@ -276,7 +300,9 @@ def _fields(view: SessionView) -> dict[str, Any]:
         "language": session.language,
         "flow": session.flow,
         "screen": _screen(view),
-        "step": step_out(view.step, view.flow, written(session.language) or "en"),
+        "step": step_out(
+            view.step, view.flow, written(session.language) or "en", quote=session.quote
+        ),
         "at": len(session.seen),
         "may": list(view.may),
         "reason": session.reason,
@@ -297,7 +323,9 @@ def tongue_of(session: CancelSession, time_zone: str, merchant: str = "") -> Ton
     return Tongue(language=session.language, time_zone=time_zone, merchant=merchant)
 
 
-def step_out(step: FlowStep, flow: Flow, language: str) -> StepOut:
+def step_out(
+    step: FlowStep, flow: Flow, language: str, quote: dict[str, Any] | None = None
+) -> StepOut:
     """A step in a language."""
     texts = step.texts.get(language) or step.texts.get("en") or {}
     reasons = flow.reasons if step.kind is StepKind.SURVEY else ()
@@ -310,5 +338,5 @@ def step_out(step: FlowStep, flow: Flow, language: str) -> StepOut:
             ReasonOut(id=row.id, label=row.label(language), follow_up=said(row.follow_up, language))
             for row in reasons
         ],
-        offer=dict(step.offer) if step.offer else None,
+        offer=OfferOut.of(step, quote),
     )

@@ -51,7 +51,8 @@ class CancelSession:
     """One session. `flow` is the version it began with, `step` the one shown now and `seen` those
     shown so far. `offers` says whether any offer may be shown; `place` is the jurisdiction, None
     where nothing told. `token_hash` is the SHA-256 of its token, which counts until `expires_at`.
-    `outcome_key` is the caller's key of the command that decided it.
+    `outcome_key` is the caller's key of the command that decided it; `quote` the money of the offer
+    that was shown, as it was told.
     """
 
     KEY: ClassVar = ("session_id",)
@@ -77,6 +78,7 @@ class CancelSession:
     ended_at: datetime | None = None
     request_id: str | None = None
     outcome_key: str | None = None
+    quote: dict[str, Any] | None = None
 
     def moved(self, state: SessionState, *, at: datetime) -> "CancelSession":
         """The session in another state. Raises `IllegalMove` where `MOVES` has none."""

@@ -1,9 +1,10 @@
 """What the use cases of a cancellation share: the session on the desk, its customer locked."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import CancelRequest, may_be_undone
@@ -38,7 +39,7 @@ class ExitDesk:
     terms: Terms
     flow: Flow
     session_id: str
-    offered: frozenset[str] = frozenset()
+    quotes: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def session(self) -> CancelSession:
@@ -75,8 +76,8 @@ class ExitDesk:
         return self.book.get(CancelRequest, self.session.request_id)
 
     def eligible(self, step: FlowStep) -> bool:
-        """Whether the offer of a step may be made to this customer."""
-        return step.id in self.offered
+        """Whether the offer of a step may be made to this customer: its money is known."""
+        return step.id in self.quotes
 
     def go_on(self, session: CancelSession, after: str) -> None:
         """Show the step after `after`."""
@@ -88,9 +89,13 @@ class ExitDesk:
         if step.id not in session.seen:
             self.note(EvidenceKind.STEP_VIEWED, step.id, step=step.id, shows=step.kind)
             if step.kind is StepKind.OFFER:
-                offer = dict(step.offer or {})
-                self.note(EvidenceKind.OFFER_SHOWN, step.id, step=step.id, offer=offer)
+                session = self._offering(session, step)
         self.book.put(shown(session, step))
+
+    def _offering(self, session: CancelSession, step: FlowStep) -> CancelSession:
+        told = {"offer": dict(step.offer or {}), "quote": self.quotes.get(step.id)}
+        self.note(EvidenceKind.OFFER_SHOWN, step.id, step=step.id, **told)
+        return replace(session, quote=told["quote"])
 
     def note(self, kind: EvidenceKind, *about: str, **data: object) -> None:
         """Write a line of evidence."""

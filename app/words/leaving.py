@@ -9,13 +9,13 @@ from typing import Any
 
 from app.domain.cancellations import CancelRequest, Choice, Preview, RequestState
 from app.domain.flows import FlowStep
+from app.domain.offers.quotes import Quote, quote_from
 from app.domain.sessions import CancelSession, SessionState
 from app.words.formats import show_day, show_minute, show_money
 from app.words.phrases import Phrases
 from app.words.plain import one_line
 
 PHRASES = Phrases([Path(__file__).parent / "leaving_texts"])
-AMOUNTS = (("now_minor", "now"), ("next_minor", "next"), ("then_minor", "then"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ def screen_of(
     else:
         says = [tongue.say(key) for key in (f"{name}.lead",) if key in PHRASES.keys("en")]
     if name == "offer":
-        says += offered(step.offer or {}, tongue)
+        says += offered(quote_from(session.quote), tongue)
     heading = texts.get("heading") if name == step.kind or name == "done" else None
     heading = heading or tongue.say(f"{name}.heading")
     return Screen(name=name, heading=heading, says=says, rows=rows)
@@ -152,20 +152,24 @@ def receipt_rows(request: CancelRequest, tongue: Tongue) -> list[tuple[str, str]
     return [(tongue.say(f"rows.{name}"), value) for name, value in facts.items() if value]
 
 
-def offered(offer: Mapping[str, Any], tongue: Tongue) -> list[str]:
-    """The money and the days of an offer, as far as it names them: `currency`, `now_minor`,
-    `next_minor` at `next_at`, `then_minor` from `until`, `resumes_at`, `undoes_end`."""
-    said, currency = [], offer.get("currency")
-    days = {"next_minor": offer.get("next_at"), "then_minor": offer.get("until")}
-    for name, key in AMOUNTS:
-        minor, at = offer.get(name), days.get(name)
-        if minor is None or currency is None or (name in days and at is None):
-            continue
-        if name == "now_minor" and not minor:
-            said.append(tongue.say("offer.nothing_now"))
-            continue
-        amount = show_money(minor, currency, PHRASES.locale_of(tongue.language))
-        said.append(tongue.say(f"offer.{key}", amount=amount, day=tongue.day(at) if at else ""))
-    if offer.get("resumes_at"):
-        said.append(tongue.on("offer.resumes", offer["resumes_at"]))
-    return [*said, *([tongue.say("offer.undoes")] if offer.get("undoes_end") else [])]
+def offered(quote: Quote | None, tongue: Tongue) -> list[str]:
+    """The money and the days of an offer, as far as its quote tells them."""
+    if quote is None or quote.next_minor is None:  # one that is kept elsewhere costs nothing here
+        return []
+    said = [_amount("now", quote.now_minor, quote.currency, None, tongue)]
+    if not quote.now_minor:
+        said = [tongue.say("offer.nothing_now")]
+    sums = (("next", quote.next_minor, quote.next_at), ("then", quote.then_minor, quote.until))
+    for name, minor, at in sums:
+        if minor is not None and at is not None:
+            said.append(_amount(name, minor, quote.currency, at, tongue))
+    if quote.resumes_at:
+        said.append(tongue.on("offer.resumes", quote.resumes_at))
+    if quote.ends_schedule:
+        said.append(tongue.say("offer.ends_schedule"))
+    return [*said, *([tongue.say("offer.undoes")] if quote.undoes_end else [])]
+
+
+def _amount(name: str, minor: int, currency: str, at: datetime | None, tongue: Tongue) -> str:
+    amount = show_money(minor, currency, PHRASES.locale_of(tongue.language))
+    return tongue.say(f"offer.{name}", amount=amount, day=tongue.day(at) if at else "")
