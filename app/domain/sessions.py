@@ -40,7 +40,7 @@ MOVES: Mapping[SessionState, frozenset[SessionState]] = {
     SessionState.CANCELLING: frozenset({SessionState.CANCELLED, SessionState.FAILED}),
     SessionState.FAILED: frozenset({SessionState.CANCELLED}),
     SessionState.SAVED: frozenset(),
-    SessionState.CANCELLED: frozenset(),
+    SessionState.CANCELLED: frozenset({SessionState.CANCELLING}),  # by withdrawing after it
     SessionState.ABANDONED: frozenset(),
 }
 UNDER_WAY = frozenset({SessionState.OPEN, SessionState.APPLYING, SessionState.CANCELLING})

@@ -7,7 +7,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.domain.cancellations import CancelRequest, Choice, Preview, RequestState
+from app.domain.cancellations import (
+    FORGIVEN,
+    REFUNDED,
+    STILL_DUE,
+    CancelRequest,
+    Choice,
+    Preview,
+    RequestState,
+)
 from app.domain.flows import FlowStep
 from app.domain.offers.quotes import Quote, quote_from
 from app.domain.sessions import CancelSession, SessionState
@@ -16,6 +24,13 @@ from app.words.phrases import Phrases
 from app.words.plain import one_line
 
 PHRASES = Phrases([Path(__file__).parent / "leaving_texts"])
+
+
+TOLD_OF = {
+    FORGIVEN: "confirm.forgiven",
+    STILL_DUE: "confirm.owed",
+    REFUNDED: "confirm.refund",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +109,7 @@ def confirmed(request: CancelRequest, tongue: Tongue, state: SessionState) -> li
     later = request.choice is Choice.PERIOD_END
     said.append(tongue.on("confirm.access" if later else "confirm.access_now", request.ends_at))
     for row in request.invoices:
-        key = f"confirm.{'owed' if row['outcome'] == 'still_due' else 'forgiven'}"
+        key = TOLD_OF[row["outcome"]]
         said.append(tongue.money(key, row["amount_minor"], row["currency"]))
     return said
 

@@ -97,11 +97,28 @@ class Cancelling:
                     subscription, back, {"idempotency_key": key}
                 )
 
-    async def refund(self, account: ProviderAccount, payment: str, *, key: str) -> None:
+    async def paid_invoices(self, account: ProviderAccount, subscription: str) -> tuple[str, ...]:
+        """One page is enough: who may withdraw has had the contract for two weeks."""
+        client = self._connections.client(account)
+        asked: Any = {"subscription": subscription, "status": "paid", "limit": MOST_OPEN}
+        with in_our_words():
+            listed = await json_of(client.v1.invoices.list_async(asked))
+        return tuple(found for row in rows(listed) if (found := ref(row)))
+
+    async def refund(
+        self,
+        account: ProviderAccount,
+        payment: str,
+        *,
+        key: str,
+        amount_minor: int | None = None,
+    ) -> None:
         """Refund a payment intent, or a charge where there is none."""
         client = self._connections.client(account)
         named = "charge" if payment.startswith(("ch_", "py_")) else "payment_intent"
         asked: Any = {named: payment, "reason": "requested_by_customer"}
+        if amount_minor is not None:
+            asked["amount"] = amount_minor
         try:
             with in_our_words():
                 await client.v1.refunds.create_async(asked, {"idempotency_key": key})

@@ -1,0 +1,48 @@
+"""What follows from the word, whoever gave it and wherever: written in one transaction with it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from app.domain.actions import Action, ActionKind, action_for
+from app.domain.cancellations import CancelRequest, standing_request
+from app.domain.closings import close_case
+from app.domain.dunning import Case, CaseState
+from app.domain.records import Book
+from app.domain.terms import Terms
+from app.services.cancel_letters import plan_confirmation
+from app.services.cancel_settling import settlements
+
+BY_WORKERS_AFTER = timedelta(minutes=1)  # what is carried out in the request is theirs after that
+STOPPED = "the customer cancelled"
+
+
+def part(book: Book, request: CancelRequest, terms: Terms) -> tuple[CancelRequest, list[Action]]:
+    """Commit the word with everything that follows from it: cases stop where the end is now, open
+    invoices are settled as told, the provider is to be told, the letter is planned.
+
+    The request takes the place of one that stands already, made at the provider meanwhile: one
+    stands for a subscription, and the newest word counts. Returns it with what is to be done.
+    """
+    former = standing_request(book.all(CancelRequest), request.subscription_id)
+    if former is not None:
+        request = replace(request, request_id=former.request_id)
+    book.put(request)
+    if request.ends_at <= terms.now:
+        for case in list(book.all(Case, subscription_id=request.subscription_id)):
+            close_case(book, case, CaseState.STOPPED, STOPPED, terms)
+    todo = [_to_tell(request), *settlements(book, request, terms)]
+    for action in todo:
+        book.add(action)
+    plan_confirmation(book, request, terms)
+    return request, todo
+
+
+def _to_tell(request: CancelRequest) -> Action:
+    return action_for(
+        ActionKind.CANCEL,
+        subject=request.request_id,
+        merchant_id=request.merchant_id,
+        account_id=request.account_id,
+        due_at=request.requested_at + BY_WORKERS_AFTER,
+        customer_id=request.customer_id,
+    )
