@@ -148,6 +148,9 @@ class StepOut(BaseModel):
     body: str | None
     reasons: list[ReasonOut] = Field(description="Of a survey.")
     offer: OfferOut | None
+    asks: list[str] = Field(
+        description="Of feedback: `words`, `competitor`, and from 0 to 10 `rating` and `likely`."
+    )
 
 
 class OpenInvoiceOut(BaseModel):
@@ -157,7 +160,7 @@ class OpenInvoiceOut(BaseModel):
     number: str | None
     currency: str
     amount_minor: int
-    outcome: str = Field(description="`forgiven` or `still_due`.")
+    outcome: str = Field(description="`forgiven`, `still_due`, or `refunded`.")
 
 
 class PreviewOut(BaseModel):
@@ -248,7 +251,7 @@ class ScreenOut(BaseModel):
     )
     heading: str
     says: list[str]
-    rows: list[RowOut] = Field(description="Of a receipt.")
+    rows: list[RowOut] = Field(description="Of a receipt, and of what one is reminded of.")
 
 
 class SessionOut(BaseModel):
@@ -265,7 +268,8 @@ class SessionOut(BaseModel):
     at: int = Field(description="How many steps were shown.")
     screen: ScreenOut
     may: list[str] = Field(
-        description="What may be done now; `confirm` at every step, `uncancel` before the end."
+        description="What may be done now; `confirm` at every step, `uncancel` before the end, "
+        "`withdraw` while there is the right to."
     )
     reason: str | None
     expires_at: datetime
@@ -313,7 +317,7 @@ def _fields(view: SessionView) -> dict[str, Any]:
 
 def _screen(view: SessionView) -> ScreenOut:
     tongue = tongue_of(view.session, view.time_zone, view.merchant_name)
-    shown = screen_of(view.session, view.step, view.request, tongue)
+    shown = screen_of(view.session, view.step, view.request, tongue, view.usage)
     rows = [RowOut(label=label, value=value) for label, value in shown.rows]
     return ScreenOut(name=shown.name, heading=shown.heading, says=shown.says, rows=rows)
 
@@ -339,4 +343,5 @@ def step_out(
             for row in reasons
         ],
         offer=OfferOut.of(step, quote),
+        asks=list(step.asks),
     )

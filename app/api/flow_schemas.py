@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootMod
 from pydantic_core import CoreSchema
 
 from app.api.cancel_schemas import LANGUAGE, Line, StepId, StepOut, step_out
-from app.domain.compliance.rules import RULES, Certainty, Rule
+from app.domain.compliance.law import RULES
+from app.domain.compliance.rules import Certainty, Rule
 from app.domain.flow_fields import json_schema
 from app.domain.flows import FlowState, FlowVersion
 from app.domain.policy_fields import MOST_MINOR

@@ -43,6 +43,8 @@ MOVES: Mapping[SessionState, frozenset[SessionState]] = {
     SessionState.CANCELLED: frozenset({SessionState.CANCELLING}),  # by withdrawing after it
     SessionState.ABANDONED: frozenset(),
 }
+# Whoever has not decided, or has cancelled already, may still withdraw.
+WITHDRAWABLE = frozenset({SessionState.OPEN, SessionState.CANCELLED})
 UNDER_WAY = frozenset({SessionState.OPEN, SessionState.APPLYING, SessionState.CANCELLING})
 
 
@@ -123,6 +125,8 @@ def _from(flow: Flow, place: int, facts: Leaving, *, offers: bool, eligible: Eli
         if not is_for(step.when, facts):
             continue
         if step.kind is StepKind.OFFER and not (offers and eligible(step)):
+            continue
+        if step.kind is StepKind.VALUE_REMINDER and not eligible(step):
             continue
         return step
     return confirm_step(flow)

@@ -1,8 +1,12 @@
 """What a customer has here, as the merchant counts it: shown to whoever is about to leave."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
+
+from app.domain.languages import written
+from app.domain.reasons import said
 
 MOST_FACTS = 12
 LONGEST_LABEL, LONGEST_VALUE = 60, 60
@@ -24,3 +28,10 @@ class UsageFact:
     place: int
     shown: bool = True
     pushed_at: datetime
+
+
+def usage_rows(facts: Iterable[UsageFact], language: str) -> list[tuple[str, str]]:
+    """Facts in their order, each with its name in a language."""
+    spoken = written(language) or "en"
+    in_order = sorted(facts, key=lambda fact: (fact.place, fact.name))
+    return [(said(fact.labels, spoken) or fact.name, fact.value) for fact in in_order]

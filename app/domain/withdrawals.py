@@ -17,8 +17,7 @@ from app.domain.cancellations import (
     Preview,
     forgiving,
 )
-from app.domain.compliance.places import country_of
-from app.domain.compliance.rules import EU
+from app.domain.compliance.places import EU, country_of
 from app.domain.mirror import Invoice, Payment, Subscription
 
 DAYS = 14

@@ -114,8 +114,8 @@ async def confirm(
         forward(at.book, standing.subscription, at.terms)
         told = _previews(at, at.flow, standing).of(choice)
         request, todo = _asked(at, told, key)
-    await _at_once(world, todo)
-    return await _newest(world, request)
+    await at_once(world, todo)
+    return await newest(world, request)
 
 
 def _once(request: CancelRequest, choice: Choice | None) -> CancelRequest:
@@ -145,7 +145,7 @@ def _asked(at: ExitDesk, told: Preview, key: str) -> tuple[CancelRequest, list[A
     return request, todo
 
 
-async def _at_once(world: World, todo: list[Action]) -> None:
+async def at_once(world: World, todo: list[Action]) -> None:
     """Carry out now what the customer waits for. Whatever does not work is left to the workers:
     the actions stand, and a person is told of an end that the provider does not know of yet."""
     for action in todo[: 1 + AT_MOST_AT_ONCE]:
@@ -161,7 +161,8 @@ async def _at_once(world: World, todo: list[Action]) -> None:
                 await tx.insert([late])
 
 
-async def _newest(world: World, request: CancelRequest) -> CancelRequest:
+async def newest(world: World, request: CancelRequest) -> CancelRequest:
+    """The request as it is now."""
     async with world.store.transaction(request.merchant_id) as tx:
         found = await tx.load(CancelRequest, [(request.request_id,)])
     return found[0] if found else request

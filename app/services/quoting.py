@@ -83,7 +83,11 @@ async def _ahead(
             for offer in in_order(offers_in(for_them), now.reason)
             if isinstance(judge(offer, facts), Eligible)
         }
-        step = following(now, at.flow, at.facts, after, eligible=lambda one: one.id in fit)
+
+        def eligible(step: FlowStep) -> bool:
+            return step.id in fit or (step.kind is not StepKind.OFFER and at.eligible(step))
+
+        step = following(now, at.flow, at.facts, after, eligible=eligible)
         if step.kind is not StepKind.OFFER:
             return None
         return Ahead(session=now, account=at.terms.account, facts=facts, offers=tuple(fit.values()))

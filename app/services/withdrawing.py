@@ -28,13 +28,13 @@ from app.ports.world import World
 from app.services.alarms import alert
 from app.services.books import Touched
 from app.services.cancel_settling import finish
+from app.services.cancelling import RECEIPT_KEPT, at_once, newest
 from app.services.customer_desk import customer_desk
 from app.services.exits import ExitDesk, exit_desk
 from app.services.parting import part
 
 SEEN_LATER = timedelta(minutes=5)
 NO_RIGHT = "there is no right to withdraw from this contract (any more)"
-FROM_HERE = frozenset({SessionState.OPEN, SessionState.CANCELLED})
 
 
 async def look(world: World, session: CancelSession) -> Preview:
@@ -63,13 +63,14 @@ async def withdraw(world: World, session: CancelSession, *, key: str) -> CancelR
         if at.request is not None and at.request.choice is Choice.WITHDRAWAL:
             return at.request
         told = await _told(at, *seen)
-        return _withdrawn(at, told, seen[1], key)
+        request, todo = _withdrawn(at, told, seen[1], key)
+    await at_once(world, todo)
+    await world.wake.now()
+    return await newest(world, request)
 
 
 def _require_right(at: ExitDesk) -> None:
-    session, zone = at.session, at.terms.zone_of(at.customer)
-    right = may_withdraw(at.subscription, session.place, zone, at.terms.now)
-    if not right or session.state not in FROM_HERE:
+    if not at.may_withdraw:
         raise IllegalMove(NO_RIGHT)
 
 
@@ -104,7 +105,7 @@ async def consent_to(tx: Transaction, subscription: Subscription) -> Consent | N
 
 def _withdrawn(
     at: ExitDesk, told: Preview, paid: tuple[PaidInvoice, ...], key: str
-) -> CancelRequest:
+) -> tuple[CancelRequest, list[Action]]:
     session, now = at.session, at.terms.now
     request = request_of(
         told,
@@ -115,19 +116,20 @@ def _withdrawn(
         reason=session.reason,
         language=session.language,
     )
-    request = commit(at.book, request, paid, at.terms)
+    request, todo = commit(at.book, request, paid, at.terms)
     moved = session.moved(SessionState.CANCELLING, at=now)
-    at.book.put(replace(moved, request_id=request.request_id, outcome_key=key))
+    kept = max(moved.expires_at, now + RECEIPT_KEPT)
+    at.book.put(replace(moved, request_id=request.request_id, outcome_key=key, expires_at=kept))
     at.note(EvidenceKind.CANCELLED, request.request_id, **shown(told))
-    return request
+    return request, todo
 
 
 def commit(
     book: Book, request: CancelRequest, paid: tuple[PaidInvoice, ...], terms: Terms
-) -> CancelRequest:
+) -> tuple[CancelRequest, list[Action]]:
     """Commit a withdrawal with all that follows: what follows from the word, and a refund for each
     payment. A person is told of what was paid in no way that we could pay it back by."""
-    request, _ = part(book, request, terms)
+    request, todo = part(book, request, terms)
     for row in request.invoices:
         if row["outcome"] == REFUNDED:
             for one in row["payments"]:
@@ -141,7 +143,7 @@ def commit(
             )
             subject = other.invoice.invoice_id
             book.add(alert(terms.now, request.merchant_id, "withdrawal", subject, text))
-    return request
+    return request, todo
 
 
 def _refund(request: CancelRequest, invoice: str, one: dict[str, object], terms: Terms) -> Action:

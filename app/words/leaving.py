@@ -1,7 +1,7 @@
 """What somebody who leaves is told, in sentences: the same on the page, in the widget, over the
 API. Money and days are written here, so that nobody counts minor units a second time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,10 @@ from app.domain.cancellations import (
     Preview,
     RequestState,
 )
-from app.domain.flows import FlowStep
+from app.domain.flows import FlowStep, StepKind
 from app.domain.offers.quotes import Quote, quote_from
 from app.domain.sessions import CancelSession, SessionState
+from app.domain.usage import UsageFact, usage_rows
 from app.words.formats import show_day, show_minute, show_money
 from app.words.phrases import Phrases
 from app.words.plain import one_line
@@ -93,6 +94,8 @@ def foretold(told: Preview, tongue: Tongue) -> list[str]:
 
 def choice_named(told: Preview, tongue: Tongue, *, alone: bool) -> str:
     """What stands on the button that ends it so; `alone`: there is one end only."""
+    if told.choice is Choice.WITHDRAWAL:
+        return tongue.say("withdraw.button")
     key = "confirm.button" if alone else f"confirm.{told.choice}"
     return tongue.on(key, told.access_until)
 
@@ -135,9 +138,14 @@ OUTCOMES: Mapping[SessionState, str] = {
 
 
 def screen_of(
-    session: CancelSession, step: FlowStep, request: CancelRequest | None, tongue: Tongue
+    session: CancelSession,
+    step: FlowStep,
+    request: CancelRequest | None,
+    tongue: Tongue,
+    usage: Iterable[UsageFact] = (),
 ) -> Screen:
-    """The screen of a session: the step it is at, or what came of it."""
+    """The screen of a session: the step it is at, or what came of it. `usage` is what the customer
+    may be reminded of."""
     name = OUTCOMES.get(session.state, str(step.kind))
     rows: list[tuple[str, str]] = []
     texts = step.texts.get(PHRASES.language_of(tongue.language)) or step.texts.get("en") or {}
@@ -149,9 +157,16 @@ def screen_of(
         says = texts["body"].split("\n")
     else:
         says = [tongue.say(key) for key in (f"{name}.lead",) if key in PHRASES.keys("en")]
+    if name == StepKind.VALUE_REMINDER:
+        rows = [
+            (one_line(label), one_line(value))
+            for label, value in usage_rows(usage, tongue.language)
+        ]
     if name == "offer":
         says += offered(quote_from(session.quote), tongue)
     heading = texts.get("heading") if name == step.kind or name == "done" else None
+    if name == "done" and request is not None and request.choice is Choice.WITHDRAWAL:
+        heading = tongue.say("withdraw.done")
     heading = heading or tongue.say(f"{name}.heading")
     return Screen(name=name, heading=heading, says=says, rows=rows)
 
