@@ -51,13 +51,14 @@ def confirmation_of(book: Book, request: CancelRequest, terms: Terms) -> Message
     """The letter about a request, as a message."""
     customer = book.get(Customer, request.account_id, request.customer_id)
     recipient = (customer.email if customer else None) or ""
+    anew = "" if request.choice is Choice.PERIOD_END else f":{request.choice}"
     return Message(
         message_id=derive_id("message", request.requested_at, request.request_id),
         merchant_id=request.merchant_id,
         account_id=request.account_id,
         customer_id=request.customer_id,
         subscription_id=request.subscription_id,
-        step=f"cancelled:{request.request_id}",
+        step=f"cancelled:{request.request_id}{anew}",
         template=WITHDRAWN if request.choice is Choice.WITHDRAWAL else TEMPLATE,
         recipient=recipient,
         language=request.language,

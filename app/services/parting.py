@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
-from app.domain.cancellations import CancelRequest, standing_request
+from app.domain.cancellations import CancelRequest, Choice, standing_request
 from app.domain.closings import close_case
 from app.domain.dunning import Case, CaseState
 from app.domain.records import Book
@@ -45,4 +45,6 @@ def _to_tell(request: CancelRequest) -> Action:
         account_id=request.account_id,
         due_at=request.requested_at + BY_WORKERS_AFTER,
         customer_id=request.customer_id,
+        # The newest word may be another than the provider was told of already.
+        nth=0 if request.choice is Choice.PERIOD_END else request.choice,
     )

@@ -291,3 +291,17 @@ async def test_the_letter_repeats_no_words_of_a_stranger(door: Door) -> None:
 
     (mail,) = await door.stage.mails()
     assert "evil" not in mail.text
+
+
+async def test_a_reason_of_weight_after_an_ordinary_word_ends_it_at_once(door: Door) -> None:
+    stage, person = door.stage, await door.stage.subscriber(APPROVES)
+    await declares(door, filled(person))
+    await stage.passes(hours=1)
+
+    await declares(door, filled(person, kind="extraordinary", reason="Es geht nichts."))
+    await stage.passes(hours=1)
+
+    (request,) = await stage.find(CancelRequest)
+    letters = [m.template for m in await stage.find(Message)]
+    assert (request.choice, request.state) == (Choice.NOW, RequestState.ENDED)
+    assert letters.count("cancellation_confirmed") == 2
