@@ -96,7 +96,7 @@ async def _withdrawn(
     consent = await withdrawing.consent_to(at.tx, contract)
     told = withdrawal(standing, paid, consent, when)
     request = request_of(told, contract, source=Source.FORM, at=when, language=row.language)
-    request, _ = withdrawing.commit(at.book, request, paid, at.terms)
+    request, _ = withdrawing.take_back(at.book, request, paid, at.terms)
     _note(at, row, request, told)
     return replace(row.moved(DeclarationState.DONE, at=at.terms.now), request_id=request.request_id)
 

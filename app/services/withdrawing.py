@@ -116,7 +116,7 @@ def _withdrawn(
         reason=session.reason,
         language=session.language,
     )
-    request, todo = commit(at.book, request, paid, at.terms)
+    request, todo = take_back(at.book, request, paid, at.terms)
     moved = session.moved(SessionState.CANCELLING, at=now)
     kept = max(moved.expires_at, now + RECEIPT_KEPT)
     at.book.put(replace(moved, request_id=request.request_id, outcome_key=key, expires_at=kept))
@@ -124,7 +124,7 @@ def _withdrawn(
     return request, todo
 
 
-def commit(
+def take_back(
     book: Book, request: CancelRequest, paid: tuple[PaidInvoice, ...], terms: Terms
 ) -> tuple[CancelRequest, list[Action]]:
     """Commit a withdrawal with all that follows: what follows from the word, and a refund for each
