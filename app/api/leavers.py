@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.auth import require
-from app.api.cancel_schemas import StepId
+from app.api.cancel_schemas import PlainText, StepId
 from app.api.dependencies import WorldDep
 from app.api.parameters import Instant, ProviderId
 from app.api.problems import OF_EVERY_BODY, Problem, problems
@@ -68,9 +68,7 @@ class ConsentIn(BaseModel):
     """That the customer wanted the service to begin at once, and knew what follows from it."""
 
     model_config = ConfigDict(extra="forbid")
-    wording: Annotated[str, Field(min_length=1, max_length=2000)] = Field(
-        description="What they agreed to, as they read it."
-    )
+    wording: PlainText = Field(min_length=1, description="What they agreed to, as they read it.")
     given_at: Instant
 
 

@@ -33,7 +33,7 @@ from app.services.flows import publish, put_flow
 from app.services.usage import Pushed, push
 from app.storage.memory import MemoryStore
 from tests.mail.letters import RENDERER
-from tests.pages.town import UNUSED, At
+from tests.pages.town import UNUSED, At, Quiet
 from tests.sandbox.stand import Served
 
 Json = dict[str, Any]
@@ -66,13 +66,6 @@ FACTS = (
     Pushed(name="projects", labels={"en": "Projects", "de": "Projekte"}, value="12"),
     Pushed(name="saved", labels={"en": "Hours saved this year"}, value="340"),
 )
-
-
-class Quiet:
-    """`ports.wake.Wake` where nobody sleeps."""
-
-    async def now(self) -> None:
-        """Nothing."""
 
 
 class Shelf:

@@ -71,7 +71,7 @@ async def test_a_discount_is_told_by_api_and_page_and_is_what_is_then_charged(do
     assert says[-3:] == [
         "Nothing is charged now.",
         "The next charge is $15.00, on Wednesday, October 21, 2026.",
-        "From Thursday, January 21, 2027 on it is $30.00.",
+        "From Monday, December 21, 2026 on it is $30.00.",
     ]
     assert all(sentence in shown.text for sentence in says)
     assert line.data is not None
