@@ -45,5 +45,5 @@ class Cancellations(Protocol):
         ...
 
     async def paid_invoices(self, account: ProviderAccount, subscription: str) -> tuple[str, ...]:
-        """The ids of the invoices of a subscription that were paid, at most a hundred."""
+        """The ids of the invoices of a subscription that were paid."""
         ...

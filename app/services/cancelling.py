@@ -18,7 +18,6 @@ from app.domain.cancellations import (
     choices,
     preview,
     request_of,
-    standing_request,
 )
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind

@@ -36,8 +36,14 @@ def a_declaration(**told: Any) -> Declaration:
 
 
 def an_alert() -> Alert:
-    about = {"kind": "declaration", "subject": ID, "text": "a declaration waits"}
-    return Alert(alert_id="alr_1", merchant_id="mer_1", at=NOW, **about)
+    return Alert(
+        alert_id="alr_1",
+        merchant_id="mer_1",
+        kind="declaration",
+        subject=ID,
+        text="a declaration waits",
+        at=NOW,
+    )
 
 
 CONTRACT = Subscription(**WHOSE, subscription_id="sub_9", customer_id="cus_9", status="active")

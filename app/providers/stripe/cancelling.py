@@ -98,12 +98,11 @@ class Cancelling:
                 )
 
     async def paid_invoices(self, account: ProviderAccount, subscription: str) -> tuple[str, ...]:
-        """One page is enough: who may withdraw has had the contract for two weeks."""
+        """All pages of them."""
         client = self._connections.client(account)
-        asked: Any = {"subscription": subscription, "status": "paid", "limit": MOST_OPEN}
         with in_our_words():
-            listed = await json_of(client.v1.invoices.list_async(asked))
-        return tuple(found for row in rows(listed) if (found := ref(row)))
+            listed = await _listed(client, {"id": subscription}, "paid")
+        return tuple(found for row in listed if (found := ref(row)))
 
     async def refund(
         self,
