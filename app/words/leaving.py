@@ -27,6 +27,8 @@ from app.words.plain import one_line
 PHRASES = Phrases([Path(__file__).parent / "leaving_texts"])
 
 
+NOTHING_SAID = {"pause": 1, "upgrade": 1}  # months, as the offers themselves have it
+NO_FACTS = {"amount": "", "day": "", "percent": 0, "months": 0, "days": 0, "count": 0}
 TOLD_OF = {
     FORGIVEN: "confirm.forgiven",
     STILL_DUE: "confirm.owed",
@@ -44,7 +46,7 @@ class Tongue:
 
     def say(self, key: str, **facts: Any) -> str:
         """A phrase about these facts."""
-        told = {"merchant": one_line(self.merchant), "amount": "", "day": ""} | facts
+        told = NO_FACTS | {"merchant": one_line(self.merchant)} | facts
         return PHRASES.speaker(self.language, told)(key)
 
     def money(self, key: str, minor: int, currency: str) -> str:
@@ -155,6 +157,8 @@ def screen_of(
         rows = receipt_rows(request, tongue)
     elif texts.get("body"):
         says = texts["body"].split("\n")
+    elif name == "offer":
+        says = named(step.offer or {}, quote_from(session.quote), tongue)
     else:
         says = [tongue.say(key) for key in (f"{name}.lead",) if key in PHRASES.keys("en")]
     if name == StepKind.VALUE_REMINDER:
@@ -180,6 +184,24 @@ def receipt_rows(request: CancelRequest, tongue: Tongue) -> list[tuple[str, str]
         "reference": request.request_id,
     }
     return [(tongue.say(f"rows.{name}"), value) for name, value in facts.items() if value]
+
+
+def named(offer: Mapping[str, Any], quote: Quote | None, tongue: Tongue) -> list[str]:
+    """What an offer is, where the merchant does not say; what is kept elsewhere needs its words."""
+    key = f"offer.kinds.{offer.get('kind')}"
+    if key not in PHRASES.keys("en"):
+        return []
+    amounts = offer.get("amount_minor") or {}
+    minor = amounts.get(quote.currency) if quote else None
+    locale = PHRASES.locale_of(tongue.language)
+    facts = {
+        "percent": offer.get("percent") or 0,
+        "months": offer.get("months") or NOTHING_SAID.get(str(offer.get("kind")), 0),
+        "days": offer.get("days") or 0,
+        "count": offer.get("remove") or 0,
+        "amount": show_money(minor, quote.currency, locale) if quote and minor else "",
+    }
+    return [tongue.say(key, **facts)]
 
 
 def offered(quote: Quote | None, tongue: Tongue) -> list[str]:
