@@ -6,7 +6,7 @@ Looking changes nothing; submitting counts, and is answered alike whoever declar
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -59,6 +59,7 @@ class Counter:
     root: str
     of_one: Pace
     of_all: Pace
+    seconds: Callable[[], float]
 
     async def blank(self, merchant: str, name: str, request: Request) -> Response:
         """The empty form."""
@@ -145,16 +146,21 @@ class Counter:
         return form.in_language(form.language or preferred(spoken))
 
     def _wait(self, merchant: str, request: Request) -> float:
-        at, who = time.monotonic(), request.client.host if request.client else ""
+        at, who = self.seconds(), request.client.host if request.client else ""
         waits = (self.of_one.wait_s(who, at=at), self.of_all.wait_s(merchant, at=at))
         return max(waits)
 
 
-def forms_router(world: World) -> APIRouter:
-    """The public forms of every merchant, with their receipts."""
+def forms_router(
+    world: World,
+    *,
+    most_of_one: int = MOST_OF_ONE,
+    seconds: Callable[[], float] = time.monotonic,
+) -> APIRouter:
+    """The public forms of every merchant, with their receipts. `seconds` are monotonic."""
     router = APIRouter(include_in_schema=False, prefix="/f/{merchant}/{name}")
     root = urlsplit(world.public_url).path.rstrip("/")
-    counter = Counter(world, root, Pace(MOST_OF_ONE), Pace(MOST_OF_ALL))
+    counter = Counter(world, root, Pace(most_of_one), Pace(MOST_OF_ALL), seconds)
 
     @router.api_route("", methods=["GET", "HEAD"])
     async def blank(merchant: str, name: str, request: Request) -> Response:
