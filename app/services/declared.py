@@ -44,7 +44,7 @@ async def carry_out(world: World, action: Action) -> None:
         account: ProviderAccount = at.terms.account
     contract, back = row.subscription_id or "", row.kind is DeclarationKind.WITHDRAWAL
     standing = await world.payments.read_departing(account, contract)
-    paid = (await withdrawing.read(world, account, contract))[1] if back else ()
+    paid = await withdrawing.read_paid(world, account, contract) if back else ()
     async with customer_desk(world, action, Touched(subscriptions={contract})) as at:
         row = await _still_to_do(at) if at is not None else None
         if at is None or row is None:

@@ -79,11 +79,18 @@ async def read(
 ) -> tuple[Departing, tuple[PaidInvoice, ...]]:
     """The contract as it is live, and everything that was paid for it."""
     standing = await world.payments.read_departing(account, subscription)
+    return standing, await read_paid(world, account, subscription)
+
+
+async def read_paid(
+    world: World, account: ProviderAccount, subscription: str
+) -> tuple[PaidInvoice, ...]:
+    """Every invoice of the contract that was paid, with its payments."""
     paid = []
     for invoice in await world.payments.paid_invoices(account, subscription):
         seen = await world.payments.read_invoice(account, invoice)
         paid.append(PaidInvoice(invoice=seen.invoice, payments=seen.payments))
-    return standing, tuple(paid)
+    return tuple(paid)
 
 
 async def _told(at: ExitDesk, standing: Departing, paid: tuple[PaidInvoice, ...]) -> Preview:

@@ -235,3 +235,23 @@ async def test_a_declared_withdrawal_without_the_right_waits_for_a_person(door: 
     (row,) = await stage.find(Declaration)
     assert row.state is DeclarationState.WAITING
     assert refunds(stage, person) == [0]
+
+
+async def test_a_later_word_puts_no_withdrawal_off(door: Door) -> None:
+    # given a session that is open while its customer withdraws by the form
+    stage = door.stage
+    person, leaver = await a_german(door)
+    path = f"/f/{stage.merchant.merchant_id}/withdraw"
+    await door.client.post(path, data=declared_by(person))
+    await stage.plays()
+
+    # when they cancel in the session as well, before the provider was told
+    receipt = await leaver.leaves()
+    await stage.passes(hours=1)
+
+    # then they have withdrawn, and the session says so
+    (session,) = await stage.find(CancelSession)
+    assert receipt["choice"] == "withdrawal"
+    assert session.state is SessionState.CANCELLED
+    assert refunds(stage, person) == [PRICE]
+    assert stage.there(f"subscriptions/{person.subscription}")["status"] == "canceled"
