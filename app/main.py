@@ -20,6 +20,7 @@ from app.api import (
     events,
     finance,
     health,
+    leavers,
     mail_reports,
     metrics,
     policies,
@@ -28,14 +29,16 @@ from app.api import (
     specification,
     templates,
 )
-from app.api.customer_auth import Pace
+from app.api.customer_auth import ASKS_A_MINUTE
 from app.api.front import Front
 from app.api.webhooks import PATH as WEBHOOK_PATH
 from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
+from app.domain.paces import Pace
 from app.mail.mailbox import FolderMailbox
 from app.pages.afterwards import after_router
 from app.pages.embed import embed_router
+from app.pages.forms import forms_router
 from app.pages.leaving import leaving_router
 from app.pages.links import links_router
 from app.pages.mailbox import mailbox_router
@@ -74,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         afterwards,
         cancel_flows,
         customer_keys,
+        leavers,
         dunning,
         case_commands,
         events,
@@ -88,7 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)
     app.include_router(cancel_sessions.router)
     app.include_router(cancel_sessions.back)
-    app.state.pace = Pace()
+    app.state.pace = Pace(ASKS_A_MINUTE)
     for room in (mail_reports, health, metrics, reference):
         app.include_router(room.router)
     app.include_router(embed_router())
@@ -107,6 +111,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             )
             app.include_router(links_router(service.world))
             app.include_router(leaving_router(service.world))
+            app.include_router(forms_router(service.world))
             app.include_router(unsubscribe_router(service.world))
             app.include_router(after_router(service.world))
             app.include_router(previews_router(service.world))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from app.api.auth import FlowsReader, FlowsWriter, SessionsReader
 from app.api.dependencies import WorldDep
 from app.api.flow_schemas import (
+    AnswerCountsOut,
     FlowDocument,
     FlowHead,
     FlowList,
@@ -86,9 +87,14 @@ async def count_reasons(
     since: Annotated[Instant, Query(alias="from", description="Opened at or after.")],
     until: Annotated[Instant, Query(alias="to", description="Opened at or before.")],
 ) -> ReasonCounts:
-    """Why customers leave: sessions by the reason given, and how they ended."""
-    found = await cancel_counts.by_reason(world, caller.merchant_id, since=since, until=until)
-    return ReasonCounts(reasons=[ReasonCountOut.of(row) for row in found])
+    """Why customers leave: sessions by the reason given, how they ended, and what else was
+    answered."""
+    span = {"since": since, "until": until}
+    found = await cancel_counts.by_reason(world, caller.merchant_id, **span)
+    more = await cancel_counts.of_answers(world, caller.merchant_id, **span)
+    return ReasonCounts(
+        reasons=[ReasonCountOut.of(row) for row in found], answers=AnswerCountsOut.of(more)
+    )
 
 
 @router.get("/v1/cancel-flows/{name}", responses=MISSING)

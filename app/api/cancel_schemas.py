@@ -115,6 +115,30 @@ class ReasonOut(BaseModel):
     follow_up: str | None = Field(description="A question once it is chosen.")
 
 
+class OfferOut(BaseModel):
+    """What accepting would do, in money and dates, as it will be charged. What is null is not
+    known or does not come; a preview of a flow knows the kind alone."""
+
+    kind: str
+    currency: str | None = None
+    now_minor: int | None = Field(default=None, description="Charged at once.")
+    next_minor: int | None = Field(default=None, description="Charged at `next_at`.")
+    next_at: datetime | None = None
+    then_minor: int | None = Field(default=None, description="The regular charge afterwards.")
+    until: datetime | None = Field(default=None, description="How long the offer runs.")
+    resumes_at: datetime | None = Field(default=None, description="When a pause ends.")
+    undoes_end: bool = Field(default=False, description="A planned end is taken back.")
+    ends_schedule: bool = Field(default=False, description="Planned changes are given up.")
+
+    @classmethod
+    def of(cls, step: FlowStep, quote: dict[str, Any] | None) -> "OfferOut | None":
+        """The offer of a step, with its quote where it was made to somebody."""
+        if step.offer is None:
+            return None
+        known = {name: quote[name] for name in cls.model_fields if quote and name in quote}
+        return cls(**{"kind": step.offer["kind"], **known})
+
+
 class StepOut(BaseModel):
     """The step to be shown."""
 
@@ -123,7 +147,10 @@ class StepOut(BaseModel):
     heading: str | None = Field(description="The merchant's own words; null: yours.")
     body: str | None
     reasons: list[ReasonOut] = Field(description="Of a survey.")
-    offer: dict[str, Any] | None
+    offer: OfferOut | None
+    asks: list[str] = Field(
+        description="Of feedback: `words`, `competitor`, and from 0 to 10 `rating` and `likely`."
+    )
 
 
 class OpenInvoiceOut(BaseModel):
@@ -133,7 +160,7 @@ class OpenInvoiceOut(BaseModel):
     number: str | None
     currency: str
     amount_minor: int
-    outcome: str = Field(description="`forgiven` or `still_due`.")
+    outcome: str = Field(description="`forgiven`, `still_due`, or `refunded`.")
 
 
 class PreviewOut(BaseModel):
@@ -224,7 +251,7 @@ class ScreenOut(BaseModel):
     )
     heading: str
     says: list[str]
-    rows: list[RowOut] = Field(description="Of a receipt.")
+    rows: list[RowOut] = Field(description="Of a receipt, and of what one is reminded of.")
 
 
 class SessionOut(BaseModel):
@@ -241,7 +268,8 @@ class SessionOut(BaseModel):
     at: int = Field(description="How many steps were shown.")
     screen: ScreenOut
     may: list[str] = Field(
-        description="What may be done now; `confirm` at every step, `uncancel` before the end."
+        description="What may be done now; `confirm` at every step, `uncancel` before the end, "
+        "`withdraw` while there is the right to."
     )
     reason: str | None
     expires_at: datetime
@@ -276,7 +304,9 @@ def _fields(view: SessionView) -> dict[str, Any]:
         "language": session.language,
         "flow": session.flow,
         "screen": _screen(view),
-        "step": step_out(view.step, view.flow, written(session.language) or "en"),
+        "step": step_out(
+            view.step, view.flow, written(session.language) or "en", quote=session.quote
+        ),
         "at": len(session.seen),
         "may": list(view.may),
         "reason": session.reason,
@@ -287,7 +317,7 @@ def _fields(view: SessionView) -> dict[str, Any]:
 
 def _screen(view: SessionView) -> ScreenOut:
     tongue = tongue_of(view.session, view.time_zone, view.merchant_name)
-    shown = screen_of(view.session, view.step, view.request, tongue)
+    shown = screen_of(view.session, view.step, view.request, tongue, view.usage)
     rows = [RowOut(label=label, value=value) for label, value in shown.rows]
     return ScreenOut(name=shown.name, heading=shown.heading, says=shown.says, rows=rows)
 
@@ -297,7 +327,9 @@ def tongue_of(session: CancelSession, time_zone: str, merchant: str = "") -> Ton
     return Tongue(language=session.language, time_zone=time_zone, merchant=merchant)
 
 
-def step_out(step: FlowStep, flow: Flow, language: str) -> StepOut:
+def step_out(
+    step: FlowStep, flow: Flow, language: str, quote: dict[str, Any] | None = None
+) -> StepOut:
     """A step in a language."""
     texts = step.texts.get(language) or step.texts.get("en") or {}
     reasons = flow.reasons if step.kind is StepKind.SURVEY else ()
@@ -310,5 +342,6 @@ def step_out(step: FlowStep, flow: Flow, language: str) -> StepOut:
             ReasonOut(id=row.id, label=row.label(language), follow_up=said(row.follow_up, language))
             for row in reasons
         ],
-        offer=dict(step.offer) if step.offer else None,
+        offer=OfferOut.of(step, quote),
+        asks=list(step.asks),
     )

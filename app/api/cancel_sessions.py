@@ -42,6 +42,7 @@ from app.services import (
     cancel_telling,
     cancelling,
     redeeming,
+    withdrawing,
 )
 from app.services.cancel_opening import Wish
 from app.services.exits import UnknownSession
@@ -205,6 +206,27 @@ async def confirm(
     provider has not answered yet; the request stands all the same."""
     with answered():
         return ReceiptOut.of(await cancelling.confirm(world, session, word.choice, key=key))
+
+
+@router.get("/{session_id}/withdrawal", responses=OF_EVERY_SESSION)
+async def preview_withdrawal(
+    session_id: SessionId, session: SessionDep, world: WorldDep
+) -> PreviewOut:
+    """What withdrawing from the contract would do now, in money, read live. `may` of the session
+    says whether there is the right to: in the EU, until the end of the 14th day."""
+    with answered():
+        told = await withdrawing.look(world, session)
+    return PreviewOut.of(told, tongue_of(session, "UTC"), alone=True)
+
+
+@router.post("/{session_id}/withdrawal", responses=OF_EVERY_SESSION)
+async def withdraw(
+    session_id: SessionId, session: SessionDep, world: WorldDep, key: Key
+) -> ReceiptOut:
+    """Withdraw from the contract: it ends now, and what was paid goes back. There is one outcome:
+    asked again the same receipt is given."""
+    with answered():
+        return ReceiptOut.of(await withdrawing.withdraw(world, session, key=key))
 
 
 @router.get(

@@ -1,7 +1,6 @@
 """Which customer is asking: a short-lived token that the merchant's backend signed."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeGuard
@@ -22,7 +21,6 @@ AUDIENCE = "holdfast"
 LONGEST_TOKEN = 4096
 LASTS_AT_MOST_S = 3600
 CLOCK_SLACK_S = 60  # the backend's clock is not ours
-A_MINUTE, MOST_ASKERS = 60.0, 10_000
 ASKS_A_MINUTE = 60  # of one customer: a page asks once when it opens
 BEARER = HTTPBearer(
     scheme_name="CustomerToken",
@@ -31,25 +29,6 @@ BEARER = HTTPBearer(
     description="A JWT with `kid` (the customer token key), `aud` `holdfast`, `sub` (the "
     "customer's id at the provider), `iat` and `exp`, one hour apart at most.",
 )
-
-
-class Pace:
-    """How often each asker asked in the running minute, in this process. Forgets the longest
-    silent first, so that its memory is bounded."""
-
-    def __init__(self, most: int = ASKS_A_MINUTE) -> None:
-        self._most = most
-        self._asked: OrderedDict[object, tuple[float, int]] = OrderedDict()
-
-    def wait_s(self, who: object, *, at: float) -> float:
-        """0 where `who` may ask at this monotonic second, else how long to wait."""
-        since, count = self._asked.pop(who, (at, 0))
-        if at - since >= A_MINUTE:
-            since, count = at, 0
-        self._asked[who] = (since, count + 1)
-        if len(self._asked) > MOST_ASKERS:
-            self._asked.popitem(last=False)
-        return 0.0 if count < self._most else since + A_MINUTE - at
 
 
 def _refused() -> Problem:

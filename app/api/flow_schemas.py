@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootMod
 from pydantic_core import CoreSchema
 
 from app.api.cancel_schemas import LANGUAGE, Line, StepId, StepOut, step_out
-from app.domain.compliance.rules import RULES, Certainty, Rule
+from app.domain.compliance.law import RULES
+from app.domain.compliance.rules import Certainty, Rule
 from app.domain.flow_fields import json_schema
 from app.domain.flows import FlowState, FlowVersion
 from app.domain.policy_fields import MOST_MINOR
-from app.services.cancel_counts import ReasonCount
+from app.services.cancel_counts import AnswerCounts, ReasonCount
 from app.services.flow_previews import Assumed, Shown
 from app.services.flows import FlowFile
 
@@ -185,7 +186,29 @@ class ReasonCountOut(BaseModel):
         return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
+class AnswerCountsOut(BaseModel):
+    """What else was answered, by what and how often."""
+
+    answers: int = Field(description="Steps that were answered.")
+    competitors: dict[str, int] = Field(description="However it was written; at most a hundred.")
+    ratings: dict[str, int] = Field(description="Satisfaction, from 0 to 10.")
+    likely: dict[str, int] = Field(description="To come back, from 0 to 10.")
+    flags: dict[str, int] = Field(description="Red flags in the customers' own words.")
+
+    @classmethod
+    def of(cls, counts: AnswerCounts) -> "AnswerCountsOut":
+        """Counts as they are shown."""
+        return cls(
+            answers=counts.answers,
+            competitors=dict(counts.competitors),
+            ratings={str(number): count for number, count in counts.ratings.items()},
+            likely={str(number): count for number, count in counts.likely.items()},
+            flags=dict(counts.flags),
+        )
+
+
 class ReasonCounts(BaseModel):
-    """The reasons, the most frequent first."""
+    """The reasons, the most frequent first, and what else was answered."""
 
     reasons: list[ReasonCountOut]
+    answers: AnswerCountsOut

@@ -36,6 +36,8 @@ class TemplateName(StrEnum):
     PAYMENT_RECOVERED = "payment_recovered"
     SUBSCRIPTION_ENDED = "subscription_ended"
     CANCELLATION_CONFIRMED = "cancellation_confirmed"
+    WITHDRAWAL_CONFIRMED = "withdrawal_confirmed"
+    DECLARATION_RECEIVED = "declaration_received"
 
 
 class Language(StrEnum):

@@ -35,6 +35,8 @@ class ActionKind(StrEnum):
     CONFIRM = "confirm"  # message: acknowledge a cancel request
     CLOSE_SESSION = "close_session"  # cancel session: nobody came back to it
     FORGET = "forget"  # cancel session: empty what the customer wrote
+    DECLARE = "declare"  # declaration: carry out what was said on a public form
+    REFUND = "refund"  # payment: give it back after a withdrawal
     END_PAUSE = "end_pause"  # redemption: resume what an offer paused
     TELL_OF_RESUMING = "tell_of_resuming"  # redemption: tell that its pause will end
     PLAN_AFTER = "plan_after"  # cancel request: which letters are to follow it

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import GONE, CancelRequest, RequestState
-from app.domain.compliance.rules import may_offer
+from app.domain.compliance.law import may_offer
 from app.domain.dunning import Case, CaseState
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Customer, Subscription

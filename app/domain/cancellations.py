@@ -21,10 +21,12 @@ NEVER_STARTED = frozenset({"incomplete"})
 
 
 class Choice(StrEnum):
-    """When it ends: at once, or when the period that runs is over."""
+    """When it ends: at once, or when the period that runs is over. A withdrawal ends it at once
+    too, and what was paid comes back; it is never offered beside the others."""
 
     NOW = "now"
     PERIOD_END = "period_end"
+    WITHDRAWAL = "withdrawal"
 
 
 class Source(StrEnum):
@@ -55,7 +57,8 @@ class CancelRequest:
     """One request. `requested_at` is when the customer said it; the receipt bears it. `ends_at`
     is when access ends, as told then or as it was moved at the provider since.
     `invoices` are the open ones and drafts with what was told of each: `invoice`, `number`,
-    `currency`, `amount_minor`, `outcome` (`forgiven` or `still_due`)."""
+    `currency`, `amount_minor`, `outcome` (`forgiven` or `still_due`); of a withdrawal the paid ones
+    too, as `refunded`, with the `payments` that go back."""
 
     KEY: ClassVar = ("request_id",)
     UNIQUE: ClassVar = ()
@@ -92,7 +95,7 @@ class CancelRequest:
         return any(row["invoice"] == invoice for row in self.invoices)
 
 
-FORGIVEN, STILL_DUE = "forgiven", "still_due"
+FORGIVEN, STILL_DUE, REFUNDED = "forgiven", "still_due", "refunded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +182,11 @@ def usage_at_end(subscription: Subscription, next_minor: int | None) -> int | No
     """What is charged when the period ends although nothing is renewed: what was used."""
     metered = any(item.get("metered") for item in subscription.items)
     return next_minor if metered and subscription.status != TRIALING else None
+
+
+def forgiving(invoices: Iterable[Invoice]) -> tuple[dict[str, Any], ...]:
+    """These open invoices, told that they need not be paid."""
+    return _told(invoices, FORGIVEN)
 
 
 def _told(invoices: Iterable[Invoice], outcome: str) -> tuple[dict[str, Any], ...]:

@@ -107,7 +107,7 @@ FIELDS: Mapping[str, str] = {
     "because": "The reason chosen in the survey.",
     "rung": "The rung of the save ladder that was judged.",
     "offer": "The kind of offer that was accepted.",
-    "choice": "When it ends, `now` or `period_end`; null where the provider was told.",
+    "choice": "How it ends: `now`, `period_end`, `withdrawal`; null where the provider was told.",
     "endpoint": "The endpoint, `end_…`.",
 }
 

@@ -82,6 +82,7 @@ def _step(row: Mapping[str, Any]) -> FlowStep:
         when=_targets(row.get("when", {})),
         texts={code: dict(texts) for code, texts in row.get("texts", {}).items()},
         offer=row.get("offer"),
+        asks=tuple(row.get("asks", ("words",) if row["kind"] == StepKind.FEEDBACK else ())),
     )
 
 
@@ -142,6 +143,12 @@ def _offers(flow: Flow) -> Iterator[Fault]:
                 yield from (Fault(f"steps[{place}].offer.{one.path}", one.reason) for one in found)
 
 
+def _asks(flow: Flow) -> Iterator[Fault]:
+    for place, step in enumerate(flow.steps):
+        if step.asks and step.kind is not StepKind.FEEDBACK:
+            yield Fault(f"steps[{place}].asks", "belongs to steps of the kind `feedback`")
+
+
 def _asked_first(flow: Flow) -> Iterator[Fault]:
     """A step that hangs on a reason stands behind the survey, and names reasons that it asks."""
     known, asked = {reason.id for reason in flow.reasons}, False
@@ -154,4 +161,4 @@ def _asked_first(flow: Flow) -> Iterator[Fault]:
             yield Fault(f"steps[{place}].when.reasons", "names a reason that is not offered")
 
 
-RULES: tuple[Callable[[Flow], Iterator[Fault]], ...] = (_names, _ends, _offers, _asked_first)
+RULES: tuple[Callable[[Flow], Iterator[Fault]], ...] = (_names, _ends, _offers, _asks, _asked_first)

@@ -18,7 +18,7 @@ from app.domain.documents import (
     Whole,
     Words,
 )
-from app.domain.flows import StepKind
+from app.domain.flows import ASKS, StepKind
 from app.domain.languages import LANGUAGES
 from app.domain.offers.common import MONEY
 from app.domain.policy_fields import INTERVALS, MOST_MINOR, NAME, SCHEMA_ID, STEP, VALUE
@@ -119,6 +119,7 @@ STEPS = Section(
         Field("when", WHEN, {}, "Who is shown the step. Left out: everybody."),
         Field("texts", TEXTS, {}, "The merchant's own words, by language. Left out: ours."),
         Field("offer", Anything(), None, "The offer of a step of that kind."),
+        Field("asks", Listed(Words(ASKS), 4, 1), None, "Of `feedback`. Left out: `words`."),
     )
 )
 REASON = Section(

@@ -59,13 +59,19 @@ class Targets:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowStep:
     """One step. `texts` are the merchant's own, by language; `offer` is the document of an offer,
-    on steps of that kind alone."""
+    on steps of that kind alone; `asks` is what a feedback step asks."""
 
     id: str
     kind: StepKind
     when: Targets = Targets()
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     offer: Mapping[str, Any] | None = None
+    asks: tuple[str, ...] = ()
+
+
+# What a feedback step may ask: in their own words, what they use instead, how satisfied they are
+# and how likely to come back, both from 0 to 10.
+ASKS = ("words", "competitor", "rating", "likely")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

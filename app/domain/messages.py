@@ -27,6 +27,8 @@ TEMPLATES = {
     "cancellation at the earliest",
     "win_back": "off; switched on: 30 to 90 days after the end, by the reason",
     "we_fixed_it": "off; switched on: within a day of the reason being put right",
+    "withdrawal_confirmed": "at once, in the transaction of the withdrawal",
+    "declaration_received": "at once, to the address on a public form",
 }
 # Those that go to nobody who has not agreed to them.
 BY_PERMISSION = frozenset({"exit_feedback", "win_back_before_end", "win_back", "we_fixed_it"})
@@ -123,9 +125,10 @@ class Letter:
     `card_expires` (`YYYY-MM`) the last month it is good for, where that is the matter.
     `former_minor` is the price until now, where it changes. Of a cancellation: `reference` names
     it, `requested_at` is when it was said, `ends_at` when access ends (None: it has ended),
-    `forgiven_minor` and `owed_minor` what need not and what must still be paid. To somebody who
-    left and agreed to such letters: `left_for` chooses the words for why (`price`, `time`,
-    `other`), `mended` says in the merchant's words what was put right since.
+    `forgiven_minor` and `owed_minor` what need not and what must still be paid, `refunded_minor`
+    what comes back of a withdrawal. To somebody who left and agreed to such letters: `left_for`
+    chooses the words for why (`price`, `time`, `other`), `mended` says in the merchant's words what
+    was put right since.
     """
 
     template: str
@@ -154,6 +157,7 @@ class Letter:
     owed_minor: int | None = None
     left_for: str | None = None
     mended: str | None = None
+    refunded_minor: int | None = None
     also: tuple[AlsoOpen, ...] = ()
     unsubscribe_url: str | None = None
     look: Look = Look()

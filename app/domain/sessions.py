@@ -40,9 +40,11 @@ MOVES: Mapping[SessionState, frozenset[SessionState]] = {
     SessionState.CANCELLING: frozenset({SessionState.CANCELLED, SessionState.FAILED}),
     SessionState.FAILED: frozenset({SessionState.CANCELLED}),
     SessionState.SAVED: frozenset(),
-    SessionState.CANCELLED: frozenset(),
+    SessionState.CANCELLED: frozenset({SessionState.CANCELLING}),  # by withdrawing after it
     SessionState.ABANDONED: frozenset(),
 }
+# Whoever has not decided, or has cancelled already, may still withdraw.
+WITHDRAWABLE = frozenset({SessionState.OPEN, SessionState.CANCELLED})
 UNDER_WAY = frozenset({SessionState.OPEN, SessionState.APPLYING, SessionState.CANCELLING})
 
 
@@ -51,7 +53,8 @@ class CancelSession:
     """One session. `flow` is the version it began with, `step` the one shown now and `seen` those
     shown so far. `offers` says whether any offer may be shown; `place` is the jurisdiction, None
     where nothing told. `token_hash` is the SHA-256 of its token, which counts until `expires_at`.
-    `outcome_key` is the caller's key of the command that decided it.
+    `outcome_key` is the caller's key of the command that decided it; `quote` the money of the offer
+    that was shown, as it was told.
     """
 
     KEY: ClassVar = ("session_id",)
@@ -77,6 +80,7 @@ class CancelSession:
     ended_at: datetime | None = None
     request_id: str | None = None
     outcome_key: str | None = None
+    quote: dict[str, Any] | None = None
 
     def moved(self, state: SessionState, *, at: datetime) -> "CancelSession":
         """The session in another state. Raises `IllegalMove` where `MOVES` has none."""
@@ -121,6 +125,8 @@ def _from(flow: Flow, place: int, facts: Leaving, *, offers: bool, eligible: Eli
         if not is_for(step.when, facts):
             continue
         if step.kind is StepKind.OFFER and not (offers and eligible(step)):
+            continue
+        if step.kind is StepKind.VALUE_REMINDER and not eligible(step):
             continue
         return step
     return confirm_step(flow)

@@ -45,6 +45,7 @@ def golden(template: str, language: str) -> Letter:
         owed_minor=1200,
         left_for="price",
         mended="The export that you missed is there.",
+        refunded_minor=2900,
         also=_also(template),
     )
 

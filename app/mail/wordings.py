@@ -31,6 +31,8 @@ REQUIRED = {
     "win_back_before_end": ("ends_on", "link"),
     "win_back": ("requested_on", "link"),
     "we_fixed_it": ("requested_on", "mended", "link"),
+    "withdrawal_confirmed": ("requested_on", "refunded", "reference"),
+    "declaration_received": ("requested_on", "reference"),
 }
 # What the body itself must name: a final notice without its last day would be one in name only.
 IN_BODY = {

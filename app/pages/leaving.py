@@ -14,12 +14,25 @@ from app.domain.flows import StepKind
 from app.domain.sessions import CancelSession, SessionState
 from app.domain.survey import LONGEST_WORDS
 from app.pages.headers import DESK, PRIVATE, page
-from app.pages.leaving_views import confirm_page, over_page, step_page, trouble_page
+from app.pages.leaving_views import (
+    confirm_page,
+    over_page,
+    step_page,
+    trouble_page,
+    withdraw_page,
+)
 from app.pages.views import Page
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Conflict, StoreUnavailable
 from app.ports.world import World
-from app.services import accepting, cancel_letters, cancel_sessions, cancel_telling, cancelling
+from app.services import (
+    accepting,
+    cancel_letters,
+    cancel_sessions,
+    cancel_telling,
+    cancelling,
+    withdrawing,
+)
 from app.services.cancel_sessions import NotAsked, Said
 from app.services.exits import UnknownSession, session_of
 from app.services.redemptions import OfferRefused
@@ -31,6 +44,7 @@ NO_ANSWER = (
 OVER = (UnknownSession, cancel_telling.UnknownRequest, cancel_letters.UnknownReceipt)
 REFUSED = (IllegalMove, NotAsked, OfferRefused)
 Form = Mapping[str, str]
+OF_TEN = re.compile(r"10|[0-9]", re.ASCII)
 TOKEN = re.compile(r"[0-9A-Za-z_-]{43}")
 Shown = Callable[[World, CancelSession], Awaitable[Page | Response]]
 Done = Callable[[World, CancelSession, Form], Awaitable[object]]
@@ -42,12 +56,21 @@ async def _answer(world: World, session: CancelSession, form: Form) -> object:
         reason=reason,
         follow_up=_words(form, f"follow_up_{reason}"),
         words=_words(form, "words"),
+        competitor=_words(form, "competitor"),
+        rating=_of_ten(form, "rating"),
+        likely=_of_ten(form, "likely"),
     )
     return await cancel_sessions.answer(world, session, form.get("step", ""), said)
 
 
 def _words(form: Form, name: str) -> str | None:
     return form.get(name, "").replace("\0", "").strip()[:LONGEST_WORDS] or None
+
+
+def _of_ten(form: Form, name: str) -> int | None:
+    """A whole number from 0 to 10; nothing else was answered."""
+    said = form.get(name, "").strip()
+    return int(said) if OF_TEN.fullmatch(said) else None
 
 
 async def _decline(world: World, session: CancelSession, form: Form) -> object:
@@ -74,6 +97,10 @@ async def _uncancel(world: World, session: CancelSession, form: Form) -> object:
     return await cancel_telling.uncancel(world, *whose, actor="customer")
 
 
+async def _withdraw(world: World, session: CancelSession, form: Form) -> object:
+    return await withdrawing.withdraw(world, session, key=f"page:{session.session_id}")
+
+
 # What may be pressed. Each leads back to the page, which then shows what came of it.
 DEEDS: Mapping[str, Done] = {
     "answer": _answer,
@@ -82,6 +109,7 @@ DEEDS: Mapping[str, Done] = {
     "confirm": _confirm,
     "close": _close,
     "uncancel": _uncancel,
+    "withdraw": _withdraw,
 }
 
 
@@ -131,6 +159,16 @@ class Exit:
 
         return await self.show(token, request, shown)
 
+    async def withdraw(self, token: str, request: Request) -> Response:
+        """What withdrawing from the contract would do, and the button."""
+
+        async def shown(world: World, session: CancelSession) -> Page:
+            told = await withdrawing.look(world, session)
+            view = await cancel_sessions.show(world, session)
+            return withdraw_page(view, told, token=token, root=self.root)
+
+        return await self.show(token, request, shown)
+
     async def receipt(self, token: str, request: Request) -> Response:
         """The receipt as a file."""
 
@@ -171,6 +209,10 @@ def leaving_router(world: World) -> APIRouter:
     @router.get("/leave")
     async def leave(token: str, request: Request) -> Response:
         return await here.leave(token, request)
+
+    @router.get("/withdraw")
+    async def withdraw(token: str, request: Request) -> Response:
+        return await here.withdraw(token, request)
 
     @router.get("/receipt")
     async def receipt(token: str, request: Request) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from app.domain.cancellations import Preview
 from app.domain.reasons import said
 from app.domain.sessions import SessionState
 from app.pages.views import Page, fill, preferred
@@ -11,16 +12,15 @@ from app.services.exits import SessionView
 from app.words.leaving import PHRASES, Tongue, choice_named, foretold, screen_of
 
 TEMPLATE = "leaving.html.j2"
-ASKS_WORDS = ("feedback",)
 
 
 def step_page(view: SessionView, *, token: str, root: str = "") -> Page:
     """The screen a session is at. To cancel is possible on each that has no outcome yet."""
     tongue = _tongue(view)
-    shown = screen_of(view.session, view.step, view.request, tongue)
+    shown = screen_of(view.session, view.step, view.request, tongue, view.usage)
     asks: dict[str, Any] = {
         "reasons": _reasons(view) if shown.name == "survey" else [],
-        "words": shown.name in ASKS_WORDS,
+        "asks": view.step.asks if shown.name == "feedback" else (),
         "step": view.step.id,
         "open": view.session.state is SessionState.OPEN,
         "may": view.may,
@@ -30,18 +30,31 @@ def step_page(view: SessionView, *, token: str, root: str = "") -> Page:
 
 def confirm_page(view: SessionView, seen: Outlook, *, token: str, root: str = "") -> Page:
     """What each end would do, and the button that is the word."""
-    tongue, alone = _tongue(view), len(seen.previews) == 1
+    tongue = _tongue(view)
+    heading = tongue.say("confirm.heading")
+    return _ends_page(heading, "confirm", seen.previews, tongue, token=token, root=root)
+
+
+def withdraw_page(view: SessionView, told: Preview, *, token: str, root: str = "") -> Page:
+    """What withdrawing from the contract would do, and the button that does it."""
+    tongue = _tongue(view)
+    heading = tongue.say("withdraw.heading")
+    return _ends_page(heading, "withdraw", (told,), tongue, token=token, root=root)
+
+
+def _ends_page(
+    heading: str, deed: str, previews: Sequence[Preview], tongue: Tongue, *, token: str, root: str
+) -> Page:
     ends = [
         {
             "choice": told.choice,
-            "label": choice_named(told, tongue, alone=alone),
+            "label": choice_named(told, tongue, alone=len(previews) == 1),
             "says": foretold(told, tongue),
         }
-        for told in seen.previews
+        for told in previews
     ]
-    heading = tongue.say("confirm.heading")
-    screen = {"name": "confirm", "heading": heading, "says": [], "rows": []}
-    return _page(tongue, token, root, screen=screen, ends=ends, open=True)
+    screen = {"name": deed, "heading": heading, "says": [], "rows": []}
+    return _page(tongue, token, root, screen=screen, ends=ends, open=True, deed=deed)
 
 
 def trouble_page(accept_language: str, *, token: str, root: str = "") -> Page:
@@ -75,7 +88,7 @@ def _told(kind: str, accept_language: str, *, token: str, root: str, status: int
 
 
 NOTHING: dict[str, Any] = {
-    "reasons": [], "words": False, "step": "", "open": False, "may": (), "ends": [],
+    "reasons": [], "asks": (), "step": "", "open": False, "may": (), "ends": [], "deed": "",
 }  # fmt: skip
 
 

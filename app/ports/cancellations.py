@@ -32,6 +32,18 @@ class Cancellations(Protocol):
         it has ended."""
         ...
 
-    async def refund(self, account: ProviderAccount, payment: str, *, key: str) -> None:
-        """Give a payment back, all that is left of it. One given back already is fine."""
+    async def refund(
+        self,
+        account: ProviderAccount,
+        payment: str,
+        *,
+        key: str,
+        amount_minor: int | None = None,
+    ) -> None:
+        """Give a payment back, so much of it or all that is left. One given back already is
+        fine."""
+        ...
+
+    async def paid_invoices(self, account: ProviderAccount, subscription: str) -> tuple[str, ...]:
+        """The ids of the invoices of a subscription that were paid."""
         ...

@@ -1,76 +1,20 @@
-"""Offers in a session: which of them may be made, and what becomes of the one that is accepted."""
+"""Offers in a session: what becomes of the one that is accepted."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
-from app.domain.flow_documents import offer_of
-from app.domain.flows import Flow, FlowStep, StepKind
-from app.domain.offers import Offer, judge
-from app.domain.offers.common import Eligible
+from app.domain.flows import FlowStep, StepKind
+from app.domain.merchants import ProviderAccount
 from app.domain.redemptions import FOR_A_PAYMENT, Redemption, RedemptionState
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.domain.staying import follow
-from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.world import World
 from app.services import redeeming, redemptions
 from app.services.exits import ExitDesk, SessionView, exit_desk, view_of
-from app.services.redemptions import About, Look
+from app.services.quoting import about, offers_in, renewed_quote, says_the_same
 
 TAKEN = frozenset({SessionState.APPLYING, SessionState.SAVED})
-
-
-def offers_in(steps: Iterable[FlowStep]) -> list[Offer]:
-    """The offers of these steps."""
-    found = (offer_of(step) for step in steps if step.kind is StepKind.OFFER)
-    return [offer for offer in found if not isinstance(offer, tuple)]
-
-
-async def look_for(world: World, session: CancelSession) -> Look | None:
-    """What the offers of a session are judged by, read live; None where there is none to make.
-
-    A provider without an answer, or an account that is paused, means no offer: nobody waits at the
-    door because of it.
-    """
-    if not session.offers or session.state is not SessionState.OPEN:
-        return None
-    async with exit_desk(world, session) as at:
-        offers, account = _still_to_make(at.session, at.flow), at.terms.account
-    if not offers or account.paused_reason is not None:
-        return None
-    try:
-        return await redemptions.look(world, account, session.subscription_id, offers)
-    except (ProviderUnavailable, ProviderRefused, AccountRefused):
-        return None
-
-
-def _still_to_make(session: CancelSession, flow: Flow) -> list[Offer]:
-    made = [step for step in flow.steps if step.id in session.seen]
-    if any(step.kind is StepKind.OFFER for step in made):
-        return []
-    return offers_in(flow.steps)
-
-
-async def judge_offers(at: ExitDesk, seen: Look | None) -> None:
-    """Let the desk know which offers may be made to this customer now."""
-    if seen is None:
-        return
-    offers = _still_to_make(at.session, at.flow)
-    budgeted = [offer.offer_id for offer in offers if offer.limits.monthly_minor]
-    facts = await redemptions.facts_of(
-        at.tx, at.terms.account, seen, _about(at), now=at.terms.now, budgeted=budgeted
-    )
-    fit = (offer.offer_id for offer in offers if isinstance(judge(offer, facts), Eligible))
-    at.offered = frozenset(fit)
-
-
-def _about(at: ExitDesk) -> About:
-    return About(
-        reason=at.session.reason,
-        started_at=at.subscription.started_at,
-        lifetime_minor=at.flow.lifetime_minor,
-    )
 
 
 async def accept(world: World, session: CancelSession, step_id: str, *, key: str) -> SessionView:
@@ -86,6 +30,7 @@ async def accept(world: World, session: CancelSession, step_id: str, *, key: str
             return view_of(at)
         step = _offered(at, step_id)
         account = at.terms.account
+    await _require_told(world, session, account, step)
     offers = offers_in([step])
     seen = await redemptions.look(world, account, session.subscription_id, offers)
     async with exit_desk(world, session) as at:
@@ -98,7 +43,7 @@ async def accept(world: World, session: CancelSession, step_id: str, *, key: str
             session.session_id,
             offers[0],
             seen,
-            _about(at),
+            about(at, at.session),
             now=at.terms.now,
             terms=dict(step.offer or {}),
         )
@@ -109,6 +54,22 @@ async def accept(world: World, session: CancelSession, step_id: str, *, key: str
     async with exit_desk(world, session) as at:
         settle_offer(at)
         return view_of(at)
+
+
+async def _require_told(
+    world: World, session: CancelSession, account: ProviderAccount, step: FlowStep
+) -> None:
+    """Nobody accepts what has become dearer since it was told: it is shown anew instead."""
+    anew = await renewed_quote(world, session, account, step)
+    if anew is None:
+        return
+    async with exit_desk(world, session) as at:
+        same = says_the_same(at.session.quote, anew)
+        at.book.put(replace(at.session, quote=anew))
+        if not same:
+            at.note(EvidenceKind.OFFER_SHOWN, step.id, "anew", step=step.id, quote=anew)
+    if not same:
+        raise IllegalMove("what the offer costs has changed: look at it again")
 
 
 def _offered(at: ExitDesk, step_id: str) -> FlowStep:

@@ -24,6 +24,7 @@ from app.services import (
     cancel_telling,
     case_commands,
     charging,
+    declared,
     driving,
     dunning,
     endings,
@@ -37,6 +38,7 @@ from app.services import (
     redeeming,
     reminders,
     saves,
+    withdrawing,
 )
 from app.services.alarms import alert, pause_account, pause_merchant
 from app.services.books import load_case, write
@@ -77,6 +79,8 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.AFTER_LETTER: afterwards.write,
     ActionKind.TELL_MENDED: afterwards.tell_mended,
     ActionKind.FORGET_FEEDBACK: afterwards.forget,
+    ActionKind.DECLARE: declared.carry_out,
+    ActionKind.REFUND: withdrawing.give_back,
     ActionKind.RESOLVE_REDEMPTION: redeeming.resolve,
     ActionKind.END_PAUSE: pauses.end_pause,
     ActionKind.TELL_OF_RESUMING: pauses.tell_of_resuming,

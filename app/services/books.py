@@ -12,6 +12,7 @@ from app.domain.cancellations import CancelRequest
 from app.domain.cards import card_key_of
 from app.domain.churn import ChurnRecord
 from app.domain.correspondence import MessageEvent, Suppression
+from app.domain.declarations import Declaration
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events_telling import TOLD, Move
 from app.domain.evidence import Evidence
@@ -31,6 +32,8 @@ from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
+from app.domain.usage import UsageFact
+from app.domain.withdrawals import Consent
 from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
 from app.services.clearing import clear_ends
@@ -57,6 +60,9 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     SurveyAnswer,
     CancelRequest,
     Evidence,
+    Declaration,
+    Consent,
+    UsageFact,
     RecoveryEntry,
     MrrMovement,
     ChurnRecord,

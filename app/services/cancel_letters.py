@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
-from app.domain.cancellations import FORGIVEN, STILL_DUE, CancelRequest, Choice
+from app.domain.cancellations import FORGIVEN, REFUNDED, STILL_DUE, CancelRequest, Choice
 from app.domain.correspondence import suppressed_by
+from app.domain.declarations import Declaration
 from app.domain.ids import derive_id
 from app.domain.messages import Letter, Message, MessageState, Rendered
 from app.domain.mirror import Customer
@@ -16,10 +17,11 @@ from app.ports.world import World
 from app.services.alarms import alert
 from app.services.books import Touched, account_terms
 from app.services.customer_desk import CustomerDesk, customer_desk
+from app.services.declaration_letters import receipt_letter
 from app.services.letters import stationery_for
 from app.services.posting import Outgoing, Posted, is_our_fault, post
 
-TEMPLATE = "cancellation_confirmed"
+TEMPLATE, WITHDRAWN = "cancellation_confirmed", "withdrawal_confirmed"
 DEFERRED_AGAIN = timedelta(minutes=15)
 
 
@@ -49,14 +51,15 @@ def confirmation_of(book: Book, request: CancelRequest, terms: Terms) -> Message
     """The letter about a request, as a message."""
     customer = book.get(Customer, request.account_id, request.customer_id)
     recipient = (customer.email if customer else None) or ""
+    anew = "" if request.choice is Choice.PERIOD_END else f":{request.choice}"
     return Message(
         message_id=derive_id("message", request.requested_at, request.request_id),
         merchant_id=request.merchant_id,
         account_id=request.account_id,
         customer_id=request.customer_id,
         subscription_id=request.subscription_id,
-        step=f"cancelled:{request.request_id}",
-        template=TEMPLATE,
+        step=f"cancelled:{request.request_id}{anew}",
+        template=WITHDRAWN if request.choice is Choice.WITHDRAWAL else TEMPLATE,
         recipient=recipient,
         language=request.language,
         state=MessageState.PLANNED if recipient else MessageState.DROPPED,
@@ -98,13 +101,12 @@ async def receipt(world: World, session: CancelSession) -> tuple[CancelRequest, 
 
 
 async def _begin(at: CustomerDesk) -> Outgoing | None:
-    about = at.action.data or {}
     messages = await at.tx.load(Message, [(at.action.subject,)])
-    requests = await at.tx.load(CancelRequest, [(about.get("request"),)])
-    if not messages or not requests:
+    letter = await _about(at, messages[0]) if messages else None
+    if letter is None:
         at.done("there is no such letter")
         return None
-    message, request = messages[0], requests[0]
+    message = messages[0]
     at.book.know(messages)
     if message.state is MessageState.SENDING:
         why = "interrupted while sending"
@@ -119,10 +121,22 @@ async def _begin(at: CustomerDesk) -> Outgoing | None:
         at.done(why)
         return None
     at.book.put(replace(message, state=MessageState.SENDING))
-    customers = await at.tx.load(Customer, [(request.account_id, request.customer_id)])
-    letter = _letter(at.terms, message, request, customers[0] if customers else None)
     letter = replace(letter, look=paper.look, wording=paper.wording)
     return Outgoing(message=message, letter=letter, merchant=at.terms.merchant)
+
+
+async def _about(at: CustomerDesk, message: Message) -> Letter | None:
+    """The letter about the request or the declaration that the action names."""
+    named = at.action.data or {}
+    if "declaration" in named:
+        rows = await at.tx.load(Declaration, [(named["declaration"],)])
+        return receipt_letter(at.terms, message, rows[0]) if rows else None
+    requests = await at.tx.load(CancelRequest, [(named.get("request"),)])
+    if not requests:
+        return None
+    request = requests[0]
+    customers = await at.tx.load(Customer, [(request.account_id, request.customer_id)])
+    return _letter(at.terms, message, request, customers[0] if customers else None)
 
 
 def _letter(
@@ -130,11 +144,11 @@ def _letter(
 ) -> Letter:
     sums = {
         outcome: sum(row["amount_minor"] for row in request.invoices if row["outcome"] == outcome)
-        for outcome in (FORGIVEN, STILL_DUE)
+        for outcome in (FORGIVEN, STILL_DUE, REFUNDED)
     }
     currency = next((row["currency"] for row in request.invoices), "usd")
     return Letter(
-        template=TEMPLATE,
+        template=message.template,
         language=message.language,
         time_zone=terms.zone_of(customer).key,
         merchant_name=terms.merchant.name,
@@ -149,6 +163,7 @@ def _letter(
         ends_at=request.ends_at if request.choice is Choice.PERIOD_END else None,
         forgiven_minor=sums[FORGIVEN] or None,
         owed_minor=sums[STILL_DUE] or None,
+        refunded_minor=sums[REFUNDED] or None,
     )
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from app.domain.actions import ActionKind
 from app.domain.cancellations import GONE, CancelRequest, standing_request
+from app.domain.compliance.law import may_offer
 from app.domain.compliance.places import place_of
-from app.domain.compliance.rules import may_offer
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
 from app.domain.experiments import Assignment, arm_of
@@ -35,6 +35,7 @@ from app.services.exits import (
     ExitDesk,
     SessionView,
     hash_of,
+    know_usage,
     renamed,
     session_action,
     token_of,
@@ -97,6 +98,7 @@ async def open_session(world: World, wish: Wish) -> tuple[SessionView, str]:
             session = _lasting(renamed(session, world), terms.now)
             book.put(session)
         desk = ExitDesk(tx, book, terms, flow, session.session_id)
+        await know_usage(tx, book, flow, session)
         view = view_of(desk)
         await write(tx, book, at=terms.now)
     return view, token_of(world, session.session_id)
@@ -193,6 +195,7 @@ async def _opened(
     book.put(session)
     desk = ExitDesk(tx, book, terms, flow, session_id)
     shipped = {"document": DEFAULT_DOCUMENT} if flow is DEFAULT_FLOW else {}
+    await know_usage(tx, book, flow, session)
     desk.note(EvidenceKind.STARTED, place=place, arm=arm, language=session.language, **shipped)
     desk.show(session, first_step(flow, facts, offers=session.offers, eligible=desk.eligible))
     book.add(session_action(session, ActionKind.CLOSE_SESSION, "expiry"))

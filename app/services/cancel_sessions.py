@@ -11,9 +11,10 @@ from app.domain.saves import abandoned
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.domain.survey import KEPT_FOR, LONGEST_NAME, SurveyAnswer, own_words, red_flags
 from app.ports.world import World
-from app.services.accepting import give_up_waiting, judge_offers, look_for, settle_offer
+from app.services.accepting import give_up_waiting, settle_offer
 from app.services.alarms import alert
 from app.services.exits import ExitDesk, SessionView, exit_desk, session_action, view_of
+from app.services.quoting import quotes_ahead
 
 LOOK_AGAIN = timedelta(hours=1)
 
@@ -48,7 +49,7 @@ async def show(world: World, session: CancelSession) -> SessionView:
 async def answer(world: World, session: CancelSession, step_id: str, said: Said) -> SessionView:
     """Take an answer and go on. A step shown before may be answered again: the way goes on from
     there. Repeated it changes nothing. Raises `IllegalMove`, and `NotAsked`."""
-    seen = await look_for(world, session)
+    quotes = await quotes_ahead(world, session, step_id, said.reason)
     async with exit_desk(world, session) as at:
         require_open(at.session, at.terms.now)
         step = _shown_step(at, step_id)
@@ -66,7 +67,7 @@ async def answer(world: World, session: CancelSession, step_id: str, said: Said)
             _raise_flags(at, kept)
         if kept.words or kept.follow_up or kept.competitor:
             at.book.add(_forgetting(at))
-        await judge_offers(at, seen)
+        at.quotes = quotes
         at.go_on(at.session, step.id)
         return view_of(at)
 

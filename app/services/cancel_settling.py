@@ -45,7 +45,7 @@ async def outstanding(tx: Transaction, request: CancelRequest, *, but: Action) -
     """Whether something of a request is still to be carried out, this action apart."""
     where = {
         "account_id": request.account_id,
-        "kind": [ActionKind.SETTLE, ActionKind.CANCEL],
+        "kind": [ActionKind.SETTLE, ActionKind.CANCEL, ActionKind.REFUND],
         "state": ActionState.PENDING,
         "customer_id": request.customer_id,
     }

@@ -8,7 +8,7 @@ a worker until it has it. So a cancel beats every charge that was not sent yet, 
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from app.domain.actions import Action, ActionKind, action_for
+from app.domain.actions import Action, ActionKind
 from app.domain.cancellations import (
     CancelRequest,
     Choice,
@@ -18,10 +18,8 @@ from app.domain.cancellations import (
     choices,
     preview,
     request_of,
-    standing_request,
 )
-from app.domain.closings import close_case
-from app.domain.dunning import Case, CaseState, IllegalMove
+from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
 from app.domain.flows import Flow
 from app.domain.mirroring import forward
@@ -31,15 +29,13 @@ from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavaila
 from app.ports.world import World
 from app.services.accepting import give_up_waiting
 from app.services.alarms import alert
-from app.services.cancel_letters import plan_confirmation
-from app.services.cancel_settling import settle, settlements
+from app.services.cancel_settling import settle
 from app.services.cancel_telling import cancel
 from app.services.exits import ExitDesk, exit_desk
+from app.services.parting import part
 
 RECEIPT_KEPT = timedelta(days=30)  # a session's token shows the receipt so long after the end
-BY_WORKERS_AFTER = timedelta(minutes=1)  # what is carried out in the request is theirs after that
 AT_MOST_AT_ONCE = 3  # invoices settled while the customer waits; more are left to the workers
-STOPPED = "the customer cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +113,8 @@ async def confirm(
         forward(at.book, standing.subscription, at.terms)
         told = _previews(at, at.flow, standing).of(choice)
         request, todo = _asked(at, told, key)
-    await _at_once(world, todo)
-    return await _newest(world, request)
+    await at_once(world, todo)
+    return await newest(world, request)
 
 
 def _once(request: CancelRequest, choice: Choice | None) -> CancelRequest:
@@ -140,41 +136,15 @@ def _asked(at: ExitDesk, told: Preview, key: str) -> tuple[CancelRequest, list[A
         feedback=feedback_of(session.reason, {row.id: row for row in at.flow.reasons}),
         language=session.language,
     )
-    request = _instead(at, request)
-    at.book.put(request)
+    request, todo = part(at.book, request, at.terms)
     moved = session.moved(SessionState.CANCELLING, at=now)
     kept = max(moved.expires_at, request.ends_at + RECEIPT_KEPT)
     at.book.put(replace(moved, request_id=request.request_id, outcome_key=key, expires_at=kept))
-    if request.ends_at <= now:
-        for case in list(at.book.all(Case, subscription_id=request.subscription_id)):
-            close_case(at.book, case, CaseState.STOPPED, STOPPED, at.terms)
-    todo = [_cancel_action(request), *settlements(at.book, request, at.terms)]
-    for action in todo:
-        at.book.add(action)
-    plan_confirmation(at.book, request, at.terms)
     at.note(EvidenceKind.CANCELLED, request.request_id, **_shown(told))
     return request, todo
 
 
-def _instead(at: ExitDesk, request: CancelRequest) -> CancelRequest:
-    """The request in the place of one that stands already, made at the provider while this session
-    was open: one stands for a subscription, and the newest word counts."""
-    former = standing_request(at.book.all(CancelRequest), request.subscription_id)
-    return request if former is None else replace(request, request_id=former.request_id)
-
-
-def _cancel_action(request: CancelRequest) -> Action:
-    return action_for(
-        ActionKind.CANCEL,
-        subject=request.request_id,
-        merchant_id=request.merchant_id,
-        account_id=request.account_id,
-        due_at=request.requested_at + BY_WORKERS_AFTER,
-        customer_id=request.customer_id,
-    )
-
-
-async def _at_once(world: World, todo: list[Action]) -> None:
+async def at_once(world: World, todo: list[Action]) -> None:
     """Carry out now what the customer waits for. Whatever does not work is left to the workers:
     the actions stand, and a person is told of an end that the provider does not know of yet."""
     for action in todo[: 1 + AT_MOST_AT_ONCE]:
@@ -190,7 +160,8 @@ async def _at_once(world: World, todo: list[Action]) -> None:
                 await tx.insert([late])
 
 
-async def _newest(world: World, request: CancelRequest) -> CancelRequest:
+async def newest(world: World, request: CancelRequest) -> CancelRequest:
+    """The request as it is now."""
     async with world.store.transaction(request.merchant_id) as tx:
         found = await tx.load(CancelRequest, [(request.request_id,)])
     return found[0] if found else request

@@ -1,26 +1,37 @@
 """What the use cases of a cancellation share: the session on the desk, its customer locked."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from app.domain.actions import Action, ActionKind, action_for
-from app.domain.cancellations import CancelRequest, may_be_undone
+from app.domain.cancellations import CancelRequest, Choice, may_be_undone
 from app.domain.dunning import Case
 from app.domain.evidence import EvidenceKind, of_session
 from app.domain.flows import Flow, FlowStep, Leaving, StepKind, leaving
 from app.domain.mirror import Customer, Subscription
 from app.domain.records import Book
 from app.domain.redemptions import Redemption
-from app.domain.sessions import CancelSession, SessionState, following, may, shown
+from app.domain.sessions import (
+    WITHDRAWABLE,
+    CancelSession,
+    SessionState,
+    following,
+    may,
+    shown,
+)
 from app.domain.survey import SurveyAnswer
 from app.domain.terms import Terms
+from app.domain.usage import UsageFact
+from app.domain.withdrawals import may_withdraw
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.books import Touched, account_terms, load_touched, write
 from app.services.flows import flow_kept
 from app.services.shelves import keeping
+from app.services.usage import facts_about
 
 PURPOSE = "cancel"
 
@@ -38,7 +49,7 @@ class ExitDesk:
     terms: Terms
     flow: Flow
     session_id: str
-    offered: frozenset[str] = frozenset()
+    quotes: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def session(self) -> CancelSession:
@@ -75,8 +86,20 @@ class ExitDesk:
         return self.book.get(CancelRequest, self.session.request_id)
 
     def eligible(self, step: FlowStep) -> bool:
-        """Whether the offer of a step may be made to this customer."""
-        return step.id in self.offered
+        """Whether a step has something for this customer: an offer whose money is known, or facts
+        to be reminded of."""
+        if step.kind is StepKind.VALUE_REMINDER:
+            return bool(step.texts) or any(self.book.all(UsageFact))
+        return step.id in self.quotes
+
+    @property
+    def may_withdraw(self) -> bool:
+        """Whether this customer has the right to withdraw from the contract, and still can."""
+        session, asked = self.session, self.request
+        zone = self.terms.zone_of(self.customer)
+        right = may_withdraw(self.subscription, session.place, zone, self.terms.now)
+        done = asked is not None and asked.choice is Choice.WITHDRAWAL
+        return right and not done and session.state in WITHDRAWABLE
 
     def go_on(self, session: CancelSession, after: str) -> None:
         """Show the step after `after`."""
@@ -88,9 +111,13 @@ class ExitDesk:
         if step.id not in session.seen:
             self.note(EvidenceKind.STEP_VIEWED, step.id, step=step.id, shows=step.kind)
             if step.kind is StepKind.OFFER:
-                offer = dict(step.offer or {})
-                self.note(EvidenceKind.OFFER_SHOWN, step.id, step=step.id, offer=offer)
+                session = self._offering(session, step)
         self.book.put(shown(session, step))
+
+    def _offering(self, session: CancelSession, step: FlowStep) -> CancelSession:
+        told = {"offer": dict(step.offer or {}), "quote": self.quotes.get(step.id)}
+        self.note(EvidenceKind.OFFER_SHOWN, step.id, step=step.id, **told)
+        return replace(session, quote=told["quote"])
 
     def note(self, kind: EvidenceKind, *about: str, **data: object) -> None:
         """Write a line of evidence."""
@@ -112,11 +139,18 @@ async def exit_desk(world: World, session: CancelSession) -> AsyncIterator[ExitD
         terms = await account_terms(tx, world, session.merchant_id, session.account_id)
         terms = await keeping(tx, terms, book.all(Case))
         flow = await flow_kept(tx, session.merchant_id, session.flow)
+        await know_usage(tx, book, flow, session)
         opened = ExitDesk(tx, book, terms, flow, session.session_id)
         if opened.session.customer_id != opened.subscription.customer_id:
             raise UnknownSession(session.session_id)
         yield opened
         await write(tx, book, at=terms.now)
+
+
+async def know_usage(tx: Transaction, book: Book, flow: Flow, session: CancelSession) -> None:
+    """Take what the customer is to be reminded of into the book, where the flow does that."""
+    if any(step.kind is StepKind.VALUE_REMINDER for step in flow.steps):
+        book.know(await facts_about(tx, session.account_id, session.customer_id))
 
 
 def token_of(world: World, session_id: str) -> str:
@@ -170,6 +204,7 @@ class SessionView:
     answers: tuple[SurveyAnswer, ...] = ()
     request: CancelRequest | None = None
     time_zone: str = "UTC"
+    usage: tuple[UsageFact, ...] = ()
 
 
 def view_of(at: ExitDesk) -> SessionView:
@@ -183,10 +218,15 @@ def view_of(at: ExitDesk) -> SessionView:
         session=session,
         flow=at.flow,
         step=step or at.flow.steps[-2],
-        may=may(session, at.flow) + (("uncancel",) if undo else ()),
+        may=(
+            *may(session, at.flow),
+            *(("uncancel",) if undo else ()),
+            *(("withdraw",) if at.may_withdraw else ()),
+        ),
         plan=at.subscription.plan,
         merchant_name=at.terms.merchant.name,
         answers=tuple(at.book.all(SurveyAnswer)),
         request=at.request,
         time_zone=at.terms.zone_of(at.customer).key,
+        usage=tuple(at.book.all(UsageFact)),
     )

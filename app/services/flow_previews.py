@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from app.domain.compliance.law import may_offer
 from app.domain.compliance.places import country_of
-from app.domain.compliance.rules import may_offer
 from app.domain.flow_documents import InvalidFlow
 from app.domain.flows import Flow, FlowStep, Leaving, StepKind, is_for
 from app.domain.sessions import confirm_step

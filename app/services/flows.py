@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from app.domain.compliance.rules import faults_in
+from app.domain.compliance.law import faults_in
 from app.domain.documents import Fault
 from app.domain.flow_default import DEFAULT_DOCUMENT, DEFAULT_FLOW, DEPLOYMENT
 from app.domain.flow_documents import InvalidFlow, flow_from, flow_of

@@ -1,10 +1,13 @@
 """Cancel flows, the sessions on their way through them, what was asked for and what was shown."""
 
 from app.domain.cancellations import CancelRequest
+from app.domain.declarations import Declaration
 from app.domain.evidence import Evidence
 from app.domain.flows import FlowVersion
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
+from app.domain.usage import UsageFact
+from app.domain.withdrawals import Consent
 from app.storage.merchants import ACCOUNT, MERCHANT
 from app.storage.tables import check, index, refers, table_of, unique_index
 
@@ -57,4 +60,21 @@ EVIDENCE = table_of(
     refers(ACCOUNT, "provider_accounts"),
     index("evidence_by_session", "session_id at"),
     index("evidence_by_subscription", "account_id subscription_id at"),
+)
+DECLARATIONS = table_of(
+    Declaration,
+    "declarations",
+    refers(MERCHANT, "merchants"),
+    index("declarations_by_time", "merchant_id received_at declaration_id"),
+)
+CONSENTS = table_of(
+    Consent,
+    "consents",
+    refers(ACCOUNT, "provider_accounts"),
+)
+USAGE_FACTS = table_of(
+    UsageFact,
+    "usage_facts",
+    refers(ACCOUNT, "provider_accounts"),
+    check("usage_facts_place_range", "place between 0 and 99"),
 )

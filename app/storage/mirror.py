@@ -26,6 +26,8 @@ INVOICES = table_of(
     refers(ACCOUNT, "provider_accounts"),
     index("invoices_by_customer", OF_CUSTOMER),
     index("invoices_by_subscription", "account_id subscription_id"),
+    # Who leaves by a form names one of their invoices.
+    index("invoices_by_number", "merchant_id number"),
 )
 PAYMENT_METHODS = table_of(
     PaymentMethod,

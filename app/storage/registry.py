@@ -16,6 +16,7 @@ from app.domain.correspondence import (
     Suppression,
     TemplateVersion,
 )
+from app.domain.declarations import Declaration
 from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events import (
     DeliveryTry,
@@ -39,6 +40,8 @@ from app.domain.redemptions import Redemption, RedemptionStep
 from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
+from app.domain.usage import UsageFact
+from app.domain.withdrawals import Consent
 from app.storage import (
     afterwards,
     cancelling,
@@ -80,6 +83,9 @@ TABLES: dict[type[Any], Table] = {
     MailPermission: afterwards.MAIL_PERMISSIONS,
     MendedReason: afterwards.MENDED_REASONS,
     ExitFeedback: afterwards.EXIT_FEEDBACK,
+    Declaration: cancelling.DECLARATIONS,
+    Consent: cancelling.CONSENTS,
+    UsageFact: cancelling.USAGE_FACTS,
     Message: messages.MESSAGES,
     PaymentLink: messages.PAYMENT_LINKS,
     LinkEvent: messages.LINK_EVENTS,
@@ -118,6 +124,7 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
         TemplateVersion,
         MessageEvent,
         Evidence,
+        Consent,
     }
 )
 # What the system role sees, of all merchants, to find out who is asking and what is due.

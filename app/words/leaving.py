@@ -1,21 +1,39 @@
 """What somebody who leaves is told, in sentences: the same on the page, in the widget, over the
 API. Money and days are written here, so that nobody counts minor units a second time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.domain.cancellations import CancelRequest, Choice, Preview, RequestState
-from app.domain.flows import FlowStep
+from app.domain.cancellations import (
+    FORGIVEN,
+    REFUNDED,
+    STILL_DUE,
+    CancelRequest,
+    Choice,
+    Preview,
+    RequestState,
+)
+from app.domain.flows import FlowStep, StepKind
+from app.domain.offers.quotes import Quote, quote_from
 from app.domain.sessions import CancelSession, SessionState
+from app.domain.usage import UsageFact, usage_rows
 from app.words.formats import show_day, show_minute, show_money
 from app.words.phrases import Phrases
 from app.words.plain import one_line
 
 PHRASES = Phrases([Path(__file__).parent / "leaving_texts"])
-AMOUNTS = (("now_minor", "now"), ("next_minor", "next"), ("then_minor", "then"))
+
+
+NOTHING_SAID = {"pause": 1, "upgrade": 1}  # months, as the offers themselves have it
+NO_FACTS = {"amount": "", "day": "", "percent": 0, "months": 0, "days": 0, "count": 0}
+TOLD_OF = {
+    FORGIVEN: "confirm.forgiven",
+    STILL_DUE: "confirm.owed",
+    REFUNDED: "confirm.refund",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +46,7 @@ class Tongue:
 
     def say(self, key: str, **facts: Any) -> str:
         """A phrase about these facts."""
-        told = {"merchant": one_line(self.merchant), "amount": "", "day": ""} | facts
+        told = NO_FACTS | {"merchant": one_line(self.merchant)} | facts
         return PHRASES.speaker(self.language, told)(key)
 
     def money(self, key: str, minor: int, currency: str) -> str:
@@ -78,6 +96,8 @@ def foretold(told: Preview, tongue: Tongue) -> list[str]:
 
 def choice_named(told: Preview, tongue: Tongue, *, alone: bool) -> str:
     """What stands on the button that ends it so; `alone`: there is one end only."""
+    if told.choice is Choice.WITHDRAWAL:
+        return tongue.say("withdraw.button")
     key = "confirm.button" if alone else f"confirm.{told.choice}"
     return tongue.on(key, told.access_until)
 
@@ -94,7 +114,7 @@ def confirmed(request: CancelRequest, tongue: Tongue, state: SessionState) -> li
     later = request.choice is Choice.PERIOD_END
     said.append(tongue.on("confirm.access" if later else "confirm.access_now", request.ends_at))
     for row in request.invoices:
-        key = f"confirm.{'owed' if row['outcome'] == 'still_due' else 'forgiven'}"
+        key = TOLD_OF[row["outcome"]]
         said.append(tongue.money(key, row["amount_minor"], row["currency"]))
     return said
 
@@ -120,9 +140,14 @@ OUTCOMES: Mapping[SessionState, str] = {
 
 
 def screen_of(
-    session: CancelSession, step: FlowStep, request: CancelRequest | None, tongue: Tongue
+    session: CancelSession,
+    step: FlowStep,
+    request: CancelRequest | None,
+    tongue: Tongue,
+    usage: Iterable[UsageFact] = (),
 ) -> Screen:
-    """The screen of a session: the step it is at, or what came of it."""
+    """The screen of a session: the step it is at, or what came of it. `usage` is what the customer
+    may be reminded of."""
     name = OUTCOMES.get(session.state, str(step.kind))
     rows: list[tuple[str, str]] = []
     texts = step.texts.get(PHRASES.language_of(tongue.language)) or step.texts.get("en") or {}
@@ -132,11 +157,20 @@ def screen_of(
         rows = receipt_rows(request, tongue)
     elif texts.get("body"):
         says = texts["body"].split("\n")
+    elif name == "offer":
+        says = named(step.offer or {}, quote_from(session.quote), tongue)
     else:
         says = [tongue.say(key) for key in (f"{name}.lead",) if key in PHRASES.keys("en")]
+    if name == StepKind.VALUE_REMINDER:
+        rows = [
+            (one_line(label), one_line(value))
+            for label, value in usage_rows(usage, tongue.language)
+        ]
     if name == "offer":
-        says += offered(step.offer or {}, tongue)
+        says += offered(quote_from(session.quote), tongue)
     heading = texts.get("heading") if name == step.kind or name == "done" else None
+    if name == "done" and request is not None and request.choice is Choice.WITHDRAWAL:
+        heading = tongue.say("withdraw.done")
     heading = heading or tongue.say(f"{name}.heading")
     return Screen(name=name, heading=heading, says=says, rows=rows)
 
@@ -152,20 +186,42 @@ def receipt_rows(request: CancelRequest, tongue: Tongue) -> list[tuple[str, str]
     return [(tongue.say(f"rows.{name}"), value) for name, value in facts.items() if value]
 
 
-def offered(offer: Mapping[str, Any], tongue: Tongue) -> list[str]:
-    """The money and the days of an offer, as far as it names them: `currency`, `now_minor`,
-    `next_minor` at `next_at`, `then_minor` from `until`, `resumes_at`, `undoes_end`."""
-    said, currency = [], offer.get("currency")
-    days = {"next_minor": offer.get("next_at"), "then_minor": offer.get("until")}
-    for name, key in AMOUNTS:
-        minor, at = offer.get(name), days.get(name)
-        if minor is None or currency is None or (name in days and at is None):
-            continue
-        if name == "now_minor" and not minor:
-            said.append(tongue.say("offer.nothing_now"))
-            continue
-        amount = show_money(minor, currency, PHRASES.locale_of(tongue.language))
-        said.append(tongue.say(f"offer.{key}", amount=amount, day=tongue.day(at) if at else ""))
-    if offer.get("resumes_at"):
-        said.append(tongue.on("offer.resumes", offer["resumes_at"]))
-    return [*said, *([tongue.say("offer.undoes")] if offer.get("undoes_end") else [])]
+def named(offer: Mapping[str, Any], quote: Quote | None, tongue: Tongue) -> list[str]:
+    """What an offer is, where the merchant does not say; what is kept elsewhere needs its words."""
+    key = f"offer.kinds.{offer.get('kind')}"
+    if key not in PHRASES.keys("en"):
+        return []
+    amounts = offer.get("amount_minor") or {}
+    minor = amounts.get(quote.currency) if quote else None
+    locale = PHRASES.locale_of(tongue.language)
+    facts = {
+        "percent": offer.get("percent") or 0,
+        "months": offer.get("months") or NOTHING_SAID.get(str(offer.get("kind")), 0),
+        "days": offer.get("days") or 0,
+        "count": offer.get("remove") or 0,
+        "amount": show_money(minor, quote.currency, locale) if quote and minor else "",
+    }
+    return [tongue.say(key, **facts)]
+
+
+def offered(quote: Quote | None, tongue: Tongue) -> list[str]:
+    """The money and the days of an offer, as far as its quote tells them."""
+    if quote is None or quote.next_minor is None:  # one that is kept elsewhere costs nothing here
+        return []
+    said = [_amount("now", quote.now_minor, quote.currency, None, tongue)]
+    if not quote.now_minor:
+        said = [tongue.say("offer.nothing_now")]
+    sums = (("next", quote.next_minor, quote.next_at), ("then", quote.then_minor, quote.until))
+    for name, minor, at in sums:
+        if minor is not None and at is not None:
+            said.append(_amount(name, minor, quote.currency, at, tongue))
+    if quote.resumes_at:
+        said.append(tongue.on("offer.resumes", quote.resumes_at))
+    if quote.ends_schedule:
+        said.append(tongue.say("offer.ends_schedule"))
+    return [*said, *([tongue.say("offer.undoes")] if quote.undoes_end else [])]
+
+
+def _amount(name: str, minor: int, currency: str, at: datetime | None, tongue: Tongue) -> str:
+    amount = show_money(minor, currency, PHRASES.locale_of(tongue.language))
+    return tongue.say(f"offer.{name}", amount=amount, day=tongue.day(at) if at else "")

@@ -50,10 +50,14 @@ class Town:
 
     def modal(self, leaver: Json, options: Json | None = None, **how: Any) -> Page:
         """The app after its button was pressed."""
-        told = {"token": leaver["token"], "options": json.dumps(options or {})}
-        page = self.window(f"{self.app}/app?{urlencode(told)}", **how)
+        page = self.window(self.modal_address(leaver, options), **how)
         page.click("#open")
         return page
+
+    def modal_address(self, leaver: Json, options: Json | None = None) -> str:
+        """Where the app opens the widget in a window."""
+        told = {"token": leaver["token"], "options": json.dumps(options or {})}
+        return f"{self.app}/app?{urlencode(told)}"
 
     def hosted(self, leaver: Json, path: str = "", **how: Any) -> Page:
         return self.window(f"{self.url}/c/{leaver['token']}{path}", **how)

@@ -13,8 +13,10 @@ from app.config import Settings
 from app.domain.evidence import Evidence
 from app.domain.flows import FlowStep, StepKind
 from app.domain.merchants import Merchant, ProviderAccount, Scope
+from app.domain.mirror import Subscription
 from app.domain.policies import Policy
 from app.main import create_app
+from app.pages.forms import forms_router
 from app.pages.headers import DESK, page
 from app.pages.leaving import leaving_router
 from app.pages.leaving_views import step_page
@@ -27,22 +29,42 @@ from app.services import api_keys, customer_tokens, merchants
 from app.services.backfill import backfill_subscriptions
 from app.services.cancel_opening import Wish, open_session
 from app.services.exits import SessionView
+from app.services.flows import publish, put_flow
+from app.services.usage import Pushed, push
 from app.storage.memory import MemoryStore
 from tests.mail.letters import RENDERER
-from tests.pages.town import UNUSED, At
+from tests.pages.town import UNUSED, At, Quiet
 from tests.sandbox.stand import Served
 
 Json = dict[str, Any]
 QUOTE: Json = {
-    "id": "thirty-off", "kind": "discount", "currency": "usd", "now_minor": 0,
-    "next_minor": 2100, "next_at": "2026-10-21T00:00:00Z", "then_minor": 3000,
-    "until": "2027-01-21T00:00:00Z", "undoes_end": False,
+    "kind": "discount", "currency": "usd", "now_minor": 0, "next_minor": 2100,
+    "next_at": "2026-10-21T00:00:00+00:00", "then_minor": 3000,
+    "until": "2027-01-21T00:00:00+00:00",
 }  # fmt: skip
 OFFER = FlowStep(
     id="offer",
     kind=StepKind.OFFER,
     texts={"en": {"body": "30 % off for three months."}},
-    offer=QUOTE | {name: datetime.fromisoformat(str(QUOTE[name])) for name in ("next_at", "until")},
+    offer={"kind": "discount", "percent": 30, "months": 3},
+)
+# All that a way out may have, for whoever comes with the attribute.
+WHOLE: Json = {
+    "name": "whole",
+    "place": "DE",
+    "applies_to": {"attributes": {"way": ["whole"]}},
+    "steps": [
+        {"id": "why", "kind": "survey"},
+        {"id": "have", "kind": "value_reminder"},
+        {"id": "more", "kind": "feedback", "asks": ["words", "competitor", "rating", "likely"]},
+        {"id": "less", "kind": "offer", "offer": {"kind": "discount", "percent": 30, "months": 3}},
+        {"id": "confirm", "kind": "confirm"},
+        {"id": "done", "kind": "success"},
+    ],
+}
+FACTS = (
+    Pushed(name="projects", labels={"en": "Projects", "de": "Projekte"}, value="12"),
+    Pushed(name="saved", labels={"en": "Hours saved this year"}, value="340"),
 )
 
 
@@ -89,18 +111,31 @@ class Shelf:
             "HOLDFAST_TOKEN_KEY": signs.key_id,
             "HOLDFAST_TOKEN_SECRET": secret or "",
         }
+        told: Json = {"read_version": None, "actor": "test"}
+        await put_flow(self.world, made.merchant_id, "whole", WHOLE, **told)
+        await publish(self.world, made.merchant_id, "whole", 1, actor="test")
         return made, account
 
-    async def leaver(self, language: str, *, owes: bool = False) -> tuple[SessionView, str]:
-        """Somebody new with a session open."""
+    async def leaver(
+        self, language: str, *, owes: bool = False, way: str = ""
+    ) -> tuple[SessionView, str]:
+        """Somebody new with a session open, in Germany; `way` is the flow they go by."""
         merchant, account = await self.merchant()
         subscription = await asyncio.to_thread(self._subscribes, language, owes=owes)
         await backfill_subscriptions(self.world, account)
+        if way:
+            where = {"subscription_id": subscription}
+            async with self.world.store.transaction(merchant.merchant_id) as tx:
+                (found,) = await tx.find(Subscription, where=where)
+            customer = found.customer_id or ""
+            await push(self.world, merchant.merchant_id, customer, FACTS)
         wish = Wish(
             merchant_id=merchant.merchant_id,
             account_id=account.account_id,
             subscription_id=subscription,
             language=language,
+            place="DE" if way else None,
+            attributes={"way": way} if way else {},
             opened_by="test",
         )
         return await open_session(self.world, wish)
@@ -136,7 +171,7 @@ def a_service(sandbox: Served, url: str, *origins: str) -> FastAPI:
     now = At(datetime.fromisoformat(sandbox.status()["now"]))
     key = "the service's own"
     sealer = AesGcmSealer([key])
-    unused = cast("Any", dict.fromkeys(set(UNUSED) - {"renderer", "sealer"}))
+    unused = cast("Any", dict.fromkeys(set(UNUSED) - {"renderer", "sealer", "wake"}))
     world = World(
         store=MemoryStore(),
         clock=now,
@@ -146,13 +181,15 @@ def a_service(sandbox: Served, url: str, *origins: str) -> FastAPI:
         renderer=RENDERER,
         policy=Policy(),
         public_url=url,
+        wake=Quiet(),
         **unused,
     )
     nothing = {"database_url": None, "redis_url": None, "smtp_url": None}
     app = create_app(Settings(environment="demo", public_url=url, **nothing))
     app.state.world = world
     shelf = Shelf(world, sandbox, list(origins))
-    for router in (links_router(world), leaving_router(world), shop_router(world)):
+    pages = (links_router, leaving_router, shop_router, forms_router)
+    for router in (make(world) for make in pages):
         app.include_router(router)
     _looks(app, shelf)
     return app
@@ -160,11 +197,13 @@ def a_service(sandbox: Served, url: str, *origins: str) -> FastAPI:
 
 def _looks(app: FastAPI, shelf: Shelf) -> None:
     @app.get("/look/leaver/{language}")
-    async def somebody(language: str, owes: bool = False) -> Response:
-        view, token = await shelf.leaver(language, owes=owes)
+    async def somebody(language: str, owes: bool = False, way: str = "") -> Response:
+        view, token = await shelf.leaver(language, owes=owes, way=way)
         told = {"token": token, "id": view.session.session_id}
         who = {"customer": view.session.customer_id}
-        return JSONResponse(told | who | {"subscription": view.session.subscription_id})
+        merchant = {"merchant": view.session.merchant_id}
+        about = told | who | merchant | {"subscription": view.session.subscription_id}
+        return JSONResponse(about)
 
     @app.get("/look/keys")
     async def keys() -> Response:
@@ -188,7 +227,9 @@ def _looks(app: FastAPI, shelf: Shelf) -> None:
     @app.get("/look/offer")
     async def an_offer() -> Response:
         view, token = await shelf.leaver("en")
-        shown = replace(view, step=OFFER, may=("confirm", "accept", "decline", "close"))
+        session = replace(view.session, quote=QUOTE)
+        may = ("confirm", "accept", "decline", "close")
+        shown = replace(view, session=session, step=OFFER, may=may)
         return page(step_page(shown, token=token).html, csp=DESK)
 
 
@@ -221,9 +262,12 @@ for (const what of ["step", "saved", "cancelled", "uncancelled", "close", "error
   document.addEventListener("holdfast-" + what, (e) => told.push([what, e.detail.step || ""]));
 const button = document.getElementById("open");
 if (button) button.onclick = () => {
-  const { session, options } = button.dataset, { throws, replaces, ...more } = JSON.parse(options);
+  const { session, options } = button.dataset;
+  const { throws, replaces, hangs, ...more } = JSON.parse(options);
   const fails = () => { throw new Error("the app's own fault"); };
   const own = throws ? { onStep: fails, onCancelled: fails, onBeforeConfirm: fails } : {};
+  if (throws) Object.assign(own, { onBeforeAnswer: fails, onBeforeAccept: fails, onSaved: fails });
+  if (hangs) own.onBeforeConfirm = (at) => (told.push(["asked", at.choice]), new Promise(() => {}));
   if (replaces) own.onBeforeConfirm = (at) => told.push(["mine", at.choice]) > 0;
   Holdfast.open({ session, ...own, ...more });
 };

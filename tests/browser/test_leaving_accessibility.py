@@ -58,3 +58,30 @@ def test_axe_finds_nothing_where_the_network_is_lost(town: Town) -> None:
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
     assert found(page) == {}
+
+
+@pytest.mark.parametrize("name", ["kuendigen", "resilier", "withdraw"])
+def test_axe_finds_nothing_on_a_public_form(town: Town, name: str) -> None:
+    leaver = town.leaver()
+    page = town.window(f"{town.url}/f/{leaver['merchant']}/{name}", bypass_csp=True)
+    blank = found(page)
+
+    page.get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    wrong = found(page)
+
+    assert (blank, wrong) == ({}, {})
+
+
+@pytest.mark.parametrize("way", ["inline", "hosted"])
+def test_axe_finds_nothing_where_one_is_reminded_asked_and_offered(town: Town, way: str) -> None:
+    page: Page = getattr(town, way)(town.leaver(way="whole"), bypass_csp=True)
+    violations = []
+    for heading in ("Why are you leaving?", "What you have here", "What should be better?"):
+        shows(page, heading)
+        violations.append(found(page))
+        press(page, "Continue")
+    shows(page, "An offer, if you would rather stay")
+    violations.append(found(page))
+
+    assert violations == [{}] * 4

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.cancellations import Choice, Departing, choices, preview
+from app.domain.compliance.law import RULES, may_offer
 from app.domain.compliance.places import place_of
-from app.domain.compliance.rules import RULES, may_offer
 from app.domain.dunning import IllegalMove
 from app.domain.flow_default import DEFAULT_FLOW
 from app.domain.flow_documents import flow_from

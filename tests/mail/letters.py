@@ -21,13 +21,23 @@ MESSAGES = (
     "renewal_reminder",
     "card_expiring",
     "cancellation_confirmed",
+    "withdrawal_confirmed",
+    "declaration_received",
     "pause_ending",
     "exit_feedback",
     "win_back_before_end",
     "win_back",
     "we_fixed_it",
 )
-WITHOUT_BUTTON = frozenset({"payment_recovered", "cancellation_confirmed"})
+WITHOUT_BUTTON = frozenset(
+    {
+        "payment_recovered",
+        "cancellation_confirmed",
+        "withdrawal_confirmed",
+        "declaration_received",
+    }
+)
+WITHOUT_AMOUNT = frozenset({"declaration_received"})
 REASONS = (
     "overdue",
     "card_expired",
@@ -95,6 +105,7 @@ def a_full_letter(**changes: Any) -> Letter:
         "owed_minor": 1200,
         "left_for": "price",
         "mended": "The export that you missed is there.",
+        "refunded_minor": 2900,
     }
     return a_letter(**(days | changes))
 

@@ -14,6 +14,7 @@ from tests.mail.letters import (
     LINK,
     MESSAGES,
     RENDERER,
+    WITHOUT_AMOUNT,
     WITHOUT_BUTTON,
     a_full_letter,
     a_letter,
@@ -36,6 +37,8 @@ DAYS = {
     "renewal_reminder": ("renews_on", "former", "card", "expires", "manage"),
     "card_expiring": ("renews_on", "card", "expires"),
     "cancellation_confirmed": ("reference", "requested_on", "ends_on", "forgiven", "owed"),
+    "withdrawal_confirmed": ("reference", "requested_on", "refunded", "forgiven"),
+    "declaration_received": ("reference", "requested_on"),
     "pause_ending": ("renews_on", "card", "expires", "manage"),
     "exit_feedback": ("requested_on", "ends_on"),
     "win_back_before_end": ("requested_on", "ends_on"),
@@ -59,8 +62,8 @@ def test_text_and_html_carry_the_same_facts(message, language, plan):
 
     html = read(written.html)
     has_button = message not in WITHOUT_BUTTON
-    names = ("plan", "support", "postal_address", *DAYS[message])
-    told = [facts[name] for name in (*names, *(() if facts["agreed"] else ("amount",)))]
+    always = () if message in WITHOUT_AMOUNT or facts["agreed"] else ("amount",)
+    told = [facts[n] for n in (*always, "plan", "support", "postal_address", *DAYS[message])]
     for fact in (*told, unsubscribe, *([LINK] if has_button else [])):
         assert " ".join(fact.split()) in " ".join(written.text.split())
         assert " ".join(fact.split()) in html.text

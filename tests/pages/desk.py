@@ -34,11 +34,11 @@ from app.sealing import AesGcmSealer
 from app.services.api_keys import Caller, create_key
 from app.storage.memory import MemoryStore
 from tests.mail.letters import RENDERER
-from tests.pages.town import NOW, WHOSE, At, Town, a_town
+from tests.pages.town import NOW, WHOSE, At, Quiet, Town, a_town
 from tests.pages.town import a_case as the_case
 
 DAY = timedelta(days=1)
-UNUSED = ("payments", "webhooks", "mailer", "mail_reports", "tokens", "wake", "outgoing")
+UNUSED = ("payments", "webhooks", "mailer", "mail_reports", "tokens", "outgoing")
 OVER = "case_" + "0" * 32  # the town's own case, which is over
 CASES = "/operator/cases"
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
@@ -120,6 +120,7 @@ def _world(town: Town, public_url: str, clock: At) -> World:
         sealer=AesGcmSealer(["a master key of the tests, long enough"]),
         policy=Policy(),
         public_url=public_url,
+        wake=Quiet(),
         **cast("Any", unused),
     )
 

@@ -27,6 +27,13 @@ UNUSED = ["webhooks", "mail_reports", "mailer", "renderer", "outgoing", "sealer"
 WHOSE: dict[str, Any] = {"merchant_id": "mer_1", "account_id": "acc_1"}
 
 
+class Quiet:
+    """`ports.wake.Wake` where nobody sleeps."""
+
+    async def now(self) -> None:
+        """Nothing."""
+
+
 @dataclass
 class At:
     instant: datetime = NOW

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import jwt
+from fastapi import FastAPI
 
 from app.config import Settings
 from app.domain.merchants import Scope
@@ -32,6 +33,7 @@ class Door:
     secret: str
     kid: str
     key: str
+    app: FastAPI
     count: int = field(default=0)
 
     def token(self, person: Person, **claims: Any) -> dict[str, str]:
@@ -133,4 +135,4 @@ async def open_door(stage: Stage) -> Door:
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     client = httpx.AsyncClient(transport=transport, base_url="http://holdfast")
     assert secret is not None
-    return Door(stage, client, secret, row.key_id, key)
+    return Door(stage, client, secret, row.key_id, key, app)

@@ -1,7 +1,9 @@
 """What an offer would do, in money and dates: told before, and equal to what is then charged."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from app.domain.calendar import months_after
 from app.domain.changes import Change, ChangeItems, MoveTrialEnd, PlanItems
@@ -81,3 +83,20 @@ def _regular(changes: list[Change], facts: Facts) -> int | None:
         quantity = item.quantity if one is None or one.quantity is None else one.quantity
         total += price.unit_minor * quantity
     return total
+
+
+INSTANTS = ("next_at", "until", "resumes_at", "dated")
+
+
+def quote_document(quote: Quote) -> dict[str, Any]:
+    """A quote as a session keeps it: what it does not tell is left out."""
+    told = {name: value for name, value in asdict(quote).items() if value is not None}
+    return told | {name: told[name].isoformat() for name in INSTANTS if name in told}
+
+
+def quote_from(document: Mapping[str, Any] | None) -> Quote | None:
+    """The quote that a session keeps; None where it keeps none."""
+    if document is None:
+        return None
+    days = {name: datetime.fromisoformat(document[name]) for name in INSTANTS if name in document}
+    return Quote(**{**document, **days})

@@ -17,6 +17,7 @@ from app.services import overviews
 ADVICE = {
     "account_paused": "Put the reason right, then resume the account: holdfast accounts resume.",
     "action_parked": "Read why, put it right, and look at the case: it stands until you do.",
+    "declaration": "Look at it under Declarations: carry it out, or put it away with a note.",
     "template": "A letter could not be written. Put its template right; the payment goes on.",
     "volume_fuse": "Look whether the charges are right, then resume: holdfast accounts resume.",
     "mail_fuse": "Look whether the letters are right, then resume: holdfast accounts resume.",

@@ -44,6 +44,7 @@ class Place:
 PLACES = (
     Place("cases", "Cases", Scope.CASES_READ),
     Place("attention", "Attention", Scope.OPERATIONS_READ),
+    Place("declarations", "Declarations", Scope.SESSIONS_READ),
     Place("policies", "Policies", Scope.POLICIES_READ),
     Place("reasons", "Reasons", Scope.MESSAGES_READ),
 )

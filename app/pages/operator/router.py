@@ -8,6 +8,7 @@ from starlette.responses import Response
 from app.pages.operator.attention import attention_router
 from app.pages.operator.cases import cases_router, letters_router
 from app.pages.operator.commands import COMMANDS, Command
+from app.pages.operator.declarations import declarations_router
 from app.pages.operator.desk import NOT_FOUND, Desk
 from app.pages.operator.door import door_router
 from app.pages.operator.policies import policies_router
@@ -25,6 +26,7 @@ def operator_router(
     router.include_router(cases_router(desk, commands))
     router.include_router(letters_router(desk))
     router.include_router(attention_router(desk))
+    router.include_router(declarations_router(desk))
     router.include_router(policies_router(desk))
     router.include_router(reasons_router(desk))
 

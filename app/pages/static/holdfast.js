@@ -12,6 +12,7 @@
     zh: ["未能完成", "重试"],
   };
   const OUTCOMES = { saved: "saved", done: "cancelled", undone: "uncancelled" };
+  const TEN = { type: "number", min: 0, max: 10 };
   const PATIENCE = 30000;
   const STYLE = new CSSStyleSheet();
   STYLE.replaceSync(`:host{display:block}
@@ -32,7 +33,7 @@ form,.end{display:grid;gap:.75rem}
 label{display:flex;gap:.625rem;align-items:center;min-height:2.5rem}
 label.own{display:grid;gap:.25rem;font-weight:600}
 input{width:1.25rem;height:1.25rem;margin:0;flex:none;accent-color:var(--holdfast-button,light-dark(#0b5f58,#7fd6cc))}
-textarea{width:100%;padding:.5rem .75rem;font:inherit;font-weight:400;color:inherit;background:transparent;border:1px solid var(--holdfast-edge,light-dark(#7b8794,#8893a0));border-radius:.5rem}
+textarea,.own input{width:100%;height:auto;padding:.5rem .75rem;font:inherit;font-weight:400;color:inherit;background:transparent;border:1px solid var(--holdfast-edge,light-dark(#7b8794,#8893a0));border-radius:.5rem}
 button,a{font:inherit;font-weight:600;text-align:center;min-height:3rem;padding:.625rem 1rem;border:2px solid var(--holdfast-button,light-dark(#0b5f58,#7fd6cc));border-radius:.5rem;cursor:pointer;transition:opacity .15s}
 button,a{color:var(--holdfast-button-ink,light-dark(#fff,#08231f));background:var(--holdfast-button,light-dark(#0b5f58,#7fd6cc));text-decoration:none}
 button:hover,a:hover{opacity:.9}
@@ -154,10 +155,12 @@ button:hover,a:hover{opacity:.9}
       });
     }
 
-    /* A handler that has done it itself says true. One that fails has not. */
+    /* A handler that has done it itself says true. One that fails, or says nothing in time, has not. */
     async replaced(deed, body) {
       try {
-        return (await this.options[`onBefore${name(deed)}`]?.({ session: this.view, ...body })) === true;
+        const asked = this.options[`onBefore${name(deed)}`]?.({ session: this.view, ...body });
+        const late = asked?.then && new Promise((done) => setTimeout(done, PATIENCE));
+        return (await (late ? Promise.race([asked, late]) : asked)) === true;
       } catch (fault) {
         reportError(fault);
         return false;
@@ -196,49 +199,46 @@ button:hover,a:hover{opacity:.9}
     parts({ may, screen, step }) {
       const w = this.words;
       const link = (text, path) => make("a", { textContent: text, href: `${this.page}${path}` });
+      const away = may.includes("withdraw") && make("a", { className: "plain", textContent: w["withdraw.link"], href: `${this.page}/withdraw` });
       if (screen.name === "done") {
         const undo = may.includes("uncancel") && this.button(w["done.undo"], () => this.act("uncancel"), "plain");
-        return [link(w["done.receipt"], "/receipt"), undo];
+        return [link(w["done.receipt"], "/receipt"), undo, away];
       }
       if (screen.name === "applying") return [this.button(w["applying.again"], () => this.load())];
       if (!may.includes("confirm")) return [];
       const leave = this.button(w.leave, () => this.trying(() => this.foresee()));
       const pair = make("div", { className: "pair" }, leave);
       const keep = this.button(w.keep, () => this.act("close"), "plain");
-      if (screen.name !== "offer") return [pair, this.question(step, screen.name), keep];
+      if (screen.name !== "offer") return [pair, this.question(step), keep, away];
       pair.append(this.button(w["offer.accept"], () => this.act("accept", { step: step.id })));
-      return [pair, this.button(w["offer.decline"], () => this.act("decline", { step: step.id }), "plain"), keep];
+      return [pair, this.button(w["offer.decline"], () => this.act("decline", { step: step.id }), "plain"), keep, away];
     }
 
-    question(step, kind) {
+    question(step) {
       const w = this.words;
-      const own = make("textarea", { rows: 3, maxLength: 2000 });
-      const asked = make("span", { textContent: w.own_words });
-      const text = make("label", { className: "own", hidden: kind !== "feedback" }, asked, own);
+      const field = (text, name, facts = { maxLength: 2000, rows: 3 }) =>
+        make("label", { className: "own" }, make("span", { textContent: text, dir: "auto" }), make(facts.rows ? "textarea" : "input", { name, ...facts }));
       const form = make("form", {});
       if (step.reasons.length) {
         const reasons = step.reasons.map(({ id, label, follow_up }) => {
           const pick = make("input", { type: "radio", name: "reason", value: id });
-          const more = text.cloneNode(true);
-          more.firstChild.textContent = follow_up;
-          more.lastChild.name = id;
+          const row = make("div", {}, make("label", {}, pick, make("span", { textContent: label, dir: "auto" })));
           pick.onchange = () => {
             for (const other of form.querySelectorAll(".own")) other.remove();
-            if (follow_up) row.append(more);
-            more.hidden = false;
+            if (follow_up) row.append(field(follow_up, "follow_up"));
           };
-          const row = make("div", {}, make("label", {}, pick, make("span", { textContent: label, dir: "auto" })));
           return row;
         });
         form.append(make("fieldset", {}, make("legend", { textContent: w.reason }), ...reasons));
-      } else if (kind === "feedback") form.append(text);
+      }
+      const kinds = { competitor: { maxLength: 120 }, rating: TEN, likely: TEN };
+      form.append(...step.asks.map((ask) => field(w[`asks.${ask}`], ask, kinds[ask])));
       form.append(make("button", { className: "second", textContent: w.go_on }));
       form.onsubmit = (event) => {
         event.preventDefault();
-        const reason = form.querySelector("input:checked")?.value;
-        const said = form.querySelector("textarea")?.value.trim();
-        const words = said && { [reason ? "follow_up" : "words"]: said };
-        this.act("answer", { step: step.id, ...(reason && { reason }), ...words });
+        const said = { step: step.id };
+        for (const [name, value] of new FormData(form)) if (value.trim()) said[name] = kinds[name] === TEN ? +value : value.trim();
+        this.act("answer", said);
       };
       return form;
     }

@@ -97,11 +97,27 @@ class Cancelling:
                     subscription, back, {"idempotency_key": key}
                 )
 
-    async def refund(self, account: ProviderAccount, payment: str, *, key: str) -> None:
+    async def paid_invoices(self, account: ProviderAccount, subscription: str) -> tuple[str, ...]:
+        """All pages of them."""
+        client = self._connections.client(account)
+        with in_our_words():
+            listed = await _listed(client, {"id": subscription}, "paid")
+        return tuple(found for row in listed if (found := ref(row)))
+
+    async def refund(
+        self,
+        account: ProviderAccount,
+        payment: str,
+        *,
+        key: str,
+        amount_minor: int | None = None,
+    ) -> None:
         """Refund a payment intent, or a charge where there is none."""
         client = self._connections.client(account)
         named = "charge" if payment.startswith(("ch_", "py_")) else "payment_intent"
         asked: Any = {named: payment, "reason": "requested_by_customer"}
+        if amount_minor is not None:
+            asked["amount"] = amount_minor
         try:
             with in_our_words():
                 await client.v1.refunds.create_async(asked, {"idempotency_key": key})

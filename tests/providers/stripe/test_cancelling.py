@@ -108,6 +108,27 @@ async def test_a_payment_is_given_back_once_under_its_key(payments, wire, paymen
     assert key(refund) == "k"
 
 
+async def test_a_part_of_a_payment_is_given_back(payments, wire):
+    refund = wire.post(f"{API}/v1/refunds")
+    refund.mock(return_value=answers({"id": "re_1"}))
+
+    await payments.refund(ACCOUNT, "pi_1", key="k", amount_minor=700)
+
+    assert form(refund)["amount"] == "700"
+
+
+async def test_what_was_paid_is_listed_by_its_contract(payments, wire):
+    paid = {"object": "list", "data": [invoice(id="in_7", status="paid")], "has_more": False}
+    asked = wire.get(url__startswith=f"{API}/v1/invoices")
+    asked.mock(return_value=answers(paid))
+
+    found = await payments.paid_invoices(ACCOUNT, "sub_1")
+
+    assert found == ("in_7",)
+    told = {"subscription": "sub_1", "status": "paid", "limit": "100"}
+    assert dict(asked.calls.last.request.url.params) == told
+
+
 async def test_one_given_back_already_is_fine_and_another_refusal_is_not(payments, wire):
     refund = wire.post(f"{API}/v1/refunds")
     refund.mock(return_value=refuses(400, code="charge_already_refunded"))

@@ -1,0 +1,146 @@
+"""What is declared on a public form: taken down at once, matched to a contract, carried out.
+
+Submitting is one transaction without a call to anybody, and lasts as long whether or not we know
+who declares: nobody learns from it who is a customer.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.domain.actions import ActionKind, action_for
+from app.domain.declarations import (
+    KEPT_FOR,
+    Declaration,
+    DeclarationState,
+    Given,
+    Known,
+    filled_in,
+    matching,
+    same_address,
+)
+from app.domain.ids import derive_id
+from app.domain.merchants import Merchant, ProviderAccount
+from app.domain.mirror import Customer, Invoice, Subscription
+from app.domain.records import Book
+from app.ports.store import Ask, Transaction
+from app.ports.world import World
+from app.services.alarms import alert
+from app.services.books import write
+from app.services.declaration_letters import plan_receipt
+
+UNMATCHED = "no contract of this reference and this address is known"
+A_DAY = timedelta(days=1)
+LETTERS_A_DAY = 3  # to one address: more would be somebody else's doing
+
+
+class UnknownForm(LookupError):
+    """No merchant has this form, or nothing was declared on this sheet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What the page of a form needs: whose it is, and what was declared on it, if anything was."""
+
+    merchant: Merchant
+    declaration: Declaration | None = None
+
+
+async def sheet(world: World, merchant_id: str, once: str | None = None) -> Sheet:
+    """The form of a merchant; with `once` what was declared on this sheet, for 30 days. Raises
+    `UnknownForm`."""
+    async with world.store.transaction(merchant_id) as tx:
+        merchants = await tx.load(Merchant, [(merchant_id,)])
+        if not merchants:
+            raise UnknownForm(merchant_id)
+        if once is None:
+            return Sheet(merchant=merchants[0])
+        found = await tx.find(Declaration, where={"merchant_id": merchant_id, "once": once})
+    fresh = [one for one in found if world.clock.now() < one.received_at + KEPT_FOR]
+    if not fresh:
+        raise UnknownForm(once)
+    return Sheet(merchant=merchants[0], declaration=fresh[0])
+
+
+async def declare(world: World, merchant_id: str, given: Given, *, once: str) -> Declaration:
+    """Take down what was declared: it counts from here. A sheet sent twice is one declaration.
+
+    Raises `NotFilledIn` with what is missing, and `UnknownForm` for no merchant.
+    """
+    given, now = filled_in(given), world.clock.now()
+    await sheet(world, merchant_id)
+    row = Declaration(
+        declaration_id=derive_id("declaration", now, merchant_id, once),
+        merchant_id=merchant_id,
+        once=once,
+        **{name: getattr(given, name) for name in Given.__slots__},
+        received_at=now,
+    )
+    async with world.store.transaction(merchant_id) as tx:
+        if not await tx.insert([row]):
+            where = {"merchant_id": merchant_id, "once": once}
+            return (await tx.find(Declaration, where=where))[0]
+        book = Book()
+        book.know([row])
+        accounts = await tx.find(ProviderAccount, where={"merchant_id": merchant_id})
+        row = await _matched(tx, book, row, accounts)
+        many = await _letters_of_today(tx, row) > LETTERS_A_DAY
+        plan_receipt(book, row, accounts, now=now, too_many=many)
+        await write(tx, book, at=now)
+    await world.wake.now()
+    return row
+
+
+async def _matched(
+    tx: Transaction, book: Book, row: Declaration, accounts: list[ProviderAccount]
+) -> Declaration:
+    """The declaration with its contract and the action that carries it out; without one it waits
+    for a person."""
+    found = matching(row, await known_by(tx, row, accounts))
+    if found is None:
+        row = row.moved(DeclarationState.WAITING, at=row.received_at, note=UNMATCHED)
+        book.put(row)
+        text = f"somebody declared on the {row.kind} form what matches no contract of yours"
+        subject = row.declaration_id
+        book.add(alert(row.received_at, row.merchant_id, "declaration", subject, text))
+        return row
+    row = row.of(found)
+    hand_on(book, row)
+    return row
+
+
+def hand_on(book: Book, row: Declaration, *, by: str = "form") -> None:
+    """Let the workers carry a matched declaration out."""
+    book.put(row)
+    book.add(
+        action_for(
+            ActionKind.DECLARE,
+            subject=row.declaration_id,
+            merchant_id=row.merchant_id,
+            account_id=row.account_id or "",
+            due_at=row.received_at,
+            customer_id=row.customer_id,
+            nth=by,
+        )
+    )
+
+
+async def known_by(tx: Transaction, row: Declaration, accounts: list[ProviderAccount]) -> Known:
+    """What we know by the reference of a declaration."""
+    ids, reference = [account.account_id for account in accounts], row.reference
+    mine = {"merchant_id": row.merchant_id}
+    own, theirs, invoices = await tx.ask(
+        Ask(Subscription, keys=[(account, reference) for account in ids]),
+        Ask(Subscription, where=mine | {"customer_id": reference}),
+        Ask(Invoice, where=mine | {"number": reference}),
+    )
+    billed = [(one.account_id, one.subscription_id) for one in invoices if one.subscription_id]
+    named = [*own, *theirs, *await tx.load(Subscription, billed)]
+    who = [(one.account_id, one.customer_id) for one in named if one.customer_id]
+    customers = {(c.account_id, c.customer_id): c for c in await tx.load(Customer, who)}
+    return Known(subscriptions=tuple(named), invoices=tuple(invoices), customers=customers)
+
+
+async def _letters_of_today(tx: Transaction, row: Declaration) -> int:
+    where = {"merchant_id": row.merchant_id, "received_at__gte": row.received_at - A_DAY}
+    rows = await tx.find(Declaration, where=where)
+    return sum(same_address(one.email, row.email) for one in rows)

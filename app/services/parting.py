@@ -1,0 +1,63 @@
+"""What follows from the word, whoever gave it and wherever: written in one transaction with it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from app.domain.actions import Action, ActionKind, action_for
+from app.domain.cancellations import CancelRequest, Choice, standing_request
+from app.domain.closings import close_case
+from app.domain.dunning import Case, CaseState
+from app.domain.records import Book
+from app.domain.terms import Terms
+from app.services.cancel_letters import plan_confirmation
+from app.services.cancel_settling import settlements
+
+BY_WORKERS_AFTER = timedelta(minutes=1)  # what is carried out in the request is theirs after that
+STOPPED = "the customer cancelled"
+# From the end that comes last to the one that gives the most back.
+STRENGTH = (Choice.PERIOD_END, Choice.NOW, Choice.WITHDRAWAL)
+
+
+def part(book: Book, request: CancelRequest, terms: Terms) -> tuple[CancelRequest, list[Action]]:
+    """Commit the word with everything that follows from it: cases stop where the end is now, open
+    invoices are settled as told, the provider is to be told, the letter is planned.
+
+    The request takes the place of one that stands already, made at the provider or by a form
+    meanwhile: one stands for a subscription, and the newest word counts. What is to end at once
+    already is put off by none. Returns the request that stands with what is to be done.
+    """
+    former = standing_request(book.all(CancelRequest), request.subscription_id)
+    if former is not None and _goes_before(former, request):
+        former = replace(former, session_id=former.session_id or request.session_id)
+        book.put(former)
+        return former, []
+    if former is not None:
+        request = replace(request, request_id=former.request_id)
+    book.put(request)
+    if request.ends_at <= terms.now:
+        for case in list(book.all(Case, subscription_id=request.subscription_id)):
+            close_case(book, case, CaseState.STOPPED, STOPPED, terms)
+    todo = [_to_tell(request), *settlements(book, request, terms)]
+    for action in todo:
+        book.add(action)
+    plan_confirmation(book, request, terms)
+    return request, todo
+
+
+def _goes_before(former: CancelRequest, request: CancelRequest) -> bool:
+    """Whether what stands ends at once already, and gives the customer as much."""
+    stands, wants = STRENGTH.index(former.choice), STRENGTH.index(request.choice)
+    return stands > 0 and stands >= wants
+
+
+def _to_tell(request: CancelRequest) -> Action:
+    return action_for(
+        ActionKind.CANCEL,
+        subject=request.request_id,
+        merchant_id=request.merchant_id,
+        account_id=request.account_id,
+        due_at=request.requested_at + BY_WORKERS_AFTER,
+        customer_id=request.customer_id,
+        # The newest word may be another than the provider was told of already.
+        nth=0 if request.choice is Choice.PERIOD_END else request.choice,
+    )

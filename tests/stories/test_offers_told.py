@@ -1,0 +1,140 @@
+"""What an offer costs is told before it can be accepted, wherever it is shown, and then charged."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.domain.evidence import Evidence, EvidenceKind
+from app.domain.redemptions import Redemption
+from app.domain.sessions import CancelSession
+from tests.stories.cards import APPROVES
+from tests.stories.leaving import Door, Leaver, open_door
+from tests.stories.stage import PRICE, Stage
+
+pytestmark = pytest.mark.anyio
+Json = dict[str, Any]
+YEAR = 30000
+KEY = {"Idempotency-Key": "k"}
+
+
+@pytest.fixture
+async def door(stage: Stage) -> AsyncIterator[Door]:
+    opened = await open_door(stage)
+    async with opened.client:
+        yield opened
+
+
+async def publishes(door: Door, offer: Json) -> None:
+    """The merchant makes this offer to whom it is too expensive."""
+    when = {"reasons": ["too_expensive"]}
+    made = {"id": "stay", "kind": "offer", "when": when, "offer": offer}
+    ends = [{"id": "confirm", "kind": "confirm"}, {"id": "done", "kind": "success"}]
+    flow = {"place": "DE", "steps": [{"id": "why", "kind": "survey"}, made, *ends]}
+    put = await door.asks("PUT", "/v1/cancel-flows/default", door.backend(), flow)
+    assert put.status_code == 200, put.text
+    path = "/v1/cancel-flows/default/publish"
+    done = await door.asks("POST", path, door.backend(), {"version": 1})
+    assert done.status_code == 200, done.text
+
+
+def a_year(door: Door) -> Json:
+    """An offer of a year, for the price that subscribers of a story pay by the month."""
+    monthly, yearly = door.stage.price("month", "usd", PRICE), door.stage.price("year", "usd", YEAR)
+    return {"kind": "annual", "to": {monthly: yearly}}
+
+
+async def asked(door: Door) -> Leaver:
+    person = await door.stage.subscriber(APPROVES)
+    await door.stage.passes(days=10)
+    leaver = await door.opens(person)
+    await leaver.does("answer", step="why", reason="too_expensive")
+    return leaver
+
+
+async def test_a_discount_is_told_by_api_and_page_and_is_what_is_then_charged(door: Door) -> None:
+    stage = door.stage
+    await publishes(door, {"kind": "discount", "percent": 50, "months": 3})
+    leaver = await door.opens(await stage.subscriber(APPROVES))
+
+    await leaver.does("answer", step="why", reason="too_expensive")
+    shown = await door.client.get(f"/c/{leaver.seen['token']}")
+    await leaver.asks("accept", {"step": "stay"}, **KEY)
+    await stage.passes(days=31)
+
+    (session,) = await stage.find(CancelSession)
+    (line,) = [e for e in await stage.find(Evidence) if e.kind is EvidenceKind.OFFER_SHOWN]
+    charged = stage.there("charges", customer=session.customer_id)["data"][0]
+    offer, says = leaver.seen["step"]["offer"], leaver.seen["screen"]["says"]
+    assert (offer["now_minor"], offer["next_minor"], offer["then_minor"]) == (0, 1500, PRICE)
+    assert charged["amount"] == offer["next_minor"]
+    assert says == [
+        "50% off for 3 months.",
+        "Nothing is charged now.",
+        "The next charge is $15.00, on Wednesday, October 21, 2026.",
+        "From Monday, December 21, 2026 on it is $30.00.",
+    ]
+    assert all(sentence in shown.text for sentence in says)
+    assert line.data is not None
+    assert line.data["quote"]["next_minor"] == charged["amount"]
+
+
+async def test_no_customer_learns_what_an_offer_may_cost_the_merchant(door: Door) -> None:
+    budget = {"monthly_budget_minor": {"usd": 777_777}}
+    await publishes(door, {"kind": "discount", "percent": 50, "months": 3} | budget)
+    leaver = await door.opens(await door.stage.subscriber(APPROVES))
+
+    seen = await leaver.does("answer", step="why", reason="too_expensive")
+
+    assert seen["step"]["kind"] == "offer"
+    assert "777777" not in str(seen)
+    assert "cost_minor" not in seen["step"]["offer"]
+
+
+async def test_a_year_costs_what_was_told_half_an_hour_before(door: Door) -> None:
+    stage = door.stage
+    await publishes(door, a_year(door))
+    leaver = await asked(door)
+    told = leaver.seen["step"]["offer"]
+    await stage.passes(hours=0.5)
+
+    done = await leaver.asks("accept", {"step": "stay"}, **KEY)
+
+    (session,) = await stage.find(CancelSession)
+    charged = stage.there("charges", customer=session.customer_id)["data"][0]
+    assert (done.status_code, done.json()["state"]) == (200, "saved")
+    assert charged["amount"] == told["now_minor"] == YEAR - PRICE * 20 // 30
+    assert told["next_minor"] == YEAR
+
+
+async def test_what_was_told_long_ago_is_told_anew_before_it_is_charged(door: Door) -> None:
+    # given a customer who was told the price of a year and comes back in the evening
+    stage = door.stage
+    await publishes(door, a_year(door))
+    leaver = await asked(door)
+    former = leaver.seen["step"]["offer"]["now_minor"]
+    await stage.passes(hours=9)
+
+    # when they accept, they are shown what it costs by now, and accept that
+    early = await leaver.asks("accept", {"step": "stay"}, **KEY)
+    anew = (await leaver.looks())["step"]["offer"]["now_minor"]
+    late = await leaver.asks("accept", {"step": "stay"}, **KEY)
+
+    # then nothing was charged before it was told
+    (session,) = await stage.find(CancelSession)
+    charged = [c["amount"] for c in stage.there("charges", customer=session.customer_id)["data"]]
+    assert (early.status_code, late.status_code) == (409, 200)
+    assert charged == [anew, PRICE]
+    assert former < anew
+    assert len(await stage.find(Redemption)) == 1
+
+
+async def test_an_offer_whose_money_nobody_can_tell_is_not_made(door: Door) -> None:
+    stage = door.stage
+    await publishes(door, {"kind": "discount", "percent": 50, "months": 3})
+    leaver = await door.opens(await stage.subscriber(APPROVES))
+    stage.fault("500", "/v1/invoices/create_preview", times=9)
+
+    seen = await leaver.does("answer", step="why", reason="too_expensive")
+
+    assert seen["step"]["kind"] == "confirm"
