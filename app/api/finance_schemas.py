@@ -178,6 +178,7 @@ class RateAmounts(BaseModel):
     failed_minor: int
     recovered_within_w_minor: int
     settled_other_within_w_minor: int
+    credited_within_w_minor: int
     open_minor: int
     excluded_minor: int
     rate: str | None = Field(description="Such as `0.476190`; null where nothing failed.")

@@ -57,8 +57,7 @@ class RecoveredSums:
 class CohortSums:
     """Invoices by the period of their first failure; counts and minor units.
 
-    `recovered_within_w_minor` and `settled_other_within_w_minor` count, per invoice, no more
-    than had failed. `open_minor` is what is still owed on those not yet decided.
+    What is counted within W is, per invoice and taken together, no more than had failed. `open_minor` is what is still owed on those not yet decided.
     """
 
     keys: Keys
@@ -68,6 +67,7 @@ class CohortSums:
     failed_minor: int
     recovered_within_w_minor: int
     settled_other_within_w_minor: int
+    credited_within_w_minor: int
     open_minor: int
     excluded_minor: int
 

@@ -6,9 +6,9 @@ from typing import Any
 from app.ports.figures import Figures, Period, RecoveredSums
 from app.reports.answers import Answer, Row, in_turn, key_cells
 from app.reports.asking import Question
-from app.reports.figures import definitions
+from app.reports.defined.recovery import REVENUE
 
-KEYS = frozenset({"cause", "currency", "plan", "interval"})
+KEYS = REVENUE.keys
 AMOUNTS = (
     "recovered_minor",
     "settled_other_minor",
@@ -52,7 +52,7 @@ def recovered_revenue(question: Question, *, figures: Figures) -> Answer:
         **question.echo(),
         "interval": question.step.value,
         "group_by": list(question.by),
-        "definitions": definitions(AMOUNTS),
+        "definitions": REVENUE.definitions(),
     }
     return Answer(head=head, columns=("period", "currency", *by, *AMOUNTS), rows=rows(), tail=tail)
 

@@ -183,7 +183,7 @@ async def test_the_recovery_rate_is_what_the_raw_rows_say(story: Story, view: st
 
 def _counts(row: dict[str, Any]) -> tuple[int, ...]:
     names = ("n", "n_open", "failed_minor", "recovered_within_w_minor")
-    more = ("settled_other_within_w_minor", "open_minor")
+    more = ("settled_other_within_w_minor", "credited_within_w_minor", "open_minor")
     return tuple(row[name] for name in (*names, *more))
 
 

@@ -36,6 +36,7 @@ COHORTS = (
     "failed_minor",
     "recovered_within_w_minor",
     "settled_other_within_w_minor",
+    "credited_within_w_minor",
     "open_minor",
     "excluded_minor",
 )
