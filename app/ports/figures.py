@@ -57,7 +57,8 @@ class RecoveredSums:
 class CohortSums:
     """Invoices by the period of their first failure; counts and minor units.
 
-    What is counted within W is, per invoice and taken together, no more than had failed. `open_minor` is what is still owed on those not yet decided.
+    What is counted within W is, per invoice and taken together, no more than had failed.
+    `open_minor` is what is still owed on those not yet decided.
     """
 
     keys: Keys

@@ -32,10 +32,10 @@ NAMES = {
 TAKEN_BACK = {EntryKind.REFUNDED, EntryKind.DISPUTE_LOST}
 
 
-def random_rows(draw: random.Random) -> Rows:
-    """Some fifty failed invoices of five months, with all that may happen to them."""
+def random_rows(draw: random.Random, count: int = 50) -> Rows:
+    """Some failed invoices of five months, with all that may happen to them."""
     rows = Rows([], [], [])
-    for number in range(50):
+    for number in range(count):
         invoice = f"in_{number}"
         keys: dict[str, Any] = {
             "currency": draw.choice(CURRENCIES),
