@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import astuple
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from app.domain.rollups import (
     FlowCell,
     RollupMark,
     cohort_cells,
+    day_key,
     flow_cells,
 )
 from app.reports.periods import day_of, midnight
@@ -46,6 +47,20 @@ on conflict (merchant_id) do update
 set time_zone = excluded.time_zone, folded_until = excluded.folded_until
 """).bindparams(
     _OF, bindparam("zone", type_=Text), bindparam("until", type_=DateTime(timezone=True))
+)
+_COMPLETE = text("""
+select (
+    select count(*) from recovery_entries
+    where merchant_id = :merchant and recorded_at > :after and recorded_at <= :until
+) = (
+    select coalesce(sum(n), 0) from flow_cells
+    where merchant_id = :merchant and ledger = 'revenue' and layer = ''
+        and happened >= 'm' and recorded = :recorded
+)
+""").bindparams(
+    _OF,
+    bindparam("recorded", type_=Text),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("after", "until")),
 )
 _FORGET = tuple(
     text(f"delete from {table} where merchant_id = :merchant").bindparams(_OF)  # noqa: S608 - names
@@ -135,7 +150,26 @@ async def _fold(
     decided = await verdicts(connection, merchant_id, after, until)
     changed = cohort_cells(merchant_id, decided, recorded=recorded, zone=zone)
     await _add(connection, CohortCell, changed)
+    if until == midnight(recorded + timedelta(days=1), zone):
+        return await _checked(connection, merchant_id, recorded, until, zone)
     return until
+
+
+async def _checked(
+    connection: AsyncConnection, merchant_id: str, day: date, until: datetime, zone: ZoneInfo
+) -> datetime:
+    """A day that is over has as many lines in its cells as in the ledger. Where one was recorded
+    behind the folding, by a clock that went wrong, all is folded anew."""
+    bound = {
+        "merchant": merchant_id,
+        "recorded": day_key(day),
+        "after": midnight(day, zone),
+        "until": until,
+    }
+    if (await connection.execute(_COMPLETE, bound)).scalar_one():
+        return until
+    await _forget(connection, merchant_id)
+    return BEGINNING
 
 
 async def _forget(connection: AsyncConnection, merchant_id: str) -> None:

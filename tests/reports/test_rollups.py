@@ -159,3 +159,20 @@ async def test_a_line_of_the_very_midnight_is_in_the_day_it_ends(ledger: Ledger)
 
     assert [row["recovered_minor"] for row in told["rows"]] == [100]
     assert told["totals"][0]["settled_other_minor"] == 0
+
+
+async def test_a_line_recorded_behind_the_folding_is_found_when_its_day_is_over(
+    ledger: Ledger,
+) -> None:
+    # given a worker whose clock was an hour late
+    await ledger.holds(entry(100, at=day(2, 9)))
+    await folded(ledger, day(2, 12))
+    await ledger.holds(entry(20, at=day(2, 10), invoice_id="in_2", recorded_at=day(2, 11)))
+    await folded(ledger, day(2, 13))
+    missed = await ledger.tells("recovered-revenue")
+
+    await folded(ledger, day(4))
+    told = await ledger.tells("recovered-revenue")
+
+    assert missed["totals"][0]["recovered_minor"] == 100
+    assert told["totals"][0]["recovered_minor"] == 120
