@@ -1,6 +1,6 @@
 """What finance asks of the ledgers: sums per period and key, as of an instant; read only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -87,6 +87,18 @@ class CohortRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSums:
+    """Lines of a ledger by period, currency and the keys asked for, of which None is one the
+    ledger left empty. `kinds` has, for each kind of line, how many and their minor units, both
+    signed as the ledger counts them."""
+
+    period: date
+    currency: str
+    named: Mapping[str, str | None]
+    kinds: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFilter:
     """Narrows ledger lines; None means any."""
 
@@ -117,6 +129,13 @@ class Figures(Protocol):
         self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
     ) -> dict[str, int]:
         """The plain sum of the signed lines per currency: what grouped sums must add up to."""
+        ...
+
+    async def flows(
+        self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
+    ) -> list[FlowSums]:
+        """A ledger by name (`mrr`, `attempts`, …), by period, currency, kind and the keys of
+        `by`, in no particular order; nothing for an empty group."""
         ...
 
     async def cohorts(

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.ports.figures import CohortRule, CohortSums, Figures, Period
-from app.reports.answers import Answer, Row, blocks, in_turn, key_cells, share
+from app.reports.answers import Answer, Row, blocks, head_of, in_turn, key_cells, share
 from app.reports.asking import Question
 from app.reports.defined.recovery import RATE
 from app.reports.periods import day_of, midnight
@@ -68,15 +68,7 @@ def recovery_rate(question: Question, *, days: int, view: View, figures: Figures
         }
 
     by = tuple(name for name in question.by if name != "currency")
-    head = {
-        "figure": "recovery-rate",
-        **question.echo(),
-        "interval": question.step.value,
-        "group_by": list(question.by),
-        "w": days,
-        "view": view.value,
-        "definitions": RATE.definitions(),
-    }
+    head = head_of(question, RATE, w=days, view=view.value)
     columns = ("period", "currency", *by, "trial_conversion", *COLUMNS)
     return Answer(head=head, columns=columns, rows=rows(), tail=tail)
 

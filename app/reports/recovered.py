@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from app.ports.figures import Figures, Period, RecoveredSums
-from app.reports.answers import Answer, Row, in_turn, key_cells
+from app.reports.answers import Answer, Row, head_of, in_turn, key_cells
 from app.reports.asking import Question
 from app.reports.defined.recovery import REVENUE
 
@@ -47,13 +47,7 @@ def recovered_revenue(question: Question, *, figures: Figures) -> Answer:
         }
 
     by = tuple(name for name in question.by if name != "currency")
-    head = {
-        "figure": "recovered-revenue",
-        **question.echo(),
-        "interval": question.step.value,
-        "group_by": list(question.by),
-        "definitions": REVENUE.definitions(),
-    }
+    head = head_of(question, REVENUE)
     return Answer(head=head, columns=("period", "currency", *by, *AMOUNTS), rows=rows(), tail=tail)
 
 

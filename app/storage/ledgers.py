@@ -34,4 +34,5 @@ MRR_MOVEMENTS = table_of(
     refers(ACCOUNT, "provider_accounts"),
     index("mrr_movements_by_time", "merchant_id occurred_at movement_id"),
     index("mrr_movements_by_customer", "account_id customer_id"),
+    index("mrr_movements_by_record", "merchant_id recorded_at"),
 )

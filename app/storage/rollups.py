@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import astuple
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,7 @@ from app.domain.rollups import (
 from app.reports.periods import day_of, midnight
 from app.storage.errors import translated
 from app.storage.reports.reading import READING
-from app.storage.reports.rolling import LEDGERS, lines, nth_recorded, verdicts
+from app.storage.reports.rolling import FOLDED, lines, nth_recorded, verdicts
 from app.storage.scope import APP, merchants_list
 from app.storage.shapes import shapes_of
 from app.storage.tables import refers, table_of
@@ -34,7 +34,7 @@ ROLLUP_MARKS = table_of(RollupMark, "rollup_marks", refers(MERCHANT, "merchants"
 AT_ONCE = 5_000  # lines of each ledger in one fold: some tenths of a second
 LIMIT = "set_config('statement_timeout', '60000', true)"
 MOMENT = timedelta(microseconds=1)
-BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 _OF = bindparam("merchant", type_=Text)
 _LOCK = text("select pg_try_advisory_xact_lock(:number)")
 _MARK = text("""
@@ -134,8 +134,13 @@ async def _fold(
     until: datetime,
     zone: ZoneInfo,
 ) -> datetime:
-    """Add what was recorded on the first day that has anything; returns how far that reaches."""
+    """Add what was recorded on the first day that has anything; returns how far that reaches. A day
+    that was begun is ended first."""
+    today = day_of(after, zone)
+    ends_at = midnight(today + timedelta(days=1), zone)
     first = await nth_recorded(connection, merchant_id, after, until, 0)
+    if midnight(today, zone) < after and ends_at <= until and (first is None or first > ends_at):
+        return await _checked(connection, merchant_id, today, ends_at, zone)
     if first is None:
         return until
     after = max(after, first - MOMENT)
@@ -143,7 +148,7 @@ async def _fold(
     until = min(until, midnight(recorded + timedelta(days=1), zone))
     many = await nth_recorded(connection, merchant_id, after, until, AT_ONCE)
     until = min(until, many or until)
-    for ledger in LEDGERS:
+    for ledger in FOLDED:
         found = await lines(connection, merchant_id, ledger, after, until)
         cells = flow_cells(merchant_id, ledger, found, recorded=recorded, zone=zone)
         await _add(connection, FlowCell, cells)

@@ -83,6 +83,7 @@ STATEMENTS = (
     """,
     "create index failures_by_record on failures (merchant_id, recorded_at)",
     "create index recovery_entries_by_record on recovery_entries (merchant_id, recorded_at)",
+    "create index mrr_movements_by_record on mrr_movements (merchant_id, recorded_at)",
     """
     create index case_events_of_moves on case_events (merchant_id, at)
         where type in ('active', 'parked', 'recovered', 'exhausted', 'stopped')

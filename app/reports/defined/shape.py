@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 MINOR = "minor units of the row's currency"
 SHARE = "share of 1, six decimal places"
+RATIO = "ratio, six decimal places"
+DECIMAL = frozenset({SHARE, RATIO})
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A figure: `column` is the field it fills, `definition` what it means, in full.
 
-    `endpoint` answers it, below `/v1/finance/`, grouped by any of `by`.
+    `endpoint` answers it, below `/v1/finance/`, grouped by any of `by`. `empty` says that a row
+    may have none; shares and ratios of nothing are empty in any case.
     """
 
     name: str
@@ -19,6 +22,7 @@ class Figure:
     definition: str
     endpoint: str = ""
     by: tuple[str, ...] = ()
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The figures port over PostgreSQL: each call one short read-only transaction of one merchant."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import RowMapping, TextClause
@@ -13,24 +14,18 @@ from app.ports.figures import (
     CohortSums,
     EntryFilter,
     Excerpt,
+    FlowSums,
     Keys,
     Period,
     RecoveredSums,
 )
 from app.storage.reports import statements
+from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
-from app.storage.reports.rolled import Rolled
+from app.storage.reports.rolled import Counted, Rolled
 from app.storage.reports.rolling import REVENUE
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
-RECOVERED = (
-    "recovered_minor",
-    "settled_other_minor",
-    "credited_minor",
-    "refunded_minor",
-    "dispute_lost_minor",
-    "dispute_won_minor",
-)
 COHORTS = (
     "n",
     "n_open",
@@ -42,6 +37,10 @@ COHORTS = (
     "open_minor",
     "excluded_minor",
 )
+
+
+# Lines added up in one statement where no rollups can tell.
+AT_ONCE = timedelta(days=31)
 
 
 class PostgresFigures:
@@ -62,23 +61,33 @@ class PostgresFigures:
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[RecoveredSums]:
-        found = await self._flows(REVENUE, excerpt, periods, by)
-        if found is not None:
-            return [_recovered(keys, kinds) for keys, kinds in found.items()]
-        bound = _excerpt(excerpt) | _periods(periods) | _keys(by, "cause", "plan", "interval")
-        rows = await self._ask(statements.RECOVERED, excerpt.merchant_id, bound)
-        return [RecoveredSums(keys=_keys_of(row), **_counts(row, RECOVERED)) for row in rows]
+        return [_recovered(sums) for sums in await self.flows(REVENUE, excerpt, periods, by)]
 
     async def ledger(
         self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
     ) -> dict[str, int]:
         whole = Period(day=starts_at.date(), starts_at=starts_at, ends_at=ends_at)
-        found = await self._flows(REVENUE, excerpt, [whole], ())
-        if found is not None:
-            return {keys.currency: sum(kinds.values()) for keys, kinds in found.items()}
-        bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at}
-        rows = await self._ask(statements.LEDGER, excerpt.merchant_id, bound)
-        return {row["currency"]: int(row["minor"]) for row in rows}
+        return {
+            sums.currency: sum(minor for _, minor in sums.kinds.values())
+            for sums in await self.flows(REVENUE, excerpt, [whole], ())
+        }
+
+    async def flows(
+        self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
+    ) -> list[FlowSums]:
+        source = SOURCES[ledger]
+        if self._rolled and source.folded:
+            rolled = await self._rolled.flows(ledger, excerpt, periods, by)
+            if rolled is not None:
+                return rolled
+        counted = Counted()
+        for part in _parts(periods):
+            bound = _excerpt(excerpt) | _periods(part) | _keys(by, *source.keys)
+            for row in await self._ask(STATEMENTS[ledger], excerpt.merchant_id, bound):
+                named = tuple((name, row[name]) for name in source.keys if name in by)
+                place = (row["period"], row["currency"], named)
+                counted.add(place, row["kind"], int(row["n"]), int(row["minor"]))
+        return counted.sums()
 
     async def cohorts(
         self,
@@ -91,14 +100,19 @@ class PostgresFigures:
             found = await self._rolled.cohorts(excerpt, periods, by, rule)
             if found is not None:
                 return found
-        bound = _excerpt(excerpt) | _periods(periods) | _keys(by, "plan", "interval")
-        bound |= {
-            "before": rule.before,
-            "within_s": rule.within.total_seconds(),
-            "closed_only": rule.closed_only,
-        }
-        rows = await self._ask(statements.COHORTS, excerpt.merchant_id, bound)
-        return [CohortSums(keys=_keys_of(row), **_counts(row, COHORTS)) for row in rows]
+        counted: dict[Keys, CohortSums] = {}
+        for part in _parts(periods):
+            bound = _excerpt(excerpt) | _periods(part) | _keys(by, "plan", "interval")
+            bound |= {
+                "before": rule.before,
+                "within_s": rule.within.total_seconds(),
+                "closed_only": rule.closed_only,
+            }
+            for row in await self._ask(statements.COHORTS, excerpt.merchant_id, bound):
+                keys = _keys_of(row)
+                sums = CohortSums(keys=keys, **_counts(row, COHORTS))
+                counted[keys] = _added(counted.get(keys), sums)
+        return list(counted.values())
 
     async def entries(
         self,
@@ -123,27 +137,20 @@ class PostgresFigures:
         rows = await self._ask(statements.ENTRIES, excerpt.merchant_id, bound)
         return [_entry(row) for row in rows]
 
-    async def _flows(
-        self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
-    ) -> dict[Keys, dict[str, int]] | None:
-        if self._rolled is None:
-            return None
-        return await self._rolled.flows(ledger, excerpt, periods, by)
-
     async def _ask(
         self, statement: TextClause, merchant_id: str, bound: Mapping[str, Any]
     ) -> Sequence[RowMapping]:
         return await read(self._engine, statement, {"merchant": merchant_id, **bound})
 
 
-def _recovered(keys: Keys, kinds: Mapping[str, int]) -> RecoveredSums:
+def _recovered(sums: FlowSums) -> RecoveredSums:
     """From the signed sums of a group by kind."""
 
     def minor(*names: EntryKind) -> int:
-        return sum(kinds.get(name, 0) for name in names)
+        return sum(sums.kinds.get(name, (0, 0))[1] for name in names)
 
     return RecoveredSums(
-        keys=keys,
+        keys=keys_of(sums),
         recovered_minor=minor(EntryKind.RECOVERED),
         settled_other_minor=minor(EntryKind.SETTLED_OTHER),
         credited_minor=minor(EntryKind.CREDITED, EntryKind.CREDIT_VOIDED),
@@ -151,6 +158,40 @@ def _recovered(keys: Keys, kinds: Mapping[str, int]) -> RecoveredSums:
         dispute_lost_minor=-minor(EntryKind.DISPUTE_LOST),
         dispute_won_minor=minor(EntryKind.DISPUTE_WON),
     )
+
+
+def keys_of(sums: FlowSums) -> Keys:
+    """The keys of sums of a ledger that knows no others."""
+    return Keys(
+        period=sums.period,
+        currency=sums.currency,
+        cause=sums.named.get("cause"),
+        plan=sums.named.get("plan"),
+        interval=sums.named.get("interval"),
+    )
+
+
+def _parts(periods: Sequence[Period]) -> Iterator[list[Period]]:
+    """Periods, or parts of them, about a month at a time: no transaction gets long, whatever was
+    asked."""
+    held: list[Period] = []
+    for period in periods:
+        starts_at = period.starts_at
+        while starts_at < period.ends_at:
+            ends_at = min(period.ends_at, starts_at + AT_ONCE)
+            if held and ends_at - held[0].starts_at > AT_ONCE:
+                yield held
+                held = []
+            held.append(replace(period, starts_at=starts_at, ends_at=ends_at))
+            starts_at = ends_at
+    if held:
+        yield held
+
+
+def _added(former: CohortSums | None, sums: CohortSums) -> CohortSums:
+    if former is None:
+        return sums
+    return replace(sums, **{name: getattr(former, name) + getattr(sums, name) for name in COHORTS})
 
 
 def _excerpt(excerpt: Excerpt) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from app.domain.rollups import (
     Verdict,
     layer_for,
 )
-from app.ports.figures import CohortRule, CohortSums, Excerpt, Keys, Period
+from app.ports.figures import CohortRule, CohortSums, Excerpt, FlowSums, Keys, Period
 from app.storage.reports.basis import Basis, basis_of
 from app.storage.reports.reading import snapshot
 from app.storage.reports.rolling import lines, verdicts
@@ -87,6 +87,33 @@ _COHORTS = {
 }
 
 
+Place = tuple[date, str, tuple[tuple[str, str | None], ...]]
+
+
+class Counted:
+    """Lines being added up by their place (period, currency, keys) and kind."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[Place, str], list[int]] = defaultdict(lambda: [0, 0])
+
+    def add(self, place: Place, kind: str, n: int, minor: int) -> None:
+        """Some more of one kind."""
+        held = self._held[place, kind]
+        held[0] += n
+        held[1] += minor
+
+    def sums(self) -> list[FlowSums]:
+        """By place; what adds up to nothing is left out."""
+        found: dict[Place, dict[str, tuple[int, int]]] = {}
+        for (place, kind), (n, minor) in self._held.items():
+            if n or minor:
+                found.setdefault(place, {})[kind] = (n, minor)
+        return [
+            FlowSums(period=period, currency=currency, named=dict(named), kinds=kinds)
+            for (period, currency, named), kinds in found.items()
+        ]
+
+
 class Rolled:
     """Sums out of rollups. None where they cannot tell: a span that does not begin and end with
     days, a window that is not kept, a merchant without rollups."""
@@ -96,8 +123,8 @@ class Rolled:
 
     async def flows(
         self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
-    ) -> dict[Keys, dict[str, int]] | None:
-        """Minor units of a ledger by kind; groups without a line are left out."""
+    ) -> list[FlowSums] | None:
+        """Sums of a ledger by period, currency, the keys of `by`, and kind."""
         async with snapshot(self._engine, excerpt.merchant_id) as connection:
             basis = await basis_of(connection, excerpt, periods)
             if basis is None:
@@ -105,20 +132,20 @@ class Rolled:
             bound = _bound(basis, excerpt, by, FLOW_KEYS) | {"ledger": ledger}
             rows = (await connection.execute(_FLOWS, bound)).mappings().all()
             tail = await _lines(connection, excerpt, basis, ledger)
-        counted: dict[tuple[Keys, str], list[int]] = defaultdict(lambda: [0, 0])
+        counted, wanted = Counted(), [name for name in FLOW_KEYS if name in by]
         for row in rows:
-            held = counted[_keys(row, FLOW_KEYS), row["kind"]]
-            held[0] += int(row["n"])
-            held[1] += int(row["minor"])
+            named = tuple((name, row[name]) for name in wanted)
+            place = (row["period"], row["currency"], named)
+            counted.add(place, row["kind"], int(row["n"]), int(row["minor"]))
         for period, line in tail:
-            held = counted[_of(line, period, by, FLOW_KEYS), line.kind]
-            held[0] += basis.sign * line.n
-            held[1] += basis.sign * line.minor
-        found: dict[Keys, dict[str, int]] = {}
-        for (keys, kind), (n, minor) in counted.items():
-            if n:
-                found.setdefault(keys, {})[kind] = minor
-        return found
+            named = tuple((name, getattr(line, name) or None) for name in wanted)
+            counted.add(
+                (period, line.currency, named),
+                line.kind,
+                basis.sign * line.n,
+                basis.sign * line.minor,
+            )
+        return counted.sums()
 
     async def cohorts(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str], rule: CohortRule
@@ -138,7 +165,7 @@ class Rolled:
             bound = _bound(basis, excerpt, by, COHORT_KEYS)
             rows = (await connection.execute(_COHORTS[days], bound)).mappings().all()
             tail = await _verdicts(connection, excerpt, basis)
-        counted: Counted = defaultdict(lambda: [0] * len(MEASURED))
+        counted: Cohorts = defaultdict(lambda: [0] * len(MEASURED))
         for row in rows:
             keys = replace(_keys(row, COHORT_KEYS), trial_conversion=row["trial_conversion"])
             _add(counted[keys, row["open"]], [int(row[name]) for name in MEASURED])
@@ -152,7 +179,7 @@ class Rolled:
 
 
 MEASURED = (*COUNTS, *KINDS_WITHIN)
-Counted = dict[tuple[Keys, bool], list[int]]
+Cohorts = dict[tuple[Keys, bool], list[int]]
 
 
 def _add(held: list[int], counts: Iterable[int]) -> None:
@@ -164,7 +191,7 @@ def _until(period: Period, before: datetime | None) -> Period:
     return replace(period, ends_at=min(period.ends_at, before or period.ends_at))
 
 
-def _cohort_sums(counted: Counted, *, closed_only: bool) -> list[CohortSums]:
+def _cohort_sums(counted: Cohorts, *, closed_only: bool) -> list[CohortSums]:
     found: list[CohortSums] = []
     for keys in dict.fromkeys(keys for keys, _ in counted):
         nothing = [0] * len(MEASURED)

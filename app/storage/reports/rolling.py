@@ -1,6 +1,5 @@
 """What is folded into rollups, and what a figure adds to them: the same two readings."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,18 +7,12 @@ from sqlalchemy import DateTime, Integer, RowMapping, Text, TextClause, bindpara
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import MEASURES, WINDOWS, Line, Verdict
+from app.storage.reports.ledgers import SOURCES
 from app.storage.reports.verdicts import MOVES, SETTLING, decided, newest
 
-# A ledger that is folded, and how one of its lines is added up.
 REVENUE = "revenue"
-LEDGERS: Mapping[str, str] = {
-    REVENUE: """
-        select occurred_at as happened_at, currency, kind, cause, coalesce(plan, '') as plan,
-            coalesce(interval, '') as interval, amount_minor as minor
-        from recovery_entries
-    """,
-}
-RECORDED = ("failures", "recovery_entries")
+FOLDED = tuple(name for name, source in SOURCES.items() if source.folded)
+RECORDED = ("failures", *(SOURCES[name].table for name in FOLDED))
 _BOUNDS = (
     bindparam("merchant", type_=Text),
     bindparam("after", type_=DateTime(timezone=True)),
@@ -27,8 +20,11 @@ _BOUNDS = (
 )
 _SINCE = "merchant_id = :merchant and recorded_at > :after and recorded_at <= :until"
 _LINES = {
-    ledger: text(f"{source} where {_SINCE}").bindparams(*_BOUNDS)
-    for ledger, source in LEDGERS.items()
+    name: text(f"""
+        select happened_at, currency, kind, cause, plan, interval, n, minor
+        from ({SOURCES[name].lines}) e where recorded_at > :after and recorded_at <= :until
+    """).bindparams(*_BOUNDS)  # noqa: S608 - words of ours
+    for name in FOLDED
 }
 _WINDOWS = {str(days): f"interval '{days * 24} hours'" for days in WINDOWS}
 

@@ -30,39 +30,6 @@ TIME_ZONE = text("select time_zone from merchants where merchant_id = :merchant"
     bindparam("merchant", type_=Text)
 )
 
-RECOVERED = text("""
-select p.day as period, e.currency,
-    case when :by_cause then e.cause end as cause,
-    case when :by_plan then nullif(e.plan, '') end as plan,
-    case when :by_interval then nullif(e.interval, '') end as interval,
-    coalesce(sum(e.amount_minor) filter (where e.kind = 'recovered'), 0) as recovered_minor,
-    coalesce(sum(e.amount_minor) filter (where e.kind = 'settled_other'), 0)
-        as settled_other_minor,
-    coalesce(sum(e.amount_minor) filter (where e.kind in ('credited', 'credit_voided')), 0)
-        as credited_minor,
-    coalesce(-sum(e.amount_minor) filter (where e.kind in ('refunded', 'refund_failed')), 0)
-        as refunded_minor,
-    coalesce(-sum(e.amount_minor) filter (where e.kind = 'dispute_lost'), 0)
-        as dispute_lost_minor,
-    coalesce(sum(e.amount_minor) filter (where e.kind = 'dispute_won'), 0) as dispute_won_minor
-from unnest(:days, :starts, :ends) as p (day, starts_at, ends_at)
-join recovery_entries e
-    on e.merchant_id = :merchant and e.occurred_at >= p.starts_at and e.occurred_at < p.ends_at
-where e.occurred_at >= :starts_at and e.occurred_at < :ends_at and e.recorded_at <= :as_of
-    and (:currency is null or e.currency = :currency)
-group by 1, 2, 3, 4, 5
-""").bindparams(*_EXCERPT, *_PERIODS, *_KEYS, bindparam("by_cause", type_=Boolean))
-
-LEDGER = text("""
-select currency, sum(amount_minor) as minor
-from recovery_entries
-where merchant_id = :merchant and occurred_at >= :starts_at and occurred_at < :ends_at
-    and recorded_at <= :as_of and (:currency is null or currency = :currency)
-group by 1
-""").bindparams(
-    *_EXCERPT, bindparam("starts_at", type_=_INSTANT), bindparam("ends_at", type_=_INSTANT)
-)
-
 _DECIDED = decided(
     "chosen", name="decided", as_of=":as_of", windows={"w": "make_interval(secs => :within_s)"}
 )
