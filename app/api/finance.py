@@ -18,6 +18,18 @@ from app.api.finance_schemas import (
     RecoveryRateOut,
     SpanWords,
 )
+from app.api.finance_tables import (
+    ChurnOut,
+    ChurnWords,
+    FailuresOut,
+    FailureWords,
+    MrrOut,
+    MrrWords,
+    ReasonsOut,
+    ReasonWords,
+    SegmentsOut,
+    SegmentWords,
+)
 from app.api.problems import Problem, invalid, problems
 from app.domain.merchants import Scope
 from app.ports.figures import Figures
@@ -118,6 +130,40 @@ async def recovered_revenue(
 async def recovery_rate(words: Annotated[RateWords, Query()], asker: AskerDep) -> StreamingResponse:
     """Of what failed in a period, how much was recovered within W days."""
     return await asker.answered(finance.answer_recovery_rate, words)
+
+
+@router.get("/payment-failures", response_model=FailuresOut, responses=ALSO)
+async def payment_failures(
+    words: Annotated[FailureWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """How many first payments were refused, why, and where."""
+    return await asker.answered(finance.answer_payment_failures, words)
+
+
+@router.get("/mrr", response_model=MrrOut, responses=ALSO)
+async def mrr(words: Annotated[MrrWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """Monthly recurring revenue: start, movements, end."""
+    return await asker.answered(finance.answer_mrr, words)
+
+
+@router.get("/churn", response_model=ChurnOut, responses=ALSO)
+async def churn(words: Annotated[ChurnWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """Who was lost, by the definition of a preset; what that did to MRR."""
+    return await asker.answered(finance.answer_churn, words)
+
+
+@router.get("/churn-reasons", response_model=ReasonsOut, responses=ALSO)
+async def churn_reasons(
+    words: Annotated[ReasonWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """Why subscriptions ended."""
+    return await asker.answered(finance.answer_churn_reasons, words)
+
+
+@router.get("/segments", response_model=SegmentsOut, responses=ALSO)
+async def segments(words: Annotated[SegmentWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """Where subscriptions end: by plan, country, tenure and MRR."""
+    return await asker.answered(finance.answer_segments, words)
 
 
 @router.get("/recovered-revenue/entries", response_model=EntriesOut, responses=ALSO)

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 from app.domain.recovery import RecoveryEntry
+
+# Before anything that a provider of subscriptions could tell of.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +139,12 @@ class Figures(Protocol):
     ) -> list[FlowSums]:
         """A ledger by name (`mrr`, `attempts`, …), by period, currency, kind and the keys of
         `by`, in no particular order; nothing for an empty group."""
+        ...
+
+    async def balance(
+        self, ledger: str, excerpt: Excerpt, at: datetime, by: Collection[str]
+    ) -> list[FlowSums]:
+        """All that a ledger has from before an instant, as if it were one period."""
         ...
 
     async def cohorts(

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from app.domain.churn_rates import Preset, Recognition
 from app.ports.figures import Figures
-from app.reports import entries, rates, recovered
+from app.reports import churning, entries, failures, mrr, rates, recovered
 from app.reports.answers import Answer
 from app.reports.asking import Question, choice, cut_off, number, question
+from app.reports.defined.churn import CHURN, MRR, REASONS, SEGMENTS
+from app.reports.defined.risk import FAILURES
+from app.reports.defined.shape import Endpoint
 
 Words = Mapping[str, str]
 
@@ -41,6 +45,52 @@ async def answer_recovery_rate(
     return rates.recovery_rate(asked, days=days, view=view, figures=figures)
 
 
+async def answer_payment_failures(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Payment failures by the day of the first try. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, FAILURES)
+    return failures.payment_failures(asked, figures=figures)
+
+
+async def answer_mrr(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """MRR and its movements. Errors as above."""
+    return mrr.mrr(await _table(words, merchant_id, figures, now, MRR), figures=figures)
+
+
+async def answer_churn(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Churn: also `preset` (default holdfast), `recognition` (default the preset's) and `margin`
+    (percent, default 100). Errors as above."""
+    preset = Preset(choice("preset", words.get("preset", Preset.HOLDFAST), frozenset(Preset)))
+    at = words.get("recognition")
+    if at is not None:
+        at = choice("recognition", at, frozenset(Recognition))
+    rule = churning.definition_of(preset, None if at is None else Recognition(at))
+    margin = number("margin", words.get("margin", "100"), lowest=1, highest=100)
+    asked = await _table(words, merchant_id, figures, now, CHURN)
+    return churning.churn(asked, preset=preset, rule=rule, margin_percent=margin, figures=figures)
+
+
+async def answer_churn_reasons(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Why subscriptions ended. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, REASONS)
+    return churning.churn_reasons(asked, figures=figures)
+
+
+async def answer_segments(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Where subscriptions end. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, SEGMENTS)
+    return churning.segments(asked, figures=figures)
+
+
 async def answer_entries(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -59,6 +109,13 @@ async def answer_entries(
         return entries.everything(asked, words, after=after, figures=figures)
     size = limit or entries.DEFAULT_LIMIT
     return await entries.page(asked, words, after=after, limit=size, figures=figures)
+
+
+async def _table(
+    words: Words, merchant_id: str, figures: Figures, now: datetime, endpoint: Endpoint
+) -> Question:
+    as_of = cut_off(words.get("as_of"), now=now)
+    return await _asked(words, merchant_id, figures, as_of, endpoint.keys)
 
 
 async def _asked(

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.domain.churn import ChurnCause, ChurnEntry, ChurnKind, ChurnRecord
 from app.domain.dunning import Case, CaseEvent, CaseState
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant, ProviderAccount
+from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.recovery import Cause, EntryKind, Failure, RecoveryEntry
 
 MERCHANT, ACCOUNT = "mer_1", "acc_1"
@@ -98,3 +100,64 @@ def moved(state: CaseState, *, at: datetime, invoice: str = "in_1") -> CaseEvent
         type=state.value,
         text="moved",
     )
+
+
+def movement(
+    minor: int, kind: MovementKind = MovementKind.NEW, *, at: datetime = JAN_1, **more: Any
+) -> MrrMovement:
+    fields: dict[str, Any] = {
+        "merchant_id": MERCHANT,
+        "account_id": ACCOUNT,
+        "subscription_id": "sub_1",
+        "customer_id": "cus_1",
+        "currency": "usd",
+        "source": f"{kind}-{at.isoformat()}",
+        "effective_at": at,
+        "recorded_at": at,
+    } | more
+    return MrrMovement(
+        movement_id=derive_id("movement", at, fields["subscription_id"], fields["source"]),
+        kind=kind,
+        delta_minor=minor,
+        occurred_at=at,
+        **fields,
+    )
+
+
+def churned(
+    subscription: str = "sub_1",
+    *,
+    at: datetime = JAN_1,
+    entry: ChurnEntry = ChurnEntry.CHURNED,
+    kind: ChurnKind = ChurnKind.VOLUNTARY,
+    minor: int = 10_000,
+    **more: Any,
+) -> ChurnRecord:
+    sign = 1 if entry in {ChurnEntry.CHURNED, ChurnEntry.PENDING} else -1
+    fields: dict[str, Any] = {
+        "merchant_id": MERCHANT,
+        "account_id": ACCOUNT,
+        "cause": ChurnCause.REQUESTED,
+        "currency": "usd",
+        "plan": "basic",
+        "interval": "month",
+        "started_at": JAN_1 - timedelta(days=400),
+        "tenure_days": 400,
+        "source": f"{entry}-{at.isoformat()}",
+        "recorded_at": at,
+    } | more
+    return ChurnRecord(
+        record_id=record_id(subscription, entry, at),
+        subscription_id=subscription,
+        entry=entry,
+        kind=kind,
+        mrr_minor=sign * minor,
+        count=sign,
+        occurred_at=at,
+        **fields,
+    )
+
+
+def record_id(subscription: str, entry: ChurnEntry, at: datetime) -> str:
+    """The id of a churn record that `churned` makes."""
+    return derive_id("churn", at, ACCOUNT, subscription, entry)

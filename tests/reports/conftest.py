@@ -22,6 +22,11 @@ from tests.reports.builders import LATER, MERCHANT, merchant, the_account
 ENDPOINTS = {
     "recovered-revenue": finance.answer_recovered_revenue,
     "recovery-rate": finance.answer_recovery_rate,
+    "payment-failures": finance.answer_payment_failures,
+    "mrr": finance.answer_mrr,
+    "churn": finance.answer_churn,
+    "churn-reasons": finance.answer_churn_reasons,
+    "segments": finance.answer_segments,
     "recovered-revenue/entries": finance.answer_entries,
 }
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.api.finance_schemas import EntriesOut, RecoveredRevenueOut, RecoveryRateOut
+from app.api.finance_tables import ChurnOut, FailuresOut, MrrOut, ReasonsOut, SegmentsOut
 from app.config import Settings
 from app.domain.merchants import Scope
 from app.domain.recovery import Cause
@@ -29,12 +30,18 @@ from tests.reports.builders import (
     the_account,
 )
 from tests.reports.conftest import Ledger
+from tests.reports.month import month
 
 pytestmark = pytest.mark.anyio
 BASE = "/v1/finance"
 ROUTES: dict[str, type[BaseModel]] = {
     "recovered-revenue": RecoveredRevenueOut,
     "recovery-rate": RecoveryRateOut,
+    "payment-failures": FailuresOut,
+    "mrr": MrrOut,
+    "churn": ChurnOut,
+    "churn-reasons": ReasonsOut,
+    "segments": SegmentsOut,
     "recovered-revenue/entries": EntriesOut,
 }
 YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
@@ -69,6 +76,7 @@ async def finance(app: FastAPI, ledger: Ledger) -> AsyncIterator[httpx.AsyncClie
         failure(500),
         entry(100, at=day(2), cause=Cause.CUSTOMER_NEW_CARD),
         entry(200, at=day(3), invoice_id="in_2"),
+        *month(),
     )
     async with await a_client(app, Scope.FINANCE_READ) as client:
         yield client
@@ -133,6 +141,13 @@ async def test_pages_lead_to_each_other(finance: httpx.AsyncClient) -> None:
         ("recovery-rate?as_of=2026-01-01T00:00:00", "query.as_of"),
         ("recovered-revenue?to=2026-01-01&to=2026-02-01", "query.to"),
         ("recovered-revenue/entries?form=2026-01-01", "query.form"),
+        ("churn?preset=mine", "query.preset"),
+        ("churn?recognition=later", "query.recognition"),
+        ("churn?margin=0", "query.margin"),
+        ("mrr?group_by=cause", "query.group_by"),
+        ("churn-reasons?interval=hour", "query.interval"),
+        ("segments?view=all", "query.view"),
+        ("payment-failures?group_by=decline_kind,", "query.group_by"),
     ],
 )
 async def test_a_wrong_parameter_is_a_problem_that_says_where(

@@ -9,7 +9,7 @@ from sqlalchemy import Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import day_key, month_key
-from app.ports.figures import Excerpt, Period
+from app.ports.figures import EARLIEST, Excerpt, Period
 from app.reports.periods import Step, cut, day_of, midnight, months_later
 
 _MARK = text("""
@@ -80,7 +80,10 @@ def _recorded_by(last: date) -> dict[str, str]:
 def _pieces(periods: Sequence[Period], zone: ZoneInfo) -> dict[str, date] | None:
     found: dict[str, date] = {}
     for period in periods:
-        for part in cut(period.starts_at, period.ends_at, Step.MONTH, zone):
+        starts_at = period.starts_at
+        if starts_at == EARLIEST:  # before any line, whatever the zone
+            starts_at = midnight(EARLIEST.date(), zone)
+        for part in cut(starts_at, period.ends_at, Step.MONTH, zone):
             edges = (midnight(part.day, zone), midnight(months_later(part.day, 1), zone))
             if (part.starts_at, part.ends_at) == edges:
                 found[month_key(part.day)] = period.day

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.ports.figures import (
+    EARLIEST,
     CohortRule,
     CohortSums,
     EntryFilter,
@@ -81,13 +82,38 @@ class PostgresFigures:
             if rolled is not None:
                 return rolled
         counted = Counted()
-        for part in _parts(periods):
-            bound = _excerpt(excerpt) | _periods(part) | _keys(by, *source.keys)
-            for row in await self._ask(STATEMENTS[ledger], excerpt.merchant_id, bound):
-                named = tuple((name, row[name]) for name in source.keys if name in by)
-                place = (row["period"], row["currency"], named)
-                counted.add(place, row["kind"], int(row["n"]), int(row["minor"]))
+        # where it matters in which period somebody began, a period stays whole
+        parts = [[period] for period in periods] if source.kind != "e.kind" else _parts(periods)
+        for part in parts:
+            await self._add(counted, ledger, excerpt, part, by)
         return counted.sums()
+
+    async def balance(
+        self, ledger: str, excerpt: Excerpt, at: datetime, by: Collection[str]
+    ) -> list[FlowSums]:
+        whole = [Period(day=at.date(), starts_at=EARLIEST, ends_at=at)]
+        if self._rolled and SOURCES[ledger].folded:
+            rolled = await self._rolled.flows(ledger, excerpt, whole, by)
+            if rolled is not None:
+                return rolled
+        counted = Counted()
+        await self._add(counted, ledger, excerpt, whole, by)
+        return counted.sums()
+
+    async def _add(
+        self,
+        counted: Counted,
+        ledger: str,
+        excerpt: Excerpt,
+        periods: Sequence[Period],
+        by: Collection[str],
+    ) -> None:
+        known = SOURCES[ledger].keys
+        bound = _excerpt(excerpt) | _periods(periods) | _keys(by, *known)
+        for row in await self._ask(STATEMENTS[ledger], excerpt.merchant_id, bound):
+            named = tuple((name, row[name]) for name in known if name in by)
+            place = (row["period"], row["currency"], named)
+            counted.add(place, row["kind"], int(row["n"]), int(row["minor"]))
 
     async def cohorts(
         self,

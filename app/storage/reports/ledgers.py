@@ -18,11 +18,13 @@ _INSTANT = DateTime(timezone=True)
 @dataclass(frozen=True, slots=True)
 class Source:
     """`lines` as SQL about `:merchant`. One that is `folded` knows the keys of rollups alone, and
-    `table` is where its lines are counted by the time they were recorded."""
+    `table` is where its lines are counted by the time they were recorded. `kind` may look at the
+    period `p` as well."""
 
     lines: str
     keys: tuple[str, ...]
     table: str = ""
+    kind: str = "e.kind"
 
     @property
     def folded(self) -> bool:
@@ -33,6 +35,69 @@ class Source:
 # How a movement changes the number of subscriptions that pay.
 _JOINS = "('opening', 'new', 'reactivation', 'resume')"
 _LEAVES = "('churn_voluntary', 'churn_involuntary', 'churn_merchant', 'migration', 'pause')"
+_PAYING = f"case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1 else 0 end"
+CHURN_KEYS = (
+    *("kind_of_end", "cause", "reason", "plan", "interval", "country", "segment"),
+    *("tenure", "mrr_band", "while_past_due"),
+)
+# Tenure in days, MRR in minor units: what the bands are called is where they begin.
+_TENURE = """case when r.tenure_days < 31 then 'days_0' when r.tenure_days < 91 then 'days_31'
+    when r.tenure_days < 181 then 'days_91' when r.tenure_days < 366 then 'days_181'
+    when r.tenure_days is not null then 'days_366' end"""
+_BAND = """case when abs(r.mrr_minor) < 1000 then 'minor_0' when abs(r.mrr_minor) < 5000
+    then 'minor_1000' when abs(r.mrr_minor) < 20000 then 'minor_5000' else 'minor_20000' end"""
+_RECORD = f"""
+    r.currency, r.kind as kind_of_end, r.cause, r.reason, r.plan, r.interval, r.country, r.segment,
+    {_TENURE} as tenure, {_BAND} as mrr_band, r.while_past_due::text as while_past_due
+"""
+# Migrations are no loss, trials were never paid for, and what was before us has no MRR here.
+_COUNTS = (
+    "r.merchant_id = :merchant and r.kind <> 'migration' and not r.trial and r.origin = 'seen'"
+)
+_OVERDUE_AFTER = "interval '720 hours'"
+# An end counts by its own line, and as asked for when the plan of it was heard of, if there was
+# one. Who had been past due for 30 days before is known once more under another name.
+_ENDED = f"""
+    select r.occurred_at as happened_at, r.recorded_at, r.started_at as since, w.name as kind,
+        r.count as n, r.mrr_minor as minor, {_RECORD}
+    from churn_records r
+    left join cases c on c.case_id = r.case_id
+    left join churn_records b on b.record_id = r.about
+    cross join lateral (
+        select 'ended' as name where r.entry in ('churned', 'restated')
+        union all
+        select 'asked' where r.entry in ('pending', 'withdrawn')
+            or (r.entry in ('churned', 'restated') and (r.kind <> 'voluntary'
+                or case when r.entry = 'churned' then r.about else b.about end is null))
+        union all
+        select 'ended_overdue' where r.entry in ('churned', 'restated')
+            and c.opened_at + {_OVERDUE_AFTER} <= r.occurred_at
+    ) w
+    where {_COUNTS}
+"""  # noqa: S608 - words of ours
+_RETURNED = f"""
+    select r.occurred_at, r.recorded_at, e.occurred_at, 'returned', -r.count, -r.mrr_minor,
+        {_RECORD}
+    from churn_records r
+    join churn_records e on e.record_id = r.about
+    where {_COUNTS} and r.entry = 'reversed'
+"""  # noqa: S608 - words of ours
+_OVERDUE = f"""
+    select c.opened_at + {_OVERDUE_AFTER}, c.opened_at + {_OVERDUE_AFTER}, s.started_at, 'overdue',
+        1, s.mrr_minor, c.currency, 'involuntary', 'payment_failed', null, s.plan, s.interval, null,
+        null, null, null, 'true'
+    from cases c
+    join subscriptions s on s.account_id = c.account_id and s.subscription_id = c.subscription_id
+    where c.merchant_id = :merchant and c.kind = 'payment'
+        and (c.closed_at is null or c.closed_at > c.opened_at + {_OVERDUE_AFTER})
+        and (s.ended_at is null or s.ended_at > c.opened_at + {_OVERDUE_AFTER})
+"""  # noqa: S608 - words of ours
+# Those who joined within the period stand apart, and so do returns from ends before it.
+_WHO = """case
+    when e.kind = 'returned' and e.since < p.starts_at then 'returned_later'
+    when e.kind = 'returned' then e.kind
+    when e.since >= p.starts_at then 'new_' || e.kind
+    else e.kind end"""
 SOURCES: Mapping[str, Source] = {
     "revenue": Source(
         """
@@ -48,14 +113,27 @@ SOURCES: Mapping[str, Source] = {
     "mrr": Source(
         f"""
         select effective_at as happened_at, recorded_at, currency, kind,
-            case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1 else 0 end as n,
-            delta_minor as minor, '' as cause, '' as plan, '' as interval
+            {_PAYING} as n, delta_minor as minor, '' as cause, '' as plan, '' as interval
         from mrr_movements
         where merchant_id = :merchant
         """,  # noqa: S608 - words of ours
         (),
         "mrr_movements",
     ),
+    # The same by what the subscription is known to be now.
+    "mrr_by": Source(
+        f"""
+        select v.effective_at as happened_at, v.recorded_at, v.currency, v.kind, {_PAYING} as n,
+            v.delta_minor as minor, s.plan, s.interval, c.country
+        from mrr_movements v
+        left join subscriptions s
+            on s.account_id = v.account_id and s.subscription_id = v.subscription_id
+        left join customers c on c.account_id = v.account_id and c.customer_id = v.customer_id
+        where v.merchant_id = :merchant
+        """,  # noqa: S608 - words of ours
+        ("plan", "interval", "country"),
+    ),
+    "churn": Source(f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}", CHURN_KEYS, kind=_WHO),
     # The first automatic payment of an invoice: refused, or through without a refusal before it.
     # A mirror keeps no time of recording: what was paid by the cut-off counts.
     "attempts": Source(
@@ -102,7 +180,8 @@ def statement(source: Source) -> TextClause:
     keys = [f"case when :by_{n} then nullif(e.{n}, '') end as {n}" for n in source.keys]
     places = range(1, 4 + len(source.keys))
     return text(f"""
-        select p.day as period, e.currency, e.kind, {"".join(f"{key}, " for key in keys)}
+        select p.day as period, e.currency, {source.kind} as kind,
+            {"".join(f"{key}, " for key in keys)}
             sum(e.n) as n, sum(e.minor) as minor
         from unnest(:days, :starts, :ends) as p (day, starts_at, ends_at)
         join ({source.lines}) e
