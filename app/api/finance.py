@@ -12,6 +12,7 @@ from app.api.dependencies import WorldDep
 from app.api.finance_schemas import (
     EntriesOut,
     EntryWords,
+    InstantWords,
     RateWords,
     RecoveredRevenueOut,
     RecoveredWords,
@@ -19,14 +20,20 @@ from app.api.finance_schemas import (
     SpanWords,
 )
 from app.api.finance_tables import (
+    AtRiskOut,
     ChurnOut,
     ChurnWords,
     FailuresOut,
     FailureWords,
+    IncrementalOut,
+    IncrementalWords,
     MrrOut,
     MrrWords,
+    ProjectionOut,
+    ProjectionWords,
     ReasonsOut,
     ReasonWords,
+    RiskWords,
     SegmentsOut,
     SegmentWords,
 )
@@ -81,7 +88,7 @@ class Asker:
     figures: FiguresDep
     world: WorldDep
 
-    async def answered(self, ask: Asked, words: SpanWords) -> StreamingResponse:
+    async def answered(self, ask: Asked, words: SpanWords | InstantWords) -> StreamingResponse:
         """Ask, and stream the answer in the form `Accept` prefers. Nothing is sent before the
         first rows are there, so that an outage is a problem document and not half an answer."""
         media_type = preferred(self.request.headers.get("accept", "*/*"))
@@ -164,6 +171,28 @@ async def churn_reasons(
 async def segments(words: Annotated[SegmentWords, Query()], asker: AskerDep) -> StreamingResponse:
     """Where subscriptions end: by plan, country, tenure and MRR."""
     return await asker.answered(finance.answer_segments, words)
+
+
+@router.get("/at-risk", response_model=AtRiskOut, responses=ALSO)
+async def at_risk(words: Annotated[RiskWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """MRR of subscriptions with an open case, and apart those with a planned end."""
+    return await asker.answered(finance.answer_at_risk, words)
+
+
+@router.get("/incremental", response_model=IncrementalOut, responses=ALSO)
+async def incremental(
+    words: Annotated[IncrementalWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """What came back only because customers were treated, beside those held out."""
+    return await asker.answered(finance.answer_incremental, words)
+
+
+@router.get("/projection", response_model=ProjectionOut, responses=ALSO)
+async def projection(
+    words: Annotated[ProjectionWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """What becomes of MRR when the same share is lost every month, and when less is."""
+    return await asker.answered(finance.answer_projection, words)
 
 
 @router.get("/recovered-revenue/entries", response_model=EntriesOut, responses=ALSO)

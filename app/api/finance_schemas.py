@@ -25,6 +25,31 @@ def list_of(keys: frozenset[str]) -> str:
     return f"^({names})(,({names}))*$"
 
 
+DAYS = word(
+    f"Days of 24 hours that each failed invoice has. Default: {rates.DEFAULT_DAYS}.",
+    pattern="^([1-9]|[1-9][0-9]|[12][0-9][0-9]|3[0-5][0-9]|36[0-6])$",
+)
+CURRENCY = word(
+    "Only this currency, lower case. Currencies are never added to each other.",
+    pattern="^[a-z]{3,8}$",
+)
+AS_OF = word(
+    "Only what was recorded by this instant. Never later than five seconds ago, because "
+    "only what is older can no longer change; the answer says which instant it used. The "
+    "same `as_of` gives the same answer forever.",
+    pattern=f"^{DAY}{TIME}$",
+)
+
+
+class InstantWords(BaseModel):
+    """The words of questions about one instant, checked like those about a span."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    currency: Word = CURRENCY
+    as_of: Word = AS_OF
+
+
 class SpanWords(BaseModel):
     """The words all questions share. They are checked in one place, `reports.asking`; the
     schema here only documents them."""
@@ -40,16 +65,8 @@ class SpanWords(BaseModel):
         "Last day, included, or the instant before which lines count. Default: the day of `as_of`.",
         pattern=f"^{DAY}({TIME})?$",
     )
-    currency: Word = word(
-        "Only this currency, lower case. Currencies are never added to each other.",
-        pattern="^[a-z]{3,8}$",
-    )
-    as_of: Word = word(
-        "Only what was recorded by this instant. Never later than five seconds ago, because "
-        "only what is older can no longer change; the answer says which instant it used. The "
-        "same `as_of` gives the same answer forever.",
-        pattern=f"^{DAY}{TIME}$",
-    )
+    currency: Word = CURRENCY
+    as_of: Word = AS_OF
 
 
 class RecoveredWords(SpanWords):
@@ -71,10 +88,7 @@ class RateWords(SpanWords):
         "Further keys, separated by commas; `currency` always is one.",
         pattern=list_of(rates.KEYS),
     )
-    w: Word = word(
-        f"Days of 24 hours that each failed invoice has. Default: {rates.DEFAULT_DAYS}.",
-        pattern="^([1-9]|[1-9][0-9]|[12][0-9][0-9]|3[0-5][0-9]|36[0-6])$",
-    )
+    w: Word = DAYS
     view: Word = word("Which cohorts count. Default: `mature`.", enum=[*rates.View])
 
 
@@ -103,7 +117,9 @@ class DefinitionOut(BaseModel):
     definition: str
 
 
-class _Answer(BaseModel):
+class AnswerOut(BaseModel):
+    """What every answer about a span says of itself."""
+
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     figure: str
     as_of: str = Field(description="The cut-off that was used. Ask it again for this answer.")
@@ -113,7 +129,7 @@ class _Answer(BaseModel):
     currency: str | None
 
 
-class Grouped(_Answer):
+class Grouped(AnswerOut):
     """What every table says of itself."""
 
     interval: Step
@@ -237,7 +253,7 @@ class EntryRow(BaseModel):
     provider_ref: str
 
 
-class EntriesOut(_Answer):
+class EntriesOut(AnswerOut):
     """A page of ledger lines in the order in which the money moved."""
 
     cause: Cause | None

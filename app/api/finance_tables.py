@@ -5,8 +5,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.api.finance_schemas import (
+    DAYS,
+    AnswerOut,
     CurrencyCheck,
+    DefinitionOut,
     Grouped,
+    InstantWords,
     RowsIdentity,
     SpanWords,
     Word,
@@ -15,7 +19,7 @@ from app.api.finance_schemas import (
 )
 from app.domain.churn_rates import Preset, Recognition
 from app.reports.defined.churn import CHURN, MRR, REASONS, SEGMENTS
-from app.reports.defined.risk import FAILURES
+from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.shape import DECIMAL, Endpoint
 from app.reports.periods import Step
 
@@ -73,6 +77,34 @@ class SegmentWords(TableWords):
     group_by: Word = _keys(SEGMENTS, " Default: `plan`.")
 
 
+class RiskWords(InstantWords):
+    """Of `at-risk`."""
+
+    group_by: Word = _keys(AT_RISK)
+
+
+class IncrementalWords(SpanWords):
+    """Of `incremental`."""
+
+    w: Word = DAYS
+
+
+PERCENT = r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$"
+
+
+class ProjectionWords(InstantWords):
+    """Of `projection`."""
+
+    months: Word = word(
+        "For how many months. Default: 12.", pattern="^([1-9]|[1-9][0-9]|1[01][0-9]|120)$"
+    )
+    churn: Word = word("What is lost a month, in percent, such as `4.25`.", pattern=PERCENT)
+    reduction: Word = word("By how many percent churn is reduced. Default: 0.", pattern=PERCENT)
+    start_minor: Word = word(
+        "What to start from, minor units of `currency`.", pattern="^[0-9]{1,15}$"
+    )
+
+
 class _Cells(BaseModel):
     model_config = ConfigDict(extra="forbid")
     currency: str
@@ -94,15 +126,21 @@ def _type(unit: str, *, empty: bool) -> Any:
     return int | None if empty else int
 
 
-def row_of(endpoint: Endpoint, name: str) -> type[BaseModel]:
+def row_of(endpoint: Endpoint, name: str, base: type[_Cells] = _Row, **more: Any) -> Any:
     """A row of a table; the keys of `group_by` are there when asked for."""
     keys: dict[str, Any] = {key: (str | None, None) for key in endpoint.by if key != "currency"}
-    return create_model(f"{name}Row", __base__=_Row, **keys, **_figures(endpoint))
+    return create_model(f"{name}Row", __base__=base, **keys, **more, **_figures(endpoint))
 
 
-def _answer(endpoint: Endpoint, name: str, **more: Any) -> type[BaseModel]:
-    rows: dict[str, Any] = {"rows": (list[row_of(endpoint, name)], ...)}  # type: ignore[misc]
-    return create_model(f"{name}Out", __base__=Grouped, __doc__=endpoint.says, **rows, **more)
+def _answer(
+    endpoint: Endpoint,
+    name: str,
+    base: type[BaseModel] = Grouped,
+    row: Any = None,
+    **more: Any,
+) -> type[BaseModel]:
+    rows: dict[str, Any] = {"rows": (list[row or row_of(endpoint, name)], ...)}  # type: ignore[misc]
+    return create_model(f"{name}Out", __base__=base, __doc__=endpoint.says, **rows, **more)
 
 
 def _table(endpoint: Endpoint, name: str) -> type[BaseModel]:
@@ -144,4 +182,44 @@ ChurnOut = _answer(
     rule=(RuleOut, ...),
     margin_percent=(int, ...),
     identity=(RowsIdentity, ...),
+)
+
+
+class AtInstant(BaseModel):
+    """What every answer about an instant says of itself."""
+
+    model_config = ConfigDict(extra="forbid")
+    figure: str
+    as_of: str = Field(description="The cut-off that was used. Ask it again for this answer.")
+    currency: str | None
+    definitions: dict[str, DefinitionOut]
+    identity: RowsIdentity
+
+
+class OverSpan(AnswerOut):
+    """What every answer about a span as a whole says of itself."""
+
+    definitions: dict[str, DefinitionOut]
+    identity: RowsIdentity
+
+
+_RiskTotals = create_model("AtRiskTotals", __base__=_Cells, **_figures(AT_RISK))
+AtRiskOut = _answer(
+    AT_RISK,
+    "AtRisk",
+    AtInstant,
+    row_of(AT_RISK, "AtRisk", _Cells),
+    group_by=(list[str], ...),
+    totals=(list[_RiskTotals], ...),
+)
+IncrementalOut = _answer(
+    INCREMENTAL, "Incremental", OverSpan, row_of(INCREMENTAL, "Incremental", _Cells), w=(int, ...)
+)
+ProjectionOut = _answer(
+    PROJECTION,
+    "Projection",
+    AtInstant,
+    row_of(PROJECTION, "Projection", _Cells, churn=(str | None, ...)),
+    months=(int, ...),
+    reduction=(str, ...),
 )

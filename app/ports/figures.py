@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
+from app.domain.holdouts import Arm
 from app.domain.recovery import RecoveryEntry
 
 # Before anything that a provider of subscriptions could tell of.
@@ -156,6 +157,19 @@ class Figures(Protocol):
     ) -> list[CohortSums]:
         """Failures by period, currency, trial conversion and the keys of `by` (plan, interval),
         in no particular order; nothing for an empty group."""
+        ...
+
+    async def at_risk(self, excerpt: Excerpt, by: Collection[str]) -> list[FlowSums]:
+        """Subscriptions with MRR at the cut-off, by currency and the keys of `by` (plan, interval,
+        country, decline_kind); kinds `at_risk` (an open case), `ending` (a planned end), `both`,
+        `either`, with their MRR, and `owed` with what is owed. The period is the cut-off's day."""
+        ...
+
+    async def arms(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime, within: timedelta
+    ) -> dict[str, dict[str, Arm]]:
+        """Failures of a span with a case, by currency and arm of the retry experiment, first
+        payments after a trial left out."""
         ...
 
     async def entries(

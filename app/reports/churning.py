@@ -22,7 +22,7 @@ from app.ports.figures import Figures
 from app.reports.answers import Answer, Row, head_of, share
 from app.reports.asking import Question
 from app.reports.defined.churn import CHURN, REASONS, SEGMENTS
-from app.reports.mrr import KINDS, balances, ledger_of, periods_of
+from app.reports.mrr import KINDS, balances, group_order, ledger_of, periods_of
 from app.reports.tables import (
     Kinds,
     Plan,
@@ -61,7 +61,7 @@ def churn(
         moves = await gathered(question, ledger_of(question), figures)
         left = await gathered(question, "churn", figures)
         places = [(c, named) for _, c, named in (*moves, *left)]
-        groups = sorted({*states, *places}, key=repr)
+        groups = sorted({*states, *places}, key=group_order)
         for day in periods_of(question):
             for group in groups:
                 start = states.get(group, (0, 0))

@@ -6,11 +6,19 @@ from zoneinfo import ZoneInfo
 
 from app.domain.churn_rates import Preset, Recognition
 from app.ports.figures import Figures
-from app.reports import churning, entries, failures, mrr, rates, recovered
+from app.reports import churning, entries, failures, mrr, rates, recovered, risk
 from app.reports.answers import Answer
-from app.reports.asking import Question, choice, cut_off, number, question
+from app.reports.asking import (
+    Question,
+    WrongParameter,
+    choice,
+    cut_off,
+    number,
+    percent,
+    question,
+)
 from app.reports.defined.churn import CHURN, MRR, REASONS, SEGMENTS
-from app.reports.defined.risk import FAILURES
+from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.shape import Endpoint
 
 Words = Mapping[str, str]
@@ -35,9 +43,7 @@ async def answer_recovery_rate(
 ) -> Answer:
     """The recovery rate by cohort: also `w` (days, default 30) and `view` (default mature).
     Errors as above."""
-    days = number(
-        "w", words.get("w", str(rates.DEFAULT_DAYS)), lowest=1, highest=rates.LONGEST_DAYS
-    )
+    days = _days(words)
     view = rates.View(choice("view", words.get("view", rates.View.MATURE), frozenset(rates.View)))
     asked = await _asked(
         words, merchant_id, figures, cut_off(words.get("as_of"), now=now), rates.KEYS
@@ -91,6 +97,42 @@ async def answer_segments(
     return churning.segments(asked, figures=figures)
 
 
+async def answer_at_risk(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """What may be lost, at the cut-off. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, AT_RISK)
+    return risk.at_risk(asked, figures=figures)
+
+
+async def answer_incremental(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """What came back only because of the treatment: also `w`. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, INCREMENTAL)
+    return risk.incremental(asked, days=_days(words), figures=figures)
+
+
+async def answer_projection(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """What becomes of MRR: `months` (default 12), `churn` and `reduction` in percent,
+    `start_minor` with a `currency`. Errors as above."""
+    start, churn = words.get("start_minor"), words.get("churn")
+    if start is not None and "currency" not in words:
+        raise WrongParameter("currency", "is needed to know what start_minor is in")
+    assumed = risk.Assumption(
+        months=number("months", words.get("months", "12"), lowest=1, highest=120),
+        reduction=percent("reduction", words.get("reduction", "0")),
+        start_minor=None
+        if start is None
+        else number("start_minor", start, lowest=0, highest=10**15),
+        churn=None if churn is None else percent("churn", churn),
+    )
+    asked = await _table(words, merchant_id, figures, now, PROJECTION)
+    return risk.projection(asked, assumed, figures=figures)
+
+
 async def answer_entries(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -109,6 +151,11 @@ async def answer_entries(
         return entries.everything(asked, words, after=after, figures=figures)
     size = limit or entries.DEFAULT_LIMIT
     return await entries.page(asked, words, after=after, limit=size, figures=figures)
+
+
+def _days(words: Words) -> int:
+    text = words.get("w", str(rates.DEFAULT_DAYS))
+    return number("w", text, lowest=1, highest=rates.LONGEST_DAYS)
 
 
 async def _table(

@@ -10,7 +10,7 @@ from app.reports.answers import Answer, Row, head_of
 from app.reports.asking import Question
 from app.reports.defined.churn import MRR
 from app.reports.periods import cut
-from app.reports.tables import Place, by_currency, count, gathered, minor, place_cells
+from app.reports.tables import Place, by_currency, count, gathered, in_order, minor, place_cells
 
 KINDS = tuple(MovementKind)
 Group = tuple[str, tuple[str | None, ...]]
@@ -79,7 +79,7 @@ def _rows(
     by: tuple[str, ...],
 ) -> Iterator[tuple[Row, State]]:
     """Rows in order, each with the state at its end; `states` moves along."""
-    groups = sorted({*states, *((c, named) for _, c, named in cells)}, key=repr)
+    groups = sorted({*states, *((c, named) for _, c, named in cells)}, key=group_order)
     for day in periods_of(question):
         for group in groups:
             start = states.get(group, (0, 0))
@@ -91,6 +91,11 @@ def _rows(
                 counted = {name: moves[name] for name in MRR.columns if name in moves}
                 cell = place_cells((day, *group), by) | {"start_minor": start[0]} | counted
                 yield cell | {"end_minor": end[0], "n_end": end[1]}, end
+
+
+def group_order(group: Group) -> tuple[str, ...]:
+    """Sorts groups the same way on every machine; an empty key comes first."""
+    return in_order((date.min, *group))
 
 
 def periods_of(question: Question) -> list[date]:

@@ -5,9 +5,11 @@ from typing import Any
 
 from app.domain.churn import ChurnCause, ChurnEntry, ChurnKind, ChurnRecord
 from app.domain.dunning import Case, CaseEvent, CaseState
+from app.domain.experiments import Assignment
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.mrr import MovementKind, MrrMovement
+from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, Failure, RecoveryEntry
 
 MERCHANT, ACCOUNT = "mer_1", "acc_1"
@@ -79,14 +81,28 @@ def failure(minor: int, *, at: datetime = JAN_1, invoice: str = "in_1", **more: 
     return Failure(invoice_id=invoice, amount_minor=minor, failed_at=at, **fields)
 
 
-def case(invoice: str = "in_1") -> Case:
+def case(invoice: str = "in_1", **more: Any) -> Case:
+    fields: dict[str, Any] = {"opened_at": JAN_1} | more
     return Case(
         case_id=f"case_{invoice}",
         merchant_id=MERCHANT,
         account_id=ACCOUNT,
         invoice_id=invoice,
-        opened_at=JAN_1,
-        window_ends_at=JAN_1 + timedelta(days=28),
+        window_ends_at=fields["opened_at"] + timedelta(days=28),
+        **fields,
+    )
+
+
+def held_out(invoice: str = "in_1", customer: str = "cus_1", arm: str = "holdout") -> Assignment:
+    """The arm of a case."""
+    return Assignment(
+        merchant_id=MERCHANT,
+        experiment=RETRY_EXPERIMENT,
+        unit=f"case_{invoice}",
+        customer_id=customer,
+        arm=arm,
+        holdout_percent=10,
+        drawn_at=JAN_1,
     )
 
 

@@ -27,6 +27,9 @@ ENDPOINTS = {
     "churn": finance.answer_churn,
     "churn-reasons": finance.answer_churn_reasons,
     "segments": finance.answer_segments,
+    "at-risk": finance.answer_at_risk,
+    "incremental": finance.answer_incremental,
+    "projection": finance.answer_projection,
     "recovered-revenue/entries": finance.answer_entries,
 }
 

@@ -13,7 +13,16 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.api.finance_schemas import EntriesOut, RecoveredRevenueOut, RecoveryRateOut
-from app.api.finance_tables import ChurnOut, FailuresOut, MrrOut, ReasonsOut, SegmentsOut
+from app.api.finance_tables import (
+    AtRiskOut,
+    ChurnOut,
+    FailuresOut,
+    IncrementalOut,
+    MrrOut,
+    ProjectionOut,
+    ReasonsOut,
+    SegmentsOut,
+)
 from app.config import Settings
 from app.domain.merchants import Scope
 from app.domain.recovery import Cause
@@ -23,9 +32,11 @@ from app.services.api_keys import create_key
 from tests.reports.builders import (
     LATER,
     MERCHANT,
+    case,
     day,
     entry,
     failure,
+    held_out,
     merchant,
     the_account,
 )
@@ -34,6 +45,7 @@ from tests.reports.month import month
 
 pytestmark = pytest.mark.anyio
 BASE = "/v1/finance"
+YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
 ROUTES: dict[str, type[BaseModel]] = {
     "recovered-revenue": RecoveredRevenueOut,
     "recovery-rate": RecoveryRateOut,
@@ -42,9 +54,13 @@ ROUTES: dict[str, type[BaseModel]] = {
     "churn": ChurnOut,
     "churn-reasons": ReasonsOut,
     "segments": SegmentsOut,
+    "incremental": IncrementalOut,
     "recovered-revenue/entries": EntriesOut,
 }
-YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
+AT_AN_INSTANT: dict[str, type[BaseModel]] = {"at-risk": AtRiskOut, "projection": ProjectionOut}
+NOTHING: dict[str, str] = {}
+WORDS = dict.fromkeys(ROUTES, YEAR) | dict.fromkeys(AT_AN_INSTANT, NOTHING)
+ROUTES |= AT_AN_INSTANT
 
 
 @pytest.fixture
@@ -73,7 +89,9 @@ async def a_client(app: FastAPI, *scopes: Scope, merchant_id: str = MERCHANT) ->
 async def finance(app: FastAPI, ledger: Ledger) -> AsyncIterator[httpx.AsyncClient]:
     """A client that may read finance, and a ledger with two lines and a failure."""
     await ledger.holds(
-        failure(500),
+        case(),
+        held_out(),
+        failure(500, case_id="case_in_1"),
         entry(100, at=day(2), cause=Cause.CUSTOMER_NEW_CARD),
         entry(200, at=day(3), invoice_id="in_2"),
         *month(),
@@ -86,7 +104,7 @@ async def finance(app: FastAPI, ledger: Ledger) -> AsyncIterator[httpx.AsyncClie
 async def test_an_answer_is_what_the_documentation_says(
     finance: httpx.AsyncClient, route: str
 ) -> None:
-    answer = await finance.get(f"{BASE}/{route}", params=YEAR)
+    answer = await finance.get(f"{BASE}/{route}", params=WORDS[route])
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
@@ -100,7 +118,9 @@ async def test_the_same_rows_come_as_json_csv_and_ndjson(
     finance: httpx.AsyncClient, route: str
 ) -> None:
     told = {
-        accept: await finance.get(f"{BASE}/{route}", params=YEAR, headers={"Accept": accept})
+        accept: await finance.get(
+            f"{BASE}/{route}", params=WORDS[route], headers={"Accept": accept}
+        )
         for accept in ("application/json", "text/csv", "application/x-ndjson")
     }
 
@@ -147,6 +167,13 @@ async def test_pages_lead_to_each_other(finance: httpx.AsyncClient) -> None:
         ("mrr?group_by=cause", "query.group_by"),
         ("churn-reasons?interval=hour", "query.interval"),
         ("segments?view=all", "query.view"),
+        ("at-risk?from=2026-01-01", "query.from"),
+        ("projection?months=0", "query.months"),
+        ("projection?churn=101", "query.churn"),
+        ("projection?reduction=-5", "query.reduction"),
+        ("projection?start_minor=100", "query.currency"),
+        ("incremental?group_by=plan", "query.group_by"),
+        ("incremental?w=0", "query.w"),
         ("payment-failures?group_by=decline_kind,", "query.group_by"),
     ],
 )
@@ -179,7 +206,7 @@ async def test_a_key_needs_the_scope_and_sees_its_own_merchant_only(
     async with await a_client(app, Scope.CASES_READ) as client:
         refused = await client.get(f"{BASE}/{route}")
     async with await a_client(app, Scope.FINANCE_READ, merchant_id="mer_2") as client:
-        foreign = await client.get(f"{BASE}/{route}", params=YEAR)
+        foreign = await client.get(f"{BASE}/{route}", params=WORDS[route])
 
     assert refused.status_code == 403
     assert foreign.status_code == 200

@@ -8,6 +8,8 @@ from typing import Any, cast
 from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.holdouts import Arm
+from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.ports.figures import (
     EARLIEST,
@@ -25,8 +27,10 @@ from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
 from app.storage.reports.rolled import Counted, Rolled
 from app.storage.reports.rolling import REVENUE
+from app.storage.reports.standing import ARMS, AT_RISK, RISK_KEYS
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
+ARM_SUMS = ("customers", "invoices", "f", "c", "ff", "fc", "cc")
 COHORTS = (
     "n",
     "n_open",
@@ -139,6 +143,30 @@ class PostgresFigures:
                 sums = CohortSums(keys=keys, **_counts(row, COHORTS))
                 counted[keys] = _added(counted.get(keys), sums)
         return list(counted.values())
+
+    async def at_risk(self, excerpt: Excerpt, by: Collection[str]) -> list[FlowSums]:
+        bound = _excerpt(excerpt) | _keys(by, *RISK_KEYS)
+        counted, day = Counted(), excerpt.as_of.date()
+        for row in await self._ask(AT_RISK, excerpt.merchant_id, bound):
+            named = tuple((name, row[name]) for name in RISK_KEYS if name in by)
+            place = (day, row["currency"], named)
+            counted.add(place, row["kind"], int(row["n"]), int(row["minor"] or 0))
+        return counted.sums()
+
+    async def arms(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime, within: timedelta
+    ) -> dict[str, dict[str, Arm]]:
+        bound = _excerpt(excerpt) | {
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+            "within_s": within.total_seconds(),
+            "experiment": RETRY_EXPERIMENT,
+        }
+        found: dict[str, dict[str, Arm]] = {}
+        for row in await self._ask(ARMS, excerpt.merchant_id, bound):
+            sums = {name: int(row[name]) for name in ARM_SUMS}
+            found.setdefault(row["currency"], {})[row["arm"]] = Arm(**sums)
+        return found
 
     async def entries(
         self,
