@@ -1,4 +1,4 @@
-"""`./run bench intake|drain|due|access|burst|retries [--json FILE]`."""
+"""`./run bench intake|drain|due|access|burst|retries|finance [--json FILE]`."""
 
 import argparse
 import importlib
@@ -13,6 +13,7 @@ BENCHES = {
     "access": "answers about access beside bare round trips of the database",
     "burst": "charges due in one minute against a rate-limited sandbox beside its limit",
     "retries": "what each strategy recovers from the same simulated payers, in how many attempts",
+    "finance": "every endpoint of finance at two sizes beside plain sums of the ledgers",
     "due": "due actions claimed in batches beside claiming one by one",
 }
 
@@ -24,14 +25,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None, metavar="FILE")
     parser.add_argument("--due", type=int, help="burst: charges that fall due in the minute")
     parser.add_argument("--rate", type=float, help="burst: charges a second the sandbox takes")
+    parser.add_argument("--rows", type=int, help="finance: ledger rows of the smaller size")
     given = parser.parse_args()
-    wishes = {name: value for name in ("due", "rate") if (value := getattr(given, name))}
+    wishes = {name: value for name in ("due", "rate", "rows") if (value := getattr(given, name))}
     print(f"{given.name}: {BENCHES[given.name]}", flush=True)
     began = time.monotonic()
     figures: dict[str, object] = importlib.import_module(f"bench.{given.name}").run(**wishes)
     write_json(given.json, figures)
     for name, value in figures.items():
-        if name not in ("machine", "rounds"):
+        if name not in ("machine", "rounds", "endpoints"):
             print(f"{name:24s} {value}")
     print(f"{'machine':24s} {figures['machine']}\ntook {time.monotonic() - began:.0f} s")
 

@@ -29,10 +29,13 @@ from app.api.finance_tables import (
     IncrementalWords,
     MrrOut,
     MrrWords,
+    OffersOut,
+    OfferWords,
     ProjectionOut,
     ProjectionWords,
     ReasonsOut,
     ReasonWords,
+    ReconciliationOut,
     RiskWords,
     SegmentsOut,
     SegmentWords,
@@ -171,6 +174,20 @@ async def churn_reasons(
 async def segments(words: Annotated[SegmentWords, Query()], asker: AskerDep) -> StreamingResponse:
     """Where subscriptions end: by plan, country, tenure and MRR."""
     return await asker.answered(finance.answer_segments, words)
+
+
+@router.get("/offers", response_model=OffersOut, responses=ALSO)
+async def offers(words: Annotated[OfferWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """What each offer cost, and what it kept."""
+    return await asker.answered(finance.answer_offers, words)
+
+
+@router.get("/reconciliation", response_model=ReconciliationOut, responses=ALSO)
+async def reconciliation(
+    words: Annotated[SpanWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """Where the ledger and the provider's payments differ, invoice by invoice."""
+    return await asker.answered(finance.answer_reconciliation, words)
 
 
 @router.get("/at-risk", response_model=AtRiskOut, responses=ALSO)

@@ -18,7 +18,8 @@ from app.api.finance_schemas import (
     word,
 )
 from app.domain.churn_rates import Preset, Recognition
-from app.reports.defined.churn import CHURN, MRR, REASONS, SEGMENTS
+from app.reports.defined.churn import CHURN, MRR, OFFERS, REASONS, SEGMENTS
+from app.reports.defined.recovery import RECONCILIATION
 from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.shape import DECIMAL, Endpoint
 from app.reports.periods import Step
@@ -75,6 +76,12 @@ class SegmentWords(TableWords):
     """Of `segments`."""
 
     group_by: Word = _keys(SEGMENTS, " Default: `plan`.")
+
+
+class OfferWords(TableWords):
+    """Of `offers`."""
+
+    group_by: Word = _keys(OFFERS, " Default: `offer`.")
 
 
 class RiskWords(InstantWords):
@@ -174,6 +181,7 @@ class RuleOut(BaseModel):
 FailuresOut = _table(FAILURES, "PaymentFailures")
 ReasonsOut = _table(REASONS, "ChurnReasons")
 SegmentsOut = _table(SEGMENTS, "Segments")
+OffersOut = _table(OFFERS, "Offers")
 MrrOut = _answer(MRR, "Mrr", identity=(MrrIdentity, ...))
 ChurnOut = _answer(
     CHURN,
@@ -222,4 +230,18 @@ ProjectionOut = _answer(
     row_of(PROJECTION, "Projection", _Cells, churn=(str | None, ...)),
     months=(int, ...),
     reduction=(str, ...),
+)
+_SidesTotals = create_model(
+    "ReconciliationTotals",
+    __base__=_Cells,
+    n_invoices=(int, ...),
+    n_differences=(int, ...),
+    **_figures(RECONCILIATION),
+)
+ReconciliationOut = _answer(
+    RECONCILIATION,
+    "Reconciliation",
+    OverSpan,
+    row_of(RECONCILIATION, "Reconciliation", _Cells, account=(str, ...), invoice=(str, ...)),
+    totals=(list[_SidesTotals], ...),
 )

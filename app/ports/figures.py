@@ -113,6 +113,27 @@ class EntryFilter:
     plan: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """An invoice about which ledger and provider disagree. `sides` are minor units: recovered by
+    the ledger, paid by the provider, refunded by the ledger, given back by the provider."""
+
+    account_id: str
+    invoice_id: str
+    currency: str
+    sides: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BothSides:
+    """All failed invoices of a span in one currency; `sides` as in `Difference`."""
+
+    currency: str
+    n_invoices: int
+    n_differences: int
+    sides: tuple[int, int, int, int]
+
+
 class Figures(Protocol):
     """Each call is one short transaction of one merchant. All may be repeated, and with the same
     `as_of` give the same answer once that instant is settled (see `reports.asking`).
@@ -170,6 +191,25 @@ class Figures(Protocol):
     ) -> dict[str, dict[str, Arm]]:
         """Failures of a span with a case, by currency and arm of the retry experiment, first
         payments after a trial left out."""
+        ...
+
+    async def differences(
+        self,
+        excerpt: Excerpt,
+        starts_at: datetime,
+        ends_at: datetime,
+        *,
+        after: tuple[str, str],
+        limit: int,
+    ) -> list[Difference]:
+        """At most `limit` invoices that failed first in the span and about which ledger and
+        provider disagree, in order of (account, invoice), those behind `after`."""
+        ...
+
+    async def both_sides(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
+    ) -> list[BothSides]:
+        """All invoices that failed first in the span, by currency."""
         ...
 
     async def entries(

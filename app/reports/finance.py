@@ -6,7 +6,17 @@ from zoneinfo import ZoneInfo
 
 from app.domain.churn_rates import Preset, Recognition
 from app.ports.figures import Figures
-from app.reports import churning, entries, failures, mrr, rates, recovered, risk
+from app.reports import (
+    churning,
+    entries,
+    failures,
+    mrr,
+    offering,
+    rates,
+    reconciled,
+    recovered,
+    risk,
+)
 from app.reports.answers import Answer
 from app.reports.asking import (
     Question,
@@ -17,7 +27,8 @@ from app.reports.asking import (
     percent,
     question,
 )
-from app.reports.defined.churn import CHURN, MRR, REASONS, SEGMENTS
+from app.reports.defined.churn import CHURN, MRR, OFFERS, REASONS, SEGMENTS
+from app.reports.defined.recovery import RECONCILIATION
 from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.shape import Endpoint
 
@@ -95,6 +106,21 @@ async def answer_segments(
     """Where subscriptions end. Errors as above."""
     asked = await _table(words, merchant_id, figures, now, SEGMENTS)
     return churning.segments(asked, figures=figures)
+
+
+async def answer_offers(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """What offers cost and kept. Errors as above."""
+    return offering.offers(await _table(words, merchant_id, figures, now, OFFERS), figures=figures)
+
+
+async def answer_reconciliation(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Where ledger and provider differ. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, RECONCILIATION)
+    return reconciled.reconciliation(asked, figures=figures)
 
 
 async def answer_at_risk(

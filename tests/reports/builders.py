@@ -8,9 +8,14 @@ from app.domain.dunning import Case, CaseEvent, CaseState
 from app.domain.experiments import Assignment
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant, ProviderAccount
+from app.domain.mirror import Invoice, InvoiceStatus, Payment
 from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, Failure, RecoveryEntry
+from app.domain.redemptions import Redemption
+from app.domain.redemptions import RedemptionState as S
+from app.domain.saves import Rung, SaveStep
+from app.domain.sessions import CancelSession, SessionState
 
 MERCHANT, ACCOUNT = "mer_1", "acc_1"
 JAN_1 = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -177,3 +182,87 @@ def churned(
 def record_id(subscription: str, entry: ChurnEntry, at: datetime) -> str:
     """The id of a churn record that `churned` makes."""
     return derive_id("churn", at, ACCOUNT, subscription, entry)
+
+
+def redemption(
+    session: str, *, at: datetime, offer: str = "half", state: S = S.APPLIED, **more: Any
+) -> Redemption:
+    fields: dict[str, Any] = {"cost_minor": 3_000, "subscription_id": "sub_1"} | more
+    return Redemption(
+        redemption_id=f"red_{session}",
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        customer_id="cus_1",
+        session_id=session,
+        offer_id=offer,
+        kind="discount",
+        terms={},
+        state=state,
+        currency="usd",
+        claimed_at=at,
+        settled_at=at,
+        **fields,
+    )
+
+
+def session(session_id: str, *, at: datetime = JAN_1, reason: str | None = None) -> CancelSession:
+    return CancelSession(
+        session_id=session_id,
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        customer_id="cus_1",
+        subscription_id="sub_1",
+        token_hash=session_id,
+        flow="default@1",
+        step="survey",
+        state=SessionState.SAVED,
+        reason=reason,
+        opened_at=at,
+        expires_at=at + timedelta(days=1),
+        ended_at=at,
+    )
+
+
+def judged(session_id: str, rung: Rung, *, at: datetime, kept: bool) -> SaveStep:
+    """A session at a rung of the save ladder."""
+    return SaveStep(
+        session_id=session_id,
+        rung=rung,
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        subscription_id="sub_1",
+        offer_id="half",
+        offer_kind="discount",
+        kept=kept,
+        currency="usd",
+        mrr_minor=2_000,
+        begun_at=at,
+        due_at=at + timedelta(days=30),
+        recorded_at=at + timedelta(days=30),
+    )
+
+
+def payment(minor: int, *, at: datetime, invoice: str = "in_1", **more: Any) -> Payment:
+    """A payment as the provider told of it."""
+    fields: dict[str, Any] = {"status": "succeeded"} | more
+    return Payment(
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        payment_id=f"pi_{invoice}_{at.isoformat()}",
+        invoice_id=invoice,
+        amount_minor=minor,
+        occurred_at=at,
+        **fields,
+    )
+
+
+def paid_invoice(invoice: str, minor: int, *, at: datetime, **more: Any) -> Invoice:
+    return Invoice(
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        invoice_id=invoice,
+        status=InvoiceStatus.PAID,
+        paid_minor=minor,
+        paid_at=at,
+        **more,
+    )

@@ -27,6 +27,8 @@ ENDPOINTS = {
     "churn": finance.answer_churn,
     "churn-reasons": finance.answer_churn_reasons,
     "segments": finance.answer_segments,
+    "offers": finance.answer_offers,
+    "reconciliation": finance.answer_reconciliation,
     "at-risk": finance.answer_at_risk,
     "incremental": finance.answer_incremental,
     "projection": finance.answer_projection,

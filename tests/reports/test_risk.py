@@ -9,7 +9,7 @@ import pytest
 from app.domain.churn import ChurnEntry
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
-from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
+from app.domain.mirror import Customer, Subscription
 from app.domain.mrr import MovementKind as M
 from tests.reports.builders import (
     ACCOUNT,
@@ -23,6 +23,7 @@ from tests.reports.builders import (
     held_out,
     moved,
     movement,
+    paid_invoice,
     record_id,
 )
 from tests.reports.conftest import Ledger
@@ -35,18 +36,6 @@ JANUARY: dict[str, Any] = {"from_": "2026-01-01", "to": "2026-01-31"}
 def customer(number: int, country: str) -> Customer:
     return Customer(
         merchant_id=MERCHANT, account_id=ACCOUNT, customer_id=f"cus_{number}", country=country
-    )
-
-
-def paid(number: int, minor: int) -> Invoice:
-    return Invoice(
-        merchant_id=MERCHANT,
-        account_id=ACCOUNT,
-        invoice_id=f"paid_{number}",
-        customer_id=f"cus_{number}",
-        status=InvoiceStatus.PAID,
-        paid_minor=minor,
-        paid_at=day(number),
     )
 
 
@@ -193,9 +182,9 @@ async def test_first_payments_refused_by_kind_network_and_country(ledger: Ledger
         failure(500, invoice="in_3", customer_id="cus_2"),
         customer(1, "DE"),
         customer(2, "FR"),
-        paid(1, 2_000),
-        paid(2, 3_500),
-        replace(paid(3, 500), invoice_id="in_3"),
+        paid_invoice("paid_1", 2_000, at=day(1), customer_id="cus_1"),
+        paid_invoice("paid_2", 3_500, at=day(2), customer_id="cus_2"),
+        paid_invoice("in_3", 500, at=day(3), customer_id="cus_2"),
     )
 
     whole = await ledger.tells("payment-failures", **JANUARY)

@@ -19,8 +19,10 @@ from app.api.finance_tables import (
     FailuresOut,
     IncrementalOut,
     MrrOut,
+    OffersOut,
     ProjectionOut,
     ReasonsOut,
+    ReconciliationOut,
     SegmentsOut,
 )
 from app.config import Settings
@@ -38,6 +40,7 @@ from tests.reports.builders import (
     failure,
     held_out,
     merchant,
+    redemption,
     the_account,
 )
 from tests.reports.conftest import Ledger
@@ -54,6 +57,8 @@ ROUTES: dict[str, type[BaseModel]] = {
     "churn": ChurnOut,
     "churn-reasons": ReasonsOut,
     "segments": SegmentsOut,
+    "offers": OffersOut,
+    "reconciliation": ReconciliationOut,
     "incremental": IncrementalOut,
     "recovered-revenue/entries": EntriesOut,
 }
@@ -91,6 +96,7 @@ async def finance(app: FastAPI, ledger: Ledger) -> AsyncIterator[httpx.AsyncClie
     await ledger.holds(
         case(),
         held_out(),
+        redemption("ses_1", at=day(4)),
         failure(500, case_id="case_in_1"),
         entry(100, at=day(2), cause=Cause.CUSTOMER_NEW_CARD),
         entry(200, at=day(3), invoice_id="in_2"),
@@ -168,6 +174,9 @@ async def test_pages_lead_to_each_other(finance: httpx.AsyncClient) -> None:
         ("churn-reasons?interval=hour", "query.interval"),
         ("segments?view=all", "query.view"),
         ("at-risk?from=2026-01-01", "query.from"),
+        ("offers?group_by=cause", "query.group_by"),
+        ("reconciliation?group_by=plan", "query.group_by"),
+        ("reconciliation?limit=5", "query.limit"),
         ("projection?months=0", "query.months"),
         ("projection?churn=101", "query.churn"),
         ("projection?reduction=-5", "query.reduction"),

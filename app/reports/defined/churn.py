@@ -198,4 +198,59 @@ SEGMENTS = Endpoint(
         ),
     ),
 )
-LEAVING = (MRR, CHURN, REASONS, SEGMENTS)
+_REDEMPTIONS = "redemptions"
+OFFERS = Endpoint(
+    "offers",
+    "What each offer cost and what it kept, by the day it was accepted.",
+    ("currency", "interval", "offer", "offer_kind", "plan", "reason"),
+    (
+        Figure("accepted", "n_accepted", _REDEMPTIONS, "Offers accepted."),
+        Figure("applied", "n_applied", _REDEMPTIONS, "Those that took effect at the provider."),
+        Figure("failed_offers", "n_failed", _REDEMPTIONS, "Those that the provider refused."),
+        Figure(
+            "offer_cost",
+            "cost_minor",
+            MINOR,
+            "What the applied offers cost at most. Cash kept is net of discounts already: the two "
+            "stand beside each other and are not subtracted.",
+        ),
+        Figure(
+            "offers_judged_30d",
+            "n_judged_30d",
+            _REDEMPTIONS,
+            "Accepted offers whose thirty days are over.",
+        ),
+        Figure(
+            "offers_saved_30d",
+            "n_saved_30d",
+            _REDEMPTIONS,
+            "Those after which the customer was still there and had not asked to leave again.",
+        ),
+        Figure(
+            "offer_save_rate",
+            "save_rate_30d",
+            SHARE,
+            "Saved after thirty days divided by judged after thirty days.",
+        ),
+        Figure(
+            "offers_saved_mrr",
+            "saved_mrr_minor",
+            MINOR,
+            "What those saved after thirty days brought a month when they accepted.",
+        ),
+        Figure(
+            "offers_saved_90d",
+            "n_saved_90d",
+            _REDEMPTIONS,
+            "Accepted offers after whose ninety days the customer was still there.",
+        ),
+        Figure(
+            "retained_revenue",
+            "retained_minor",
+            MINOR,
+            "Cash paid on the subscription in the ninety days after an applied offer, less what "
+            "was given back of it.",
+        ),
+    ),
+)
+LEAVING = (MRR, CHURN, REASONS, SEGMENTS, OFFERS)

@@ -145,4 +145,36 @@ RATE = Endpoint(
     ("currency", "plan", "interval"),
     _RATE,
 )
-RECOVERY = (REVENUE, RATE)
+RECONCILIATION = Endpoint(
+    "reconciliation",
+    "Where the ledger and the provider's payments differ, invoice by invoice.",
+    (),
+    (
+        Figure(
+            "ledger_recovered",
+            "ledger_recovered_minor",
+            MINOR,
+            "Recovered cash of the invoice in the ledger, by the cut-off.",
+        ),
+        Figure(
+            "provider_paid",
+            "provider_paid_minor",
+            MINOR,
+            "What the provider told of payments that went through on the invoice after its first "
+            "failure.",
+        ),
+        Figure(
+            "ledger_refunded",
+            "ledger_refunded_minor",
+            MINOR,
+            "What the ledger has as given back, refunds that failed not taken off.",
+        ),
+        Figure(
+            "provider_refunded",
+            "provider_refunded_minor",
+            MINOR,
+            "What the provider told was given back of those payments.",
+        ),
+    ),
+)
+RECOVERY = (REVENUE, RATE, RECONCILIATION)

@@ -13,8 +13,10 @@ from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.ports.figures import (
     EARLIEST,
+    BothSides,
     CohortRule,
     CohortSums,
+    Difference,
     EntryFilter,
     Excerpt,
     FlowSums,
@@ -27,6 +29,7 @@ from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
 from app.storage.reports.rolled import Counted, Rolled
 from app.storage.reports.rolling import REVENUE
+from app.storage.reports.sides import BOTH, DIFFERENCES
 from app.storage.reports.standing import ARMS, AT_RISK, RISK_KEYS
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
@@ -168,6 +171,41 @@ class PostgresFigures:
             found.setdefault(row["currency"], {})[row["arm"]] = Arm(**sums)
         return found
 
+    async def differences(
+        self,
+        excerpt: Excerpt,
+        starts_at: datetime,
+        ends_at: datetime,
+        *,
+        after: tuple[str, str],
+        limit: int,
+    ) -> list[Difference]:
+        bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at, "limit": limit}
+        bound |= {"after_account": after[0], "after_invoice": after[1]}
+        return [
+            Difference(
+                account_id=row["account_id"],
+                invoice_id=row["invoice_id"],
+                currency=row["currency"],
+                sides=_sides(row),
+            )
+            for row in await self._ask(DIFFERENCES, excerpt.merchant_id, bound)
+        ]
+
+    async def both_sides(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
+    ) -> list[BothSides]:
+        bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at}
+        return [
+            BothSides(
+                currency=row["currency"],
+                n_invoices=row["n_invoices"],
+                n_differences=row["n_differences"],
+                sides=_sides(row),
+            )
+            for row in await self._ask(BOTH, excerpt.merchant_id, bound)
+        ]
+
     async def entries(
         self,
         excerpt: Excerpt,
@@ -268,6 +306,11 @@ def _keys(by: Collection[str], *known: str) -> dict[str, Any]:
 
 def _keys_of(row: RowMapping) -> Keys:
     return Keys(**{name: row[name] for name in KEYS if name in row})
+
+
+def _sides(row: RowMapping) -> tuple[int, int, int, int]:
+    recovered, paid = int(row["recovered"]), int(row["paid"])
+    return recovered, paid, int(row["refunded"]), int(row["given_back"])
 
 
 def _counts(row: RowMapping, names: Collection[str]) -> dict[str, int]:

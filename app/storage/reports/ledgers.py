@@ -98,6 +98,39 @@ _WHO = """case
     when e.kind = 'returned' then e.kind
     when e.since >= p.starts_at then 'new_' || e.kind
     else e.kind end"""
+# What came of each accepted offer, all dated by its acceptance.
+_ACCEPTED = """
+    from redemptions d
+    left join cancel_sessions x on x.session_id = d.session_id
+    left join subscriptions s
+        on s.account_id = d.account_id and s.subscription_id = d.subscription_id
+"""
+_OFFER = """d.offer_id as offer, d.kind as offer_kind, x.reason, s.plan, s.interval"""
+_OFFERS = f"""
+    select d.claimed_at as happened_at, d.claimed_at as recorded_at, d.currency,
+        'accepted' as kind, 1 as n, d.cost_minor as minor, {_OFFER}
+    {_ACCEPTED} where d.merchant_id = :merchant
+    union all
+    select d.claimed_at, d.settled_at, d.currency, d.state, 1, d.cost_minor, {_OFFER}
+    {_ACCEPTED} where d.merchant_id = :merchant and d.state in ('applied', 'failed')
+    union all
+    select d.claimed_at, i.paid_at, d.currency, 'retained', 1, i.paid_minor - coalesce((
+            select sum(p.refunded_minor) from payments p
+            where p.account_id = i.account_id and p.invoice_id = i.invoice_id
+        ), 0), {_OFFER}
+    {_ACCEPTED}
+    join invoices i on i.account_id = d.account_id and i.subscription_id = d.subscription_id
+        and i.currency = d.currency and i.paid_at > d.claimed_at
+        and i.paid_at <= d.claimed_at + interval '2160 hours'
+    where d.merchant_id = :merchant and d.state = 'applied' and i.status = 'paid'
+    union all
+    select t.begun_at, t.recorded_at, t.currency,
+        t.rung || case when t.kept then '' else '_lost' end, 1, t.mrr_minor, t.offer_id,
+        t.offer_kind, t.reason, t.plan, t.interval
+    from save_steps t
+    where t.merchant_id = :merchant and t.offer_id is not null
+        and t.rung in ('saved_30d', 'saved_90d')
+"""  # noqa: S608 - words of ours
 SOURCES: Mapping[str, Source] = {
     "revenue": Source(
         """
@@ -133,6 +166,7 @@ SOURCES: Mapping[str, Source] = {
         """,  # noqa: S608 - words of ours
         ("plan", "interval", "country"),
     ),
+    "offers": Source(_OFFERS, ("offer", "offer_kind", "reason", "plan", "interval")),
     "churn": Source(f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}", CHURN_KEYS, kind=_WHO),
     # The first automatic payment of an invoice: refused, or through without a refusal before it.
     # A mirror keeps no time of recording: what was paid by the cut-off counts.
