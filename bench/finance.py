@@ -74,15 +74,15 @@ def run(rows: int = 0) -> dict[str, object]:
     found: list[dict[str, float]] = []
     costs: list[float] = []
     plain: dict[str, float] = {}
-    with open_stage() as stage:
-        for size in sizes:
-            stage.sql("truncate failures, recovery_entries, mrr_movements, flow_cells,"
-                      " cohort_cells, rollup_marks")  # fmt: skip
+    database = ""
+    for size in sizes:
+        with open_stage() as stage:
+            database = stage.database
             costs.append(asyncio.run(_loaded(stage, size)))
             found.append(asyncio.run(_measured(stage, plain=False)))
-            print(f"{size:,} rows: folding took {costs[-1]:.2f} of writing", flush=True)
-        plain = asyncio.run(_measured(stage, plain=True))
-        database = stage.database
+            if size == sizes[-1]:
+                plain = asyncio.run(_measured(stage, plain=True))
+        print(f"{size:,} rows: folding took {costs[-1]:.2f} of writing", flush=True)
     endpoints = {
         path: {
             "ms_1m": found[0][path],

@@ -35,7 +35,8 @@ from app.reports.tables import (
 )
 
 ENDED = ("ended", "new_ended")
-ENDS = frozenset({*ENDED, "returned", "returned_later"})
+RETURNED = ("returned", "returned_later", "new_returned")
+ENDS = frozenset({*ENDED, *RETURNED})
 OF_CHURN = ("ended", "asked", "returned", "overdue", "ended_overdue", "new_ended", "new_asked")
 
 
@@ -165,7 +166,7 @@ def _segment(kinds: Kinds, whole: Kinds) -> Row:
     ended, money = count(kinds, *ENDED), minor(kinds, *ENDED)
     return {
         "n_ended": ended,
-        "n_returned": count(kinds, "returned", "returned_later"),
+        "n_returned": count(kinds, *RETURNED),
         "ended_minor": money,
         "share": _of(ended, count(whole, *ENDED)),
         "mean_minor": money // ended if ended > 0 else None,

@@ -58,8 +58,8 @@ _OVERDUE_AFTER = "interval '720 hours'"
 # An end counts by its own line, and as asked for when the plan of it was heard of, if there was
 # one. Who had been past due for 30 days before is known once more under another name.
 _ENDED = f"""
-    select r.occurred_at as happened_at, r.recorded_at, r.started_at as since, w.name as kind,
-        r.count as n, r.mrr_minor as minor, {_RECORD}
+    select r.occurred_at as happened_at, r.recorded_at, r.started_at as since,
+        r.started_at as began, w.name as kind, r.count as n, r.mrr_minor as minor, {_RECORD}
     from churn_records r
     left join cases c on c.case_id = r.case_id
     left join churn_records b on b.record_id = r.about
@@ -76,16 +76,17 @@ _ENDED = f"""
     where {_COUNTS}
 """  # noqa: S608 - words of ours
 _RETURNED = f"""
-    select r.occurred_at, r.recorded_at, e.occurred_at, 'returned', -r.count, -r.mrr_minor,
+    select r.occurred_at, r.recorded_at, e.occurred_at, r.started_at, 'returned', -r.count,
+        -r.mrr_minor,
         {_RECORD}
     from churn_records r
     join churn_records e on e.record_id = r.about
     where {_COUNTS} and r.entry = 'reversed'
 """  # noqa: S608 - words of ours
 _OVERDUE = f"""
-    select c.opened_at + {_OVERDUE_AFTER}, c.opened_at + {_OVERDUE_AFTER}, s.started_at, 'overdue',
-        1, s.mrr_minor, c.currency, 'involuntary', 'payment_failed', null, s.plan, s.interval, null,
-        null, null, null, 'true'
+    select c.opened_at + {_OVERDUE_AFTER}, c.opened_at + {_OVERDUE_AFTER}, s.started_at,
+        s.started_at, 'overdue', 1, s.mrr_minor, c.currency, 'involuntary', 'payment_failed', null,
+        s.plan, s.interval, null, null, null, null, 'true'
     from cases c
     join subscriptions s on s.account_id = c.account_id and s.subscription_id = c.subscription_id
     where c.merchant_id = :merchant and c.kind = 'payment'
@@ -95,8 +96,7 @@ _OVERDUE = f"""
 # Those who joined within the period stand apart, and so do returns from ends before it.
 _WHO = """case
     when e.kind = 'returned' and e.since < p.starts_at then 'returned_later'
-    when e.kind = 'returned' then e.kind
-    when e.since >= p.starts_at then 'new_' || e.kind
+    when e.began >= p.starts_at then 'new_' || e.kind
     else e.kind end"""
 # What came of each accepted offer, all dated by its acceptance.
 _ACCEPTED = """
