@@ -34,8 +34,12 @@ def _chosen(name: str, as_of: str) -> str:
 chosen_{name} as (
     select f.failed_at as day, f.*
     from touched t
-    join failures f on f.account_id = t.account_id and f.invoice_id = t.invoice_id
-    where f.merchant_id = :merchant and {newest(as_of)}
+    cross join lateral (
+        select * from failures f
+        where f.account_id = t.account_id and f.invoice_id = t.invoice_id
+            and f.merchant_id = :merchant and {newest(as_of)}
+        offset 0
+    ) f
 ), {decided(f"chosen_{name}", name=name, as_of=as_of, windows=_WINDOWS)}"""  # noqa: S608 - words of ours
 
 
