@@ -35,8 +35,8 @@ MOST_DAYS, FEWEST_DAYS, LINES_A_DAY = 730, 30, 1_000
 ASKS: Mapping[str, Callable[..., Awaitable[Answer]]] = {
     path: getattr(finance, f"answer_{path.replace('-', '_')}") for path in ENDPOINTS
 }
-# Rows of one moment each, over two years at most, in the order of time; amounts, keys and delays are drawn
-# from the row's number. Every second failure is paid, some days later.
+# Rows of one moment each, over two years at most, in the order of time; amounts, keys and delays
+# are drawn from the row's number. Every second failure is paid, some days later.
 SPREAD = "$3::timestamptz - interval '1 day' * ($7::float8 * ($5 - n) / $5)"
 FAILURES = f"""
 insert into failures (merchant_id, account_id, invoice_id, version, currency, amount_minor, plan,
