@@ -21,14 +21,3 @@ class Rollups(Protocol):
         """Drop a merchant's rollups. Figures are read from the ledgers until they are folded
         anew."""
         ...
-
-
-class NoRollups:
-    """Where none are kept: figures are read from the ledgers."""
-
-    async def fold(self, merchant_id: str, *, until: datetime) -> bool:
-        """There is nothing to do."""
-        return False
-
-    async def forget(self, merchant_id: str) -> None:
-        """There is nothing to drop."""
