@@ -27,6 +27,7 @@ from app.outgoing.sender import GuardedSender
 from app.ports.clock import Clock
 from app.ports.figures import Figures
 from app.ports.mailer import MailDeferred, Mailer
+from app.ports.rollups import Rollups
 from app.ports.store import IntakeWriter
 from app.ports.wake import Wake
 from app.ports.world import World
@@ -38,6 +39,7 @@ from app.resources import resource
 from app.sealing import AesGcmSealer, KeyedTokens, kept_keys
 from app.storage.intake import BatchedIntake
 from app.storage.reports.figures import PostgresFigures
+from app.storage.rollups import PostgresRollups
 from app.storage.store import PostgresStore, create_engine
 from app.wake import RedisWake
 
@@ -48,6 +50,7 @@ __all__ = [
     "Service",
     "Settings",
     "build_admin",
+    "build_rollups",
     "build_service",
     "build_world",
     "clock_of",
@@ -178,6 +181,17 @@ async def build_world(settings: Settings) -> AsyncIterator[World]:
     """
     async with AsyncExitStack() as closing:
         yield _rooms(settings, closing)[0]
+
+
+@asynccontextmanager
+async def build_rollups(settings: Settings) -> AsyncIterator[Rollups]:
+    """The rollups of one process, over two connections of their own: folding a long day must not
+    keep anything else waiting. Raises `NotConfigured`."""
+    engine = create_engine(database_url(settings), pool_size=1)
+    try:
+        yield PostgresRollups(engine)
+    finally:
+        await engine.dispose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

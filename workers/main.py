@@ -14,7 +14,7 @@ import uvloop
 
 from app.services.reconciling import begin_everywhere
 from app.wake import REST, RedisWake
-from app.wiring import Settings, build_world, configure_logging, load_settings
+from app.wiring import Settings, build_rollups, build_world, configure_logging, load_settings
 from workers.alerts import tell
 from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
@@ -24,6 +24,7 @@ from workers.inbox import drain_shift
 from workers.loops import hear, keep
 from workers.queue import Queue
 from workers.rest import Rest
+from workers.rollups import fold
 from workers.shift import Pace, Shift, outcome
 
 REST_GATHER_S = 0.001
@@ -45,13 +46,14 @@ async def work(shift: Shift) -> None:
     if fault is not None:
         log.warning("reconciling_not_begun", fault=type(fault).__name__)
     try:
-        async with asyncio.TaskGroup() as loops:
+        async with build_rollups(load_settings()) as rollups, asyncio.TaskGroup() as loops:
             loops.create_task(drain_shift(shift))
             for _ in range(1, shift.pace.drains):
                 loops.create_task(keep_drain(shift))
             loops.create_task(keep(shift, "due", shift.due_bell, dispatcher.step))
             loops.create_task(execute(shift, queue, carrier))
             loops.create_task(tell(shift))
+            loops.create_task(fold(shift, rollups))
         await dispatcher.finish()
     finally:
         ears.cancel()

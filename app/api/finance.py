@@ -12,11 +12,33 @@ from app.api.dependencies import WorldDep
 from app.api.finance_schemas import (
     EntriesOut,
     EntryWords,
+    InstantWords,
     RateWords,
     RecoveredRevenueOut,
     RecoveredWords,
     RecoveryRateOut,
     SpanWords,
+)
+from app.api.finance_tables import (
+    AtRiskOut,
+    ChurnOut,
+    ChurnWords,
+    FailuresOut,
+    FailureWords,
+    IncrementalOut,
+    IncrementalWords,
+    MrrOut,
+    MrrWords,
+    OffersOut,
+    OfferWords,
+    ProjectionOut,
+    ProjectionWords,
+    ReasonsOut,
+    ReasonWords,
+    ReconciliationOut,
+    RiskWords,
+    SegmentsOut,
+    SegmentWords,
 )
 from app.api.problems import Problem, invalid, problems
 from app.domain.merchants import Scope
@@ -69,7 +91,7 @@ class Asker:
     figures: FiguresDep
     world: WorldDep
 
-    async def answered(self, ask: Asked, words: SpanWords) -> StreamingResponse:
+    async def answered(self, ask: Asked, words: SpanWords | InstantWords) -> StreamingResponse:
         """Ask, and stream the answer in the form `Accept` prefers. Nothing is sent before the
         first rows are there, so that an outage is a problem document and not half an answer."""
         media_type = preferred(self.request.headers.get("accept", "*/*"))
@@ -118,6 +140,76 @@ async def recovered_revenue(
 async def recovery_rate(words: Annotated[RateWords, Query()], asker: AskerDep) -> StreamingResponse:
     """Of what failed in a period, how much was recovered within W days."""
     return await asker.answered(finance.answer_recovery_rate, words)
+
+
+@router.get("/payment-failures", response_model=FailuresOut, responses=ALSO)
+async def payment_failures(
+    words: Annotated[FailureWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """How many first payments were refused, why, and where."""
+    return await asker.answered(finance.answer_payment_failures, words)
+
+
+@router.get("/mrr", response_model=MrrOut, responses=ALSO)
+async def mrr(words: Annotated[MrrWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """Monthly recurring revenue: start, movements, end."""
+    return await asker.answered(finance.answer_mrr, words)
+
+
+@router.get("/churn", response_model=ChurnOut, responses=ALSO)
+async def churn(words: Annotated[ChurnWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """Who was lost, by the definition of a preset; what that did to MRR."""
+    return await asker.answered(finance.answer_churn, words)
+
+
+@router.get("/churn-reasons", response_model=ReasonsOut, responses=ALSO)
+async def churn_reasons(
+    words: Annotated[ReasonWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """Why subscriptions ended."""
+    return await asker.answered(finance.answer_churn_reasons, words)
+
+
+@router.get("/segments", response_model=SegmentsOut, responses=ALSO)
+async def segments(words: Annotated[SegmentWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """Where subscriptions end: by plan, country, tenure and MRR."""
+    return await asker.answered(finance.answer_segments, words)
+
+
+@router.get("/offers", response_model=OffersOut, responses=ALSO)
+async def offers(words: Annotated[OfferWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """What each offer cost, and what it kept."""
+    return await asker.answered(finance.answer_offers, words)
+
+
+@router.get("/reconciliation", response_model=ReconciliationOut, responses=ALSO)
+async def reconciliation(
+    words: Annotated[SpanWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """Where the ledger and the provider's payments differ, invoice by invoice."""
+    return await asker.answered(finance.answer_reconciliation, words)
+
+
+@router.get("/at-risk", response_model=AtRiskOut, responses=ALSO)
+async def at_risk(words: Annotated[RiskWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """MRR of subscriptions with an open case, and apart those with a planned end."""
+    return await asker.answered(finance.answer_at_risk, words)
+
+
+@router.get("/incremental", response_model=IncrementalOut, responses=ALSO)
+async def incremental(
+    words: Annotated[IncrementalWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """What came back only because customers were treated, beside those held out."""
+    return await asker.answered(finance.answer_incremental, words)
+
+
+@router.get("/projection", response_model=ProjectionOut, responses=ALSO)
+async def projection(
+    words: Annotated[ProjectionWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """What becomes of MRR when the same share is lost every month, and when less is."""
+    return await asker.answered(finance.answer_projection, words)
 
 
 @router.get("/recovered-revenue/entries", response_model=EntriesOut, responses=ALSO)

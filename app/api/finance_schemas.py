@@ -14,13 +14,40 @@ DAY = r"2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 TIME = r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
 
 
-def _word(description: str, **schema: Any) -> Any:
+def word(description: str, **schema: Any) -> Any:
+    """A word of a question as it is documented; left out where it was not asked for."""
     return Field(default=None, description=description, json_schema_extra=schema)
 
 
-def _list_of(keys: frozenset[str]) -> str:
+def list_of(keys: frozenset[str]) -> str:
+    """The pattern of a list of keys."""
     names = "|".join(sorted(keys))
     return f"^({names})(,({names}))*$"
+
+
+DAYS = word(
+    f"Days of 24 hours that each failed invoice has. Default: {rates.DEFAULT_DAYS}.",
+    pattern="^([1-9]|[1-9][0-9]|[12][0-9][0-9]|3[0-5][0-9]|36[0-6])$",
+)
+CURRENCY = word(
+    "Only this currency, lower case. Currencies are never added to each other.",
+    pattern="^[a-z]{3,8}$",
+)
+AS_OF = word(
+    "Only what was recorded by this instant. Never later than five seconds ago, because "
+    "only what is older can no longer change; the answer says which instant it used. The "
+    "same `as_of` gives the same answer forever.",
+    pattern=f"^{DAY}{TIME}$",
+)
+
+
+class InstantWords(BaseModel):
+    """The words of questions about one instant, checked like those about a span."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    currency: Word = CURRENCY
+    as_of: Word = AS_OF
 
 
 class SpanWords(BaseModel):
@@ -29,65 +56,54 @@ class SpanWords(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    since: Annotated[Word, Field(alias="from")] = _word(
+    since: Annotated[Word, Field(alias="from")] = word(
         "First day (the merchant's time zone) or first instant. Default: eleven months before "
         "the month of `to`.",
         pattern=f"^{DAY}({TIME})?$",
     )
-    to: Word = _word(
+    to: Word = word(
         "Last day, included, or the instant before which lines count. Default: the day of `as_of`.",
         pattern=f"^{DAY}({TIME})?$",
     )
-    currency: Word = _word(
-        "Only this currency, lower case. Currencies are never added to each other.",
-        pattern="^[a-z]{3,8}$",
-    )
-    as_of: Word = _word(
-        "Only what was recorded by this instant. Never later than five seconds ago, because "
-        "only what is older can no longer change; the answer says which instant it used. The "
-        "same `as_of` gives the same answer forever.",
-        pattern=f"^{DAY}{TIME}$",
-    )
+    currency: Word = CURRENCY
+    as_of: Word = AS_OF
 
 
 class RecoveredWords(SpanWords):
     """Of `recovered-revenue`."""
 
-    interval: Word = _word("Length of a period. Default: `month`.", enum=[*Step])
-    group_by: Word = _word(
+    interval: Word = word("Length of a period. Default: `month`.", enum=[*Step])
+    group_by: Word = word(
         "Further keys, separated by commas; `currency` always is one. `interval` is the "
         "billing interval of the subscription.",
-        pattern=_list_of(recovered.KEYS),
+        pattern=list_of(recovered.KEYS),
     )
 
 
 class RateWords(SpanWords):
     """Of `recovery-rate`."""
 
-    interval: Word = _word("Length of a period. Default: `month`.", enum=[*Step])
-    group_by: Word = _word(
+    interval: Word = word("Length of a period. Default: `month`.", enum=[*Step])
+    group_by: Word = word(
         "Further keys, separated by commas; `currency` always is one.",
-        pattern=_list_of(rates.KEYS),
+        pattern=list_of(rates.KEYS),
     )
-    w: Word = _word(
-        f"Days of 24 hours that each failed invoice has. Default: {rates.DEFAULT_DAYS}.",
-        pattern="^([1-9]|[1-9][0-9]|[12][0-9][0-9]|3[0-5][0-9]|36[0-6])$",
-    )
-    view: Word = _word("Which cohorts count. Default: `mature`.", enum=[*rates.View])
+    w: Word = DAYS
+    view: Word = word("Which cohorts count. Default: `mature`.", enum=[*rates.View])
 
 
 class EntryWords(SpanWords):
     """Of `recovered-revenue/entries`."""
 
-    cause: Word = _word("Only lines of this cause.", enum=[*Cause])
-    kind: Word = _word("Only lines of this kind.", enum=[*EntryKind])
-    plan: Word = _word("Only lines of this plan.", maxLength=255)
-    limit: Word = _word(
+    cause: Word = word("Only lines of this cause.", enum=[*Cause])
+    kind: Word = word("Only lines of this kind.", enum=[*EntryKind])
+    plan: Word = word("Only lines of this plan.", maxLength=255)
+    limit: Word = word(
         f"Lines of a page, {entries.DEFAULT_LIMIT} unless asked otherwise. CSV and NDJSON give "
         "all lines unless `limit` is there.",
         pattern="^([1-9][0-9]{0,2}|1000)$",
     )
-    cursor: Word = _word(
+    cursor: Word = word(
         "`next_cursor` of the page before, asked with the same other parameters.",
     )
 
@@ -101,7 +117,9 @@ class DefinitionOut(BaseModel):
     definition: str
 
 
-class _Answer(BaseModel):
+class AnswerOut(BaseModel):
+    """What every answer about a span says of itself."""
+
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     figure: str
     as_of: str = Field(description="The cut-off that was used. Ask it again for this answer.")
@@ -111,7 +129,9 @@ class _Answer(BaseModel):
     currency: str | None
 
 
-class _Grouped(_Answer):
+class Grouped(AnswerOut):
+    """What every table says of itself."""
+
     interval: Step
     group_by: list[str]
     definitions: dict[str, DefinitionOut]
@@ -158,7 +178,7 @@ class RecoveredRow(RecoveredAmounts):
     interval: str | None = None
 
 
-class RecoveredRevenueOut(_Grouped):
+class RecoveredRevenueOut(Grouped):
     """Recovered revenue by the date the money moved. Periods without lines have no row."""
 
     rows: list[RecoveredRow]
@@ -178,6 +198,7 @@ class RateAmounts(BaseModel):
     failed_minor: int
     recovered_within_w_minor: int
     settled_other_within_w_minor: int
+    credited_within_w_minor: int
     open_minor: int
     excluded_minor: int
     rate: str | None = Field(description="Such as `0.476190`; null where nothing failed.")
@@ -200,7 +221,7 @@ class RowsIdentity(BaseModel):
     holds: bool
 
 
-class RecoveryRateOut(_Grouped):
+class RecoveryRateOut(Grouped):
     """The recovery rate by the day of the first failure."""
 
     w: int
@@ -232,7 +253,7 @@ class EntryRow(BaseModel):
     provider_ref: str
 
 
-class EntriesOut(_Answer):
+class EntriesOut(AnswerOut):
     """A page of ledger lines in the order in which the money moved."""
 
     cause: Cause | None

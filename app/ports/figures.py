@@ -1,11 +1,15 @@
 """What finance asks of the ledgers: sums per period and key, as of an instant; read only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
+from app.domain.holdouts import Arm
 from app.domain.recovery import RecoveryEntry
+
+# Before anything that a provider of subscriptions could tell of.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +61,8 @@ class RecoveredSums:
 class CohortSums:
     """Invoices by the period of their first failure; counts and minor units.
 
-    `recovered_within_w_minor` and `settled_other_within_w_minor` count, per invoice, no more
-    than had failed. `open_minor` is what is still owed on those not yet decided.
+    What is counted within W is, per invoice and taken together, no more than had failed.
+    `open_minor` is what is still owed on those not yet decided.
     """
 
     keys: Keys
@@ -68,6 +72,7 @@ class CohortSums:
     failed_minor: int
     recovered_within_w_minor: int
     settled_other_within_w_minor: int
+    credited_within_w_minor: int
     open_minor: int
     excluded_minor: int
 
@@ -86,6 +91,18 @@ class CohortRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSums:
+    """Lines of a ledger by period, currency and the keys asked for, of which None is one the
+    ledger left empty. `kinds` has, for each kind of line, how many and their minor units, both
+    signed as the ledger counts them."""
+
+    period: date
+    currency: str
+    named: Mapping[str, str | None]
+    kinds: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFilter:
     """Narrows ledger lines; None means any."""
 
@@ -94,6 +111,27 @@ class EntryFilter:
     cause: str | None = None
     kind: str | None = None
     plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """An invoice about which ledger and provider disagree. `sides` are minor units: recovered by
+    the ledger, paid by the provider, refunded by the ledger, given back by the provider."""
+
+    account_id: str
+    invoice_id: str
+    currency: str
+    sides: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BothSides:
+    """All failed invoices of a span in one currency; `sides` as in `Difference`."""
+
+    currency: str
+    n_invoices: int
+    n_differences: int
+    sides: tuple[int, int, int, int]
 
 
 class Figures(Protocol):
@@ -118,6 +156,19 @@ class Figures(Protocol):
         """The plain sum of the signed lines per currency: what grouped sums must add up to."""
         ...
 
+    async def flows(
+        self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
+    ) -> list[FlowSums]:
+        """A ledger by name (`mrr`, `attempts`, …), by period, currency, kind and the keys of
+        `by`, in no particular order; nothing for an empty group."""
+        ...
+
+    async def balance(
+        self, ledger: str, excerpt: Excerpt, at: datetime, by: Collection[str]
+    ) -> list[FlowSums]:
+        """All that a ledger has from before an instant, as if it were one period."""
+        ...
+
     async def cohorts(
         self,
         excerpt: Excerpt,
@@ -127,6 +178,38 @@ class Figures(Protocol):
     ) -> list[CohortSums]:
         """Failures by period, currency, trial conversion and the keys of `by` (plan, interval),
         in no particular order; nothing for an empty group."""
+        ...
+
+    async def at_risk(self, excerpt: Excerpt, by: Collection[str]) -> list[FlowSums]:
+        """Subscriptions with MRR at the cut-off, by currency and the keys of `by` (plan, interval,
+        country, decline_kind); kinds `at_risk` (an open case), `ending` (a planned end), `both`,
+        `either`, with their MRR, and `owed` with what is owed. The period is the cut-off's day."""
+        ...
+
+    async def arms(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime, within: timedelta
+    ) -> dict[str, dict[str, Arm]]:
+        """Failures of a span with a case, by currency and arm of the retry experiment, first
+        payments after a trial left out."""
+        ...
+
+    async def differences(
+        self,
+        excerpt: Excerpt,
+        starts_at: datetime,
+        ends_at: datetime,
+        *,
+        after: tuple[str, str],
+        limit: int,
+    ) -> list[Difference]:
+        """At most `limit` invoices that failed first in the span and about which ledger and
+        provider disagree, in order of (account, invoice), those behind `after`."""
+        ...
+
+    async def both_sides(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
+    ) -> list[BothSides]:
+        """All invoices that failed first in the span, by currency."""
         ...
 
     async def entries(

@@ -6,13 +6,15 @@ from typing import Any, Protocol, TypeVar, cast
 
 from app.ports.figures import Keys, Period
 from app.reports.asking import Question
+from app.reports.defined.shape import Endpoint
 from app.reports.periods import Step, cut, first_day
 
 Row = dict[str, Any]
 
-# Periods asked of the database at a time, about a month: bounds memory and the length of a
-# transaction, whatever the span. Longer periods are asked month by month and added up.
-AT_ONCE = {Step.DAY: 31, Step.WEEK: 4}
+# Periods asked at a time, about a year: bounds memory, whatever the span. Longer periods are asked
+# month by month and added up.
+AT_ONCE = {Step.DAY: 366, Step.WEEK: 53}
+MONTHS_AT_ONCE = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +42,13 @@ S = TypeVar("S", bound=Sums)
 
 
 def blocks(question: Question) -> Iterator[Sequence[Period]]:
-    """The periods of a question in order, about a month at a time. A quarter or a year comes as
+    """The periods of a question in order, about a year at a time. A quarter or a year comes as
     several periods that bear its name."""
     step = question.step if question.step in AT_ONCE else Step.MONTH
     block: list[Period] = []
     for period in cut(question.starts_at, question.ends_at, step, question.zone):
         block.append(replace(period, day=first_day(period.day, question.step)))
-        if len(block) == AT_ONCE.get(step, 1):
+        if len(block) == AT_ONCE.get(step, MONTHS_AT_ONCE):
             yield block
             block = []
     if block:
@@ -66,9 +68,9 @@ async def in_turn(
     """
     held: dict[Keys, S] = {}
     for block in blocks(question):
-        if held and next(iter(held)).period != block[0].day:
-            for keys in sorted(held, key=in_order):
-                yield held.pop(keys)
+        over = [keys for keys in held if keys.period != block[0].day]
+        for keys in sorted(over, key=in_order):
+            yield held.pop(keys)
         for sums in await ask(block):
             held[sums.keys] = _added(held.get(sums.keys), sums, names)
     for keys in sorted(held, key=in_order):
@@ -100,12 +102,23 @@ def in_order(keys: Keys) -> tuple[str, ...]:
     )
 
 
-def share(part: int, whole: int) -> str | None:
-    """`part` of `whole` as a decimal of six places, rounded half up; None of nothing.
+def head_of(question: Question, endpoint: Endpoint, **more: object) -> Row:
+    """What every answer in periods says first: what was asked, and what the figures mean."""
+    return {
+        "figure": endpoint.path,
+        **question.echo(),
+        "interval": question.step.value,
+        "group_by": list(question.by),
+        **more,
+        "definitions": endpoint.definitions(),
+    }
 
-    Integers only, so that the digits are exact. Both are at least 0.
-    """
+
+def share(part: int, whole: int) -> str | None:
+    """`part` of `whole` as a decimal of six places, rounded half away from nothing; None of
+    nothing. Integers only, so that the digits are exact. `whole` is at least 0."""
     if whole == 0:
         return None
-    millionths = (2 * part * 1_000_000 + whole) // (2 * whole)
-    return f"{millionths // 1_000_000}.{millionths % 1_000_000:06d}"
+    millionths = (2 * abs(part) * 1_000_000 + whole) // (2 * whole)
+    sign = "-" if part < 0 and millionths else ""
+    return f"{sign}{millionths // 1_000_000}.{millionths % 1_000_000:06d}"

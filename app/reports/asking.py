@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from app.ports.figures import Excerpt
@@ -19,7 +20,8 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})?")
 # Longer than three letters: stablecoins such as usdc.
 _CURRENCY = re.compile(r"[a-z]{3,8}")
-_NUMBER = re.compile(r"[0-9]{1,6}")
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -117,6 +119,14 @@ def number(name: str, text: str, *, lowest: int, highest: int) -> int:
     if not _NUMBER.fullmatch(text) or not lowest <= int(text) <= highest:
         raise WrongParameter(name, f"is not a whole number from {lowest} to {highest}")
     return int(text)
+
+
+def percent(name: str, text: str) -> Fraction:
+    """A percentage from 0 to 100 with up to four decimals, as a share of 1. Raises
+    `WrongParameter`."""
+    if not _PERCENT.fullmatch(text) or Fraction(text) > 100:
+        raise WrongParameter(name, "is not a percentage from 0 to 100 such as 4.25")
+    return Fraction(text) / 100
 
 
 def plain_text(name: str, text: str) -> str:

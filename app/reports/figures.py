@@ -1,154 +1,20 @@
-"""The registry of figures: name, unit and definition; every answer carries those it uses."""
+"""The registry of figures: name, unit, definition, where it is asked and how it is grouped."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
-MINOR = "minor units of the row's currency"
+from app.reports.defined.churn import LEAVING
+from app.reports.defined.recovery import RECOVERY
+from app.reports.defined.risk import RISK
+from app.reports.defined.shape import Endpoint, Figure
 
+__all__ = ["ENDPOINTS", "FIGURES", "Endpoint", "Figure"]
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure: `column` is the field it fills, `definition` what it means, in full."""
-
-    name: str
-    column: str
-    unit: str
-    definition: str
-
-
-_ALL = (
-    Figure(
-        "failed_amount",
-        "failed_minor",
-        MINOR,
-        "What remained to be paid when an invoice's automatic payment failed for the first time. "
-        "Counted on the day of that failure in the merchant's time zone. Hard declines and "
-        "invoices for which no case was opened are included; first payments after a trial stand "
-        "in rows of their own.",
-    ),
-    Figure(
-        "recovered_cash",
-        "recovered_minor",
-        MINOR,
-        "Cash settled through the provider on an invoice after its first failure, by the date of "
-        "the payment. Partial payments count, and there is no time limit. It reconciles with the "
-        "provider's invoice payments.",
-    ),
-    Figure(
-        "settled_other",
-        "settled_other_minor",
-        MINOR,
-        "What settled a failed invoice without a payment through the provider: out-of-band "
-        "payments and credit balances. Never part of recovered cash.",
-    ),
-    Figure(
-        "credited",
-        "credited_minor",
-        MINOR,
-        "What credit notes took off a failed invoice while it was still to be paid, less those "
-        "that were voided, by the date of the note. No money: never part of recovered cash, and "
-        "owed no more.",
-    ),
-    Figure(
-        "refunded",
-        "refunded_minor",
-        MINOR,
-        "Recovered cash given back to the customer, by the date of the refund, less refunds that "
-        "failed, by the date the failure was known; positive where more went out than came back.",
-    ),
-    Figure(
-        "dispute_lost",
-        "dispute_lost_minor",
-        MINOR,
-        "Recovered cash lost to disputes, by the date the loss was known; a positive number.",
-    ),
-    Figure(
-        "dispute_won",
-        "dispute_won_minor",
-        MINOR,
-        "Cash that came back because a dispute once lost was won after all, by the date the win "
-        "was known.",
-    ),
-    Figure(
-        "recovered_net",
-        "net_minor",
-        MINOR,
-        "Recovered cash less refunds and lost disputes, plus disputes won. Settled other is not "
-        "in it. Discounts are already out of the cash and are not subtracted again.",
-    ),
-    Figure(
-        "failures",
-        "n",
-        "invoices",
-        "How many invoices had their first failure in the period.",
-    ),
-    Figure(
-        "recovered_within_w",
-        "recovered_within_w_minor",
-        MINOR,
-        "Of a cohort's failed amount, the recovered cash settled within W times 24 hours of each "
-        "invoice's first failure, W being 30 unless asked otherwise. An invoice counts at most "
-        "with its failed amount; refunds and disputes are not subtracted.",
-    ),
-    Figure(
-        "settled_other_within_w",
-        "settled_other_within_w_minor",
-        MINOR,
-        "Like recovered within W, for what settled an invoice without a payment through the "
-        "provider; both together never exceed the failed amount. Not in the recovery rate.",
-    ),
-    Figure(
-        "recovery_rate",
-        "rate",
-        "share of 1, six decimal places",
-        "Recovered within W divided by failed amount, rounded half up; empty where nothing "
-        "failed. View `mature` has only cohorts whose whole day lies more than W days before the "
-        "cut-off, `all` has every cohort, `closed` only invoices that are decided.",
-    ),
-    Figure(
-        "open_failures",
-        "n_open",
-        "invoices",
-        "How many of the cohort's invoices are not yet decided, as in open amount.",
-    ),
-    Figure(
-        "open_amount",
-        "open_minor",
-        MINOR,
-        "What is still owed on a cohort's invoices that are not yet decided: not settled or "
-        "credited in full, with a case that is active or parked at the cut-off.",
-    ),
-    Figure(
-        "open_share",
-        "open_share",
-        "share of 1, six decimal places",
-        "Open amount divided by failed amount: how much of the cohort can still change.",
-    ),
-    Figure(
-        "excluded_failures",
-        "n_excluded",
-        "invoices",
-        "For how many of the cohort's invoices, by rule, no case was opened.",
-    ),
-    Figure(
-        "excluded_amount",
-        "excluded_minor",
-        MINOR,
-        "The part of the failed amount for which, by rule, no case was opened.",
-    ),
-)
-
-FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in _ALL}
-
-
-def definitions(columns: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """The definitions of the figures in these columns, by figure name, JSON-ready."""
-    return {
-        figure.name: {
-            "column": figure.column,
-            "unit": figure.unit,
-            "definition": figure.definition,
-        }
-        for figure in _ALL
-        if figure.column in columns
-    }
+ENDPOINTS: Mapping[str, Endpoint] = {
+    endpoint.path: endpoint for endpoint in (*RECOVERY, *RISK, *LEAVING)
+}
+FIGURES: Mapping[str, Figure] = {
+    figure.name: replace(figure, endpoint=endpoint.path, by=endpoint.by)
+    for endpoint in ENDPOINTS.values()
+    for figure in endpoint.figures
+}

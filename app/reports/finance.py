@@ -4,10 +4,33 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from app.domain.churn_rates import Preset, Recognition
 from app.ports.figures import Figures
-from app.reports import entries, rates, recovered
+from app.reports import (
+    churning,
+    entries,
+    failures,
+    mrr,
+    offering,
+    rates,
+    reconciled,
+    recovered,
+    risk,
+)
 from app.reports.answers import Answer
-from app.reports.asking import Question, choice, cut_off, number, question
+from app.reports.asking import (
+    Question,
+    WrongParameter,
+    choice,
+    cut_off,
+    number,
+    percent,
+    question,
+)
+from app.reports.defined.churn import CHURN, MRR, OFFERS, REASONS, SEGMENTS
+from app.reports.defined.recovery import RECONCILIATION
+from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
+from app.reports.defined.shape import Endpoint
 
 Words = Mapping[str, str]
 
@@ -31,14 +54,109 @@ async def answer_recovery_rate(
 ) -> Answer:
     """The recovery rate by cohort: also `w` (days, default 30) and `view` (default mature).
     Errors as above."""
-    days = number(
-        "w", words.get("w", str(rates.DEFAULT_DAYS)), lowest=1, highest=rates.LONGEST_DAYS
-    )
+    days = _days(words)
     view = rates.View(choice("view", words.get("view", rates.View.MATURE), frozenset(rates.View)))
     asked = await _asked(
         words, merchant_id, figures, cut_off(words.get("as_of"), now=now), rates.KEYS
     )
     return rates.recovery_rate(asked, days=days, view=view, figures=figures)
+
+
+async def answer_payment_failures(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Payment failures by the day of the first try. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, FAILURES)
+    return failures.payment_failures(asked, figures=figures)
+
+
+async def answer_mrr(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """MRR and its movements. Errors as above."""
+    return mrr.mrr(await _table(words, merchant_id, figures, now, MRR), figures=figures)
+
+
+async def answer_churn(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Churn: also `preset` (default holdfast), `recognition` (default the preset's) and `margin`
+    (percent, default 100). Errors as above."""
+    preset = Preset(choice("preset", words.get("preset", Preset.HOLDFAST), frozenset(Preset)))
+    at = words.get("recognition")
+    if at is not None:
+        at = choice("recognition", at, frozenset(Recognition))
+    rule = churning.definition_of(preset, None if at is None else Recognition(at))
+    margin = number("margin", words.get("margin", "100"), lowest=1, highest=100)
+    asked = await _table(words, merchant_id, figures, now, CHURN)
+    return churning.churn(asked, preset=preset, rule=rule, margin_percent=margin, figures=figures)
+
+
+async def answer_churn_reasons(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Why subscriptions ended. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, REASONS)
+    return churning.churn_reasons(asked, figures=figures)
+
+
+async def answer_segments(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Where subscriptions end. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, SEGMENTS)
+    return churning.segments(asked, figures=figures)
+
+
+async def answer_offers(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """What offers cost and kept. Errors as above."""
+    return offering.offers(await _table(words, merchant_id, figures, now, OFFERS), figures=figures)
+
+
+async def answer_reconciliation(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """Where ledger and provider differ. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, RECONCILIATION)
+    return reconciled.reconciliation(asked, figures=figures)
+
+
+async def answer_at_risk(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """What may be lost, at the cut-off. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, AT_RISK)
+    return risk.at_risk(asked, figures=figures)
+
+
+async def answer_incremental(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """What came back only because of the treatment: also `w`. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, INCREMENTAL)
+    return risk.incremental(asked, days=_days(words), figures=figures)
+
+
+async def answer_projection(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """What becomes of MRR: `months` (default 12), `churn` and `reduction` in percent,
+    `start_minor` with a `currency`. Errors as above."""
+    start, churn = words.get("start_minor"), words.get("churn")
+    if start is not None and "currency" not in words:
+        raise WrongParameter("currency", "is needed to know what start_minor is in")
+    assumed = risk.Assumption(
+        months=number("months", words.get("months", "12"), lowest=1, highest=120),
+        reduction=percent("reduction", words.get("reduction", "0")),
+        start_minor=None
+        if start is None
+        else number("start_minor", start, lowest=0, highest=10**15),
+        churn=None if churn is None else percent("churn", churn),
+    )
+    asked = await _table(words, merchant_id, figures, now, PROJECTION)
+    return risk.projection(asked, assumed, figures=figures)
 
 
 async def answer_entries(
@@ -59,6 +177,18 @@ async def answer_entries(
         return entries.everything(asked, words, after=after, figures=figures)
     size = limit or entries.DEFAULT_LIMIT
     return await entries.page(asked, words, after=after, limit=size, figures=figures)
+
+
+def _days(words: Words) -> int:
+    text = words.get("w", str(rates.DEFAULT_DAYS))
+    return number("w", text, lowest=1, highest=rates.LONGEST_DAYS)
+
+
+async def _table(
+    words: Words, merchant_id: str, figures: Figures, now: datetime, endpoint: Endpoint
+) -> Question:
+    as_of = cut_off(words.get("as_of"), now=now)
+    return await _asked(words, merchant_id, figures, as_of, endpoint.keys)
 
 
 async def _asked(

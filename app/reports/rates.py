@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import Any
 
 from app.ports.figures import CohortRule, CohortSums, Figures, Period
-from app.reports.answers import Answer, Row, blocks, in_turn, key_cells, share
+from app.reports.answers import Answer, Row, blocks, head_of, in_turn, key_cells, share
 from app.reports.asking import Question
-from app.reports.figures import definitions
+from app.reports.defined.recovery import RATE
 from app.reports.periods import day_of, midnight
 
-KEYS = frozenset({"currency", "plan", "interval"})
+KEYS = RATE.keys
 DEFAULT_DAYS, LONGEST_DAYS = 30, 366
 SUMS = (
     "n",
@@ -21,6 +21,7 @@ SUMS = (
     "failed_minor",
     "recovered_within_w_minor",
     "settled_other_within_w_minor",
+    "credited_within_w_minor",
     "open_minor",
     "excluded_minor",
 )
@@ -67,15 +68,7 @@ def recovery_rate(question: Question, *, days: int, view: View, figures: Figures
         }
 
     by = tuple(name for name in question.by if name != "currency")
-    head = {
-        "figure": "recovery-rate",
-        **question.echo(),
-        "interval": question.step.value,
-        "group_by": list(question.by),
-        "w": days,
-        "view": view.value,
-        "definitions": definitions(COLUMNS),
-    }
+    head = head_of(question, RATE, w=days, view=view.value)
     columns = ("period", "currency", *by, "trial_conversion", *COLUMNS)
     return Answer(head=head, columns=columns, rows=rows(), tail=tail)
 

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from app.ports.figures import Figures, Period, RecoveredSums
-from app.reports.answers import Answer, Row, in_turn, key_cells
+from app.reports.answers import Answer, Row, head_of, in_turn, key_cells
 from app.reports.asking import Question
-from app.reports.figures import definitions
+from app.reports.defined.recovery import REVENUE
 
-KEYS = frozenset({"cause", "currency", "plan", "interval"})
+KEYS = REVENUE.keys
 AMOUNTS = (
     "recovered_minor",
     "settled_other_minor",
@@ -47,13 +47,7 @@ def recovered_revenue(question: Question, *, figures: Figures) -> Answer:
         }
 
     by = tuple(name for name in question.by if name != "currency")
-    head = {
-        "figure": "recovered-revenue",
-        **question.echo(),
-        "interval": question.step.value,
-        "group_by": list(question.by),
-        "definitions": definitions(AMOUNTS),
-    }
+    head = head_of(question, REVENUE)
     return Answer(head=head, columns=("period", "currency", *by, *AMOUNTS), rows=rows(), tail=tail)
 
 

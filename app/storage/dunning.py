@@ -29,6 +29,11 @@ CASE_EVENTS = table_of(
     refers(MERCHANT, "merchants"),
     refers("case_id", "cases"),
     index("case_events_by_case", "case_id at seq"),
+    index(
+        "case_events_of_moves",
+        "merchant_id at",
+        where="type in ('active', 'parked', 'recovered', 'exhausted', 'stopped')",
+    ),
 )
 ACCESS_STATES = table_of(
     AccessState,

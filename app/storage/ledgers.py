@@ -16,6 +16,7 @@ FAILURES = table_of(
     refers(ACCOUNT, "provider_accounts"),
     refers("case_id", "cases"),
     index("failures_by_time", "merchant_id failed_at"),
+    index("failures_by_record", "merchant_id recorded_at"),
 )
 RECOVERY_ENTRIES = table_of(
     RecoveryEntry,
@@ -25,6 +26,7 @@ RECOVERY_ENTRIES = table_of(
     check("recovery_entries_sign", SIGNS.strip()),
     index("recovery_entries_by_time", "merchant_id occurred_at entry_id"),
     index("recovery_entries_by_invoice", "account_id invoice_id"),
+    index("recovery_entries_by_record", "merchant_id recorded_at"),
 )
 MRR_MOVEMENTS = table_of(
     MrrMovement,
@@ -32,4 +34,5 @@ MRR_MOVEMENTS = table_of(
     refers(ACCOUNT, "provider_accounts"),
     index("mrr_movements_by_time", "merchant_id occurred_at movement_id"),
     index("mrr_movements_by_customer", "account_id customer_id"),
+    index("mrr_movements_by_record", "merchant_id recorded_at"),
 )

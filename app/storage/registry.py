@@ -37,6 +37,7 @@ from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
+from app.domain.rollups import CohortCell, FlowCell, RollupMark
 from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
@@ -54,6 +55,7 @@ from app.storage import (
     mirror,
     operations,
     redemptions,
+    rollups,
 )
 
 TABLES: dict[type[Any], Table] = {
@@ -103,6 +105,9 @@ TABLES: dict[type[Any], Table] = {
     ChurnRecord: churn.CHURN_RECORDS,
     SaveStep: churn.SAVE_STEPS,
     ImportedSession: churn.IMPORTED_SESSIONS,
+    FlowCell: rollups.FLOW_CELLS,
+    CohortCell: rollups.COHORT_CELLS,
+    RollupMark: rollups.ROLLUP_MARKS,
     AuditEntry: operations.AUDIT_LOG,
     Alert: operations.ALERTS,
     IdempotencyKey: operations.IDEMPOTENCY_KEYS,
@@ -127,6 +132,8 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
         Consent,
     }
 )
+# Computed from ledgers, and deleted to be computed anew.
+DERIVED: frozenset[type[Any]] = frozenset({FlowCell, CohortCell, RollupMark})
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(
     {

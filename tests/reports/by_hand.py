@@ -22,6 +22,7 @@ SETTLES = {
     EntryKind.CREDITED,
     EntryKind.CREDIT_VOIDED,
 }
+CREDITS = {EntryKind.CREDITED, EntryKind.CREDIT_VOIDED}
 KINDS = tuple(kind for kind in EntryKind if kind not in COUNTED_AS)
 CLOSING = {"recovered", "exhausted", "stopped"}
 
@@ -65,6 +66,7 @@ class Cohort:
     failed: int = 0
     recovered: int = 0
     other: int = 0
+    credited: int = 0
     open_minor: int = 0
 
     @property
@@ -114,7 +116,10 @@ def cohorts(
         cohort.n_open += is_open
         cohort.failed += fact.amount_minor
         cohort.recovered += cash
-        cohort.other += min(other, fact.amount_minor - cash)
+        other = min(other, fact.amount_minor - cash)
+        noted = sum(p.amount_minor for p in in_time if p.kind in CREDITS)
+        cohort.other += other
+        cohort.credited += min(max(noted, 0), fact.amount_minor - cash - other)
         cohort.open_minor += owed if is_open else 0
     return found
 

@@ -22,6 +22,16 @@ from tests.reports.builders import LATER, MERCHANT, merchant, the_account
 ENDPOINTS = {
     "recovered-revenue": finance.answer_recovered_revenue,
     "recovery-rate": finance.answer_recovery_rate,
+    "payment-failures": finance.answer_payment_failures,
+    "mrr": finance.answer_mrr,
+    "churn": finance.answer_churn,
+    "churn-reasons": finance.answer_churn_reasons,
+    "segments": finance.answer_segments,
+    "offers": finance.answer_offers,
+    "reconciliation": finance.answer_reconciliation,
+    "at-risk": finance.answer_at_risk,
+    "incremental": finance.answer_incremental,
+    "projection": finance.answer_projection,
     "recovered-revenue/entries": finance.answer_entries,
 }
 

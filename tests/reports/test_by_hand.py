@@ -32,10 +32,10 @@ NAMES = {
 TAKEN_BACK = {EntryKind.REFUNDED, EntryKind.DISPUTE_LOST}
 
 
-def random_rows(draw: random.Random) -> Rows:
-    """Some fifty failed invoices of five months, with all that may happen to them."""
+def random_rows(draw: random.Random, count: int = 50) -> Rows:
+    """Some failed invoices of five months, with all that may happen to them."""
     rows = Rows([], [], [])
-    for number in range(50):
+    for number in range(count):
         invoice = f"in_{number}"
         keys: dict[str, Any] = {
             "currency": draw.choice(CURRENCIES),
@@ -183,7 +183,7 @@ async def test_the_recovery_rate_is_what_the_raw_rows_say(story: Story, view: st
 
 def _counts(row: dict[str, Any]) -> tuple[int, ...]:
     names = ("n", "n_open", "failed_minor", "recovered_within_w_minor")
-    more = ("settled_other_within_w_minor", "open_minor")
+    more = ("settled_other_within_w_minor", "credited_within_w_minor", "open_minor")
     return tuple(row[name] for name in (*names, *more))
 
 

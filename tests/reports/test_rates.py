@@ -38,6 +38,7 @@ async def test_the_rate_is_what_came_back_within_w_of_what_failed(ledger: Ledger
             "failed_minor": 21_000,
             "recovered_within_w_minor": 10_000,
             "settled_other_within_w_minor": 0,
+            "credited_within_w_minor": 0,
             "open_minor": 0,
             "excluded_minor": 0,
             "rate": "0.476190",

@@ -13,6 +13,18 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.api.finance_schemas import EntriesOut, RecoveredRevenueOut, RecoveryRateOut
+from app.api.finance_tables import (
+    AtRiskOut,
+    ChurnOut,
+    FailuresOut,
+    IncrementalOut,
+    MrrOut,
+    OffersOut,
+    ProjectionOut,
+    ReasonsOut,
+    ReconciliationOut,
+    SegmentsOut,
+)
 from app.config import Settings
 from app.domain.merchants import Scope
 from app.domain.recovery import Cause
@@ -22,22 +34,38 @@ from app.services.api_keys import create_key
 from tests.reports.builders import (
     LATER,
     MERCHANT,
+    case,
     day,
     entry,
     failure,
+    held_out,
     merchant,
+    redemption,
     the_account,
 )
 from tests.reports.conftest import Ledger
+from tests.reports.month import month
 
 pytestmark = pytest.mark.anyio
 BASE = "/v1/finance"
+YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
 ROUTES: dict[str, type[BaseModel]] = {
     "recovered-revenue": RecoveredRevenueOut,
     "recovery-rate": RecoveryRateOut,
+    "payment-failures": FailuresOut,
+    "mrr": MrrOut,
+    "churn": ChurnOut,
+    "churn-reasons": ReasonsOut,
+    "segments": SegmentsOut,
+    "offers": OffersOut,
+    "reconciliation": ReconciliationOut,
+    "incremental": IncrementalOut,
     "recovered-revenue/entries": EntriesOut,
 }
-YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
+AT_AN_INSTANT: dict[str, type[BaseModel]] = {"at-risk": AtRiskOut, "projection": ProjectionOut}
+NOTHING: dict[str, str] = {}
+WORDS = dict.fromkeys(ROUTES, YEAR) | dict.fromkeys(AT_AN_INSTANT, NOTHING)
+ROUTES |= AT_AN_INSTANT
 
 
 @pytest.fixture
@@ -66,9 +94,13 @@ async def a_client(app: FastAPI, *scopes: Scope, merchant_id: str = MERCHANT) ->
 async def finance(app: FastAPI, ledger: Ledger) -> AsyncIterator[httpx.AsyncClient]:
     """A client that may read finance, and a ledger with two lines and a failure."""
     await ledger.holds(
-        failure(500),
+        case(),
+        held_out(),
+        redemption("ses_1", at=day(4)),
+        failure(500, case_id="case_in_1"),
         entry(100, at=day(2), cause=Cause.CUSTOMER_NEW_CARD),
         entry(200, at=day(3), invoice_id="in_2"),
+        *month(),
     )
     async with await a_client(app, Scope.FINANCE_READ) as client:
         yield client
@@ -78,7 +110,7 @@ async def finance(app: FastAPI, ledger: Ledger) -> AsyncIterator[httpx.AsyncClie
 async def test_an_answer_is_what_the_documentation_says(
     finance: httpx.AsyncClient, route: str
 ) -> None:
-    answer = await finance.get(f"{BASE}/{route}", params=YEAR)
+    answer = await finance.get(f"{BASE}/{route}", params=WORDS[route])
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
@@ -92,7 +124,9 @@ async def test_the_same_rows_come_as_json_csv_and_ndjson(
     finance: httpx.AsyncClient, route: str
 ) -> None:
     told = {
-        accept: await finance.get(f"{BASE}/{route}", params=YEAR, headers={"Accept": accept})
+        accept: await finance.get(
+            f"{BASE}/{route}", params=WORDS[route], headers={"Accept": accept}
+        )
         for accept in ("application/json", "text/csv", "application/x-ndjson")
     }
 
@@ -133,6 +167,23 @@ async def test_pages_lead_to_each_other(finance: httpx.AsyncClient) -> None:
         ("recovery-rate?as_of=2026-01-01T00:00:00", "query.as_of"),
         ("recovered-revenue?to=2026-01-01&to=2026-02-01", "query.to"),
         ("recovered-revenue/entries?form=2026-01-01", "query.form"),
+        ("churn?preset=mine", "query.preset"),
+        ("churn?recognition=later", "query.recognition"),
+        ("churn?margin=0", "query.margin"),
+        ("mrr?group_by=cause", "query.group_by"),
+        ("churn-reasons?interval=hour", "query.interval"),
+        ("segments?view=all", "query.view"),
+        ("at-risk?from=2026-01-01", "query.from"),
+        ("offers?group_by=cause", "query.group_by"),
+        ("reconciliation?group_by=plan", "query.group_by"),
+        ("reconciliation?limit=5", "query.limit"),
+        ("projection?months=0", "query.months"),
+        ("projection?churn=101", "query.churn"),
+        ("projection?reduction=-5", "query.reduction"),
+        ("projection?start_minor=100", "query.currency"),
+        ("incremental?group_by=plan", "query.group_by"),
+        ("incremental?w=0", "query.w"),
+        ("payment-failures?group_by=decline_kind,", "query.group_by"),
     ],
 )
 async def test_a_wrong_parameter_is_a_problem_that_says_where(
@@ -164,7 +215,7 @@ async def test_a_key_needs_the_scope_and_sees_its_own_merchant_only(
     async with await a_client(app, Scope.CASES_READ) as client:
         refused = await client.get(f"{BASE}/{route}")
     async with await a_client(app, Scope.FINANCE_READ, merchant_id="mer_2") as client:
-        foreign = await client.get(f"{BASE}/{route}", params=YEAR)
+        foreign = await client.get(f"{BASE}/{route}", params=WORDS[route])
 
     assert refused.status_code == 403
     assert foreign.status_code == 200

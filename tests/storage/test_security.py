@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
+from app.storage.registry import APPEND_ONLY, DERIVED, SYSTEM_SEES, TABLES
 from app.storage.scope import APP, ENTER, SYSTEM
 from app.storage.store import PostgresStore, create_engine
 from tests.storage.builders import OURS, THEIRS, account, customer, merchant
@@ -118,11 +118,14 @@ async def rights(login: Any, role: str) -> dict[str, set[str]]:
     return found
 
 
-async def test_the_app_may_add_and_change_but_not_delete_nor_rewrite_ledgers(login: Any) -> None:
+async def test_the_app_deletes_only_what_is_derived_and_rewrites_no_ledger(login: Any) -> None:
     ledgers = {TABLES[kind].name for kind in APPEND_ONLY}
+    derived = {TABLES[kind].name for kind in DERIVED}
 
     assert await rights(login, APP) == {
-        name: {"select", "insert"} if name in ledgers else {"select", "insert", "update"}
+        name: {"select", "insert"}
+        | ({"update"} if name not in ledgers else set())
+        | ({"delete"} if name in derived else set())
         for name in TABLE_NAMES
     }
 

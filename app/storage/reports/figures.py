@@ -1,34 +1,39 @@
 """The figures port over PostgreSQL: each call one short read-only transaction of one merchant."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.holdouts import Arm
+from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.ports.figures import (
+    EARLIEST,
+    BothSides,
     CohortRule,
     CohortSums,
+    Difference,
     EntryFilter,
     Excerpt,
+    FlowSums,
     Keys,
     Period,
     RecoveredSums,
 )
 from app.storage.reports import statements
+from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
+from app.storage.reports.rolled import Counted, Rolled
+from app.storage.reports.rolling import REVENUE
+from app.storage.reports.sides import BOTH, DIFFERENCES
+from app.storage.reports.standing import ARMS, AT_RISK, RISK_KEYS
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
-RECOVERED = (
-    "recovered_minor",
-    "settled_other_minor",
-    "credited_minor",
-    "refunded_minor",
-    "dispute_lost_minor",
-    "dispute_won_minor",
-)
+ARM_SUMS = ("customers", "invoices", "f", "c", "ff", "fc", "cc")
 COHORTS = (
     "n",
     "n_open",
@@ -36,19 +41,26 @@ COHORTS = (
     "failed_minor",
     "recovered_within_w_minor",
     "settled_other_within_w_minor",
+    "credited_within_w_minor",
     "open_minor",
     "excluded_minor",
 )
 
 
+# Lines added up in one statement where no rollups can tell.
+AT_ONCE = timedelta(days=31)
+
+
 class PostgresFigures:
     """Reads the ledgers as the merchant who asks; may stand on a replica's engine.
 
-    Sums come as numeric from the database and leave as int: exact whatever their size.
+    Sums come as numeric from the database and leave as int: exact whatever their size. They are
+    read from rollups where those can tell, else from the ledgers; `plain` reads ledgers only.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, plain: bool = False) -> None:
         self._engine = engine
+        self._rolled = None if plain else Rolled(engine)
 
     async def time_zone(self, merchant_id: str) -> str:
         rows = await self._ask(statements.TIME_ZONE, merchant_id, {})
@@ -57,16 +69,58 @@ class PostgresFigures:
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[RecoveredSums]:
-        bound = _excerpt(excerpt) | _periods(periods) | _keys(by, "cause", "plan", "interval")
-        rows = await self._ask(statements.RECOVERED, excerpt.merchant_id, bound)
-        return [RecoveredSums(keys=_keys_of(row), **_counts(row, RECOVERED)) for row in rows]
+        return [_recovered(sums) for sums in await self.flows(REVENUE, excerpt, periods, by)]
 
     async def ledger(
         self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
     ) -> dict[str, int]:
-        bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at}
-        rows = await self._ask(statements.LEDGER, excerpt.merchant_id, bound)
-        return {row["currency"]: int(row["minor"]) for row in rows}
+        whole = Period(day=starts_at.date(), starts_at=starts_at, ends_at=ends_at)
+        return {
+            sums.currency: sum(minor for _, minor in sums.kinds.values())
+            for sums in await self.flows(REVENUE, excerpt, [whole], ())
+        }
+
+    async def flows(
+        self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
+    ) -> list[FlowSums]:
+        source = SOURCES[ledger]
+        if self._rolled and source.folded:
+            rolled = await self._rolled.flows(ledger, excerpt, periods, by)
+            if rolled is not None:
+                return rolled
+        counted = Counted()
+        # where it matters in which period somebody began, a period stays whole
+        parts = [[period] for period in periods] if source.kind != "e.kind" else _parts(periods)
+        for part in parts:
+            await self._add(counted, ledger, excerpt, part, by)
+        return counted.sums()
+
+    async def balance(
+        self, ledger: str, excerpt: Excerpt, at: datetime, by: Collection[str]
+    ) -> list[FlowSums]:
+        whole = [Period(day=at.date(), starts_at=EARLIEST, ends_at=at)]
+        if self._rolled and SOURCES[ledger].folded:
+            rolled = await self._rolled.flows(ledger, excerpt, whole, by)
+            if rolled is not None:
+                return rolled
+        counted = Counted()
+        await self._add(counted, ledger, excerpt, whole, by)
+        return counted.sums()
+
+    async def _add(
+        self,
+        counted: Counted,
+        ledger: str,
+        excerpt: Excerpt,
+        periods: Sequence[Period],
+        by: Collection[str],
+    ) -> None:
+        known = SOURCES[ledger].keys
+        bound = _excerpt(excerpt) | _periods(periods) | _keys(by, *known)
+        for row in await self._ask(STATEMENTS[ledger], excerpt.merchant_id, bound):
+            named = tuple((name, row[name]) for name in known if name in by)
+            place = (row["period"], row["currency"], named)
+            counted.add(place, row["kind"], int(row["n"]), int(row["minor"]))
 
     async def cohorts(
         self,
@@ -75,10 +129,82 @@ class PostgresFigures:
         by: Collection[str],
         rule: CohortRule,
     ) -> list[CohortSums]:
-        bound = _excerpt(excerpt) | _periods(periods) | _keys(by, "plan", "interval")
-        bound |= {"before": rule.before, "within": rule.within, "closed_only": rule.closed_only}
-        rows = await self._ask(statements.COHORTS, excerpt.merchant_id, bound)
-        return [CohortSums(keys=_keys_of(row), **_counts(row, COHORTS)) for row in rows]
+        if self._rolled:
+            found = await self._rolled.cohorts(excerpt, periods, by, rule)
+            if found is not None:
+                return found
+        counted: dict[Keys, CohortSums] = {}
+        for part in _parts(periods):
+            bound = _excerpt(excerpt) | _periods(part) | _keys(by, "plan", "interval")
+            bound |= {
+                "before": rule.before,
+                "within_s": rule.within.total_seconds(),
+                "closed_only": rule.closed_only,
+            }
+            for row in await self._ask(statements.COHORTS, excerpt.merchant_id, bound):
+                keys = _keys_of(row)
+                sums = CohortSums(keys=keys, **_counts(row, COHORTS))
+                counted[keys] = _added(counted.get(keys), sums)
+        return list(counted.values())
+
+    async def at_risk(self, excerpt: Excerpt, by: Collection[str]) -> list[FlowSums]:
+        bound = _excerpt(excerpt) | _keys(by, *RISK_KEYS)
+        counted, day = Counted(), excerpt.as_of.date()
+        for row in await self._ask(AT_RISK, excerpt.merchant_id, bound):
+            named = tuple((name, row[name]) for name in RISK_KEYS if name in by)
+            place = (day, row["currency"], named)
+            counted.add(place, row["kind"], int(row["n"]), int(row["minor"] or 0))
+        return counted.sums()
+
+    async def arms(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime, within: timedelta
+    ) -> dict[str, dict[str, Arm]]:
+        bound = _excerpt(excerpt) | {
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+            "within_s": within.total_seconds(),
+            "experiment": RETRY_EXPERIMENT,
+        }
+        found: dict[str, dict[str, Arm]] = {}
+        for row in await self._ask(ARMS, excerpt.merchant_id, bound):
+            sums = {name: int(row[name]) for name in ARM_SUMS}
+            found.setdefault(row["currency"], {})[row["arm"]] = Arm(**sums)
+        return found
+
+    async def differences(
+        self,
+        excerpt: Excerpt,
+        starts_at: datetime,
+        ends_at: datetime,
+        *,
+        after: tuple[str, str],
+        limit: int,
+    ) -> list[Difference]:
+        bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at, "limit": limit}
+        bound |= {"after_account": after[0], "after_invoice": after[1]}
+        return [
+            Difference(
+                account_id=row["account_id"],
+                invoice_id=row["invoice_id"],
+                currency=row["currency"],
+                sides=_sides(row),
+            )
+            for row in await self._ask(DIFFERENCES, excerpt.merchant_id, bound)
+        ]
+
+    async def both_sides(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
+    ) -> list[BothSides]:
+        bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at}
+        return [
+            BothSides(
+                currency=row["currency"],
+                n_invoices=row["n_invoices"],
+                n_differences=row["n_differences"],
+                sides=_sides(row),
+            )
+            for row in await self._ask(BOTH, excerpt.merchant_id, bound)
+        ]
 
     async def entries(
         self,
@@ -109,6 +235,57 @@ class PostgresFigures:
         return await read(self._engine, statement, {"merchant": merchant_id, **bound})
 
 
+def _recovered(sums: FlowSums) -> RecoveredSums:
+    """From the signed sums of a group by kind."""
+
+    def minor(*names: EntryKind) -> int:
+        return sum(sums.kinds.get(name, (0, 0))[1] for name in names)
+
+    return RecoveredSums(
+        keys=keys_of(sums),
+        recovered_minor=minor(EntryKind.RECOVERED),
+        settled_other_minor=minor(EntryKind.SETTLED_OTHER),
+        credited_minor=minor(EntryKind.CREDITED, EntryKind.CREDIT_VOIDED),
+        refunded_minor=-minor(EntryKind.REFUNDED, EntryKind.REFUND_FAILED),
+        dispute_lost_minor=-minor(EntryKind.DISPUTE_LOST),
+        dispute_won_minor=minor(EntryKind.DISPUTE_WON),
+    )
+
+
+def keys_of(sums: FlowSums) -> Keys:
+    """The keys of sums of a ledger that knows no others."""
+    return Keys(
+        period=sums.period,
+        currency=sums.currency,
+        cause=sums.named.get("cause"),
+        plan=sums.named.get("plan"),
+        interval=sums.named.get("interval"),
+    )
+
+
+def _parts(periods: Sequence[Period]) -> Iterator[list[Period]]:
+    """Periods, or parts of them, about a month at a time: no transaction gets long, whatever was
+    asked."""
+    held: list[Period] = []
+    for period in periods:
+        starts_at = period.starts_at
+        while starts_at < period.ends_at:
+            ends_at = min(period.ends_at, starts_at + AT_ONCE)
+            if held and ends_at - held[0].starts_at > AT_ONCE:
+                yield held
+                held = []
+            held.append(replace(period, starts_at=starts_at, ends_at=ends_at))
+            starts_at = ends_at
+    if held:
+        yield held
+
+
+def _added(former: CohortSums | None, sums: CohortSums) -> CohortSums:
+    if former is None:
+        return sums
+    return replace(sums, **{name: getattr(former, name) + getattr(sums, name) for name in COHORTS})
+
+
 def _excerpt(excerpt: Excerpt) -> dict[str, Any]:
     return {"as_of": excerpt.as_of, "currency": excerpt.currency}
 
@@ -129,6 +306,11 @@ def _keys(by: Collection[str], *known: str) -> dict[str, Any]:
 
 def _keys_of(row: RowMapping) -> Keys:
     return Keys(**{name: row[name] for name in KEYS if name in row})
+
+
+def _sides(row: RowMapping) -> tuple[int, int, int, int]:
+    recovered, paid = int(row["recovered"]), int(row["paid"])
+    return recovered, paid, int(row["refunded"]), int(row["given_back"])
 
 
 def _counts(row: RowMapping, names: Collection[str]) -> dict[str, int]:

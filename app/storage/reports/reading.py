@@ -1,10 +1,11 @@
 """How a figure is read: as the merchant who asks, in one short transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import RowMapping, TextClause
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.ports.store import RowRefused, StoreUnavailable
 from app.storage.errors import translated
@@ -30,5 +31,22 @@ async def read(
                     READING, (APP, merchants_list([bound["merchant"]]))
                 )
                 return (await connection.execute(statement, bound)).mappings().all()
+    except RowRefused as unprepared:
+        raise StoreUnavailable(str(unprepared)) from unprepared
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine, merchant_id: str) -> AsyncIterator[AsyncConnection]:
+    """A connection that reads as this merchant; all its statements see the same instant.
+
+    Raises `StoreUnavailable`, as `read`.
+    """
+    try:
+        with translated():
+            async with engine.connect() as plain:
+                connection = await plain.execution_options(isolation_level="REPEATABLE READ")
+                async with connection.begin():
+                    await connection.exec_driver_sql(READING, (APP, merchants_list([merchant_id])))
+                    yield connection
     except RowRefused as unprepared:
         raise StoreUnavailable(str(unprepared)) from unprepared

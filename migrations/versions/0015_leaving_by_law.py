@@ -5,8 +5,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0015"
+revision = "0015"
+down_revision = "0014"
 
 TABLES = Path(__file__).resolve().parents[1] / "declaring" / "tables.sql"
 RIGHTS = {

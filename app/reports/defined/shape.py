@@ -1,0 +1,57 @@
+"""What the registry says of a figure and of the endpoint that answers it."""
+
+from dataclasses import dataclass
+
+MINOR = "minor units of the row's currency"
+SHARE = "share of 1, six decimal places"
+RATIO = "ratio, six decimal places"
+DECIMAL = frozenset({SHARE, RATIO})
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure: `column` is the field it fills, `definition` what it means, in full.
+
+    `endpoint` answers it, below `/v1/finance/`, grouped by any of `by`. `empty` says that a row
+    may have none; shares and ratios of nothing are empty in any case.
+    """
+
+    name: str
+    column: str
+    unit: str
+    definition: str
+    endpoint: str = ""
+    by: tuple[str, ...] = ()
+    empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A question of finance: its path, what it tells in a sentence, the keys it may be grouped by
+    beside the period, and its figures. A column has one meaning within an endpoint."""
+
+    path: str
+    says: str
+    by: tuple[str, ...]
+    figures: tuple[Figure, ...]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What `group_by` takes."""
+        return frozenset(self.by)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields of figures, in the order of the registry."""
+        return tuple(figure.column for figure in self.figures)
+
+    def definitions(self) -> dict[str, dict[str, str]]:
+        """The definitions by figure name, JSON-ready: every answer carries them."""
+        return {
+            figure.name: {
+                "column": figure.column,
+                "unit": figure.unit,
+                "definition": figure.definition,
+            }
+            for figure in self.figures
+        }

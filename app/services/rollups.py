@@ -1,0 +1,37 @@
+"""Keeping the rollups of all merchants near the present, and making them anew."""
+
+from datetime import timedelta
+
+from app.domain.merchants import ProviderAccount
+from app.ports.rollups import Rollups
+from app.ports.world import World
+
+# Ledger transactions end within 5 s; the rest is for clocks of workers that go wrong.
+BEHIND = timedelta(minutes=1)
+
+
+async def fold_due(world: World, rollups: Rollups) -> bool:
+    """Fold the next stretch of each merchant. Whether there is more to do at once.
+
+    Safe to repeat, and to be done by several workers: a line is folded once. Nothing younger than
+    `BEHIND` is folded, because something might still be recorded beside it.
+    """
+    until = world.clock.now() - BEHIND
+    more = False
+    for merchant_id in await _merchants(world):
+        more |= await rollups.fold(merchant_id, until=until)
+    return more
+
+
+async def rebuild(world: World, rollups: Rollups, merchant_id: str) -> None:
+    """Drop a merchant's rollups and fold them anew. Figures are right all the while."""
+    until = world.clock.now() - BEHIND
+    await rollups.forget(merchant_id)
+    while await rollups.fold(merchant_id, until=until):
+        pass
+
+
+async def _merchants(world: World) -> list[str]:
+    async with world.store.system() as tx:
+        accounts = await tx.find(ProviderAccount, where={})
+    return sorted({account.merchant_id for account in accounts})

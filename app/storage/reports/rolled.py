@@ -1,0 +1,287 @@
+"""Figures out of rollups: the cells up to a day's end, and what was recorded since."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import BindParameter, Boolean, Date, RowMapping, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.domain.rollups import (
+    COHORT_KEYS,
+    COUNTS,
+    FLOW_KEYS,
+    KINDS_WITHIN,
+    MEASURES,
+    WINDOWS,
+    Line,
+    Verdict,
+    layer_for,
+)
+from app.ports.figures import CohortRule, CohortSums, Excerpt, FlowSums, Keys, Period
+from app.storage.reports.basis import Basis, basis_of
+from app.storage.reports.reading import snapshot
+from app.storage.reports.rolling import lines, verdicts
+
+_CELLS = """
+select p.period, c.currency, {keys}, {sums}
+from unnest(:periods, :pieces) as p (period, piece)
+cross join lateral (
+    select * from {table}
+    where merchant_id = :merchant and {of} and {axis} = p.piece
+        and recorded >= 'm' and recorded < :month
+    union all
+    select * from {table}
+    where merchant_id = :merchant and {of} and {axis} = p.piece
+        and recorded >= :first and recorded <= :last
+) c
+where :currency is null or c.currency = :currency
+group by {groups}
+"""
+_BOUNDS: tuple[BindParameter[Any], ...] = (
+    *(bindparam(name, type_=Text) for name in ("merchant", "layer", "currency")),
+    *(bindparam(name, type_=Text) for name in ("month", "first", "last")),
+    bindparam("periods", type_=ARRAY(Date)),
+    bindparam("pieces", type_=ARRAY(Text)),
+)
+
+
+def _by(names: Iterable[str]) -> str:
+    return ", ".join(f"case when :by_{n} then nullif(c.{n}, '') end as {n}" for n in names)
+
+
+_FLOWS = text(
+    _CELLS.format(
+        keys=f"c.kind, {_by(FLOW_KEYS)}",
+        sums="sum(c.n) as n, sum(c.minor) as minor",
+        table="flow_cells",
+        of="ledger = :ledger and layer = :layer",
+        axis="happened",
+        groups="1, 2, 3, 4, 5, 6",
+    )
+).bindparams(
+    *_BOUNDS,
+    bindparam("ledger", type_=Text),
+    *(bindparam(f"by_{name}", type_=Boolean) for name in FLOW_KEYS),
+)
+_COHORTS = {
+    days: text(
+        _CELLS.format(
+            keys=f"{_by(COHORT_KEYS)}, c.trial_conversion, c.open",
+            sums=", ".join(
+                [
+                    *(f"sum(c.{name}) as {name}" for name in COUNTS),
+                    *(f"sum(c.{kind}_{days}_minor) as {kind}" for kind in KINDS_WITHIN),
+                ]
+            ),
+            table="cohort_cells",
+            of="layer = :layer",
+            axis="failed",
+            groups="1, 2, 3, 4, 5, 6",
+        )
+    ).bindparams(*_BOUNDS, *(bindparam(f"by_{name}", type_=Boolean) for name in COHORT_KEYS))
+    for days in WINDOWS
+}
+
+
+Place = tuple[date, str, tuple[tuple[str, str | None], ...]]
+
+
+class Counted:
+    """Lines being added up by their place (period, currency, keys) and kind."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[Place, str], list[int]] = defaultdict(lambda: [0, 0])
+
+    def add(self, place: Place, kind: str, n: int, minor: int) -> None:
+        """Some more of one kind."""
+        held = self._held[place, kind]
+        held[0] += n
+        held[1] += minor
+
+    def sums(self) -> list[FlowSums]:
+        """By place; what adds up to nothing is left out."""
+        found: dict[Place, dict[str, tuple[int, int]]] = {}
+        for (place, kind), (n, minor) in self._held.items():
+            if n or minor:
+                found.setdefault(place, {})[kind] = (n, minor)
+        return [
+            FlowSums(period=period, currency=currency, named=dict(named), kinds=kinds)
+            for (period, currency, named), kinds in found.items()
+        ]
+
+
+class Rolled:
+    """Sums out of rollups. None where they cannot tell: a span that does not begin and end with
+    days, a window that is not kept, a merchant without rollups."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def flows(
+        self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
+    ) -> list[FlowSums] | None:
+        """Sums of a ledger by period, currency, the keys of `by`, and kind."""
+        async with snapshot(self._engine, excerpt.merchant_id) as connection:
+            basis = await basis_of(connection, excerpt, periods)
+            if basis is None:
+                return None
+            bound = _bound(basis, excerpt, by, FLOW_KEYS) | {"ledger": ledger}
+            rows = (await connection.execute(_FLOWS, bound)).mappings().all()
+            tail = await _lines(connection, excerpt, basis, ledger)
+        counted, wanted = Counted(), [name for name in FLOW_KEYS if name in by]
+        for row in rows:
+            named = tuple((name, row[name]) for name in wanted)
+            place = (row["period"], row["currency"], named)
+            counted.add(place, row["kind"], int(row["n"]), int(row["minor"]))
+        for period, line in tail:
+            named = tuple((name, getattr(line, name) or None) for name in wanted)
+            counted.add(
+                (period, line.currency, named),
+                line.kind,
+                basis.sign * line.n,
+                basis.sign * line.minor,
+            )
+        return counted.sums()
+
+    async def cohorts(
+        self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str], rule: CohortRule
+    ) -> list[CohortSums] | None:
+        """Cohorts by period, currency, trial conversion and the keys of `by`."""
+        days = rule.within.days
+        kept = [_until(period, rule.before) for period in periods]
+        kept = [period for period in kept if period.starts_at < period.ends_at]
+        if timedelta(days=days) != rule.within or days not in WINDOWS:
+            return None
+        if not kept:
+            return []
+        async with snapshot(self._engine, excerpt.merchant_id) as connection:
+            basis = await basis_of(connection, excerpt, kept)
+            if basis is None:
+                return None
+            bound = _bound(basis, excerpt, by, COHORT_KEYS)
+            rows = (await connection.execute(_COHORTS[days], bound)).mappings().all()
+            tail = await _verdicts(connection, excerpt, basis)
+        counted: Cohorts = defaultdict(lambda: [0] * len(MEASURED))
+        for row in rows:
+            keys = replace(_keys(row, COHORT_KEYS), trial_conversion=row["trial_conversion"])
+            _add(counted[keys, row["open"]], [int(row[name]) for name in MEASURED])
+        places = [MEASURES.index(name) for name in COUNTS]
+        places += [MEASURES.index(f"{kind}_{days}_minor") for kind in KINDS_WITHIN]
+        for period, one in tail:
+            keys = _of(one, period, by, COHORT_KEYS)
+            keys = replace(keys, trial_conversion=one.trial_conversion)
+            _add(counted[keys, one.open], [basis.sign * one.counts[place] for place in places])
+        return _cohort_sums(counted, closed_only=rule.closed_only)
+
+
+MEASURED = (*COUNTS, *KINDS_WITHIN)
+Cohorts = dict[tuple[Keys, bool], list[int]]
+
+
+def _add(held: list[int], counts: Iterable[int]) -> None:
+    for place, count in enumerate(counts):
+        held[place] += count
+
+
+def _until(period: Period, before: datetime | None) -> Period:
+    return replace(period, ends_at=min(period.ends_at, before or period.ends_at))
+
+
+def _cohort_sums(counted: Cohorts, *, closed_only: bool) -> list[CohortSums]:
+    found: list[CohortSums] = []
+    for keys in dict.fromkeys(keys for keys, _ in counted):
+        nothing = [0] * len(MEASURED)
+        closed = counted.get((keys, False), nothing)
+        still = nothing if closed_only else counted.get((keys, True), nothing)
+        n, excluded, failed, excluded_minor, _, cash, other, credited = (
+            a + b for a, b in zip(closed, still, strict=True)
+        )
+        if n:
+            found.append(
+                CohortSums(
+                    keys=keys,
+                    n=n,
+                    n_open=still[0],
+                    n_excluded=excluded,
+                    failed_minor=failed,
+                    recovered_within_w_minor=cash,
+                    settled_other_within_w_minor=other,
+                    credited_within_w_minor=credited,
+                    open_minor=still[COUNTS.index("owed_minor")],
+                    excluded_minor=excluded_minor,
+                )
+            )
+    return found
+
+
+def _bound(
+    basis: Basis, excerpt: Excerpt, by: Collection[str], known: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "merchant": excerpt.merchant_id,
+        "currency": excerpt.currency,
+        "layer": layer_for(by, known),
+        "periods": list(basis.pieces.values()),
+        "pieces": list(basis.pieces),
+        **basis.bound,
+        **{f"by_{name}": name in by for name in known},
+    }
+
+
+async def _lines(
+    connection: AsyncConnection, excerpt: Excerpt, basis: Basis, ledger: str
+) -> list[tuple[date, Line]]:
+    after, until = basis.tail
+    if after >= until:
+        return []
+    found = await lines(connection, excerpt.merchant_id, ledger, after, until)
+    periods = [basis.period_of(line.happened_at) for line in found]
+    return _asked_for(excerpt, periods, found)
+
+
+async def _verdicts(
+    connection: AsyncConnection, excerpt: Excerpt, basis: Basis
+) -> list[tuple[date, Verdict]]:
+    after, until = basis.tail
+    if after >= until:
+        return []
+    found = await verdicts(connection, excerpt.merchant_id, after, until)
+    periods = [basis.period_of(one.failed_at) for one in found]
+    return _asked_for(excerpt, periods, found)
+
+
+T = TypeVar("T", Line, Verdict)
+
+
+def _asked_for(
+    excerpt: Excerpt, periods: Sequence[date | None], found: Sequence[T]
+) -> list[tuple[date, T]]:
+    return [
+        (period, one)
+        for period, one in zip(periods, found, strict=True)
+        if period is not None and excerpt.currency in (None, one.currency)
+    ]
+
+
+def _keys(row: RowMapping, known: Sequence[str]) -> Keys:
+    named: dict[str, str | None] = {name: row[name] for name in known}
+    return _named(row["period"], row["currency"], named)
+
+
+def _of(one: Line | Verdict, period: date, by: Collection[str], known: Sequence[str]) -> Keys:
+    named = {name: getattr(one, name) or None for name in known if name in by}
+    return _named(period, one.currency, named)
+
+
+def _named(period: date, currency: str, named: Mapping[str, str | None]) -> Keys:
+    return Keys(
+        period=period,
+        currency=currency,
+        cause=named.get("cause"),
+        plan=named.get("plan"),
+        interval=named.get("interval"),
+    )

@@ -1,0 +1,140 @@
+"""What is folded into rollups, and what a figure adds to them: the same two readings."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Integer, RowMapping, Text, TextClause, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.rollups import MEASURES, WINDOWS, Line, Verdict
+from app.storage.reports.ledgers import SOURCES
+from app.storage.reports.verdicts import MOVES, SETTLING, decided, newest
+
+REVENUE = "revenue"
+FOLDED = tuple(name for name, source in SOURCES.items() if source.folded)
+RECORDED = ("failures", *(SOURCES[name].table for name in FOLDED))
+_BOUNDS = (
+    bindparam("merchant", type_=Text),
+    bindparam("after", type_=DateTime(timezone=True)),
+    bindparam("until", type_=DateTime(timezone=True)),
+)
+_SINCE = "merchant_id = :merchant and recorded_at > :after and recorded_at <= :until"
+_LINES = {
+    name: text(f"""
+        select happened_at, currency, kind, cause, plan, interval, n, minor
+        from ({SOURCES[name].lines}) e where recorded_at > :after and recorded_at <= :until
+    """).bindparams(*_BOUNDS)  # noqa: S608 - words of ours
+    for name in FOLDED
+}
+_WINDOWS = {str(days): f"interval '{days * 24} hours'" for days in WINDOWS}
+
+
+def _chosen(name: str, as_of: str) -> str:
+    return f"""
+chosen_{name} as (
+    select f.failed_at as day, f.*
+    from touched t
+    cross join lateral (
+        select * from failures f
+        where f.account_id = t.account_id and f.invoice_id = t.invoice_id
+            and f.merchant_id = :merchant and {newest(as_of)}
+        offset 0
+    ) f
+), {decided(f"chosen_{name}", name=name, as_of=as_of, windows=_WINDOWS)}"""  # noqa: S608 - words of ours
+
+
+def _counted(name: str, sign: str) -> str:
+    counts = [
+        "1",
+        "(exclusion is not null)::int",
+        "amount_minor",
+        "case when exclusion is not null then amount_minor else 0 end",
+        "owed",
+        *(measure.removesuffix("_minor") for measure in MEASURES[5:]),
+    ]
+    signed = ", ".join(
+        f"{sign}({count}) as {measure}" for count, measure in zip(counts, MEASURES, strict=True)
+    )
+    return f"""
+select failed_at, currency, coalesce(plan, '') as plan, coalesce(interval, '') as interval,
+    trial_conversion, open, {signed}
+from {name}"""  # noqa: S608 - words of ours
+
+
+_VERDICTS = text(f"""
+with touched as (
+    select account_id, invoice_id from failures where {_SINCE}
+    union
+    select account_id, invoice_id from recovery_entries where {_SINCE} and kind in {SETTLING}
+    union
+    select c.account_id, c.invoice_id
+    from case_events v join cases c on c.case_id = v.case_id
+    where v.merchant_id = :merchant and v.at > :after and v.at <= :until and v.type in {MOVES}
+), {_chosen("after_it", ":until")}, {_chosen("before_it", ":after")}
+{_counted("after_it", "+")} union all {_counted("before_it", "-")}
+""").bindparams(*_BOUNDS)  # noqa: S608 - words of ours
+
+
+def _next(source: str, at: str) -> str:
+    rule = f"{at} > :after and {at} <= :until"
+    return f"""(
+        select {at} from {source} where merchant_id = :merchant and {rule}
+        order by {at} limit 1 offset :skipped
+    )"""  # noqa: S608 - words of ours
+
+
+_MOVED = f"(select * from case_events where type in {MOVES}) moves"  # noqa: S608 - words of ours
+_PLACES = (*((table, "recorded_at") for table in RECORDED), (_MOVED, "at"))
+# The instant at which so many lines were recorded since, of whichever ledger came first.
+_NTH = text(f"select least({', '.join(_next(*place) for place in _PLACES)}) as at").bindparams(
+    *_BOUNDS, bindparam("skipped", type_=Integer)
+)
+
+
+async def nth_recorded(
+    connection: AsyncConnection, merchant_id: str, after: datetime, until: datetime, skipped: int
+) -> datetime | None:
+    """When the line behind `skipped` others was recorded, of the ledger that has it first; None
+    where none has so many between the two instants."""
+    bound = {"merchant": merchant_id, "after": after, "until": until, "skipped": skipped}
+    at: datetime | None = (await connection.execute(_NTH, bound)).scalar_one()
+    return at
+
+
+async def lines(
+    connection: AsyncConnection, merchant_id: str, ledger: str, after: datetime, until: datetime
+) -> list[Line]:
+    """The lines of a ledger that were recorded after the one instant and by the other."""
+    rows = await _asked(connection, _LINES[ledger], merchant_id, after, until)
+    return [Line(**{**row, "minor": int(row["minor"])}) for row in rows]
+
+
+async def verdicts(
+    connection: AsyncConnection, merchant_id: str, after: datetime, until: datetime
+) -> list[Verdict]:
+    """What is known by the one instant of each invoice about which something was recorded since
+    the other, and what was known before, taken back."""
+    rows = await _asked(connection, _VERDICTS, merchant_id, after, until)
+    return [
+        Verdict(
+            failed_at=row["failed_at"],
+            currency=row["currency"],
+            plan=row["plan"],
+            interval=row["interval"],
+            trial_conversion=row["trial_conversion"],
+            open=row["open"],
+            counts=tuple(int(row[name]) for name in MEASURES),
+        )
+        for row in rows
+    ]
+
+
+async def _asked(
+    connection: AsyncConnection,
+    statement: TextClause,
+    merchant_id: str,
+    after: datetime,
+    until: datetime,
+) -> list[RowMapping]:
+    bound: dict[str, Any] = {"merchant": merchant_id, "after": after, "until": until}
+    return list((await connection.execute(statement, bound)).mappings().all())

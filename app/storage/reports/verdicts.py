@@ -1,0 +1,81 @@
+"""What failed invoices count for at a cut-off, as SQL: one text for figures and for rollups.
+
+Whether a case was open is read from its timeline, where each move stands under the state's name:
+the case itself only knows its present.
+"""
+
+from collections.abc import Mapping
+
+MOVES = "('active', 'parked', 'recovered', 'exhausted', 'stopped')"
+CLOSED = "('recovered', 'exhausted', 'stopped')"
+SETTLING = "('recovered', 'settled_other', 'credited', 'credit_voided')"
+WITHIN = (
+    ("cash", "e.kind = 'recovered'"),
+    ("other", "e.kind = 'settled_other'"),
+    ("credited", "e.kind in ('credited', 'credit_voided')"),
+)
+
+
+def newest(as_of: str) -> str:
+    """A rule: `f` is the version of its failure that counts at the cut-off."""
+    return f"""f.recorded_at <= {as_of} and not exists (
+        select from failures later
+        where later.merchant_id = f.merchant_id and later.account_id = f.account_id
+            and later.invoice_id = f.invoice_id and later.version > f.version
+            and later.recorded_at <= {as_of}
+    )"""
+
+
+def decided(chosen: str, *, name: str, as_of: str, windows: Mapping[str, str]) -> str:
+    """Two tables of a `with`: the failures of `chosen`, and what became of each, called `name`.
+
+    Args:
+        chosen: a table of failures of `:merchant`, each in its counting version, with a `day`.
+        as_of: the bound instant by which payments and moves count.
+        windows: the length of each window as SQL, by its name; it gives the columns
+            `cash_{name}`, `other_{name}` and `credited_{name}`. Cash is counted first, then what
+            else settled the invoice, then credits, together no more than had failed.
+    """
+    sums = [
+        f"coalesce(sum(e.amount_minor) filter (where {rule}"
+        f" and e.occurred_at <= c.failed_at + {length}), 0) as {kind}_in_{window}"
+        for kind, rule in WITHIN
+        for window, length in windows.items()
+    ]
+    counted = [column for window in windows for column in _counted(window)]
+    return f"""
+{name}_settled as (
+    select c.day, c.account_id, c.invoice_id, c.failed_at, c.case_id, c.currency,
+        c.amount_minor, nullif(c.plan, '') as plan, nullif(c.interval, '') as interval,
+        c.trial_conversion, c.exclusion,
+        greatest(c.amount_minor - coalesce(sum(e.amount_minor), 0), 0) as owed,
+        {", ".join(sums)}
+    from {chosen} c
+    left join recovery_entries e
+        on e.merchant_id = :merchant and e.account_id = c.account_id
+        and e.invoice_id = c.invoice_id and e.currency = c.currency
+        and e.kind in {SETTLING} and e.recorded_at <= {as_of}
+    group by c.day, c.account_id, c.invoice_id, c.failed_at, c.case_id, c.currency,
+        c.amount_minor, c.plan, c.interval, c.trial_conversion, c.exclusion
+), {name} as materialized (
+    select s.*, {", ".join(counted)},
+        s.owed > 0 and s.case_id is not null and coalesce((
+            select v.type not in {CLOSED}
+            from case_events v
+            where v.merchant_id = :merchant and v.case_id = s.case_id and v.at <= {as_of}
+                and v.type in {MOVES}
+            order by v.at desc, v.seq desc, v.event_id desc
+            limit 1
+        ), true) as open
+    from {name}_settled s
+)"""  # noqa: S608 - words of ours
+
+
+def _counted(window: str) -> tuple[str, str, str]:
+    cash, other = f"s.cash_in_{window}", f"s.other_in_{window}"
+    credited = f"greatest(s.credited_in_{window}, 0)"
+    return (
+        f"least({cash}, s.amount_minor) as cash_{window}",
+        f"least({other}, greatest(s.amount_minor - {cash}, 0)) as other_{window}",
+        f"least({credited}, greatest(s.amount_minor - {cash} - {other}, 0)) as credited_{window}",
+    )

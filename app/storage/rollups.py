@@ -1,0 +1,205 @@
+"""Rollups over PostgreSQL: cells that grow by what was recorded since they were folded last."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import astuple
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import DateTime, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.domain.rollups import (
+    MEASURES,
+    CohortCell,
+    FlowCell,
+    RollupMark,
+    cohort_cells,
+    day_key,
+    flow_cells,
+)
+from app.reports.periods import day_of, midnight
+from app.storage.errors import translated
+from app.storage.reports.reading import READING
+from app.storage.reports.rolling import FOLDED, lines, nth_recorded, verdicts
+from app.storage.scope import APP, merchants_list
+from app.storage.shapes import shapes_of
+from app.storage.tables import refers, table_of
+
+MERCHANT = "merchant_id"
+FLOW_CELLS = table_of(FlowCell, "flow_cells", refers(MERCHANT, "merchants"))
+COHORT_CELLS = table_of(CohortCell, "cohort_cells", refers(MERCHANT, "merchants"))
+ROLLUP_MARKS = table_of(RollupMark, "rollup_marks", refers(MERCHANT, "merchants"))
+AT_ONCE = 5_000  # lines of each ledger in one fold: some tenths of a second
+LIMIT = "set_config('statement_timeout', '60000', true)"
+MOMENT = timedelta(microseconds=1)
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+_OF = bindparam("merchant", type_=Text)
+_LOCK = text("select pg_try_advisory_xact_lock(:number)")
+_MARK = text("""
+select m.time_zone as zone, r.time_zone, r.folded_until
+from merchants m left join rollup_marks r using (merchant_id) where m.merchant_id = :merchant
+""").bindparams(_OF)
+_SET_MARK = text("""
+insert into rollup_marks (merchant_id, time_zone, folded_until) values (:merchant, :zone, :until)
+on conflict (merchant_id) do update
+set time_zone = excluded.time_zone, folded_until = excluded.folded_until
+""").bindparams(
+    _OF, bindparam("zone", type_=Text), bindparam("until", type_=DateTime(timezone=True))
+)
+_COMPLETE = text("""
+select (
+    select count(*) from recovery_entries
+    where merchant_id = :merchant and recorded_at > :after and recorded_at <= :until
+) = (
+    select coalesce(sum(n), 0) from flow_cells
+    where merchant_id = :merchant and ledger = 'revenue' and layer = ''
+        and happened >= 'm' and recorded = :recorded
+)
+""").bindparams(
+    _OF,
+    bindparam("recorded", type_=Text),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("after", "until")),
+)
+_FORGET = tuple(
+    text(f"delete from {table} where merchant_id = :merchant").bindparams(_OF)  # noqa: S608 - names
+    for table in ("flow_cells", "cohort_cells", "rollup_marks")
+)
+
+
+class PostgresRollups:
+    """`ports.rollups.Rollups`. An advisory lock of the merchant keeps others out meanwhile."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def fold(self, merchant_id: str, *, until: datetime) -> bool:
+        with translated():
+            async with self._engine.begin() as connection:
+                await _enter(connection, merchant_id)
+                if not await _alone(connection, merchant_id):
+                    return False
+                after, zone = await _reached(connection, merchant_id)
+                if zone is None or after >= until:
+                    return False
+                reached = await _fold(connection, merchant_id, after, until, zone)
+                bound = {"merchant": merchant_id, "zone": zone.key, "until": reached}
+                await connection.execute(_SET_MARK, bound)
+        return reached < until
+
+    async def forget(self, merchant_id: str) -> None:
+        with translated():
+            async with self._engine.begin() as connection:
+                await _enter(connection, merchant_id)
+                await connection.execute(_LOCK_FOR_GOOD, {"number": _number(merchant_id)})
+                await _forget(connection, merchant_id)
+
+
+_LOCK_FOR_GOOD = text("select pg_advisory_xact_lock(:number)")
+
+
+async def _enter(connection: AsyncConnection, merchant_id: str) -> None:
+    values = (APP, merchants_list([merchant_id]))
+    await connection.exec_driver_sql(f"{READING}, {LIMIT}", values)
+
+
+async def _alone(connection: AsyncConnection, merchant_id: str) -> bool:
+    return bool((await connection.execute(_LOCK, {"number": _number(merchant_id)})).scalar_one())
+
+
+def _number(merchant_id: str) -> int:
+    digest = hashlib.blake2b(f"rollups\x1f{merchant_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+async def _reached(
+    connection: AsyncConnection, merchant_id: str
+) -> tuple[datetime, ZoneInfo | None]:
+    """How far the cells reach, and the merchant's zone; None for an unknown merchant. Cells of
+    another zone's days are dropped."""
+    row = (await connection.execute(_MARK, {"merchant": merchant_id})).mappings().one_or_none()
+    if row is None:
+        return BEGINNING, None
+    if row["time_zone"] is not None and row["time_zone"] != row["zone"]:
+        await _forget(connection, merchant_id)
+        return BEGINNING, ZoneInfo(row["zone"])
+    return row["folded_until"] or BEGINNING, ZoneInfo(row["zone"])
+
+
+async def _fold(
+    connection: AsyncConnection,
+    merchant_id: str,
+    after: datetime,
+    until: datetime,
+    zone: ZoneInfo,
+) -> datetime:
+    """Add what was recorded on the first day that has anything; returns how far that reaches. A day
+    that was begun is ended first."""
+    today = day_of(after, zone)
+    ends_at = midnight(today + timedelta(days=1), zone)
+    first = await nth_recorded(connection, merchant_id, after, until, 0)
+    if midnight(today, zone) < after and ends_at <= until and (first is None or first > ends_at):
+        return await _checked(connection, merchant_id, today, ends_at, zone)
+    if first is None:
+        return until
+    after = max(after, first - MOMENT)
+    recorded = day_of(first - MOMENT, zone)  # a day has its closing midnight in it
+    until = min(until, midnight(recorded + timedelta(days=1), zone))
+    many = await nth_recorded(connection, merchant_id, after, until, AT_ONCE)
+    until = min(until, many or until)
+    for ledger in FOLDED:
+        found = await lines(connection, merchant_id, ledger, after, until)
+        cells = flow_cells(merchant_id, ledger, found, recorded=recorded, zone=zone)
+        await _add(connection, FlowCell, cells)
+    decided = await verdicts(connection, merchant_id, after, until)
+    changed = cohort_cells(merchant_id, decided, recorded=recorded, zone=zone)
+    await _add(connection, CohortCell, changed)
+    if until == midnight(recorded + timedelta(days=1), zone):
+        return await _checked(connection, merchant_id, recorded, until, zone)
+    return until
+
+
+async def _checked(
+    connection: AsyncConnection, merchant_id: str, day: date, until: datetime, zone: ZoneInfo
+) -> datetime:
+    """A day that is over has as many lines in its cells as in the ledger. Where one was recorded
+    behind the folding, by a clock that went wrong, all is folded anew."""
+    bound = {
+        "merchant": merchant_id,
+        "recorded": day_key(day),
+        "after": midnight(day, zone),
+        "until": until,
+    }
+    if (await connection.execute(_COMPLETE, bound)).scalar_one():
+        return until
+    await _forget(connection, merchant_id)
+    return BEGINNING
+
+
+async def _forget(connection: AsyncConnection, merchant_id: str) -> None:
+    for statement in _FORGET:
+        await connection.execute(statement, {"merchant": merchant_id})
+
+
+async def _add(connection: AsyncConnection, kind: type[Any], cells: Sequence[Any]) -> None:
+    if cells:
+        columns = tuple(list(column) for column in zip(*map(astuple, cells), strict=True))
+        await connection.exec_driver_sql(_ADDING[kind], columns)
+
+
+def _adding(kind: type[Any], table: str, measures: Sequence[str]) -> str:
+    shapes = shapes_of(kind)
+    names = ", ".join(shapes)
+    arrays = ", ".join(f"${n}::{shape.sql}[]" for n, shape in enumerate(shapes.values(), start=1))
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in measures)
+    return (
+        f"insert into {table} ({names}) select * from unnest({arrays})"  # noqa: S608 - names
+        f" on conflict ({', '.join(kind.KEY)}) do update set {sums}"
+    )
+
+
+_ADDING = {
+    FlowCell: _adding(FlowCell, "flow_cells", ("n", "minor")),
+    CohortCell: _adding(CohortCell, "cohort_cells", MEASURES),
+}

@@ -1,0 +1,130 @@
+"""Churn, MRR and reasons over one month, from the ledgers and from rollups alike."""
+
+from typing import Any
+
+import pytest
+
+from app.domain.churn import ChurnEntry, ChurnKind
+from app.domain.mrr import MovementKind as M
+from app.storage.rollups import PostgresRollups
+from tests.reports.builders import JAN_1, MERCHANT, churned, day, movement, record_id
+from tests.reports.conftest import Ledger
+from tests.reports.month import month
+
+pytestmark = pytest.mark.anyio
+JANUARY: dict[str, Any] = {"from_": "2026-01-01", "to": "2026-01-31"}
+
+
+@pytest.fixture
+async def january(ledger: Ledger) -> Ledger:
+    await ledger.holds(*month())
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("words", "lost", "rate"),
+    [
+        pytest.param({"preset": "seed"}, 8, "0.080000", id="seed"),
+        pytest.param({"preset": "chartmogul"}, 3, "0.030000", id="chartmogul"),
+        pytest.param(
+            {"preset": "chartmogul", "recognition": "request"}, 7, "0.070000", id="scheduled"
+        ),
+        pytest.param({"preset": "stripe"}, 6, "0.050000", id="stripe"),
+        pytest.param({"preset": "stripe", "recognition": "request"}, 10, "0.083333", id="click"),
+        pytest.param({"preset": "baremetrics"}, 4, "0.040000", id="baremetrics"),
+        pytest.param({"preset": "profitwell"}, 4, "0.040000", id="profitwell"),
+        pytest.param({}, 4, "0.040000", id="holdfast"),
+    ],
+)
+async def test_one_month_by_whose_definition(
+    january: Ledger, words: dict[str, str], lost: int, rate: str
+) -> None:
+    told = await january.tells("churn", **JANUARY, **words)
+
+    (row,) = told["rows"]
+    assert (row["n_start"], row["n_new"]) == (100, 20)
+    assert (row["n_lost"], row["logo_churn"]) == (lost, rate)
+    assert told["preset"] == words.get("preset", "holdfast")
+    assert told["identity"]["holds"]
+
+
+async def test_what_the_month_did_to_mrr(january: Ledger) -> None:
+    told = await january.tells("churn", **JANUARY)
+
+    (row,) = told["rows"]
+    assert row["logo_churn_after_returns"] == "0.030000"
+    assert {name: row[name] for name in ("gross_mrr_churn", "net_mrr_churn", "grr", "nrr")} == {
+        "gross_mrr_churn": "0.044000",
+        "net_mrr_churn": "0.019000",
+        "grr": "0.956000",
+        "nrr": "0.981000",
+    }
+    assert row["quick_ratio"] == "4.886364"
+    assert row["quick_ratio_with_reactivation"] == "5.113636"
+    assert row["clv_minor"] == 250_000
+
+
+async def test_mrr_starts_moves_and_ends(january: Ledger) -> None:
+    await PostgresRollups(january.engine).fold(MERCHANT, until=day(6))
+
+    told = await january.tells("mrr", from_="2026-01-01", to="2026-02-28")
+
+    first, second = told["rows"]
+    assert first["start_minor"] == 1_000_000
+    assert (first["new_minor"], first["churn_voluntary_minor"]) == (200_000, -50_000)
+    assert (first["churn_involuntary_minor"], first["reactivation_minor"]) == (-10_000, 10_000)
+    assert first["end_minor"] == second["start_minor"] == second["end_minor"] == 1_161_000
+    assert (first["n_end"], first["arpa_minor"]) == (115, 1_161_000 // 115)
+    assert told["identity"]["holds"]
+
+
+async def test_a_return_after_the_period_undoes_no_churn_of_it(ledger: Ledger) -> None:
+    ended = record_id("sub_1", ChurnEntry.CHURNED, day(20))
+    await ledger.holds(
+        movement(100, M.OPENING, at=JAN_1.replace(year=2025)),
+        churned(at=day(20)),
+        churned(at=day(40), entry=ChurnEntry.REVERSED, about=ended),
+    )
+
+    told = await ledger.tells("churn", preset="chartmogul", from_="2026-01-01", to="2026-02-28")
+
+    assert [row["n_lost"] for row in told["rows"]] == [1, 0]
+    assert [row["n_returned"] for row in told["rows"]] == [0, 0]
+
+
+async def test_migrations_trials_and_what_was_before_us_are_no_churn(ledger: Ledger) -> None:
+    await ledger.holds(
+        churned("sub_1", kind=ChurnKind.MIGRATION),
+        churned("sub_2", trial=True),
+    )
+
+    told = await ledger.tells("churn-reasons", **JANUARY)
+
+    assert told["rows"] == []
+
+
+async def test_reasons_are_shares_of_all_that_ended(january: Ledger) -> None:
+    told = await january.tells("churn-reasons", **JANUARY)
+
+    assert [(row["reason"], row["n_ended"], row["share"]) for row in told["rows"]] == [
+        (None, 1, "0.166667"),
+        ("bugs", 2, "0.333333"),
+        ("price", 3, "0.500000"),
+    ]
+    assert told["totals"][0]["n_ended"] == 6
+    assert told["identity"]["holds"]
+
+
+async def test_segments_tell_who_leaves_early(january: Ledger) -> None:
+    told = await january.tells("segments", group_by="tenure", **JANUARY)
+
+    assert {row["tenure"]: (row["n_ended"], row["n_returned"]) for row in told["rows"]} == {
+        "days_0": (2, 0),
+        "days_366": (4, 1),
+    }
+
+
+async def test_what_was_recorded_later_is_not_in_an_older_answer(january: Ledger) -> None:
+    before = await january.tells("churn", as_of="2026-01-11T00:00:00Z", **JANUARY)
+
+    assert [row["n_lost"] for row in before["rows"]] == [3]

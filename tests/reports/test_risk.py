@@ -1,0 +1,223 @@
+"""What may be lost, what was gained, what becomes of MRR; and first payments refused."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.domain.churn import ChurnEntry
+from app.domain.declines import DeclineKind
+from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
+from app.domain.mirror import Customer, Subscription
+from app.domain.mrr import MovementKind as M
+from tests.reports.builders import (
+    ACCOUNT,
+    JAN_1,
+    MERCHANT,
+    case,
+    churned,
+    day,
+    entry,
+    failure,
+    held_out,
+    moved,
+    movement,
+    paid_invoice,
+    record_id,
+)
+from tests.reports.conftest import Ledger
+from tests.reports.month import month
+
+pytestmark = pytest.mark.anyio
+JANUARY: dict[str, Any] = {"from_": "2026-01-01", "to": "2026-01-31"}
+
+
+def customer(number: int, country: str) -> Customer:
+    return Customer(
+        merchant_id=MERCHANT, account_id=ACCOUNT, customer_id=f"cus_{number}", country=country
+    )
+
+
+def first_attempt(invoice: str, kind: DeclineKind, brand: str) -> Attempt:
+    return Attempt(
+        attempt_id=f"att_{invoice}",
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        case_id=f"case_{invoice}",
+        number=1,
+        trigger=Trigger.PROVIDER,
+        state=AttemptState.DECLINED,
+        currency="usd",
+        amount_minor=100,
+        brand=brand,
+        decline_kind=kind,
+        intent_at=JAN_1,
+    )
+
+
+async def test_at_risk_is_what_is_unpaid_and_apart_what_will_end(ledger: Ledger) -> None:
+    # given four subscriptions of 100.00: one unpaid, one ending, one both, one neither
+    rows: list[Any] = [
+        movement(10_000, M.OPENING, at=JAN_1, subscription_id=f"sub_{n}") for n in range(4)
+    ]
+    rows += [
+        case("in_1", subscription_id="sub_0", due_minor=12_000),
+        case("in_2", subscription_id="sub_2", due_minor=500),
+        churned("sub_1", at=day(3), entry=ChurnEntry.PENDING),
+        churned("sub_2", at=day(3), entry=ChurnEntry.PENDING),
+    ]
+    await ledger.holds(*rows)
+
+    told = await ledger.tells("at-risk")
+
+    assert told["rows"] == [
+        {
+            "currency": "usd",
+            "n_at_risk": 2,
+            "at_risk_minor": 20_000,
+            "at_risk_share": "0.500000",
+            "owed_minor": 12_500,
+            "n_ending": 2,
+            "ending_minor": 20_000,
+            "n_both": 1,
+            "both_minor": 10_000,
+        }
+    ]
+    assert told["identity"]["holds"]
+
+
+async def test_what_was_at_risk_then_is_so_in_answers_about_then(ledger: Ledger) -> None:
+    # given a case that ended on day 20 and a planned end that was given up on day 10
+    plan = record_id("sub_2", ChurnEntry.PENDING, day(3))
+    recovered = replace(
+        case("in_1", subscription_id="sub_1"), state=CaseState.RECOVERED, closed_at=day(20)
+    )
+    await ledger.holds(
+        recovered,
+        moved(CaseState.RECOVERED, at=day(20)),
+        movement(100, M.OPENING, subscription_id="sub_1"),
+        movement(100, M.OPENING, subscription_id="sub_2"),
+        churned("sub_2", at=day(3), entry=ChurnEntry.PENDING),
+        churned("sub_2", at=day(10), entry=ChurnEntry.WITHDRAWN, about=plan),
+    )
+
+    told = {
+        number: (await ledger.tells("at-risk", as_of=day(number).isoformat()))["totals"]
+        for number in (5, 15, 25)
+    }
+
+    seen = {n: [(t["n_at_risk"], t["n_ending"]) for t in totals] for n, totals in told.items()}
+    assert seen == {5: [(1, 1)], 15: [(1, 0)], 25: []}
+
+
+async def test_100_000_at_5_percent_a_month_as_it_is_told(ledger: Ledger) -> None:
+    words = {"start_minor": "10000000", "currency": "usd", "churn": "5", "reduction": "20"}
+
+    told = await ledger.tells("projection", **words)
+
+    ends = [row["usual_minor"] for row in told["rows"]]
+    assert ends[:4] == [9_500_000, 9_025_000, 8_573_750, 8_145_063]
+    assert (len(ends), ends[-1]) == (12, 5_403_601)
+    assert told["rows"][0]["reduced_minor"] == 9_600_000
+    assert told["rows"][0]["gain_minor"] == 100_000
+    assert told["identity"]["holds"]
+
+
+async def test_a_projection_starts_from_mrr_and_what_was_lost_lately(ledger: Ledger) -> None:
+    # given a month in which 4.4 percent went and three whole months are looked back upon
+    await ledger.holds(*month())
+
+    told = await ledger.tells("projection", now=day(32), months="1")
+
+    (row,) = told["rows"]
+    assert row["churn"] == "0.014667"
+    assert row["usual_minor"] == round(1_161_000 * (1 - 44_000 / 3_000_000))
+
+
+async def test_the_effect_of_treatment_is_empty_until_each_arm_has_a_hundred(
+    ledger: Ledger,
+) -> None:
+    rows: list[Any] = []
+    for n in range(8):
+        invoice, arm = f"in_{n}", "holdout" if n < 2 else "treated"
+        rows += [
+            case(invoice),
+            held_out(invoice, f"cus_{n}", arm),
+            failure(1_000, invoice=invoice, case_id=f"case_{invoice}"),
+        ]
+    rows += [
+        entry(1_000, at=day(3), invoice_id="in_0"),
+        entry(1_000, at=day(3), invoice_id="in_2"),
+        entry(500, at=day(3), invoice_id="in_3"),
+        entry(1_000, at=day(32), invoice_id="in_4"),
+    ]
+    await ledger.holds(*rows)
+
+    told = await ledger.tells("incremental", **JANUARY)
+
+    (row,) = told["rows"]
+    assert (row["n_treated"], row["n_holdout"]) == (6, 2)
+    assert (row["rate_treated"], row["rate_holdout"]) == ("0.250000", "0.500000")
+    assert (row["incremental_minor"], row["low_minor"]) == (None, None)
+    assert row["more_invoices"] == 98 * 8 // 2
+
+
+async def test_only_mature_failures_tell_of_treatment(ledger: Ledger) -> None:
+    await ledger.holds(case(), held_out(), failure(1_000, case_id="case_in_1", at=day(20)))
+
+    told = await ledger.tells("incremental", now=day(45), **JANUARY)
+
+    assert told["rows"] == []
+
+
+async def test_first_payments_refused_by_kind_network_and_country(ledger: Ledger) -> None:
+    # given two first payments that went through, three that did not, and one paid at last
+    await ledger.holds(
+        *(case(f"in_{n}") for n in (1, 2)),
+        first_attempt("in_1", DeclineKind.INSUFFICIENT_FUNDS, "visa"),
+        first_attempt("in_2", DeclineKind.NEW_METHOD, "mastercard"),
+        failure(1_000, case_id="case_in_1"),
+        failure(3_000, invoice="in_2", case_id="case_in_2", customer_id="cus_2"),
+        failure(500, invoice="in_3", customer_id="cus_2"),
+        customer(1, "DE"),
+        customer(2, "FR"),
+        paid_invoice("paid_1", 2_000, at=day(1), customer_id="cus_1"),
+        paid_invoice("paid_2", 3_500, at=day(2), customer_id="cus_2"),
+        paid_invoice("in_3", 500, at=day(3), customer_id="cus_2"),
+    )
+
+    whole = await ledger.tells("payment-failures", **JANUARY)
+    kinds = await ledger.tells("payment-failures", group_by="decline_kind", **JANUARY)
+    places = await ledger.tells("payment-failures", group_by="country", **JANUARY)
+
+    (row,) = whole["rows"]
+    assert (row["n_attempts"], row["n_failed"], row["failure_rate"]) == (5, 3, "0.600000")
+    assert (row["attempted_minor"], row["failed_minor"]) == (10_000, 4_500)
+    assert [(r["decline_kind"], r["n_failed"], r["failure_rate"]) for r in kinds["rows"]] == [
+        (None, 1, "0.200000"),
+        ("insufficient_funds", 1, "0.200000"),
+        ("new_method", 1, "0.200000"),
+    ]
+    assert [(r["country"], r["failure_rate"]) for r in places["rows"]] == [
+        ("DE", "0.500000"),
+        ("FR", "0.666667"),
+    ]
+    assert kinds["totals"] == whole["totals"]
+
+
+async def test_mrr_by_plan_and_country_is_that_of_the_mirror(ledger: Ledger) -> None:
+    await ledger.holds(
+        Subscription(merchant_id=MERCHANT, account_id=ACCOUNT, subscription_id="sub_1", plan="pro"),
+        customer(1, "DE"),
+        movement(100, at=day(2)),
+        movement(50, M.EXPANSION, at=day(2) + timedelta(hours=1), subscription_id="sub_2"),
+    )
+
+    told = await ledger.tells("mrr", group_by="plan,country", **JANUARY)
+
+    assert [(row["plan"], row["country"], row["end_minor"]) for row in told["rows"]] == [
+        (None, "DE", 50),
+        ("pro", "DE", 100),
+    ]
+    assert told["identity"]["holds"]
