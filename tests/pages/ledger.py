@@ -52,6 +52,25 @@ class ToldFigures:
     async def flows(
         self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[FlowSums]:
+        names = ("insufficient_funds", "new_method") if "decline_kind" in by else ("",)
+        return [
+            FlowSums(
+                period=period.day,
+                currency="eur",
+                named=dict.fromkeys(by, name or None),
+                kinds={"failed": (3 + number, 147_00), "paid": (40, 1960_00)},
+            )
+            for period in periods
+            for number, name in enumerate(names)
+            if ledger == "attempts"
+        ]
+
+    async def balance(
+        self, ledger: str, excerpt: Excerpt, at: datetime, by: Collection[str]
+    ) -> list[FlowSums]:
+        return []
+
+    async def at_risk(self, excerpt: Excerpt, by: Collection[str]) -> list[FlowSums]:
         return []
 
     async def cohorts(
