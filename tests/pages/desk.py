@@ -34,9 +34,8 @@ from app.sealing import AesGcmSealer
 from app.services.api_keys import Caller, create_key
 from app.storage.memory import MemoryStore
 from tests.mail.letters import RENDERER
-from tests.pages.town import NOW, WHOSE, At, Quiet, Town, a_town
 from tests.pages.ledger import ToldFigures
-from tests.pages.town import NOW, WHOSE, At, Town, a_town
+from tests.pages.town import NOW, WHOSE, At, Quiet, Town, a_town
 from tests.pages.town import a_case as the_case
 
 DAY = timedelta(days=1)
