@@ -14,6 +14,7 @@ DESK = [
     "/operator/attention",
     "/operator/policies",
     "/operator/policies/default/1",
+    "/operator/finance?from=2025-10-01&to=2026-01-31",
     "/operator/nothing",
 ]
 

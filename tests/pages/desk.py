@@ -34,6 +34,7 @@ from app.sealing import AesGcmSealer
 from app.services.api_keys import Caller, create_key
 from app.storage.memory import MemoryStore
 from tests.mail.letters import RENDERER
+from tests.pages.ledger import ToldFigures
 from tests.pages.town import NOW, WHOSE, At, Quiet, Town, a_town
 from tests.pages.town import a_case as the_case
 
@@ -101,6 +102,7 @@ async def a_desk(
     for row in rows:
         async with world.store.transaction("mer_1") as tx:
             await tx.save([row])
+    town.app.state.figures = ToldFigures()
     town.app.include_router(operator_router(world, commands=commands))
     _, secret = await create_key(
         world, merchant_id="mer_1", name="desk", scopes=tuple(scopes), actor="test"

@@ -47,6 +47,7 @@ PLACES = (
     Place("declarations", "Declarations", Scope.SESSIONS_READ),
     Place("policies", "Policies", Scope.POLICIES_READ),
     Place("reasons", "Reasons", Scope.MESSAGES_READ),
+    Place("finance", "Finance", Scope.FINANCE_READ),
 )
 
 

@@ -11,6 +11,7 @@ from app.pages.operator.commands import COMMANDS, Command
 from app.pages.operator.declarations import declarations_router
 from app.pages.operator.desk import NOT_FOUND, Desk
 from app.pages.operator.door import door_router
+from app.pages.operator.finance import finance_router
 from app.pages.operator.policies import policies_router
 from app.pages.operator.reasons import reasons_router
 from app.ports.world import World
@@ -29,6 +30,7 @@ def operator_router(
     router.include_router(declarations_router(desk))
     router.include_router(policies_router(desk))
     router.include_router(reasons_router(desk))
+    router.include_router(finance_router(desk))
 
     @router.get("")
     async def start() -> Response:

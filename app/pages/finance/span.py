@@ -1,0 +1,93 @@
+"""What of finance the dashboard shows: days, period, currency; and the span before, to compare."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from app.reports.periods import Step, day_of, first_day, months_later
+
+NAMES = ("from", "to", "interval", "currency", "compare")
+STEPS = {"day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters", "year": "Years"}
+USUAL_MONTHS = 6
+LONGEST_DAYS = 1_100
+
+
+@dataclass(slots=True)
+class Chosen:
+    """The choices of an address, which anybody may have typed. A choice that is wrong is left out,
+    and `faults` says so. Days are the merchant's, both included."""
+
+    typed: dict[str, str]
+    since: date
+    to: date
+    faults: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def interval(self) -> str:
+        """The length of a period."""
+        given = self.typed["interval"]
+        return given if given in STEPS else Step.MONTH.value
+
+    @property
+    def compared(self) -> bool:
+        """Whether the span before is to be shown."""
+        return self.typed["compare"] == "before"
+
+    @property
+    def currency(self) -> str:
+        """The currency asked for; empty for none."""
+        return self.typed["currency"].lower()
+
+    def words(self) -> dict[str, str]:
+        """For a question of finance."""
+        return {
+            "from": self.since.isoformat(),
+            "to": self.to.isoformat(),
+            "interval": self.interval,
+        }
+
+    def before(self) -> dict[str, str]:
+        """The span of as many days that ends the day before."""
+        days = (self.to - self.since).days + 1
+        to = self.since - timedelta(days=1)
+        since = to - timedelta(days=days - 1)
+        return {"from": since.isoformat(), "to": to.isoformat(), "interval": self.interval}
+
+    def link(self, **changes: str) -> str:
+        """The query string of these choices with some changed."""
+        wanted = {name: self.typed[name] for name in NAMES} | changes
+        kept = {name: value for name, value in wanted.items() if value}
+        return f"?{urlencode(kept)}" if kept else ""
+
+
+def read_span(given: Mapping[str, str], now: datetime, zone: str) -> Chosen:
+    """Read an address. Without days: the six calendar months that end today."""
+    typed = {name: given.get(name, "").strip()[:40] for name in NAMES}
+    today = day_of(now, ZoneInfo(zone))
+    faults: dict[str, str] = {}
+    to = _day(typed, "to", faults) or today
+    since = _day(typed, "from", faults) or months_later(first_day(to, Step.MONTH), 1 - USUAL_MONTHS)
+    if since > to:
+        faults["from"] = "Lies after the last day; it was left out."
+        since = first_day(to, Step.MONTH)
+    if (to - since).days > LONGEST_DAYS:
+        faults["from"] = f"More than {LONGEST_DAYS} days; the last of them are shown."
+        since = to - timedelta(days=LONGEST_DAYS)
+    if typed["interval"] and typed["interval"] not in STEPS:
+        faults["interval"] = "There is no such period; months are shown."
+    return Chosen(typed, since, to, faults)
+
+
+def _day(typed: Mapping[str, str], name: str, faults: dict[str, str]) -> date | None:
+    if not typed[name]:
+        return None
+    try:
+        day = date.fromisoformat(typed[name])
+    except ValueError:
+        day = date.min
+    if 2000 <= day.year <= 2199:
+        return day
+    faults[name] = "A day, such as 2026-03-01; it was left out."
+    return None

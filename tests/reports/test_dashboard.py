@@ -1,0 +1,142 @@
+"""The dashboard on a real ledger: the page says what the API says, and what was chosen wrong."""
+
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.config import Settings
+from app.domain.merchants import Scope
+from app.domain.recovery import Cause, EntryKind
+from app.main import create_app
+from app.services.api_keys import create_key
+from tests.pages.desk import a_browser, signs_in
+from tests.reports.builders import LATER, MERCHANT, day, entry, failure
+from tests.reports.conftest import Ledger
+
+pytestmark = pytest.mark.anyio
+PAGE = "/operator/finance"
+SPAN = {"from": "2026-01-01", "to": "2026-03-31"}
+TILE = re.compile(r'<dt class="quiet">([^<]+)</dt><dd class="figure">([^<]+)</dd>')
+
+
+@pytest.fixture
+async def app(clean_database: str, tmp_path: Path) -> AsyncIterator[FastAPI]:
+    """The whole service, its clock standing at `LATER`."""
+    clock = tmp_path / "clock"
+    clock.write_text(LATER.isoformat())
+    app = create_app(Settings(database_url=clean_database, clock_file=clock, state_dir=tmp_path))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+async def reader(app: FastAPI, *scopes: Scope) -> httpx.AsyncClient:
+    """Somebody of the merchant who is signed in."""
+    _, secret = await create_key(
+        app.state.world, merchant_id=MERCHANT, name="books", scopes=scopes, actor="test"
+    )
+    client = a_browser(app, app.state.world.public_url)
+    await signs_in(client, secret)
+    return client
+
+
+@pytest.fixture
+async def books(app: FastAPI, ledger: Ledger) -> httpx.AsyncClient:
+    """A finance reader of a merchant with two causes, two currencies, and a refund."""
+    await ledger.holds(
+        failure(20_000, at=day(4), invoice="in_1"),
+        failure(5_000, at=day(5), invoice="in_2"),
+        failure(900, at=day(5), invoice="in_3", currency="eur"),
+        entry(10_000, at=day(5), failed_at=day(4)),
+        entry(4_000, at=day(40), invoice_id="in_2", cause=Cause.CUSTOMER_NEW_CARD),
+        entry(-1_000, EntryKind.REFUNDED, at=day(41)),
+        entry(900, at=day(6), invoice_id="in_3", currency="eur", plan="=cmd()"),
+    )
+    return await reader(app, Scope.FINANCE_READ)
+
+
+async def test_the_page_shows_the_figures_of_the_span_in_one_currency(
+    books: httpx.AsyncClient,
+) -> None:
+    page = await books.get(PAGE, params=SPAN)
+
+    tiles = dict(TILE.findall(page.text))
+    assert page.status_code == 200
+    assert tiles["Recovered, net"] == "US$130.00"
+    assert tiles["Recovered cash"] == "US$140.00"
+    assert tiles["Failed"] == "US$250.00"
+    assert "<title>Jan 2026, Holdfast retry: US$100.00</title>" in page.text
+    assert "<title>Feb 2026, Customer new card: US$40.00</title>" in page.text
+    assert "adds up to the ledger" in page.text
+    assert "EUR" in page.text
+    assert "€9.00" not in page.text
+
+
+async def test_the_span_before_stands_beside_it_where_asked(books: httpx.AsyncClient) -> None:
+    february = {"from": "2026-02-01", "to": "2026-02-28", "compare": "before"}
+
+    page = await books.get(PAGE, params=february)
+
+    assert dict(TILE.findall(page.text))["Recovered cash"] == "US$40.00"
+    assert "before: US$100.00" in page.text
+
+
+async def test_a_download_has_the_rows_of_the_page_and_no_formula(books: httpx.AsyncClient) -> None:
+    told = await books.get(f"{PAGE}/plans.csv", params={**SPAN, "currency": "eur"})
+
+    (row,) = csv.DictReader(io.StringIO(told.text))
+    assert told.headers["content-disposition"].endswith('"plans-2026-01-01-2026-03-31.csv"')
+    assert row["plan"] == "'=cmd()"
+    assert row["recovered_minor"] == "900"
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"from": "yesterday"}, "A day, such as 2026-03-01"),
+        ({"to": "0001-01-01"}, "A day, such as 2026-03-01"),
+        ({"from": "2026-05-01", "to": "2026-04-01"}, "Lies after the last day"),
+        ({"from": "2001-01-01", "to": "2026-04-01"}, "More than 1100 days"),
+        ({"interval": "fortnight"}, "There is no such period"),
+        ({**SPAN, "currency": "<script>"}, "Nothing failed in this currency"),
+        ({"from": "2025-01-01", "to": "2025-02-01"}, "Nothing failed within these days"),
+    ],
+)
+async def test_a_wrong_choice_is_told_and_left_out(
+    books: httpx.AsyncClient, query: dict[str, str], says: str
+) -> None:
+    page = await books.get(PAGE, params=query)
+
+    assert page.status_code == 200
+    assert says in page.text
+    assert "<script>" not in page.text
+
+
+async def test_a_download_that_does_not_exist_is_not_found(books: httpx.AsyncClient) -> None:
+    nothing = await books.get(f"{PAGE}/nothing.csv")
+    nonsense = await books.get(f"{PAGE}/plans.csv", params={"currency": "x" * 30})
+
+    assert (nothing.status_code, nonsense.status_code) == (404, 404)
+
+
+async def test_a_key_without_the_scope_sees_no_figures(app: FastAPI, ledger: Ledger) -> None:
+    support = await reader(app, Scope.CASES_READ)
+
+    page = await support.get(PAGE)
+    download = await support.get(f"{PAGE}/plans.csv")
+
+    assert (page.status_code, download.status_code) == (403, 403)
+    assert ">Finance</a>" not in (await support.get("/operator/cases")).text
+
+
+async def test_the_first_page_is_light(books: httpx.AsyncClient) -> None:
+    page = await books.get(PAGE, params={"from": "2024-01-01", "to": "2026-11-30"})
+    sheet = await books.get(re.findall(r'href="([^"]+\.css[^"]*)"', page.text)[0])
+
+    assert sheet.status_code == 200
+    assert len(page.content) + len(sheet.content) < 100_000
