@@ -57,7 +57,10 @@ async def accepts(leaver: Leaver, key: str = "k") -> tuple[int, Any]:
 async def test_a_reason_leads_to_its_offer_and_who_accepts_it_stays(door: Door) -> None:
     stage = door.stage
     leaver = await asked(door)
-    assert (leaver.step, leaver.seen["may"]) == ("half", ["confirm", "accept", "decline", "close"])
+    assert (leaver.step, leaver.seen["may"][:4]) == (
+        "half",
+        ["confirm", "accept", "decline", "close"],
+    )
 
     status, shown = await accepts(leaver)
     await stage.passes(days=31)
