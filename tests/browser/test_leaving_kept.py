@@ -31,6 +31,13 @@ class Kept:
     town: Town
     sandbox: Served
 
+    @classmethod
+    def at(
+        cls, sandbox: Served, url: str, app: str, contexts: Callable[..., BrowserContext]
+    ) -> "Kept":
+        """The town of a service at `url` and an app elsewhere."""
+        return cls(Town(url, app, contexts, []), sandbox)
+
     def stayer(self, kind: str) -> Json:
         answer = httpx.get(f"{self.town.url}/look/stayer/{kind}", timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
@@ -75,7 +82,7 @@ def kept(
     chromium: Browser,
 ) -> Iterator[Kept]:
     sandbox, url, app = grounds
-    found = Kept(Town(url, app, contexts, []), sandbox)
+    found = Kept.at(sandbox, url, app, contexts)
     yield found
     for each in found.town.pages:
         each.close()
