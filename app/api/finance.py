@@ -37,6 +37,8 @@ from app.api.finance_tables import (
     ReasonWords,
     ReconciliationOut,
     RiskWords,
+    SavesOut,
+    SaveWords,
     SegmentsOut,
     SegmentWords,
 )
@@ -180,6 +182,12 @@ async def segments(words: Annotated[SegmentWords, Query()], asker: AskerDep) -> 
 async def offers(words: Annotated[OfferWords, Query()], asker: AskerDep) -> StreamingResponse:
     """What each offer cost, and what it kept."""
     return await asker.answered(finance.answer_offers, words)
+
+
+@router.get("/saves", response_model=SavesOut, responses=ALSO)
+async def saves(words: Annotated[SaveWords, Query()], asker: AskerDep) -> StreamingResponse:
+    """Who accepted an offer, and was still there 24 hours, 30 and 90 days later."""
+    return await asker.answered(finance.answer_saves, words)
 
 
 @router.get("/reconciliation", response_model=ReconciliationOut, responses=ALSO)

@@ -21,6 +21,7 @@ from app.domain.churn_rates import Preset, Recognition
 from app.reports.defined.churn import CHURN, MRR, OFFERS, REASONS, SEGMENTS
 from app.reports.defined.recovery import RECONCILIATION
 from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
+from app.reports.defined.saves import SAVES
 from app.reports.defined.shape import DECIMAL, Endpoint
 from app.reports.periods import Step
 
@@ -82,6 +83,12 @@ class OfferWords(TableWords):
     """Of `offers`."""
 
     group_by: Word = _keys(OFFERS, " Default: `offer`.")
+
+
+class SaveWords(TableWords):
+    """Of `saves`."""
+
+    group_by: Word = _keys(SAVES)
 
 
 class RiskWords(InstantWords):
@@ -182,6 +189,7 @@ FailuresOut = _table(FAILURES, "PaymentFailures")
 ReasonsOut = _table(REASONS, "ChurnReasons")
 SegmentsOut = _table(SEGMENTS, "Segments")
 OffersOut = _table(OFFERS, "Offers")
+SavesOut = _table(SAVES, "Saves")
 MrrOut = _answer(MRR, "Mrr", identity=(MrrIdentity, ...))
 ChurnOut = _answer(
     CHURN,

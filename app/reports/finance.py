@@ -16,6 +16,7 @@ from app.reports import (
     reconciled,
     recovered,
     risk,
+    saving,
 )
 from app.reports.answers import Answer
 from app.reports.asking import (
@@ -30,6 +31,7 @@ from app.reports.asking import (
 from app.reports.defined.churn import CHURN, MRR, OFFERS, REASONS, SEGMENTS
 from app.reports.defined.recovery import RECONCILIATION
 from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
+from app.reports.defined.saves import SAVES
 from app.reports.defined.shape import Endpoint
 
 Words = Mapping[str, str]
@@ -113,6 +115,13 @@ async def answer_offers(
 ) -> Answer:
     """What offers cost and kept. Errors as above."""
     return offering.offers(await _table(words, merchant_id, figures, now, OFFERS), figures=figures)
+
+
+async def answer_saves(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """The save ladder. Errors as above."""
+    return saving.saves(await _table(words, merchant_id, figures, now, SAVES), figures=figures)
 
 
 async def answer_reconciliation(

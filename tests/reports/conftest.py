@@ -28,6 +28,7 @@ ENDPOINTS = {
     "churn-reasons": finance.answer_churn_reasons,
     "segments": finance.answer_segments,
     "offers": finance.answer_offers,
+    "saves": finance.answer_saves,
     "reconciliation": finance.answer_reconciliation,
     "at-risk": finance.answer_at_risk,
     "incremental": finance.answer_incremental,

@@ -23,6 +23,7 @@ from app.api.finance_tables import (
     ProjectionOut,
     ReasonsOut,
     ReconciliationOut,
+    SavesOut,
     SegmentsOut,
 )
 from app.config import Settings
@@ -58,6 +59,7 @@ ROUTES: dict[str, type[BaseModel]] = {
     "churn-reasons": ReasonsOut,
     "segments": SegmentsOut,
     "offers": OffersOut,
+    "saves": SavesOut,
     "reconciliation": ReconciliationOut,
     "incremental": IncrementalOut,
     "recovered-revenue/entries": EntriesOut,
@@ -175,6 +177,7 @@ async def test_pages_lead_to_each_other(finance: httpx.AsyncClient) -> None:
         ("segments?view=all", "query.view"),
         ("at-risk?from=2026-01-01", "query.from"),
         ("offers?group_by=cause", "query.group_by"),
+        ("saves?group_by=offer", "query.group_by"),
         ("reconciliation?group_by=plan", "query.group_by"),
         ("reconciliation?limit=5", "query.limit"),
         ("projection?months=0", "query.months"),

@@ -131,6 +131,19 @@ _OFFERS = f"""
     where t.merchant_id = :merchant and t.offer_id is not null
         and t.rung in ('saved_30d', 'saved_90d')
 """  # noqa: S608 - words of ours
+# Each rung has the cohort, currency and keys of its acceptance: one that is missing is open.
+_SAVES = """
+    select begun_at as happened_at, recorded_at, currency,
+        rung || case when kept or rung = 'abandoned' then '' else '_lost' end as kind, 1 as n,
+        mrr_minor as minor, offer_kind, reason, plan, interval
+    from save_steps
+    where merchant_id = :merchant
+    union all
+    select begun_at, recorded_at, currency, 'cost', 0, cost_minor, offer_kind, reason, plan,
+        interval
+    from save_steps
+    where merchant_id = :merchant and rung = 'accepted'
+"""
 SOURCES: Mapping[str, Source] = {
     "revenue": Source(
         """
@@ -166,6 +179,7 @@ SOURCES: Mapping[str, Source] = {
         """,  # noqa: S608 - words of ours
         ("plan", "interval", "country"),
     ),
+    "saves": Source(_SAVES, ("offer_kind", "reason", "plan", "interval")),
     "offers": Source(_OFFERS, ("offer", "offer_kind", "reason", "plan", "interval")),
     "churn": Source(f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}", CHURN_KEYS, kind=_WHO),
     # The first automatic payment of an invoice: refused, or through without a refusal before it.
