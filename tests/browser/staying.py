@@ -71,8 +71,9 @@ class Staying(Shelf):
     async def stayer(self, kind: str) -> Json:
         """Somebody new with a session in which this offer is made."""
         merchant, account = await self.merchant()
-        shop = self._known_shop or await asyncio.to_thread(self._shop)
-        self._known_shop = shop
+        if self._known_shop is None:
+            self._known_shop = await asyncio.to_thread(self._shop)
+        shop = self._known_shop
         told: Json = {"read_version": None, "actor": "test"}
         named = (self.world, merchant.merchant_id, kind)
         row = await put_flow(*named, flow_with(kind, shop), **told)
