@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -235,10 +236,8 @@ class Bank:
         self._log("came late", method, url, answer.status)
 
     def _carried_out(self, method: str, url: str, params: Thing, key: str | None) -> Answer:
-        world, version = self.world, API_VERSION
-        done: Answer = self.does(
-            lambda: world.call(method, url, params, api_version=version, idempotency_key=key)
-        )
+        call = partial(self.world.call, api_version=API_VERSION, idempotency_key=key)
+        done: Answer = self.does(lambda: call(method, url, params))
         return done
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from app.domain.actions import CASE_ACTIONS, Action
 from app.domain.cancellations import STANDS, CancelRequest, Choice
@@ -49,6 +48,13 @@ class Rules:
         house.ledger.watch = self.committed
         house.post.watch = self.left
 
+    def require(self, holds: bool, name: str, why: object) -> None:
+        """End the history where it does not hold, whoever would catch what is raised."""
+        if not holds:
+            broken = Violation(f"{name}: {why}")
+            self.house.machine.loop.fault = broken
+            raise broken
+
     # after a commit
 
     def committed(self, written: Written) -> None:
@@ -64,7 +70,7 @@ class Rules:
                 self._attempted(before, row)
                 cases.add(row.case_id)
             elif isinstance(row, Message) and before is not None:
-                _require(
+                self.require(
                     before.state in (MessageState.PLANNED, MessageState.SENDING)
                     or before.state is row.state,
                     "I3",
@@ -80,7 +86,7 @@ class Rules:
         self.house.machine.log(
             "case", case.invoice_id[-6:], before.state, "->", case.state, case.reason
         )
-        _require(
+        self.require(
             case.state in MOVES[before.state], "I10", f"a case went {before.state} -> {case.state}"
         )
 
@@ -89,16 +95,16 @@ class Rules:
         if case is None:
             return
         if case.state is not CaseState.ACTIVE:
-            _require(case.next_attempt_at is None, "I4", f"a {case.state} case has a next attempt")
+            self.require(case.next_attempt_at is None, "I4", f"a {case.state} case has a next attempt")
             return
         due = self.house.ledger.due.values()
         going = any(one.case_id == case_id and one.kind in CASE_ACTIONS for one in due)
-        _require(going, "I4", "an active case has no next action")
+        self.require(going, "I4", "an active case has no next action")
 
     def _attempted(self, before: Attempt | None, attempt: Attempt) -> None:
         if before is not None:
             settled = before.state not in IN_DOUBT | {AttemptState.PLANNED}
-            _require(
+            self.require(
                 not settled or before.state is attempt.state,
                 "I10",
                 f"attempt {attempt.number} was {before.state} and is {attempt.state}",
@@ -114,11 +120,11 @@ class Rules:
             for one in self._attempts(attempt.case_id)
             if one.trigger is Trigger.HOLDFAST and one.state is not AttemptState.NOT_EXECUTED
         ]
-        _require(len(own) <= MOST_OWN_ATTEMPTS, "I7", f"{len(own)} attempts")
+        self.require(len(own) <= MOST_OWN_ATTEMPTS, "I7", f"{len(own)} attempts")
         for one in own:
             apart = abs(one.intent_at - attempt.intent_at)
             close = one.attempt_id != attempt.attempt_id and apart < SPACING
-            _require(not close, "I7", f"two attempts within {apart}")
+            self.require(not close, "I7", f"two attempts within {apart}")
 
     def _attempts(self, case_id: str) -> list[Attempt]:
         rows = self.house.ledger.rows(Attempt)
@@ -130,28 +136,28 @@ class Rules:
         """No charge without an intent, none after a stop, none beside another in doubt."""
         house = self.house
         attempt = next((a for a in house.ledger.rows(Attempt) if a.key == key), None)
-        _require(attempt is not None, "I1", "a charge without a committed intent")
+        self.require(attempt is not None, "I1", "a charge without a committed intent")
         if attempt is None:
             return
         case: Case = house.ledger.row(Case, attempt.case_id)
-        _require(case.invoice_id == invoice, "I13", "a charge of another case's invoice")
-        _require(case.state is CaseState.ACTIVE, "I2", f"a charge of a {case.state} case")
+        self.require(case.invoice_id == invoice, "I13", "a charge of another case's invoice")
+        self.require(case.state is CaseState.ACTIVE, "I2", f"a charge of a {case.state} case")
         by_link = attempt.link_id is not None
-        _require(not is_barred(case, by_link=by_link), "I2", "a charge of a case on hold")
+        self.require(not is_barred(case, by_link=by_link), "I2", "a charge of a case on hold")
         kept: ProviderAccount = house.ledger.row(ProviderAccount, account.account_id)
-        _require(kept.paused_reason is None, "I2", "a charge through a paused account")
+        self.require(kept.paused_reason is None, "I2", "a charge through a paused account")
         self._not_beside(invoice, key)
         self._not_after_leaving(case)
 
     def _not_beside(self, invoice: str, key: str) -> None:
         others = self.house.bank.under_way.get(invoice, set()) - {key}
-        _require(not others, "I1", "a second key while the first is still under way")
+        self.require(not others, "I1", "a second key while the first is still under way")
 
     def _not_after_leaving(self, case: Case) -> None:
         for request in self.house.ledger.rows(CancelRequest):
             mine = request.subscription_id == case.subscription_id
             if mine and request.state in STANDS and request.choice is Choice.NOW:
-                _require(False, "I12", "a charge after the customer has left")
+                self.require(False, "I12", "a charge after the customer has left")
 
     # when somebody was told that they have left
 
@@ -165,13 +171,13 @@ class Rules:
     def left(self, mail: Mail) -> None:
         """Once only, announced before, and no claim of a failure that there was not."""
         message: Message | None = self.house.ledger.row(Message, mail.message_id)
-        _require(message is not None, "I3", "a mail that was never planned")
+        self.require(message is not None, "I3", "a mail that was never planned")
         if message is None:
             return
-        _require(message.state is MessageState.SENDING, "I3", f"a mail that is {message.state}")
+        self.require(message.state is MessageState.SENDING, "I3", f"a mail that is {message.state}")
         key = (message.case_id or "", message.subscription_id or "", message.step, mail.recipient)
         self.mailed[key] += 1
-        _require(self.mailed[key] == 1, "I3", f"{message.step} was mailed {self.mailed[key]} times")
+        self.require(self.mailed[key] == 1, "I3", f"{message.step} was mailed {self.mailed[key]} times")
         if message.case_id is not None and message.template in DUNNING_TEMPLATES:
             self._was_refused(message)
 
@@ -179,13 +185,13 @@ class Rules:
         house = self.house
         case: Case = house.ledger.row(Case, message.case_id)
         invoice = house.bank.world.get(case.invoice_id) or {}
-        _require(invoice.get("attempt_count", 0) > 0, "I9", "a letter about no refusal")
+        self.require(invoice.get("attempt_count", 0) > 0, "I9", "a letter about no refusal")
         paid_at = (invoice.get("status_transitions") or {}).get("paid_at")
         late = house.machine.now() - LOOK_IS_GOOD_FOR
         if paid_at is not None and invoice["status"] == "paid":
-            _require(paid_at >= late.timestamp(), "I9", f"{message.step} long after it was paid")
+            self.require(paid_at >= late.timestamp(), "I9", f"{message.step} long after it was paid")
         if case.closed_at is not None and case.state is not CaseState.PARKED:
-            _require(case.closed_at >= late, "I9", f"{message.step} of a {case.state} case")
+            self.require(case.closed_at >= late, "I9", f"{message.step} of a {case.state} case")
 
     # at the provider
 
@@ -194,32 +200,32 @@ class Rules:
         world = self.house.bank.world
         for invoice in world.all("invoice"):
             paid, due = invoice["amount_paid"], invoice["amount_due"]
-            _require(paid <= due, "I1", f"an invoice of {due} brought {paid}")
+            self.require(paid <= due, "I1", f"an invoice of {due} brought {paid}")
 
 
 def at_rest(rules: Rules, until: datetime) -> None:
     """What must hold once everything due up to `until` was done and nothing goes wrong any more."""
     house = rules.house
     for case in house.ledger.rows(Case):
-        _is_settled(house, case, until)
-        _agrees(house, case)
-    _every_failure_has_a_case(house)
+        _is_settled(rules, case, until)
+        _agrees(rules, case)
+    _every_failure_has_a_case(rules)
     for event in house.ledger.rows(InboxEvent):
-        _require(
+        rules.require(
             event.state is InboxState.HANDLED, "I11", f"an event is {event.state}: {event.reason}"
         )
     for message in house.ledger.rows(Message):
         stuck = message.state is MessageState.SENDING
         late = message.state is MessageState.PLANNED and message.due_at < until - SLACK
-        _require(not (stuck or late), "I11", f"letter {message.step} is {message.state}")
+        rules.require(not (stuck or late), "I11", f"letter {message.step} is {message.state}")
     for attempt in house.ledger.rows(Attempt):
         old = attempt.intent_at < until - SLACK
         stuck = old and attempt.state in (AttemptState.SENT, AttemptState.UNKNOWN)
-        _require(not stuck, "I11", f"attempt {attempt.number} is still {attempt.state}")
+        rules.require(not stuck, "I11", f"attempt {attempt.number} is still {attempt.state}")
     for alert in house.ledger.rows(Alert):
-        _require(alert.kind not in NEVER, "I5", f"alert {alert.kind}: {alert.text}")
+        rules.require(alert.kind not in NEVER, "I5", f"alert {alert.kind}: {alert.text}")
     for action in house.ledger.due.values():
-        _require(
+        rules.require(
             action.due_at >= until - SLACK, "I5", f"{action.kind} is long overdue: {action.note}"
         )
 
@@ -227,62 +233,61 @@ def at_rest(rules: Rules, until: datetime) -> None:
 NEVER = frozenset({"action_parked", "currency"})
 
 
-def _is_settled(house: House, case: Case, until: datetime) -> None:
+def _is_settled(rules: Rules, case: Case, until: datetime) -> None:
     late = case.window_ends_at < until - SLACK
-    _require(not (case.state is CaseState.ACTIVE and late), "I5", "a case outlives its window")
-    _require(case.state is not CaseState.PARKED, "I5", f"a case is parked: {case.reason}")
+    rules.require(not (case.state is CaseState.ACTIVE and late), "I5", "a case outlives its window")
+    rules.require(case.state is not CaseState.PARKED, "I5", f"a case is parked: {case.reason}")
 
 
-def _agrees(house: House, case: Case) -> None:
+def _agrees(rules: Rules, case: Case) -> None:
+    house = rules.house
     world = house.bank.world
     invoice = world.get(case.invoice_id) or {}
     status = invoice.get("status")
     mirror: Invoice | None = house.ledger.row(Invoice, case.account_id, case.invoice_id)
-    _require(mirror is not None, "I6", "a case without its invoice")
+    rules.require(mirror is not None, "I6", "a case without its invoice")
     if mirror is not None:
-        _require(mirror.status == status, "I6", f"invoice {mirror.status}, there {status}")
+        rules.require(mirror.status == status, "I6", f"invoice {mirror.status}, there {status}")
     recovered = case.state is CaseState.RECOVERED
     if case.kind is CaseKind.INVOICE:
         return
     if status == "paid":
-        _require(recovered, "I6", f"paid there, the case is {case.state} ({case.reason})")
+        rules.require(recovered, "I6", f"paid there, the case is {case.state} ({case.reason})")
     elif recovered:
-        _require(False, "I6", f"recovered here, {status} there")
+        rules.require(False, "I6", f"recovered here, {status} there")
     lines = Counter[str]()
     for entry in house.ledger.rows(RecoveryEntry):
         if entry.case_id == case.case_id:
             lines[entry.kind] += entry.amount_minor
-    _money_agrees(house, case, lines)
+    _money_agrees(rules, case, lines)
 
 
-def _money_agrees(house: House, case: Case, lines: Counter[str]) -> None:
-    world = house.bank.world
+def _money_agrees(rules: Rules, case: Case, lines: Counter[str]) -> None:
+    world = rules.house.bank.world
     listed = world.call(
         "GET", "/v1/invoice_payments", {"invoice": case.invoice_id, "status": "paid"}
     ).body["data"]
     paid = sum(row["amount_paid"] for row in listed)
     if case.state is CaseState.RECOVERED:
-        _require(lines["recovered"] == paid, "I6", f"recovered {lines['recovered']}, there {paid}")
+        rules.require(lines["recovered"] == paid, "I6", f"recovered {lines['recovered']}, there {paid}")
     intents = {row["payment"]["payment_intent"] for row in listed}
     charges = [c for c in world.all("charge") if c["payment_intent"] in intents]
     once = {c["payment_intent"] for c in charges if c["status"] == "succeeded"}
     captured = [c for c in charges if c["status"] == "succeeded"]
-    _require(len(once) == len(captured), "I1", "a payment was captured twice")
+    rules.require(len(once) == len(captured), "I1", "a payment was captured twice")
     if case.state is CaseState.RECOVERED:
         back = sum(c["amount_refunded"] for c in captured)
         ours = lines["refunded"] + lines["refund_failed"]
-        _require(ours == -back, "I6", f"refunded {ours} here, {back} there")
+        rules.require(ours == -back, "I6", f"refunded {ours} here, {back} there")
 
 
-def _every_failure_has_a_case(house: House) -> None:
+def _every_failure_has_a_case(rules: Rules) -> None:
+    house = rules.house
     known = {case.invoice_id for case in house.ledger.rows(Case)}
     for invoice in house.bank.world.all("invoice"):
         failed = invoice["status"] == "open" and invoice["attempt_count"] > 0
         automatic = invoice["collection_method"] == "charge_automatically"
         if failed and automatic:
-            _require(invoice["id"] in known, "I8", "a failed invoice has no case")
+            rules.require(invoice["id"] in known, "I8", "a failed invoice has no case")
 
 
-def _require(holds: bool, name: str, why: Any) -> None:
-    if not holds:
-        raise Violation(f"{name}: {why}")

@@ -73,6 +73,8 @@ class Stage:
 
     machine: Machine
     mode: CollectionMode = CollectionMode.DRIVE
+    reconciles: bool = True
+    account: ProviderAccount = field(init=False)
     bank: Bank = field(init=False)
     house: House = field(init=False)
     rules: Rules = field(init=False)
@@ -130,7 +132,8 @@ class Stage:
         machine, weather, swift = self.machine, self.machine.weather, self.machine.swift
         self.bank.turns_to(BEGINNING)
         machine.weather, machine.swift = CALM, True
-        machine.runs(None, self._prepares(self.house.connects(self.mode)))
+        self.account = self.house.connects(self.mode)
+        machine.runs(None, self._prepares(self.account))
         machine.loop.run_until(1.0)
         machine.weather, machine.swift = weather, swift
         self.bank.watch = self.rules.happened
@@ -141,7 +144,8 @@ class Stage:
         world = self.house.world
         await flows.put_flow(world, MERCHANT, "default", FLOW, read_version=None, actor="test")
         await flows.publish(world, MERCHANT, "default", 1, actor="test")
-        await begin_reconciling(world, account)
+        if self.reconciles:
+            await begin_reconciling(world, account)
         await backfill_subscriptions(world, account)
 
     def plays(self, days: float) -> None:
@@ -153,5 +157,6 @@ class Stage:
         machine = self.machine
         machine.weather = CALM
         self.bank.outage_until = 0.0
+        machine.runs(None, begin_reconciling(self.house.world, self.account))
         self.plays(machine.loop.time() / DAY_S + SETTLED_WITHIN_DAYS)
         at_rest(self.rules, machine.now())
