@@ -16,7 +16,8 @@ from tests.simulation.house import MERCHANT, House
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import BEGINNING, CALM, Machine
 from tests.simulation.post import Post
-from tests.simulation.rules import Rules, at_rest
+from tests.simulation.rest import at_rest, heard_again
+from tests.simulation.rules import Rules
 
 DAY_S = 86_400.0
 PRICE = 3000
@@ -63,7 +64,7 @@ class Watched(Wired):
         last_look: LastLook | None = None,
     ) -> PayAnswer:
         if self.rules is not None:
-            self.rules.charging(account, invoice, key)
+            self.rules.charging(account, invoice, key, method)
         return await super().pay(account, invoice, key=key, method=method, last_look=last_look)
 
 
@@ -160,3 +161,7 @@ class Stage:
         machine.runs(None, begin_reconciling(self.house.world, self.account))
         self.plays(machine.loop.time() / DAY_S + SETTLED_WITHIN_DAYS)
         at_rest(self.rules, machine.now())
+
+    def hears_all_again(self) -> None:
+        """The inbox is replayed from its first day; nothing goes on after it."""
+        heard_again(self.rules)
