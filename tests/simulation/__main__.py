@@ -4,8 +4,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from tests.simulation.runner import exactly, run, totals
+from tests.simulation.planted import PLANTED
+from tests.simulation.runner import exactly, run, totals, try_planted
+
+AT_MOST = 600  # histories in which a planted fault must be caught
+ENOUGH = 0.95  # of the planted faults
 
 
 def main() -> int:
@@ -15,6 +20,8 @@ def main() -> int:
     asked.add_argument("--histories", type=int, default=100)
     asked.add_argument("--first", type=int, default=1, help="the first seed")
     asked.add_argument("--processes", type=int, default=2)
+    asked.add_argument("--planted", action="store_true", help="look for each planted fault")
+    asked.add_argument("--only", help="of the planted faults, those whose name has this in it")
     asked.add_argument("--json", type=Path, help="write the totals here")
     told = asked.parse_args()
     if told.seed is not None:
@@ -22,14 +29,33 @@ def main() -> int:
         sys.stdout.write("\n".join([*found.trace, f"{found.steps} steps", found.violation or "ok"]))
         sys.stdout.write("\n")
         return int(found.violation is not None)
+    if told.planted:
+        return _planted(told)
     seeds = range(told.first, told.first + told.histories)
     results = run(seeds, processes=told.processes)
     summed = totals(results)
-    text = json.dumps(summed, indent=2)
-    if told.json is not None:
-        told.json.write_text(text + "\n")
-    sys.stdout.write(text + "\n")
+    _write(summed, told.json)
     return int(summed["violations"] > 0)
+
+
+def _planted(told: argparse.Namespace) -> int:
+    names = [name for name in PLANTED if (told.only or "") in name]
+    rows = try_planted(names, processes=told.processes, at_most=AT_MOST)
+    for row in rows:
+        found = f"history {row['histories']}: {row['by']}" if row["caught"] else "missed"
+        sys.stdout.write(f"{row['name']:50} {found}\n")
+    caught = sum(row["caught"] for row in rows)
+    missed = [row["name"] for row in rows if not row["caught"]]
+    _write({"planted": len(rows), "caught": caught, "missed": missed, "rows": rows}, told.json)
+    return int(caught < ENOUGH * len(rows))
+
+
+def _write(summed: dict[str, Any], path: Path | None) -> None:
+    text = json.dumps(summed, indent=2) + "\n"
+    if path is not None:
+        path.write_text(text)
+    else:
+        sys.stdout.write(text)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from app.domain.movements import ENDED
 from app.domain.mrr import MrrMovement
 from app.domain.operations import Alert, InboxEvent, InboxState
 from app.domain.records import key_of
-from app.domain.recovery import RecoveryEntry
+from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import AT_WORK, Redemption, RedemptionState
 from app.services import intake
+from app.services.driving import PARKED_AFTER
 from tests.simulation.rules import Rules
 
 MOVES_MONEY_OR_MAIL = frozenset({ActionKind.RETRY, ActionKind.SEND, ActionKind.NEW_CARD})
@@ -32,6 +33,15 @@ def at_rest(rules: Rules, until: datetime) -> None:
         _ended_there(rules, case)
         _is_thanked(rules, case)
     _every_failure_has_a_case(rules)
+    for request in house.ledger.rows(CancelRequest):
+        _left_as_told(rules, request, until)
+    for redemption in house.ledger.rows(Redemption):
+        _kept_as_accepted(rules, redemption, until)
+    _nothing_is_left(rules, until)
+
+
+def _nothing_is_left(rules: Rules, until: datetime) -> None:
+    house = rules.house
     for event in house.ledger.rows(InboxEvent):
         rules.require(
             event.state is InboxState.HANDLED, "I11", f"an event is {event.state}: {event.reason}"
@@ -44,10 +54,6 @@ def at_rest(rules: Rules, until: datetime) -> None:
         old = attempt.intent_at < until - SLACK
         stuck = old and attempt.state in (AttemptState.SENT, AttemptState.UNKNOWN)
         rules.require(not stuck, "I11", f"attempt {attempt.number} is still {attempt.state}")
-    for request in house.ledger.rows(CancelRequest):
-        _left_as_told(rules, request, until)
-    for redemption in house.ledger.rows(Redemption):
-        _kept_as_accepted(rules, redemption, until)
     for alert in house.ledger.rows(Alert):
         rules.require(alert.kind not in NEVER, "I5", f"alert {alert.kind}: {alert.text}")
     for action in house.ledger.due.values():
@@ -61,7 +67,8 @@ OF_THE_PROVIDER = "the provider has neither collected nor ended it"
 
 
 def _is_settled(rules: Rules, case: Case, until: datetime) -> None:
-    late = case.window_ends_at < until - SLACK
+    patience = SLACK if case.driven else SLACK + PARKED_AFTER
+    late = case.window_ends_at < until - patience
     rules.require(not (case.state is CaseState.ACTIVE and late), "I5", "a case outlives its window")
     if not case.driven and case.reason == OF_THE_PROVIDER:
         return  # a person is told; nothing of ours went wrong
@@ -115,6 +122,7 @@ def _money_agrees(rules: Rules, case: Case, lines: Counter[str]) -> None:
 def _every_failure_has_a_case(rules: Rules) -> None:
     house = rules.house
     known = {case.invoice_id for case in house.ledger.rows(Case)}
+    known |= {one.invoice_id for one in house.ledger.rows(Failure) if one.exclusion}
     for invoice in house.bank.world.all("invoice"):
         failed = invoice["status"] == "open" and invoice["attempt_count"] > 0
         automatic = invoice["collection_method"] == "charge_automatically"

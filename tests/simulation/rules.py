@@ -21,6 +21,10 @@ from tests.simulation.machine import Violation
 TRIES = frozenset({ActionKind.RETRY, ActionKind.RESOLVE, ActionKind.ASSESS, ActionKind.WATCH})
 OURS = frozenset({Trigger.HOLDFAST, Trigger.OPERATOR})
 MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
+# Another may find a letter interrupted whose worker only stood still: it is unknown, until that
+# one tells how it ended.
+BEGUN = frozenset({MessageState.SENDING, MessageState.UNKNOWN})
+IN_THE_POST = BEGUN | {MessageState.PLANNED}
 SPACING = timedelta(hours=20)
 MOST_OWN_ATTEMPTS = 8
 LOOK_IS_GOOD_FOR = timedelta(hours=1)  # a mail may leave so long after the look that allowed it
@@ -111,7 +115,7 @@ class Rules:
         if before is None or before.state is message.state:
             return
         words = f"letter {message.step} went {before.state} -> {message.state}"
-        open_still = before.state in (MessageState.PLANNED, MessageState.SENDING)
+        open_still = before.state in IN_THE_POST
         self.require(open_still, "I3", words)
 
     def _keeps_going(self, case_id: str) -> None:
@@ -221,7 +225,7 @@ class Rules:
         self.require(message is not None, "I3", "a mail that was never planned")
         if message is None:
             return
-        self.require(message.state is MessageState.SENDING, "I3", f"a mail that is {message.state}")
+        self.require(message.state in BEGUN, "I3", f"a mail that is {message.state}")
         key = (message.case_id or "", message.subscription_id or "", message.step, mail.recipient)
         self.mailed[key] += 1
         self.require(

@@ -4,14 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import structlog
 
 from tests.simulation.history import Result, play
+from tests.simulation.planted import setting
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,18 +31,27 @@ def exactly(seed: int) -> Result:
 
 def run(seeds: Sequence[int], *, processes: int) -> list[Result]:
     """The histories of these seeds, in their order."""
-    shares = [list(seeds[n::processes]) for n in range(processes)]
-    under_way = [_begin(share) for share in shares if share]
-    found = [result for process in under_way for result in _results(process)]
-    return sorted(found, key=lambda result: result.seed)
+    told = _told_by("histories", [str(seed) for seed in seeds], processes)
+    return sorted((Result(**row) for row in told), key=lambda result: result.seed)
 
 
-def _begin(seeds: Iterable[int]) -> subprocess.Popen[str]:
+def try_planted(names: Sequence[str], *, processes: int, at_most: int) -> list[dict[str, Any]]:
+    """Each planted fault in as many histories as it takes to catch it."""
+    told = _told_by(f"planted:{at_most}", names, processes)
+    return sorted(told, key=lambda row: names.index(row["name"]))
+
+
+def _told_by(what: str, words: Sequence[str], processes: int) -> list[dict[str, Any]]:
+    shares = [list(words[n::processes]) for n in range(processes)]
+    under_way = [_begin(what, share) for share in shares if share]
+    return [row for process in under_way for row in _rows(process)]
+
+
+def _begin(what: str, words: Sequence[str]) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    words = [str(seed) for seed in seeds]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.simulation.runner", *words],
+        [sys.executable, "-m", "tests.simulation.runner", what, *words],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -48,11 +59,11 @@ def _begin(seeds: Iterable[int]) -> subprocess.Popen[str]:
     )
 
 
-def _results(process: "subprocess.Popen[str]") -> list[Result]:
+def _rows(process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
     told, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"the histories ended with {process.returncode}")
-    return [Result(**json.loads(line)) for line in told.splitlines()]
+    return [json.loads(line) for line in told.splitlines()]
 
 
 def totals(results: Sequence[Result]) -> dict[str, Any]:
@@ -68,15 +79,39 @@ def totals(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def _play_all(words: Sequence[str]) -> None:
-    quietly()
     alone = len(words) == 1
     for word in words:
         result = play(int(word))
         if not alone and result.violation is None:
             result.trace = []
-        sys.stdout.write(json.dumps(asdict(result)) + "\n")
-        sys.stdout.flush()
+        _tell(asdict(result))
+
+
+def _hunt_all(names: Sequence[str], at_most: int) -> None:
+    for name in names:
+        began = process_time()
+        for seed in range(1, at_most + 1):
+            found = play(seed, setting(name))
+            if found.violation is not None:
+                break
+        seconds = round(process_time() - began, 1)
+        row = {"name": name, "histories": seed, "seconds": seconds}
+        _tell(row | {"caught": found.violation is not None, "by": found.violation})
+
+
+def _tell(row: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(row) + "\n")
+    sys.stdout.flush()
+
+
+def main(what: str, words: Sequence[str]) -> None:
+    """A process of its own: its results are lines of JSON."""
+    quietly()
+    if what == "histories":
+        _play_all(words)
+    else:
+        _hunt_all(words, int(what.partition(":")[2]))
 
 
 if __name__ == "__main__":
-    _play_all(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])
