@@ -24,7 +24,7 @@ from app.providers.stripe.client import StripePayments
 from app.providers.stripe.connection import ANSWER, API_VERSION, RETRIES, Connections
 from tests.simulation.machine import BEGINNING, Machine
 
-HISTORY = timedelta(days=31)  # so long before the beginning the earliest subscriber signed up
+HISTORY = timedelta(days=32)  # so long before the beginning the earliest subscriber signed up
 GIVES_UP_AFTER_S = 30.0
 GOOD = 200
 AGAIN = frozenset({409, 429})

@@ -27,6 +27,7 @@ WORST = Weather(
     mail=0.2,
 )
 HAPPENS_AT_ALL = 0.6
+LOSES_HOOKS = 0.2
 # From the first day on, as where webhooks get lost; the others at their end alone, which is faster.
 RECONCILED = 0.1
 REPLAYED_EVERY = 3
@@ -77,7 +78,7 @@ def _weather(draw: Random) -> Weather:
     shares = {
         field.name: getattr(WORST, field.name) * draw.random() ** 2
         for field in fields(Weather)
-        if draw.random() < HAPPENS_AT_ALL
+        if draw.random() < (LOSES_HOOKS if field.name == "lost_hook" else HAPPENS_AT_ALL)
     }
     return Weather(**shares)
 

@@ -229,11 +229,12 @@ async def _carried_out(house: House, action: Action) -> Exception | None:
 
 
 async def _rest(house: House, n: int) -> None:
-    """Until something is due or a commit brings something new."""
+    """Until something is due or a commit brings something new. What is due and was not to be had,
+    another has a hand on: it is looked at again at the next sweep."""
     bell, machine = house.bells[n], house.machine
     if bell.is_set():
         return
-    if house.ledger.waiting:
+    if house.ledger.waiting or house.quiet_s() <= 0:
         machine.loop.call_later(SWEEP_S, bell.set)
     else:
         house.rings()
