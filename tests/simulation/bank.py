@@ -173,7 +173,7 @@ class Bank:
     async def _asked(self, method: str, url: str, params: Thing, key: str | None) -> Answer:
         machine = self.machine
         await machine.point(f"asking {method} {url}", 0.3)
-        fate = self._fate()
+        fate = self._fate(url)
         self._log(fate or "asked", method, url, key)
         if fate in ("late", "lost", "unheard"):
             await self._goes_astray(fate, method, url, params, key)
@@ -200,7 +200,7 @@ class Bank:
     def _log(self, *what: object) -> None:
         self.machine.log("provider", *what)
 
-    def _fate(self) -> str | None:
+    def _fate(self, url: str) -> str | None:
         machine = self.machine
         if machine.loop.time() < self.outage_until:
             return "lost"
@@ -209,7 +209,8 @@ class Bank:
             self.outage_until = machine.loop.time() + hours * 3600
             machine.log("the provider is away for", hours, "h")
             return "lost"
-        if machine.happens(machine.weather.call):
+        weather = machine.weather
+        if machine.happens(weather.charge if url.endswith("/pay") else weather.call):
             return machine.draw.choice(CALL_FATES)
         return None
 

@@ -20,6 +20,7 @@ WORST = Weather(
     lost_commit=0.01,
     conflict=0.01,
     call=0.12,
+    charge=0.7,
     outage=0.004,
     late_hook=0.3,
     lost_hook=0.1,

@@ -1,7 +1,7 @@
 """Holdfast as it runs: two workers and two apis in one deployment, on the simulated machine."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
@@ -39,6 +39,16 @@ def shipped_policy() -> Policy:
     """The policy that new cases begin with."""
     document = yaml.safe_load((resource("policies") / "default.yaml").read_text())
     return policy_from(document, version=1)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Work that is begun when its task is: one killed before has done nothing."""
+
+    work: Callable[[], Awaitable[Any]]
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self.work().__await__()
 
 
 @dataclass
@@ -134,7 +144,9 @@ class House:
         if not up:
             return None
         api = up[0] if self.machine.swift else self.machine.draw.choice(up)
-        return await self.machine.runs(api, work())
+        task = self.machine.runs(api, Begun(work))
+        await asyncio.wait({task})
+        return None if task.cancelled() else task.result()
 
     async def receives(self, body: bytes, header: str) -> bool:
         """A webhook at the door; whether it was answered 2xx."""

@@ -48,6 +48,7 @@ class Weather:
     lost_commit: float = 0.0
     conflict: float = 0.0
     call: float = 0.0
+    charge: float = 0.0
     outage: float = 0.0
     late_hook: float = 0.0
     lost_hook: float = 0.0
