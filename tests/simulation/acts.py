@@ -17,6 +17,7 @@ from app.services import (
     accepting,
     cancel_opening,
     cancel_sessions,
+    cancel_telling,
     cancelling,
     case_commands,
     payment_links,
@@ -36,7 +37,7 @@ REFUSALS = (
     NotAsked,
     ProviderRefused,
     cancel_opening.UnknownSubscription,
-    cancelling.UnknownRequest,
+    cancel_telling.UnknownRequest,
     payment_links.LinkDead,
 )
 NO = object()
@@ -181,7 +182,12 @@ async def _session(actor: Actor) -> CancelSession | None:
 async def _comes_back(actor: Actor) -> None:
     world = actor.stage.house.world
     work = partial(
-        cancelling.uncancel, world, MERCHANT, ACCOUNT, actor.person.subscription, actor="customer"
+        cancel_telling.uncancel,
+        world,
+        MERCHANT,
+        ACCOUNT,
+        actor.person.subscription,
+        actor="customer",
     )
     await actor.asks("come back", work)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 from stripe import APIConnectionError, StripeClient, StripeError
@@ -30,6 +30,7 @@ GOOD = 200
 AGAIN = frozenset({409, 429})
 SERVER_FAULT = 500
 CALL_FATES = ("lost", "unheard", "late", "500", "429", "409")
+T = TypeVar("T")
 Received = Callable[[bytes, str], Awaitable[bool]]
 _ERRORS = _APIRequestor()
 
@@ -76,7 +77,7 @@ class Bank:
 
     # time and effects
 
-    def does(self, what: Callable[[], Any]) -> Any:
+    def does(self, what: Callable[[], T]) -> T:
         """Let something happen at the provider now."""
         self.world.advance_to(int(self.machine.now().timestamp()))
         try:
@@ -237,9 +238,10 @@ class Bank:
         self._log("came late", method, url, answer.status)
 
     def _carried_out(self, method: str, url: str, params: Thing, key: str | None) -> Answer:
-        call = partial(self.world.call, api_version=API_VERSION, idempotency_key=key)
-        done: Answer = self.does(lambda: call(method, url, params))
-        return done
+        call = partial(
+            self.world.call, method, url, params, api_version=API_VERSION, idempotency_key=key
+        )
+        return self.does(call)
 
 
 class Wired(StripePayments):

@@ -27,6 +27,7 @@ from app.services import (
     before_charging,
     cancel_letters,
     cancelling,
+    charging,
     dunning,
     endings,
     messages,
@@ -308,7 +309,7 @@ def _always_paid(at: Any, attempt: Attempt, answer: PayAnswer) -> None:
     _take(at, attempt, answer)
 
 
-_take = dunning._take_answer
+_take = charging._take_answer
 
 
 def _counts_as_refused(book: Any, case: Case, attempt: Attempt, answer: Any, given: Any) -> Case:
@@ -332,7 +333,7 @@ PLANTED: dict[str, Swap] = {
     # charged twice
     "a fresh key for each repeat": put_member(Attempt, "key", property(_key_of_each_read)),
     "no answer is a refusal": _pays(_no_answer_is(Outcome.DECLINED)),
-    "no answer is an approval": put(dunning._take_answer, _always_paid),
+    "no answer is an approval": put(charging._take_answer, _always_paid),
     "no answer is counted as refused": put_entry(
         outcomes.TAKERS, Outcome.UNKNOWN, _counts_as_refused
     ),
