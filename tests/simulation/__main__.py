@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.simulation.crashes import STORIES
 from tests.simulation.planted import PLANTED
-from tests.simulation.runner import exactly, run, totals, try_planted
+from tests.simulation.runner import die_everywhere, exactly, run, totals, try_planted
 
 AT_MOST = 600  # histories in which a planted fault must be caught
 ENOUGH = 0.95  # of the planted faults
@@ -21,6 +22,7 @@ def main() -> int:
     asked.add_argument("--first", type=int, default=1, help="the first seed")
     asked.add_argument("--processes", type=int, default=2)
     asked.add_argument("--planted", action="store_true", help="look for each planted fault")
+    asked.add_argument("--crashes", action="store_true", help="die once, at every point")
     asked.add_argument("--only", help="of the planted faults, those whose name has this in it")
     asked.add_argument("--json", type=Path, help="write the totals here")
     told = asked.parse_args()
@@ -29,6 +31,8 @@ def main() -> int:
         sys.stdout.write("\n".join([*found.trace, f"{found.steps} steps", found.violation or "ok"]))
         sys.stdout.write("\n")
         return int(found.violation is not None)
+    if told.crashes:
+        return _crashes(told)
     if told.planted:
         return _planted(told)
     seeds = range(told.first, told.first + told.histories)
@@ -48,6 +52,14 @@ def _planted(told: argparse.Namespace) -> int:
     missed = [row["name"] for row in rows if not row["caught"]]
     _write({"planted": len(rows), "caught": caught, "missed": missed, "rows": rows}, told.json)
     return int(caught < ENOUGH * len(rows))
+
+
+def _crashes(told: argparse.Namespace) -> int:
+    rows = die_everywhere(list(STORIES), processes=told.processes)
+    wrong = [f"{row['name']}, {what}" for row in rows for what in row["wrong"]]
+    points = sum(row["points"] for row in rows)
+    _write({"stories": len(rows), "points": points, "wrong": wrong}, told.json)
+    return int(bool(wrong))
 
 
 def _write(summed: dict[str, Any], path: Path | None) -> None:

@@ -57,7 +57,7 @@ def tell(story: Story, *, die_at: int | None = None) -> tuple[Stage, Ending]:
     if story.act is not None:
         machine.runs(None, _later(stage, person, story.act, story.on_day * DAY_S))
     stage.plays(story.days)
-    stage.rests(1.0, reconciles=False)
+    stage.rests(1.0)
     return stage, _ending(stage)
 
 

@@ -191,7 +191,9 @@ class Rules:
         self._not_a_dead_card(case, method)
 
     def _not_beside(self, case: Case, attempt: Attempt) -> None:
-        under_way = self.house.bank.under_way.get(case.invoice_id, set()) - {attempt.key}
+        world, late = self.house.bank.world, self.house.bank.under_way.get(case.invoice_id, set())
+        # one whose key was answered since is only given that answer again
+        under_way = {key for key in late if world.get(f"answer:{key}") is None} - {attempt.key}
         self.require(not under_way, "I1", "a second key while the first is still under way")
         others = [a for a in self._attempts(case.case_id) if a.attempt_id != attempt.attempt_id]
         doubts = [a.number for a in others if a.state in IN_DOUBT]

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from tests.simulation.crashes import STORIES, everywhere
 from tests.simulation.history import Result, play
 from tests.simulation.planted import setting
 
@@ -39,6 +40,13 @@ def try_planted(names: Sequence[str], *, processes: int, at_most: int) -> list[d
     """Each planted fault in as many histories as it takes to catch it."""
     told = _told_by(f"planted:{at_most}", names, processes)
     return sorted(told, key=lambda row: names.index(row["name"]))
+
+
+def die_everywhere(
+    names: Sequence[str], *, processes: int, stride: int = 1
+) -> list[dict[str, Any]]:
+    """Each short story with one crash at every point of it, or at every so many."""
+    return _told_by(f"crashes:{stride}", names, processes)
 
 
 def _told_by(what: str, words: Sequence[str], processes: int) -> list[dict[str, Any]]:
@@ -99,6 +107,12 @@ def _hunt_all(names: Sequence[str], at_most: int) -> None:
         _tell(row | {"caught": found.violation is not None, "by": found.violation})
 
 
+def _die_all(names: Sequence[str], stride: int) -> None:
+    for name in names:
+        points, wrong = everywhere(STORIES[name], stride=stride)
+        _tell({"name": name, "points": points, "wrong": wrong})
+
+
 def _tell(row: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(row) + "\n")
     sys.stdout.flush()
@@ -107,10 +121,13 @@ def _tell(row: dict[str, Any]) -> None:
 def main(what: str, words: Sequence[str]) -> None:
     """A process of its own: its results are lines of JSON."""
     quietly()
-    if what == "histories":
+    kind, _, number = what.partition(":")
+    if kind == "histories":
         _play_all(words)
+    elif kind == "planted":
+        _hunt_all(words, int(number))
     else:
-        _hunt_all(words, int(what.partition(":")[2]))
+        _die_all(words, int(number))
 
 
 if __name__ == "__main__":

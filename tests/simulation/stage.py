@@ -22,7 +22,7 @@ from tests.simulation.rules import Rules
 DAY_S = 86_400.0
 PRICE = 3000
 PERIODS = {"month": timedelta(days=31), "week": timedelta(days=7)}  # August has 31 days
-SETTLED_WITHIN_DAYS = 5.0  # after the last storm: a round of the reconciler and all it finds
+SETTLED_WITHIN_DAYS = 3.0  # after the last storm: rounds of the reconciler and all they find
 FLOW: dict[str, Any] = {
     "place": "DE",
     "immediately": True,
@@ -153,13 +153,11 @@ class Stage:
         """Let it all happen for so many days."""
         self.machine.loop.run_until(days * DAY_S)
 
-    def rests(self, days: float = SETTLED_WITHIN_DAYS, *, reconciles: bool = True) -> None:
+    def rests(self, days: float = SETTLED_WITHIN_DAYS) -> None:
         """Nothing goes wrong any more; once all is settled everything must be in order."""
         machine = self.machine
         machine.weather = CALM
         self.bank.outage_until = 0.0
-        if reconciles:
-            machine.runs(None, begin_reconciling(self.house.world, self.account))
         self.plays(machine.loop.time() / DAY_S + days)
         at_rest(self.rules, machine.now())
 
