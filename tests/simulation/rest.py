@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.actions import ActionKind
 from app.domain.cancellations import CancelRequest, RequestState, Source
-from app.domain.dunning import Attempt, AttemptState, Case, CaseKind, CaseState
+from app.domain.dunning import Attempt, AttemptState, Case, CaseKind, CaseState, Waits
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice
 from app.domain.movements import ENDED
@@ -68,7 +68,8 @@ OF_THE_PROVIDER = "the provider has neither collected nor ended it"
 
 def _is_settled(rules: Rules, case: Case, until: datetime) -> None:
     patience = SLACK if case.driven else SLACK + PARKED_AFTER
-    late = case.window_ends_at < until - patience
+    held = case.waits is Waits.ON_HOLD  # its release moves the window
+    late = case.window_ends_at < until - patience and not held
     rules.require(not (case.state is CaseState.ACTIVE and late), "I5", "a case outlives its window")
     if not case.driven and case.reason == OF_THE_PROVIDER:
         return  # a person is told; nothing of ours went wrong
