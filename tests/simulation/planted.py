@@ -1,6 +1,6 @@
 """Planted faults: each is what somebody, somewhere, has shipped. The simulation must find them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ from app.domain import (
     retry,
     settlement,
 )
-from app.domain.actions import Action, ActionKind, ActionState
+from app.domain.actions import Action, ActionKind
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseState
 from app.domain.messages import MessageState
@@ -37,167 +37,26 @@ from app.services import (
 from app.storage.memory import MemoryTransaction
 from tests.simulation.history import Setting
 from tests.simulation.house import House
+from tests.simulation.means import (
+    asked,
+    changed_rows,
+    entered,
+    left_on,
+    lines_lost,
+    lost,
+    never_asked,
+    no,
+    no_answer_is,
+    nothing,
+    pays,
+    same_state,
+    stale,
+    swallowed,
+    through,
+    true,
+)
 from tests.simulation.stage import Stage
 from tests.simulation.swaps import Swap, put, put_entry, put_member
-
-
-async def _true(*_: object, **__: object) -> bool:
-    return True
-
-
-def _no(*_: object, **__: object) -> bool:
-    return False
-
-
-def _yes(*_: object, **__: object) -> bool:
-    return True
-
-
-def _nothing(*_: object, **__: object) -> None:
-    return None
-
-
-async def _does_nothing(*_: object, **__: object) -> None:
-    return None
-
-
-# what is written
-
-
-def _rows(change: Callable[[Any], Any]) -> Swap:
-    """Every row on its way to the store is changed, or lost where `change` gives None."""
-
-    def plant(stage: Stage, stack: ExitStack) -> None:
-        for name in ("insert", "save"):
-            real = getattr(MemoryTransaction, name)
-
-            async def written(self: Any, rows: Sequence[Any], real: Any = real) -> Any:
-                kept = [row for row in map(change, rows) if row is not None]
-                done = await real(self, kept)
-                return list(rows) if done is not None else None
-
-            put_member(MemoryTransaction, name, written)(stage, stack)
-
-    return plant
-
-
-def _lost(kind: ActionKind) -> Swap:
-    """Every third new action of a kind is never written."""
-
-    def change(row: Any) -> Any:
-        lost = isinstance(row, Action) and row.kind is kind and row.state is ActionState.PENDING
-        return None if lost and row.claims == 0 and int(row.action_id[-2:], 16) % 3 == 0 else row
-
-    return _rows(change)
-
-
-def _lines_lost(kind: type[Any]) -> Swap:
-    return _rows(lambda row: None if isinstance(row, kind) else row)
-
-
-def _entered(change: Callable[[RecoveryEntry], RecoveryEntry]) -> Swap:
-    return _rows(lambda row: change(row) if isinstance(row, RecoveryEntry) else row)
-
-
-# what is asked of the provider
-
-
-def _asked(name: str, make: Callable[[Any, Stage], Any]) -> Swap:
-    """One call of the provider's adapter is another."""
-
-    def plant(stage: Stage, stack: ExitStack) -> None:
-        payments = stage.house.world.payments
-        put_member(payments, name, make(getattr(payments, name), stage))(stage, stack)
-
-    return plant
-
-
-def _never_asked(name: str, answer: Any = None) -> Swap:
-    async def said(*_: object, **__: object) -> Any:
-        return answer
-
-    return _asked(name, lambda real, stage: said)
-
-
-def _pays(change: Callable[[PayAnswer], PayAnswer]) -> Swap:
-    def make(real: Any, stage: Stage) -> Any:
-        async def pay(*args: Any, **told: Any) -> PayAnswer:
-            return change(await real(*args, **told))
-
-        return pay
-
-    return _asked("pay", make)
-
-
-def _no_answer_is(outcome: Outcome) -> Callable[[PayAnswer], PayAnswer]:
-    decline = Decline(kind=DeclineKind.PROCESSOR_ERROR, code="processing_error")
-
-    def change(answer: PayAnswer) -> PayAnswer:
-        if answer.outcome is not Outcome.UNKNOWN:
-            return answer
-        return PayAnswer(outcome=outcome, decline=decline, payment_id="pi_x", charge_id="ch_x")
-
-    return change
-
-
-def _stale(real: Any, stage: Stage) -> Any:
-    """The first answer about an invoice is kept for good."""
-    kept: dict[str, Any] = {}
-
-    async def read(account: Any, invoice: str, **told: Any) -> Any:
-        if invoice not in kept:
-            kept[invoice] = await real(account, invoice, **told)
-        return kept[invoice]
-
-    return read
-
-
-def _left_on(real: Any, stage: Stage) -> Any:
-    """The provider's retries are believed to be off, and nobody turned them off."""
-
-    async def stop(account: Any, invoice: str) -> Any:
-        reading = await stage.house.world.payments.read_invoice(account, invoice)
-        return replace(reading.invoice, auto_advance=False, next_attempt_at=None)
-
-    return stop
-
-
-def _same_state(real: Any, stage: Stage) -> Any:
-    """Closing an invoice is not asked for, and taken for done."""
-
-    async def close(account: Any, invoice: str, **told: Any) -> Any:
-        return (await stage.house.world.payments.read_invoice(account, invoice)).invoice
-
-    return close
-
-
-# what carries an action out
-
-
-def _through(kind: ActionKind) -> Swap:
-    """Actions of a kind are ticked off and nothing else."""
-
-    async def ticked(world: Any, action: Action) -> None:
-        async with world.store.transaction(action.merchant_id) as tx:
-            await tx.save([replace(action, state=ActionState.DONE, leased_until=None)])
-
-    return put_entry(actions.HANDLERS, kind, ticked)
-
-
-def _twice(kind: ActionKind) -> Swap:
-    real = actions.HANDLERS[kind]
-
-    async def again(world: Any, action: Action) -> None:
-        await real(world, action)
-        await real(world, action)
-
-    return put_entry(actions.HANDLERS, kind, again)
-
-
-async def _swallowed(world: Any, action: Action, *_: object) -> None:
-    async with world.store.transaction(action.merchant_id) as tx:
-        await tx.save([replace(action, state=ActionState.DONE, leased_until=None)])
-
 
 # what is decided
 
@@ -332,34 +191,34 @@ SPACE = timedelta(0)
 PLANTED: dict[str, Swap] = {
     # charged twice
     "a fresh key for each repeat": put_member(Attempt, "key", property(_key_of_each_read)),
-    "no answer is a refusal": _pays(_no_answer_is(Outcome.DECLINED)),
+    "no answer is a refusal": pays(no_answer_is(Outcome.DECLINED)),
     "no answer is an approval": put(charging._take_answer, _always_paid),
     "no answer is counted as refused": put_entry(
         outcomes.TAKERS, Outcome.UNKNOWN, _counts_as_refused
     ),
-    "no answer never happened": _pays(
+    "no answer never happened": pays(
         lambda answer: (
             replace(answer, outcome=Outcome.NOT_EXECUTED)
             if answer.outcome is Outcome.UNKNOWN
             else answer
         )
     ),
-    "a doubt does not hold the next attempt back": put(dunning._held_back, _no),
-    "a charge before its intent": _lines_lost(Attempt),
+    "a doubt does not hold the next attempt back": put(dunning._held_back, no),
+    "a charge before its intent": lines_lost(Attempt),
     "two workers with one action": _claims(_unleased),
     "a stale claim counts": put(work._stands, _unfenced),
-    "the provider retries as well": _asked("stop_provider_retries", _left_on),
+    "the provider retries as well": asked("stop_provider_retries", left_on),
     # charged who should be left alone
-    "no last look before a charge": _asked("read_invoice", _stale),
-    "no look at the case before the call": put(before_charging.may_go, _true),
+    "no last look before a charge": asked("read_invoice", stale),
+    "no look at the case before the call": put(before_charging.may_go, true),
     "a hard refusal is tried again": put(retry.next_step, _always_again),
-    "never means once more": put_member(Decline, "is_final", property(_no)),
-    "a hold holds nothing": put(holds.is_barred, _no),
-    "the word does not stop the case": put_member(cancelling, "close_case", _nothing),
-    "the word is not told to the provider": _never_asked("cancel"),
-    "what was forgiven stays open": _through(ActionKind.SETTLE),
-    "taking it back is not told to the provider": _never_asked("uncancel"),
-    "an operator's stop is forgotten": _rows(
+    "never means once more": put_member(Decline, "is_final", property(no)),
+    "a hold holds nothing": put(holds.is_barred, no),
+    "the word does not stop the case": put_member(cancelling, "close_case", nothing),
+    "the word is not told to the provider": never_asked("cancel"),
+    "what was forgiven stays open": through(ActionKind.SETTLE),
+    "taking it back is not told to the provider": never_asked("uncancel"),
+    "an operator's stop is forgotten": changed_rows(
         lambda row: (
             replace(row, state=CaseState.ACTIVE, closed_at=None)
             if isinstance(row, Case) and row.state is CaseState.STOPPED
@@ -367,15 +226,15 @@ PLANTED: dict[str, Swap] = {
         )
     ),
     # stuck
-    "the next attempt is lost": _lost(ActionKind.RETRY),
-    "the end is lost": _lost(ActionKind.END),
-    "the first look is lost": _lost(ActionKind.ASSESS),
-    "the look at a doubt is lost": _lost(ActionKind.RESOLVE),
-    "doubts are never looked at": _through(ActionKind.RESOLVE),
-    "new cases are never looked at": _through(ActionKind.ASSESS),
-    "ends are never carried out": _through(ActionKind.END),
+    "the next attempt is lost": lost(ActionKind.RETRY),
+    "the end is lost": lost(ActionKind.END),
+    "the first look is lost": lost(ActionKind.ASSESS),
+    "the look at a doubt is lost": lost(ActionKind.RESOLVE),
+    "doubts are never looked at": through(ActionKind.RESOLVE),
+    "new cases are never looked at": through(ActionKind.ASSESS),
+    "ends are never carried out": through(ActionKind.END),
     "what was claimed once is lost with its worker": _claims(_once_only),
-    "a provider away ends the action": put(actions._provider_away, _swallowed),
+    "a provider away ends the action": put(actions._provider_away, swallowed),
     "gives up at the first refusal": put(retry.next_step, _gives_up),
     "the release is lost": put(holds.lift, lambda book, case, ends, why, given: case),
     # too often, too early
@@ -384,37 +243,37 @@ PLANTED: dict[str, Swap] = {
     "everything a day early": _claims(_early),
     # letters
     "an interrupted letter is sent again": put(messages._may_leave, _resent),
-    "letters after it was settled": put(messages._needless, _nothing),
-    "letters are lost": _lost(ActionKind.SEND),
+    "letters after it was settled": put(messages._needless, nothing),
+    "letters are lost": lost(ActionKind.SEND),
     "letters go twice": put(posting.post, lambda world, out: _posted_twice(world, out)),
     "letters go to somebody else": _to_another,
     "the end comes without notice": put(endings._notice_allows, lambda at: at.terms.now),
-    "no thanks": put(work.say_thanks, _nothing),
-    "no confirmation of a cancellation": put(cancel_letters.plan_confirmation, _nothing),
+    "no thanks": put(work.say_thanks, nothing),
+    "no confirmation of a cancellation": put(cancel_letters.plan_confirmation, nothing),
     # reports
     "whatever came last is true": put(mirroring.forward, _trusting),
     "a late refusal opens a settled case": put_entry(
         absorb.READERS, NoticeKind.INVOICE_FAILED, _reopened
     ),
     "a webhook is answered before it is stored": _answered_first,
-    "webhooks are handled and not absorbed": put(absorb.absorb, _nothing),
-    "refunds are not heard": put_entry(absorb.READERS, NoticeKind.PAYMENT_REFUNDED, _nothing),
+    "webhooks are handled and not absorbed": put(absorb.absorb, nothing),
+    "refunds are not heard": put_entry(absorb.READERS, NoticeKind.PAYMENT_REFUNDED, nothing),
     # money
-    "a cent too much": _entered(lambda row: replace(row, amount_minor=row.amount_minor + 1)),
-    "what comes back is not entered": _rows(
+    "a cent too much": entered(lambda row: replace(row, amount_minor=row.amount_minor + 1)),
+    "what comes back is not entered": changed_rows(
         lambda row: (
             None if isinstance(row, RecoveryEntry) and row.kind is EntryKind.REFUNDED else row
         )
     ),
-    "recovered money is not entered": _lines_lost(RecoveryEntry),
+    "recovered money is not entered": lines_lost(RecoveryEntry),
     # ends at the provider
-    "the subscription is not ended": _never_asked("end_subscription"),
-    "the invoice is not closed": _asked("close_invoice", _same_state),
+    "the subscription is not ended": never_asked("end_subscription"),
+    "the invoice is not closed": asked("close_invoice", same_state),
     # records
-    "commands without audit lines": _lines_lost(AuditEntry),
-    "a timeline without lines": _lines_lost(CaseEvent),
+    "commands without audit lines": lines_lost(AuditEntry),
+    "a timeline without lines": lines_lost(CaseEvent),
     # offers
-    "an offer is not asked for": _never_asked("change"),
+    "an offer is not asked for": never_asked("change"),
 }
 
 
