@@ -133,7 +133,7 @@ def disputed(book: Book, notice: Notice, terms: Terms) -> None:
         if _is_open(dispute, notice):
             _hold_all(book, payment, dispute, notice, terms)
         elif notice.kind is K.DISPUTE_LOST:
-            _stop_all(book, payment, terms)
+            _stop_all(book, payment, notice, terms)
     if not found and (_is_open(dispute, notice) or notice.kind in ENDED):
         _find_payment(book, dispute, notice, terms)
     if notice.kind in ENDED or dispute.status in OVER:
@@ -200,8 +200,10 @@ def _hold_all(book: Book, payment: Payment, dispute: Dispute, notice: Notice, te
         _read_dispute(book, dispute, notice, payment.customer_id, terms.now, terms)
 
 
-def _stop_all(book: Book, payment: Payment, terms: Terms) -> None:
-    for case in _concerned(book, payment):
+def _stop_all(book: Book, payment: Payment, notice: Notice, terms: Terms) -> None:
+    """What failed after the dispute was lost is another matter, whenever the report comes."""
+    before = [c for c in _concerned(book, payment) if c.opened_at <= notice.occurred_at]
+    for case in before:
         close_case(book, case, CaseState.STOPPED, "a dispute was lost", terms)
         now = book.get(Case, case.case_id)
         if now is not None and now.state is not case.state:

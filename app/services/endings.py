@@ -111,7 +111,7 @@ def _leave_to_provider(at: Desk, action: Action) -> None:
     limit = case.window_ends_at + PARKED_AFTER
     at.done(action)
     if now < limit:
-        at.book.add(case_action(case, ActionKind.END, limit, nth="park"))
+        at.book.add(case_action(case, ActionKind.END, limit, nth=f"park:{limit.isoformat()}"))
         return
     reason = "the provider has neither collected nor ended it"
     at.book.put(case.moved(CaseState.PARKED, at=now, reason=reason))

@@ -11,10 +11,11 @@ from datetime import timedelta
 from app.domain.actions import Action
 from app.domain.closings import settle_letter
 from app.domain.correspondence import Channel, Channels, suppressed_by
-from app.domain.dunning import Case, CaseState, Waits
+from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
 from app.domain.ids import derive_id
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer
+from app.domain.outcomes import resolve_action
 from app.domain.recovery import Failure
 from app.domain.sequence import (
     FINAL_NOTICE_AHEAD,
@@ -38,6 +39,7 @@ from app.services.work import Desk, desk, glance, say_thanks
 
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 HELD_AGAIN = timedelta(days=1)
+AFTER_DOUBT = timedelta(minutes=1)  # behind the look that finds out about a charge
 DEFERRED_AGAIN = timedelta(minutes=15)
 
 
@@ -97,20 +99,28 @@ async def _take_all(at: Desk, readings: dict[str, InvoiceReading]) -> None:
 
 
 def _must_wait(at: Desk, action: Action, reading: InvoiceReading) -> bool:
-    """Nobody is urged to pay while a bank debit is on its way or the case is on hold."""
-    message = _message(at, action)
+    """Nobody is urged to pay while a bank debit is on its way, a charge of ours is in doubt, or
+    the case is on hold."""
+    message, now = _message(at, action), at.terms.now
     if message.state is not MessageState.PLANNED or not _is_held(at, reading):
         return False
-    moved = replace(message, due_at=at.terms.now + HELD_AGAIN)
+    doubts = [resolve_action(at.case, doubt).due_at for doubt in _doubts(at)]
+    again = max(min(doubts), now) + AFTER_DOUBT if doubts else now + HELD_AGAIN
+    moved = replace(message, due_at=again)
     at.book.put(moved)
     at.book.add(send_action(moved))
-    at.done(action, "a payment is under way, or the case is on hold")
+    at.done(action, "a payment is under way or in doubt, or the case is on hold")
     return True
 
 
 def _is_held(at: Desk, reading: InvoiceReading) -> bool:
-    held = is_under_way(reading) or at.case.waits is Waits.ON_HOLD
-    return held and at.case.state is CaseState.ACTIVE
+    held = is_under_way(reading) or at.case.waits is Waits.ON_HOLD or _doubts(at)
+    return bool(held) and at.case.state is CaseState.ACTIVE
+
+
+def _doubts(at: Desk) -> list[Attempt]:
+    """Charges of ours that may have brought the money."""
+    return [one for one in at.book.all(Attempt, case_id=at.case_id) if one.state in IN_DOUBT]
 
 
 def _message(at: Desk, action: Action) -> Message:
@@ -125,6 +135,8 @@ def _may_leave(at: Desk, action: Action) -> bool:
     if message.state is MessageState.SENDING:
         for one in same_mail(at.book, message):
             _settle(at, one, MessageState.UNKNOWN, "interrupted while sending")
+            _has_written(at, one)
+            say_thanks(at.beside(one.case_id or at.case_id))
         at.done(action)
         return False
     if message.state is not MessageState.PLANNED or action.key != send_action(message).key:
@@ -322,5 +334,10 @@ def _note_posted(at: Desk, message: Message, posted: Posted) -> None:
     told = replace(message, subject=posted.subject, sent_at=sent_at)
     _settle(at, told, posted.state, posted.why)
     if posted.state is not MessageState.FAILED:
-        case = at.beside(message.case_id or at.case_id).case
-        at.book.put(replace(case, wrote=True))
+        _has_written(at, message)
+
+
+def _has_written(at: Desk, message: Message) -> None:
+    """Whoever may have read of a failure is to hear how it was settled."""
+    case = at.beside(message.case_id or at.case_id).case
+    at.book.put(replace(case, wrote=True))

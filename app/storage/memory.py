@@ -294,7 +294,8 @@ class MemoryTransaction(Unbroken):
         return cast("R | None", self._written.get(kind, {}).get(key, known))
 
     def _all(self, kind: type[R]) -> list[R]:
-        return list({**self.store.rows[kind], **self._written.get(kind, {})}.values())
+        mine = self._written.get(kind)
+        return list(({**self.store.rows[kind], **mine} if mine else self.store.rows[kind]).values())
 
     def _write(self, row: Any) -> None:
         self._written.setdefault(type(row), {})[key_of(row)] = row

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Generic
 
 from app.domain.records import Key, R
@@ -149,6 +149,7 @@ def require_fields(kind: type[Any], where: Iterable[str], order: Iterable[str]) 
             raise ValueError(f"{field} is a document and cannot be compared")
 
 
+@cache
 def comparison_of(name: str) -> tuple[str, str]:
     """The field and the SQL comparison of a name in `where`."""
     for suffix, comparison in COMPARISONS.items():

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from app.domain.actions import Action
@@ -18,7 +17,7 @@ from app.domain.messages import Message
 from app.domain.mirror import PaymentMethod
 from app.domain.operations import SHARES, InboxEvent
 from app.domain.policies import PolicyVersion
-from app.domain.records import Key
+from app.domain.records import Key, changed
 from app.domain.recovery import EntryKind, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
 from app.domain.saves import SaveStep
@@ -74,7 +73,8 @@ def as_stored(row: Any) -> Any:
             raise RowRefused(f"{TABLES[type(row)].name}.{shape.name} cannot hold this value")
     if not CHECKS.get(type(row), lambda _: True)(row):
         raise RowRefused(f"{TABLES[type(row)].name}: a check forbids this row")
-    return replace(row, **{shape.name: _read_back(shape, row) for shape in shapes.values()})
+    read = {shape.name: _read_back(shape, row) for shape in shapes.values() if shape.decode}
+    return changed(row, **read) if read else row
 
 
 def require_referred(row: Any, look: Callable[[type[Any], Key], Any]) -> None:

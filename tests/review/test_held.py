@@ -375,3 +375,13 @@ async def test_nobody_is_urged_to_pay_while_a_debit_is_under_way(stage: Stage) -
 
     assert stage.post.mails == []
     assert (await stage.letters())["final"] == "planned"
+
+
+async def test_a_dispute_that_is_heard_lost_again_stops_no_later_case(stage: Stage) -> None:
+    # given a dispute that was over before this case began
+    lost = a_dispute(stage, K.DISPUTE_LOST)
+    before = (await stage.case()).opened_at - timedelta(days=1)
+
+    await stage.hears(replace(lost, occurred_at=before))
+
+    assert (await stage.case()).state is CaseState.ACTIVE

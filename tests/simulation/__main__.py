@@ -1,0 +1,74 @@
+"""`python -m tests.simulation --seed N`: one history again, with its trace."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.simulation.crashes import STORIES
+from tests.simulation.planted import PLANTED
+from tests.simulation.runner import die_everywhere, exactly, run, totals, try_planted
+
+AT_MOST = 600  # histories in which a planted fault must be caught
+ENOUGH = 0.95  # of the planted faults
+
+
+def main() -> int:
+    """Play; 1 where an invariant was broken."""
+    asked = argparse.ArgumentParser(prog="simulate")
+    asked.add_argument("--seed", type=int, help="play this history and show its trace")
+    asked.add_argument("--histories", type=int, default=100)
+    asked.add_argument("--first", type=int, default=1, help="the first seed")
+    asked.add_argument("--processes", type=int, default=2)
+    asked.add_argument("--planted", action="store_true", help="look for each planted fault")
+    asked.add_argument("--crashes", action="store_true", help="die once, at every point")
+    asked.add_argument("--only", help="of the planted faults, those whose name has this in it")
+    asked.add_argument("--json", type=Path, help="write the totals here")
+    told = asked.parse_args()
+    if told.seed is not None:
+        found = exactly(told.seed)
+        sys.stdout.write("\n".join([*found.trace, f"{found.steps} steps", found.violation or "ok"]))
+        sys.stdout.write("\n")
+        return int(found.violation is not None)
+    if told.crashes:
+        return _crashes(told)
+    if told.planted:
+        return _planted(told)
+    seeds = range(told.first, told.first + told.histories)
+    results = run(seeds, processes=told.processes)
+    summed = totals(results)
+    _write(summed, told.json)
+    return int(summed["violations"] > 0)
+
+
+def _planted(told: argparse.Namespace) -> int:
+    names = [name for name in PLANTED if (told.only or "") in name]
+    rows = try_planted(names, processes=told.processes, at_most=AT_MOST)
+    for row in rows:
+        found = f"history {row['histories']}: {row['by']}" if row["caught"] else "missed"
+        sys.stdout.write(f"{row['name']:50} {found}\n")
+    caught = sum(row["caught"] for row in rows)
+    missed = [row["name"] for row in rows if not row["caught"]]
+    _write({"planted": len(rows), "caught": caught, "missed": missed, "rows": rows}, told.json)
+    return int(caught < ENOUGH * len(rows))
+
+
+def _crashes(told: argparse.Namespace) -> int:
+    rows = die_everywhere(list(STORIES), processes=told.processes)
+    wrong = [f"{row['name']}, {what}" for row in rows for what in row["wrong"]]
+    points = sum(row["points"] for row in rows)
+    _write({"stories": len(rows), "points": points, "wrong": wrong}, told.json)
+    return int(bool(wrong))
+
+
+def _write(summed: dict[str, Any], path: Path | None) -> None:
+    text = json.dumps(summed, indent=2) + "\n"
+    if path is not None:
+        path.write_text(text)
+    else:
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The machine room: processes that die at any point and come back, and what is told of them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from tests.simulation.loop import OWNER, SeededLoop
+
+BEGINNING = datetime(2026, 9, 21, tzinfo=UTC)
+TRACE_KEPT = 4000
+GIVES_WAY = 0.4  # of the steps inside a process so many let others go first
+
+
+class Crash(BaseException):
+    """The process is gone: nothing after this line runs."""
+
+
+class Violation(BaseException):
+    """A promise was broken; the text begins with the invariant's name. Nobody may catch it but
+    whoever plays the history."""
+
+
+@dataclass(eq=False)
+class Process:
+    """An operating-system process: what runs in it dies with it. `boot` is begun again later."""
+
+    name: str
+    boot: Callable[["Process"], Awaitable[None]] | None = None
+    dead: bool = False
+    lives: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """How much goes wrong, each as a share of its occasions.
+
+    `pause` is a process that stands still for minutes at a point, `lost_commit` a connection that
+    broke around a COMMIT, `conflict` a serialization failure.
+    """
+
+    crash: float = 0.0
+    pause: float = 0.0
+    lost_commit: float = 0.0
+    conflict: float = 0.0
+    call: float = 0.0
+    charge: float = 0.0
+    outage: float = 0.0
+    late_hook: float = 0.0
+    lost_hook: float = 0.0
+    double_hook: float = 0.0
+    mail: float = 0.0
+
+
+CALM = Weather()
+
+
+@dataclass
+class Machine:
+    """One loop, one clock, one source of chance, and the processes."""
+
+    seed: int
+    weather: Weather = CALM
+    die_at: int | None = None
+    draw: Random = field(init=False)
+    loop: SeededLoop = field(init=False)
+    trace: deque[str] = field(default_factory=lambda: deque(maxlen=TRACE_KEPT))
+    steps: int = 0
+    crashes: int = 0
+    processes: list[Process] = field(default_factory=list)
+    swift: bool = False
+
+    def __post_init__(self) -> None:
+        self.draw = Random(self.seed)
+        self.loop = SeededLoop(self.draw)
+        self.loop.harmless = (Crash,)
+        self.loop.shuffles = not self.swift
+
+    def now(self) -> datetime:
+        """`ports.clock.Clock`: aware UTC."""
+        return BEGINNING + timedelta(seconds=self.loop.time())
+
+    def log(self, *what: object) -> None:
+        """Note a line for the trace."""
+        owner = OWNER.get()
+        who = owner.name if isinstance(owner, Process) else "-"
+        stamp = f"{self.now():%m-%d %H:%M:%S}"
+        self.trace.append(" ".join([stamp, who, *map(str, what)]))
+
+    def happens(self, share: float) -> bool:
+        """Whether something of this share happens now."""
+        return share > 0 and self.draw.random() < share
+
+    # processes
+
+    def starts(
+        self, name: str, boot: Callable[[Process], Awaitable[None]] | None = None
+    ) -> Process:
+        """A process from now on."""
+        process = Process(name, boot)
+        self.processes.append(process)
+        self._boot(process)
+        return process
+
+    def _boot(self, process: Process) -> None:
+        process.dead = False
+        process.lives += 1
+        if process.boot is not None:
+            self.runs(process, process.boot(process))
+
+    def runs(self, process: Process | None, work: Awaitable[Any]) -> asyncio.Task[Any]:
+        """A task of a process, or of the outside world."""
+        context = copy_context()
+        context.run(OWNER.set, process)
+        return self.loop.create_task(_ended_quietly(work), context=context)
+
+    def kills(self, process: Process) -> None:
+        """kill -9: its tasks are gone, what they had not committed is rolled back; it comes back
+        after a while."""
+        self.crashes += 1
+        self.log("KILLED", process.name)
+        process.dead = True
+        current = asyncio.current_task(self.loop.real)
+        for task, owner in list(self.loop.tasks.items()):
+            if owner is process and task is not current:
+                task.cancel()
+        wait = 30.0 if self.swift else self.draw.choice((1.0, 20.0, 90.0, 1200.0))
+        self.loop.call_later(wait, self._boot, process)
+
+    # points
+
+    async def point(self, what: str, patience: float = 0.0) -> None:
+        """A point at which others may go first and the process may die; about `patience` s pass."""
+        process = OWNER.get()
+        self.fuse(what)
+        if self.swift:
+            await asyncio.sleep(patience)
+        elif self.happens(self.weather.pause):
+            wait = self.draw.choice((25.0, 70.0, 1200.0))
+            self.log("stands still for", int(wait), "s before", what)
+            await asyncio.sleep(wait)
+        elif patience or self.draw.random() < GIVES_WAY:
+            await asyncio.sleep(self.draw.random() * (0.02 + 2 * patience))
+        if isinstance(process, Process) and process.dead:
+            raise Crash
+
+    def fuse(self, what: str) -> None:
+        """A point at which the process may die, but nobody goes first."""
+        process = OWNER.get()
+        if not isinstance(process, Process):
+            return
+        if process.dead:
+            raise Crash
+        self.steps += 1
+        if self.steps == self.die_at or self.happens(self.weather.crash):
+            self.log("dies at", what)
+            self.kills(process)
+            raise Crash
+
+
+async def _ended_quietly(work: Awaitable[Any]) -> Any:
+    """A process that died is no fault of the simulation."""
+    try:
+        return await work
+    except (Crash, asyncio.CancelledError):
+        return None
+
+
+Work = Coroutine[Any, Any, None]

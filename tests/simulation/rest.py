@@ -1,0 +1,232 @@
+"""What must hold when everything has come to rest and nothing goes wrong any more."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.actions import ActionKind
+from app.domain.cancellations import CancelRequest, RequestState, Source
+from app.domain.dunning import Attempt, AttemptState, Case, CaseKind, CaseState, Waits
+from app.domain.messages import Message, MessageState
+from app.domain.mirror import Invoice
+from app.domain.movements import ENDED
+from app.domain.mrr import MrrMovement
+from app.domain.operations import Alert, InboxEvent, InboxState
+from app.domain.records import key_of
+from app.domain.recovery import Failure, RecoveryEntry
+from app.domain.redemptions import AT_WORK, Redemption, RedemptionState
+from app.services import intake
+from app.services.driving import PARKED_AFTER
+from tests.simulation.rules import Rules
+
+MOVES_MONEY_OR_MAIL = frozenset({ActionKind.RETRY, ActionKind.SEND, ActionKind.NEW_CARD})
+SLACK = timedelta(days=2)
+
+
+def at_rest(rules: Rules, until: datetime) -> None:
+    """What must hold once everything due up to `until` was done and nothing goes wrong any more."""
+    house = rules.house
+    for case in house.ledger.rows(Case):
+        _is_settled(rules, case, until)
+        _agrees(rules, case)
+        _ended_there(rules, case)
+        _is_thanked(rules, case)
+    _every_failure_has_a_case(rules)
+    for request in house.ledger.rows(CancelRequest):
+        _left_as_told(rules, request, until)
+    for redemption in house.ledger.rows(Redemption):
+        _kept_as_accepted(rules, redemption, until)
+    _nothing_is_left(rules, until)
+
+
+def _nothing_is_left(rules: Rules, until: datetime) -> None:
+    house = rules.house
+    for event in house.ledger.rows(InboxEvent):
+        rules.require(
+            event.state is InboxState.HANDLED, "I11", f"an event is {event.state}: {event.reason}"
+        )
+    for message in house.ledger.rows(Message):
+        stuck = message.state is MessageState.SENDING
+        late = message.state is MessageState.PLANNED and message.due_at < until - SLACK
+        rules.require(not (stuck or late), "I11", f"letter {message.step} is {message.state}")
+    for attempt in house.ledger.rows(Attempt):
+        old = attempt.intent_at < until - SLACK
+        stuck = old and attempt.state in (AttemptState.SENT, AttemptState.UNKNOWN)
+        rules.require(not stuck, "I11", f"attempt {attempt.number} is still {attempt.state}")
+    for alert in house.ledger.rows(Alert):
+        rules.require(alert.kind not in NEVER, "I5", f"alert {alert.kind}: {alert.text}")
+    for action in house.ledger.due.values():
+        rules.require(
+            action.due_at >= until - SLACK, "I5", f"{action.kind} is long overdue: {action.note}"
+        )
+
+
+NEVER = frozenset({"action_parked", "currency"})
+OF_THE_PROVIDER = "the provider has neither collected nor ended it"
+
+
+def _is_settled(rules: Rules, case: Case, until: datetime) -> None:
+    patience = SLACK if case.driven else SLACK + PARKED_AFTER
+    held = case.waits is Waits.ON_HOLD  # its release moves the window
+    late = case.window_ends_at < until - patience and not held
+    rules.require(not (case.state is CaseState.ACTIVE and late), "I5", "a case outlives its window")
+    if not case.driven and case.reason == OF_THE_PROVIDER:
+        return  # a person is told; nothing of ours went wrong
+    rules.require(case.state is not CaseState.PARKED, "I5", f"a case is parked: {case.reason}")
+
+
+def _agrees(rules: Rules, case: Case) -> None:
+    house = rules.house
+    world = house.bank.world
+    invoice = world.get(case.invoice_id) or {}
+    status = invoice.get("status")
+    mirror: Invoice | None = house.ledger.row(Invoice, case.account_id, case.invoice_id)
+    rules.require(mirror is not None, "I6", "a case without its invoice")
+    if mirror is not None:
+        rules.require(mirror.status == status, "I6", f"invoice {mirror.status}, there {status}")
+    recovered = case.state is CaseState.RECOVERED
+    if case.kind is CaseKind.INVOICE:
+        return
+    if status == "paid":
+        rules.require(recovered, "I6", f"paid there, the case is {case.state} ({case.reason})")
+    elif recovered:
+        rules.require(False, "I6", f"recovered here, {status} there")
+    lines = Counter[str]()
+    for entry in house.ledger.rows(RecoveryEntry):
+        if entry.case_id == case.case_id:
+            lines[entry.kind] += entry.amount_minor
+    _money_agrees(rules, case, lines)
+
+
+def _money_agrees(rules: Rules, case: Case, lines: Counter[str]) -> None:
+    world = rules.house.bank.world
+    listed = world.call(
+        "GET", "/v1/invoice_payments", {"invoice": case.invoice_id, "status": "paid"}
+    ).body["data"]
+    paid = sum(row["amount_paid"] for row in listed)
+    if case.state is CaseState.RECOVERED:
+        rules.require(
+            lines["recovered"] == paid, "I6", f"recovered {lines['recovered']}, there {paid}"
+        )
+    intents = {row["payment"]["payment_intent"] for row in listed}
+    charges = [c for c in world.all("charge") if c["payment_intent"] in intents]
+    once = {c["payment_intent"] for c in charges if c["status"] == "succeeded"}
+    captured = [c for c in charges if c["status"] == "succeeded"]
+    rules.require(len(once) == len(captured), "I1", "a payment was captured twice")
+    if case.state is CaseState.RECOVERED:
+        back = sum(c["amount_refunded"] for c in captured)
+        ours = lines["refunded"] + lines["refund_failed"]
+        rules.require(ours == -back, "I6", f"refunded {ours} here, {back} there")
+
+
+def _every_failure_has_a_case(rules: Rules) -> None:
+    house = rules.house
+    known = {case.invoice_id for case in house.ledger.rows(Case)}
+    known |= {one.invoice_id for one in house.ledger.rows(Failure) if one.exclusion}
+    for invoice in house.bank.world.all("invoice"):
+        failed = invoice["status"] == "open" and invoice["attempt_count"] > 0
+        automatic = invoice["collection_method"] == "charge_automatically"
+        if failed and automatic:
+            rules.require(invoice["id"] in known, "I8", "a failed invoice has no case")
+
+
+def _ended_there(rules: Rules, case: Case) -> None:
+    """What the end of a case says of the provider is so there."""
+    world, words = rules.house.bank.world, case.reason or ""
+    if case.state is not CaseState.EXHAUSTED or not words.startswith(ENDED):
+        return
+    if "subscription cancel_now" in words:
+        status = (world.get(case.subscription_id or "") or {}).get("status")
+        rules.require(status == "canceled", "I6", f"the subscription was ended and is {status}")
+    if "invoice uncollectible" in words:
+        status = (world.get(case.invoice_id) or {}).get("status")
+        rules.require(status != "open", "I6", "the invoice was given up and is open there")
+
+
+def _is_thanked(rules: Rules, case: Case) -> None:
+    letters = [m for m in rules.house.ledger.rows(Message) if m.case_id == case.case_id]
+    steps = {message.step for message in letters}
+    if case.state is CaseState.RECOVERED and case.wrote:
+        rules.require("recovered" in steps, "I11", "nobody was told that it is settled")
+    if case.state is CaseState.EXHAUSTED and (case.reason or "").startswith(ENDED):
+        rules.require("ended" in steps, "I11", "nobody was told of the end")
+
+
+def _left_as_told(rules: Rules, request: CancelRequest, until: datetime) -> None:
+    """A word that was given is known at the provider, and was confirmed in writing."""
+    house = rules.house
+    there = house.bank.world.get(request.subscription_id) or {}
+    ends = bool(there["cancel_at"] or there["cancel_at_period_end"])
+    gone = there["status"] == "canceled"
+    old = request.requested_at < until - SLACK
+    state = request.state
+    rules.require(not (old and state is RequestState.ASKED), "I5", "a cancellation is still asked")
+    if state is RequestState.STANDING:
+        rules.require(ends or gone, "I6", "a cancellation stands that the provider does not know")
+    if state is RequestState.ENDED:
+        rules.require(gone, "I6", "a subscription has ended here, and runs there")
+    if request.source is Source.SESSION and old:
+        letters = house.ledger.rows(Message)
+        mine = [m for m in letters if m.subscription_id == request.subscription_id]
+        told = any(m.template == "cancellation_confirmed" for m in mine)
+        rules.require(told, "I11", "a cancellation was not confirmed in writing")
+
+
+def _kept_as_accepted(rules: Rules, redemption: Redemption, until: datetime) -> None:
+    """What was accepted is so at the provider, once."""
+    house = rules.house
+    there = house.bank.world.get(redemption.subscription_id) or {}
+    mine = [
+        row
+        for row in house.ledger.rows(Redemption)
+        if row.subscription_id == redemption.subscription_id
+    ]
+    states = {row.state for row in mine}
+    old = redemption.claimed_at < until - SLACK
+    rules.require(not (old and redemption.state in AT_WORK), "I5", f"an offer {redemption.state}")
+    if there["status"] == "canceled":
+        return
+    discounts = len(there["discounts"])
+    rules.require(discounts <= 1, "I6", f"{discounts} discounts for one offer")
+    if states == {RedemptionState.APPLIED}:
+        rules.require(discounts == 1, "I6", "an offer was applied, and there is no discount")
+    if states == {RedemptionState.FAILED}:
+        rules.require(discounts == 0, "I6", "an offer failed, and there is a discount")
+
+
+def heard_again(rules: Rules) -> None:
+    """The whole inbox once more from its first day: nothing moves, nobody is charged or written
+    to."""
+    house, before = rules.house, _state_of(rules)
+    events = house.ledger.memory.rows[InboxEvent]
+    for key, event in events.items():
+        if event.state is InboxState.HANDLED:
+            events[key] = replace(event, state=InboxState.PENDING, handled_at=None)
+    planned = {action.action_id for action in house.ledger.due.values()}
+    machine = house.machine
+    for process in machine.processes:
+        process.dead = True
+    for task in list(machine.loop.tasks):
+        task.cancel()
+    machine.runs(None, _drained(rules))
+    machine.loop.run_until(machine.loop.time() + 60)
+    after = _state_of(rules)
+    differing = [(a, b) for a, b in zip(before, after, strict=False) if a != b]
+    rules.require(before == after, "I15", f"a replay changed {differing[:1] or len(after)}")
+    new = [a.kind for a in house.ledger.due.values() if a.action_id not in planned]
+    moves = [kind for kind in new if kind in MOVES_MONEY_OR_MAIL]
+    rules.require(not moves, "I15", f"a replay planned {moves}")
+
+
+async def _drained(rules: Rules) -> None:
+    while await intake.drain(rules.house.world):
+        pass
+
+
+def _state_of(rules: Rules) -> list[Any]:
+    ledger = rules.house.ledger
+    rows: list[Any] = [replace(case, lines=0) for case in ledger.rows(Case)]
+    for kind in (Attempt, RecoveryEntry, MrrMovement, Message, CancelRequest, Redemption):
+        rows += ledger.rows(kind)
+    return sorted(rows, key=lambda row: (type(row).__name__, key_of(row)))

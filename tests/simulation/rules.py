@@ -1,0 +1,293 @@
+"""What must hold after every step."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from app.domain.actions import CASE_ACTIONS, ActionKind
+from app.domain.cancellations import CancelRequest, RequestState
+from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseEvent, CaseState, Trigger
+from app.domain.holds import is_barred
+from app.domain.merchants import ProviderAccount
+from app.domain.messages import Mail, Message, MessageState
+from app.domain.operations import AuditEntry, IdempotencyKey
+from app.domain.sequence import DUNNING_TEMPLATES, FINAL
+from app.providers.sandbox.world import World
+from tests.simulation.house import House
+from tests.simulation.ledger import Written
+from tests.simulation.machine import Violation
+
+TRIES = frozenset({ActionKind.RETRY, ActionKind.RESOLVE, ActionKind.ASSESS, ActionKind.WATCH})
+OURS = frozenset({Trigger.HOLDFAST, Trigger.OPERATOR})
+MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
+# Another may find a letter interrupted whose worker only stood still: it is unknown, until that
+# one tells how it ended.
+BEGUN = frozenset({MessageState.SENDING, MessageState.UNKNOWN})
+IN_THE_POST = BEGUN | {MessageState.PLANNED}
+SPACING = timedelta(hours=20)
+MOST_OWN_ATTEMPTS = 8
+LOOK_IS_GOOD_FOR = timedelta(hours=1)  # a mail may leave so long after the look that allowed it
+EARLY_AT_MOST = timedelta(seconds=60)
+NOTICE_AHEAD = timedelta(hours=72)
+NEVER_AGAIN = frozenset({"lost_card", "stolen_card"})
+# Said here once more, so that a fault in the product's own table cannot hide itself.
+STEPS = {
+    CaseState.ACTIVE: set(CaseState) - {CaseState.ACTIVE},
+    CaseState.EXHAUSTED: {CaseState.RECOVERED},
+    CaseState.STOPPED: {CaseState.RECOVERED, CaseState.ACTIVE},
+    CaseState.PARKED: set(CaseState) - {CaseState.PARKED},
+    CaseState.RECOVERED: set(),
+}
+
+
+@dataclass
+class Rules:
+    """The invariants, over one house."""
+
+    house: House
+    mailed: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    forgiven: set[str] = field(default_factory=set)
+    charged: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        house = self.house
+        house.ledger.watch = self.committed
+        house.post.watch = self.left
+
+    def require(self, holds: bool, name: str, why: object) -> None:
+        """End the history where it does not hold, whoever would catch what is raised."""
+        if not holds:
+            broken = Violation(f"{name}: {why}")
+            self.house.machine.loop.fault = broken
+            raise broken
+
+    # after a commit
+
+    def committed(self, written: Written) -> None:
+        """What was written is allowed, and leaves what it touches in order."""
+        cases = {row.case_id for _, row in written if getattr(row, "case_id", None)}
+        for before, row in written:
+            if isinstance(row, Case):
+                self._moved(before, row, written)
+            elif isinstance(row, Attempt):
+                self._attempted(before, row, written)
+            elif isinstance(row, Message):
+                self._written_to(before, row)
+            elif isinstance(row, IdempotencyKey):
+                lines = [one for _, one in written if isinstance(one, AuditEntry)]
+                self.require(bool(lines), "I14", "a command without its audit line")
+        for case_id in sorted(cases):
+            self._keeps_going(case_id)
+        self._of_one_merchant(written)
+        self.house.rings()
+
+    def _of_one_merchant(self, written: Written) -> None:
+        named = {row.merchant_id for _, row in written}
+        self.require(len(named) == 1, "I13", f"rows of {sorted(named)} in one transaction")
+
+    def _moved(self, before: Case | None, case: Case, written: Written) -> None:
+        if before is None or before.state is case.state:
+            return
+        words = f"{before.state} -> {case.state}"
+        self.house.machine.log("case", case.invoice_id[-6:], words, case.reason)
+        self.require(case.state in STEPS[before.state], "I10", f"a case went {words}")
+        lines = [row for _, row in written if isinstance(row, CaseEvent)]
+        told = any(line.case_id == case.case_id for line in lines)
+        self.require(told, "I14", f"nothing in the timeline of {words}")
+        if case.state is CaseState.EXHAUSTED and case.driven:
+            self._ended(case)
+
+    def _ended(self, case: Case) -> None:
+        doubts = [a for a in self._attempts(case.case_id) if a.state in IN_DOUBT]
+        self.require(not doubts, "I10", "a case ended while an attempt was in doubt")
+        if not (case.reason or "").startswith("the window is over"):
+            return
+        finals = [m for m in self.house.ledger.rows(Message) if m.case_id == case.case_id]
+        finals = [m for m in finals if m.template == FINAL]
+        now = self.house.machine.now()
+        left = [m.sent_at or m.due_at for m in finals if m.state in MAY_HAVE_LEFT]
+        kept = [m for m in finals if m.state in (MessageState.FAILED, MessageState.DROPPED)]
+        fair = any(at <= now - NOTICE_AHEAD for at in left) or (bool(kept) and not left)
+        self.require(fair, "I9", "a case ended without a final notice 72 hours before")
+
+    def _written_to(self, before: Message | None, message: Message) -> None:
+        if before is None or before.state is message.state:
+            return
+        words = f"letter {message.step} went {before.state} -> {message.state}"
+        open_still = before.state in IN_THE_POST
+        self.require(open_still, "I3", words)
+
+    def _keeps_going(self, case_id: str) -> None:
+        case: Case | None = self.house.ledger.row(Case, case_id)
+        if case is None:
+            return
+        if case.state is not CaseState.ACTIVE:
+            self.require(case.next_attempt_at is None, "I4", f"a {case.state} case has a next try")
+            return
+        due = [one for one in self.house.ledger.due.values() if one.case_id == case_id]
+        going = any(one.kind in CASE_ACTIONS for one in due)
+        self.require(going, "I4", "an active case has no next action")
+        if case.driven and case.next_attempt_at is not None:
+            planned = any(one.kind in TRIES for one in due)
+            self.require(planned, "I4", "a next attempt that nobody will make")
+
+    def _attempted(self, before: Attempt | None, attempt: Attempt, written: Written) -> None:
+        if before is not None:
+            settled = before.state not in IN_DOUBT | {AttemptState.PLANNED}
+            words = f"attempt {attempt.number} went {before.state} -> {attempt.state}"
+            self.require(not settled or before.state is attempt.state, "I10", words)
+            return
+        self.house.machine.log("attempt", attempt.number, attempt.trigger, attempt.state)
+        if attempt.trigger is Trigger.HOLDFAST:
+            self._spaced(attempt)
+            self._in_time(attempt, written)
+
+    def _in_time(self, attempt: Attempt, written: Written) -> None:
+        for before, row in written:
+            mine = isinstance(before, Case) and row.case_id == attempt.case_id
+            if mine and before.next_attempt_at is not None:
+                early = before.next_attempt_at - attempt.intent_at
+                self.require(early <= EARLY_AT_MOST, "I7", f"an attempt {early} early")
+
+    def _spaced(self, attempt: Attempt) -> None:
+        own = [
+            one
+            for one in self._attempts(attempt.case_id)
+            if one.trigger is Trigger.HOLDFAST and one.state is not AttemptState.NOT_EXECUTED
+        ]
+        self.require(len(own) <= MOST_OWN_ATTEMPTS, "I7", f"{len(own)} attempts")
+        for one in own:
+            apart = abs(one.intent_at - attempt.intent_at)
+            close = one.attempt_id != attempt.attempt_id and apart < SPACING
+            self.require(not close, "I7", f"two attempts within {apart}")
+
+    def _attempts(self, case_id: str) -> list[Attempt]:
+        rows = self.house.ledger.rows(Attempt)
+        return [row for row in rows if row.case_id == case_id]
+
+    # before a charge
+
+    def charging(
+        self, account: ProviderAccount, invoice: str, key: str, method: str | None
+    ) -> None:
+        """No charge without an intent, none after a stop, none beside another in doubt."""
+        house = self.house
+        attempt = next((a for a in house.ledger.rows(Attempt) if a.key == key), None)
+        if attempt is None:
+            self.require(False, "I1", "a charge without a committed intent")
+            return
+        case: Case = house.ledger.row(Case, attempt.case_id)
+        self.require(attempt.state in IN_DOUBT, "I1", f"a charge of an attempt {attempt.state}")
+        self.require(case.invoice_id == invoice, "I13", "a charge of another case's invoice")
+        self.require(case.state is CaseState.ACTIVE, "I2", f"a charge of a {case.state} case")
+        self.require(case.driven or attempt.trigger not in OURS, "I2", "a charge beside theirs")
+        by_link = attempt.link_id is not None
+        self.require(not is_barred(case, by_link=by_link), "I2", "a charge of a case on hold")
+        kept: ProviderAccount = house.ledger.row(ProviderAccount, account.account_id)
+        self.require(kept.paused_reason is None, "I2", "a charge through a paused account")
+        self._not_beside(case, attempt)
+        self._not_after_leaving(case)
+        self._not_a_dead_card(case, method)
+
+    def _not_beside(self, case: Case, attempt: Attempt) -> None:
+        world, late = self.house.bank.world, self.house.bank.under_way.get(case.invoice_id, set())
+        # one whose key was answered since is only given that answer again
+        under_way = {key for key in late if world.get(f"answer:{key}") is None} - {attempt.key}
+        self.require(not under_way, "I1", "a second key while the first is still under way")
+        others = [a for a in self._attempts(case.case_id) if a.attempt_id != attempt.attempt_id]
+        doubts = [a.number for a in others if a.state in IN_DOUBT]
+        self.require(not doubts, "I1", f"a charge while {doubts} are in doubt")
+
+    def _not_after_leaving(self, case: Case) -> None:
+        gone = case.invoice_id in self.forgiven
+        self.require(not gone, "I12", "a charge of what was forgiven when the customer left")
+
+    def _not_a_dead_card(self, case: Case, method: str | None) -> None:
+        world = self.house.bank.world
+        charged = method or _default_method(world, case.invoice_id)
+        for attempt in self._attempts(case.case_id):
+            code = (attempt.decline or {}).get("code")
+            dead = code in NEVER_AGAIN and attempt.method_id == charged
+            self.require(not dead, "I2", f"a charge of a card that was refused as {code}")
+
+    # when somebody was told that they have left
+
+    def left_by(self, request: CancelRequest) -> None:
+        """The word was given: from now on nothing is captured for what was forgiven."""
+        asked = request.state is not RequestState.UNDONE
+        self.forgiven |= set(request.forgiven) if asked else set()
+
+    # when a mail leaves
+
+    def left(self, mail: Mail) -> None:
+        """Once only, announced before, and no claim of a failure that there was not."""
+        house = self.house
+        message: Message | None = house.ledger.row(Message, mail.message_id)
+        self.require(message is not None, "I3", "a mail that was never planned")
+        if message is None:
+            return
+        self.require(message.state in BEGUN, "I3", f"a mail that is {message.state}")
+        key = (message.case_id or "", message.subscription_id or "", message.step, mail.recipient)
+        self.mailed[key] += 1
+        self.require(
+            self.mailed[key] == 1, "I3", f"{message.step} was mailed {self.mailed[key]} times"
+        )
+        customer = house.bank.world.get(message.customer_id or "") or {}
+        self.require(mail.recipient == customer.get("email"), "I13", "a mail to somebody else")
+        if message.case_id is not None and message.template in DUNNING_TEMPLATES:
+            self._was_refused(message)
+
+    def _was_refused(self, message: Message) -> None:
+        house = self.house
+        case: Case = house.ledger.row(Case, message.case_id)
+        invoice = house.bank.world.get(case.invoice_id) or {}
+        self.require(invoice.get("attempt_count", 0) > 0, "I9", "a letter about no refusal")
+        paid_at = (invoice.get("status_transitions") or {}).get("paid_at")
+        late = house.machine.now() - LOOK_IS_GOOD_FOR
+        if paid_at is not None and invoice["status"] == "paid":
+            self.require(
+                paid_at >= late.timestamp(), "I9", f"{message.step} long after it was paid"
+            )
+        if case.closed_at is not None and case.state is not CaseState.PARKED:
+            self.require(case.closed_at >= late, "I9", f"{message.step} of a {case.state} case")
+
+    # at the provider
+
+    def happened(self) -> None:
+        """Nobody pays an invoice twice, and the provider leaves alone what we collect."""
+        world = self.house.bank.world
+        for invoice in world.all("invoice"):
+            paid, due = invoice["amount_paid"], invoice["amount_due"]
+            self.require(paid <= due, "I1", f"an invoice of {due} brought {paid}")
+        for charge in world.all("charge"):
+            if charge["id"] not in self.charged:
+                self.charged.add(charge["id"])
+                self._by_whom(charge)
+
+    def _by_whom(self, charge: Any) -> None:
+        world = self.house.bank.world
+        intent = world.get(charge["payment_intent"] or "") or {}
+        invoice = (intent.get("sandbox") or {}).get("invoice")
+        for case in self.house.ledger.rows(Case):
+            if case.invoice_id != invoice or not case.driven:
+                continue
+            there = world.get(invoice) or {}
+            self.require(
+                not (case.state is CaseState.ACTIVE and there.get("auto_advance")),
+                "I2",
+                "the provider collects what we drive",
+            )
+
+
+def _default_method(world: World, invoice_id: str) -> str | None:
+    invoice = world.get(invoice_id) or {}
+    details = (invoice.get("parent") or {}).get("subscription_details") or {}
+    subscription = world.get(details.get("subscription") or "") or {}
+    customer = world.get(invoice.get("customer") or "") or {}
+    found = (
+        invoice.get("default_payment_method"),
+        subscription.get("default_payment_method"),
+        (customer.get("invoice_settings") or {}).get("default_payment_method"),
+    )
+    return next((one for one in found if one), None)
