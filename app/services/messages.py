@@ -6,7 +6,7 @@ out in one mail, claimed in one transaction.
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.domain.actions import Action
 from app.domain.closings import settle_letter
@@ -57,8 +57,8 @@ async def send(world: World, action: Action) -> None:
     `sending` is committed before the mail leaves. Found in that state again, the mail may have
     gone: it becomes `unknown`, is shown, and is never sent a second time.
     """
-    async with glance(world, action, Message, Customer, Case) as at:
-        if at is None or not _may_leave(at, action):
+    async with glance(world, action, Message, Customer, Case, Attempt) as at:
+        if at is None or not _may_leave(at, action) or _waits_for_a_doubt(at, action):
             return
         await look_at_letters(at)
         account, message = at.terms.account, _message(at, action)
@@ -99,17 +99,33 @@ async def _take_all(at: Desk, readings: dict[str, InvoiceReading]) -> None:
 
 
 def _must_wait(at: Desk, action: Action, reading: InvoiceReading) -> bool:
-    """Nobody is urged to pay while a bank debit is on its way, a charge of ours is in doubt, or
-    the case is on hold."""
-    message, now = _message(at, action), at.terms.now
+    """Nobody is urged to pay while a bank debit is on its way, a charge was begun meanwhile, or the
+    case is on hold."""
+    message = _message(at, action)
     if message.state is not MessageState.PLANNED or not _is_held(at, reading):
         return False
-    doubts = [resolve_action(at.case, doubt).due_at for doubt in _doubts(at)]
-    again = max(min(doubts), now) + AFTER_DOUBT if doubts else now + HELD_AGAIN
-    moved = replace(message, due_at=again)
+    if _waits_for_a_doubt(at, action):
+        return True
+    why = "a payment is under way, or the case is on hold"
+    return _put_off(at, action, at.terms.now + HELD_AGAIN, why)
+
+
+def _waits_for_a_doubt(at: Desk, action: Action) -> bool:
+    """Until the next look at a charge of ours, which tells what the letter may say."""
+    if _message(at, action).template not in ONLY_WHILE or at.case.state is not CaseState.ACTIVE:
+        return False
+    looks = [resolve_action(at.case, doubt).due_at for doubt in _doubts(at)]
+    if not looks:
+        return False
+    again = max(min(looks), at.terms.now) + AFTER_DOUBT
+    return _put_off(at, action, again, "a charge of ours is in doubt")
+
+
+def _put_off(at: Desk, action: Action, again: datetime, why: str) -> bool:
+    moved = replace(_message(at, action), due_at=again)
     at.book.put(moved)
     at.book.add(send_action(moved))
-    at.done(action, "a payment is under way or in doubt, or the case is on hold")
+    at.done(action, why)
     return True
 
 
