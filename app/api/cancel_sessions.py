@@ -25,7 +25,7 @@ from app.api.cancel_schemas import (
 )
 from app.api.dependencies import WorldDep
 from app.api.parameters import ProviderId
-from app.api.problems import OF_EVERY_BODY, Problem, invalid, problems
+from app.api.problems import OF_EVERY_BODY, OF_EVERY_CALLER, Problem, invalid, problems
 from app.api.session_auth import OpenerDep, SessionDep, UndoerDep
 from app.domain import redemptions
 from app.domain.cancellations import Choice
@@ -264,7 +264,7 @@ async def close(session_id: SessionId, session: SessionDep, world: WorldDep) -> 
 
 @router.post(
     "/{session_id}/outcome",
-    responses=problems("unauthenticated", "forbidden", "not-found", "conflict") | OF_EVERY_BODY,
+    responses=OF_EVERY_CALLER | problems("not-found", "conflict") | OF_EVERY_BODY,
 )
 async def report_outcome(
     session_id: Annotated[str, Path(description="`cxs_…`", examples=["cxs_0198"])],

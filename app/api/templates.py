@@ -36,6 +36,10 @@ class TemplateName(StrEnum):
     PAYMENT_RECOVERED = "payment_recovered"
     SUBSCRIPTION_ENDED = "subscription_ended"
     CANCELLATION_CONFIRMED = "cancellation_confirmed"
+    EXIT_FEEDBACK = "exit_feedback"
+    WIN_BACK_BEFORE_END = "win_back_before_end"
+    WIN_BACK = "win_back"
+    WE_FIXED_IT = "we_fixed_it"
     WITHDRAWAL_CONFIRMED = "withdrawal_confirmed"
     DECLARATION_RECEIVED = "declaration_received"
 

@@ -31,7 +31,9 @@ def test_every_language_has_the_same_phrases():
     assert len({PHRASES.keys(language) for language in LANGUAGES}) == 1
 
 
-FACTS = ("merchant", "amount", "last_day", "next_retry", "paid_on", "end", "needs")
+FACTS = (
+    "merchant", "amount", "last_day", "next_retry", "paid_on", "end", "needs", "plan", "ends_on",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("key", sorted(PHRASES.keys("en")))

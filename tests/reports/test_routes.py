@@ -29,6 +29,7 @@ from app.api.finance_tables import (
 from app.config import Settings
 from app.domain.merchants import Scope
 from app.domain.recovery import Cause
+from app.domain.saves import Rung
 from app.main import create_app
 from app.ports.world import World
 from app.services.api_keys import create_key
@@ -40,8 +41,10 @@ from tests.reports.builders import (
     entry,
     failure,
     held_out,
+    judged,
     merchant,
     redemption,
+    session,
     the_account,
 )
 from tests.reports.conftest import Ledger
@@ -99,6 +102,8 @@ async def finance(app: FastAPI, ledger: Ledger) -> AsyncIterator[httpx.AsyncClie
         case(),
         held_out(),
         redemption("ses_1", at=day(4)),
+        session("ses_1", at=day(4)),
+        judged("ses_1", Rung.ACCEPTED, at=day(4), kept=True),
         failure(500, case_id="case_in_1"),
         entry(100, at=day(2), cause=Cause.CUSTOMER_NEW_CARD),
         entry(200, at=day(3), invoice_id="in_2"),

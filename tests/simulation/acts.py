@@ -194,13 +194,27 @@ async def _comes_back(actor: Actor) -> None:
 
 async def accepts(actor: Actor) -> None:
     """Half the price for three months; and perhaps leaves all the same."""
+    session = await _takes_half(actor, clicks=2 if actor.stage.machine.happens(0.3) else 1)
+    if session is not None and actor.stage.machine.happens(0.3):
+        world = actor.stage.house.world
+        await actor.asks(
+            "leave",
+            lambda: cancelling.confirm(world, session, None, key=f"word-{actor.n}"),
+        )
+
+
+async def stays(actor: Actor) -> None:
+    """Half the price for three months, with one click, and nothing after it."""
+    await _takes_half(actor, clicks=1)
+
+
+async def _takes_half(actor: Actor, *, clicks: int) -> CancelSession | None:
     session = await _session(actor)
     if session is None:
-        return
+        return None
     world = actor.stage.house.world
     said = Said(reason="too_expensive")
     await actor.asks("say why", lambda: cancel_sessions.answer(world, session, "why", said))
-    clicks = 2 if actor.stage.machine.happens(0.3) else 1
     await asyncio.gather(
         *(
             actor.asks(
@@ -209,11 +223,7 @@ async def accepts(actor: Actor) -> None:
             for _ in range(clicks)
         )
     )
-    if actor.stage.machine.happens(0.3):
-        await actor.asks(
-            "leave",
-            lambda: cancelling.confirm(world, session, None, key=f"word-{actor.n}"),
-        )
+    return session
 
 
 async def leaves_at_the_portal(actor: Actor) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.domain.dunning import Case
 from app.domain.messages import Message, MessageState
-from tests.simulation.acts import Act, Actor, accepts, enters_card, leaves, pays_hosted
+from tests.simulation.acts import Act, Actor, enters_card, leaves, pays_hosted, stays
 from tests.simulation.machine import BEGINNING, CALM, Machine, Violation
 from tests.simulation.stage import DAY_S, Person, Stage
 
@@ -35,7 +35,7 @@ STORIES: dict[str, Story] = {
     "the customer pays beside it": Story(REFUSED, 1, pays_hosted, 0.5),
     "the window ends": Story(EXPIRED, 30),
     "somebody leaves who owes": Story(REFUSED, 1, leaves, 0.5),
-    "somebody stays": Story(APPROVES, 1, accepts, 0.5),
+    "somebody stays": Story(APPROVES, 1, stays, 0.5),
 }
 
 

@@ -197,7 +197,7 @@ async def test_a_round_that_is_broken_off_goes_on_behind_its_last_page(stage: St
 
     # when the provider is away behind the first page
     asked = stage.fuse.passed
-    stage.fuse.arm(6, _away(stage))
+    stage.fuse.arm(8, _away(stage))
     await stage.passes(hours=0.2)
     part = await last_round(stage.world, stage.account)
     stage.fuse.away = False

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from app.config import Settings
-from app.domain.actions import ActionKind
+from app.domain.actions import ActionKind, ActionState
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.mirror import Invoice
 from app.domain.notices import Notice, NoticeKind
@@ -98,9 +98,14 @@ async def test_batches_lanes_and_stores_end_in_the_same_rows(clean_database: str
         many = await drained(on_postgres, batch=25, lanes=Pace().lanes)
         one_by_one = await drained(in_memory, batch=1, lanes=1)
 
-    # a case that was opened and settled in one batch changed nobody's access in between
+    # a case that was opened and settled in one batch changed nobody's access in between, and
+    # planned nothing that would be dropped again
     for rows in (many, one_by_one):
-        rows["actions"] = [row for row in rows["actions"] if row.kind != ActionKind.ACCESS_CHANGE]
+        rows["actions"] = [
+            row
+            for row in rows["actions"]
+            if row.kind != ActionKind.ACCESS_CHANGE and row.state is not ActionState.DROPPED
+        ]
     assert many == one_by_one
     assert len(many["cases"]) == 40
     assert {row.state for row in many["inbox"]} == {InboxState.HANDLED}
