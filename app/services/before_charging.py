@@ -13,6 +13,7 @@ from app.domain.openings import case_action
 from app.domain.outcomes import unspent
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
+from app.services.customer_desk import CustomerDesk
 from app.services.work import Desk, glance
 
 AFTER_HOLD = timedelta(days=1)  # looked at again so much later where no release wakes it
@@ -90,7 +91,7 @@ async def wake(at: Desk) -> None:
             at.book.put(replace(row, due_at=at.terms.now))
 
 
-def waits_out_pause(at: Desk, action: Action) -> bool:
+def waits_out_pause(at: Desk | CustomerDesk, action: Action) -> bool:
     """Put the action off where its account was paused since the batch was looked at."""
     paused = at.terms.account.paused_reason
     if paused is not None:

@@ -1,18 +1,17 @@
 """A pause that an offer made: told of before it ends, and ended by us on the day that was told."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain.actions import Action, ActionState
+from app.domain.actions import Action
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.changes import Pause, Resume, read_change
-from app.domain.merchants import ProviderAccount
 from app.domain.redemptions import Redemption, RedemptionState, RedemptionStep, StepState
 from app.domain.reminders import card_name, expires_at, expiry_of
 from app.ports.payments import RenewalReading
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
+from app.services.before_charging import waits_out_pause
 from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.occasions import Occasion
@@ -27,20 +26,21 @@ async def end_pause(world: World, action: Action) -> None:
 
     Safe to repeat: what runs already, has ended or was never paused is left. Who has cancelled
     since is not charged for another period: it is looked at daily, for that may be taken back, and
-    as the last thing before the call; the charge of one whose word comes during the call goes back
-    (`domain/departures`). A charge that is refused leaves the subscription past due, like any
-    renewal. Raises what `Payments` raises.
+    as the last thing before the call, like the pause of an account; the charge of one whose word
+    comes during the call goes back (`domain/departures`). A charge that is refused leaves the
+    subscription past due, like any renewal. Raises what `Payments` raises.
     """
-    async with world.store.transaction(action.merchant_id) as tx:
-        redemption, pause, account = await _paused(tx, action.subject)
+    async with customer_desk(world, action, Touched()) as at:
+        if at is None:
+            return
+        account = at.terms.account
+        redemption, pause = await _paused(at.tx, action.subject)
     if redemption is not None and pause is not None:
         resume = Resume(anew=True, collection=pause.collection)
         standing = await world.payments.read_standing(account, redemption.subscription_id)
-        waits = standing.status in PAUSED_BY and not resume.stands_in(standing)
-        if waits and (standing.ends or await _leaves(world, redemption)):
-            await _look_later(world, action)
-            return
-        if waits:
+        if standing.status in PAUSED_BY and not resume.stands_in(standing):
+            if await _waits(world, action, redemption, ends=bool(standing.ends)):
+                return
             await world.payments.change(
                 account,
                 redemption.subscription_id,
@@ -48,24 +48,24 @@ async def end_pause(world: World, action: Action) -> None:
                 customer=redemption.customer_id,
                 key=f"{redemption.redemption_id}:resume:{action.claims}",
             )
-    async with world.store.transaction(action.merchant_id) as tx:
-        await tx.save([replace(action, state=ActionState.DONE, leased_until=None)])
+    async with customer_desk(world, action, Touched(), after_the_deed=True) as at:
+        if at is not None:
+            at.done()
 
 
-async def _leaves(world: World, redemption: Redemption) -> bool:
-    """Whether somebody has cancelled what is paused, and has not taken it back."""
+async def _waits(world: World, action: Action, redemption: Redemption, *, ends: bool) -> bool:
+    """The last look before a period is charged: whether somebody has cancelled what is paused, and
+    has not taken it back, or nothing is to be charged at all now."""
     about = {"account_id": redemption.account_id, "subscription_id": redemption.subscription_id}
-    async with world.store.transaction(redemption.merchant_id) as tx:
-        await tx.lock(redemption.account_id, [redemption.customer_id or redemption.subscription_id])
-        found = await tx.find(CancelRequest, where=about)
-    return any(request.state is not RequestState.UNDONE for request in found)
-
-
-async def _look_later(world: World, action: Action) -> None:
-    later = world.clock.now() + LOOK_AGAIN
-    async with world.store.transaction(action.merchant_id) as tx:
-        why = "it was cancelled"
-        await tx.save([replace(action, due_at=later, leased_until=None, note=why)])
+    touched = Touched(subscriptions={redemption.subscription_id})
+    async with customer_desk(world, action, touched) as at:
+        if at is None or waits_out_pause(at, action):
+            return True
+        found = await at.tx.find(CancelRequest, where=about)
+        leaves = ends or any(request.state is not RequestState.UNDONE for request in found)
+        if leaves:
+            at.again(at.terms.now + LOOK_AGAIN, "it was cancelled")
+        return leaves
 
 
 async def tell_of_resuming(world: World, action: Action) -> None:
@@ -104,16 +104,13 @@ async def _resuming(at: CustomerDesk, reading: RenewalReading) -> Occasion | str
     )
 
 
-async def _paused(
-    tx: Transaction, redemption: str
-) -> tuple[Redemption | None, Pause | None, ProviderAccount]:
-    """The redemption, the pause it made, and the account it is at."""
+async def _paused(tx: Transaction, redemption: str) -> tuple[Redemption | None, Pause | None]:
+    """The redemption, where it still holds, and the pause it made."""
     rows, steps = await tx.ask(
         Ask(Redemption, keys=[(redemption,)]),
         Ask(RedemptionStep, where={"redemption_id": redemption, "state": StepState.DONE}),
     )
     found = rows[0]
-    (account,) = await tx.load(ProviderAccount, [(found.account_id,)])
     changes = [read_change(step.change) for step in steps]
     pause = next((change for change in changes if isinstance(change, Pause)), None)
-    return (found if found.state is RedemptionState.APPLIED else None), pause, account
+    return (found if found.state is RedemptionState.APPLIED else None), pause

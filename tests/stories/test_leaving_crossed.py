@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.domain.actions import Action, ActionKind
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.redemptions import Redemption, RedemptionState
 from app.services import actions, cancel_telling, pauses
+from app.services.alarms import pause_account
 from tests.stories.cards import APPROVES
 from tests.stories.leaving import Door, Leaver, open_door
 from tests.stories.looks import Person
@@ -139,6 +140,25 @@ async def test_a_pause_of_somebody_who_left_is_not_ended_with_a_charge(door: Doo
 
     assert stage.there(f"subscriptions/{person.subscription}")["status"] == "paused"
     assert _paid(stage, person) == [PRICE]
+
+
+async def test_a_pause_is_not_ended_with_a_charge_while_its_account_is_paused(door: Door) -> None:
+    # given a pause whose last day has come, and a batch that was looked at before a fuse blew
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await offering(door, REST)
+    await accepting(door, person)
+    (ends,) = [row for row in await stage.find(Action) if row.kind is ActionKind.END_PAUSE]
+    stage.turns_to(ends.due_at)
+    await pause_account(stage.world, ends.merchant_id, ends.account_id, "the key was refused")
+
+    await actions.carry_out(stage.world, ends, looked_at=True)
+
+    (later,) = [row for row in await stage.find(Action) if row.kind is ActionKind.END_PAUSE]
+    assert stage.there(f"subscriptions/{person.subscription}")["status"] == "paused"
+    assert _paid(stage, person) == [PRICE]
+    assert later.state is ActionState.PENDING
+    assert later.due_at > stage.now
 
 
 async def test_a_renewal_heard_of_before_its_cancellation_was_taken_back_there_stays_paid(
