@@ -77,6 +77,7 @@ def test_the_french_form_and_a_withdrawal_are_looked_over_first(town: Town) -> N
     press(page, "Confirm withdrawal")
 
     shows(page, "Your declaration has arrived")
+    assert page.get_by_role("alert").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -105,3 +106,4 @@ def test_by_keyboard_alone(town: Town) -> None:
     page.keyboard.press("Enter")
 
     shows(page, "Ihre Erklärung ist eingegangen")
+    assert page.get_by_role("alert").count() == 0
