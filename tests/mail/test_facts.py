@@ -50,25 +50,25 @@ COLOURS = ["#ffe45c", "#0b5f58", "#000000", "#ffffff", "#777777", "#ff0000", "#0
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("message", MESSAGES)
-@pytest.mark.parametrize("plan", ["Team", *HOSTILE.values()], ids=["golden", *HOSTILE])
-def test_text_and_html_carry_the_same_facts(message, language, plan):
+def test_text_and_html_carry_the_same_facts(message, language):
     unsubscribe = "https://pay.example.com/u/abc"
-    letter = a_full_letter(
-        template=message, language=language, plan=plan, look=KELP, unsubscribe_url=unsubscribe
-    )
-    facts = facts_of(letter, RENDERER.phrases)
+    for plan in ["Team", *HOSTILE.values()]:
+        letter = a_full_letter(
+            template=message, language=language, plan=plan, look=KELP, unsubscribe_url=unsubscribe
+        )
+        facts = facts_of(letter, RENDERER.phrases)
 
-    written = RENDERER.render(letter)
+        written = RENDERER.render(letter)
 
-    html = read(written.html)
-    has_button = message not in WITHOUT_BUTTON
-    always = () if message in WITHOUT_AMOUNT or facts["agreed"] else ("amount",)
-    told = [facts[n] for n in (*always, "plan", "support", "postal_address", *DAYS[message])]
-    for fact in (*told, unsubscribe, *([LINK] if has_button else [])):
-        assert " ".join(fact.split()) in " ".join(written.text.split())
-        assert " ".join(fact.split()) in html.text
-    assert unsubscribe in html.links
-    assert (LINK in html.links) == has_button
+        html = read(written.html)
+        has_button = message not in WITHOUT_BUTTON
+        always = () if message in WITHOUT_AMOUNT or facts["agreed"] else ("amount",)
+        told = [facts[n] for n in (*always, "plan", "support", "postal_address", *DAYS[message])]
+        for fact in (*told, unsubscribe, *([LINK] if has_button else [])):
+            assert " ".join(fact.split()) in " ".join(written.text.split())
+            assert " ".join(fact.split()) in html.text
+        assert unsubscribe in html.links
+        assert (LINK in html.links) == has_button
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
