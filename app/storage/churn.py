@@ -17,7 +17,7 @@ CHURN_RECORDS = table_of(
     refers(ACCOUNT, "provider_accounts"),
     check("churn_records_sign", COUNTS.strip()),
     index("churn_records_by_time", "merchant_id occurred_at record_id"),
-    index("churn_records_by_customer", "account_id customer_id"),
+    index("churn_records_by_customer", "customer_id account_id"),
 )
 SAVE_STEPS = table_of(
     SaveStep,

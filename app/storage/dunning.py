@@ -13,7 +13,7 @@ CASES = table_of(
     index("cases_by_state", "merchant_id state opened_at case_id"),
     index("cases_by_opening", "merchant_id opened_at case_id"),
     index("cases_by_customer", "customer_id account_id"),
-    index("cases_by_subscription", "account_id subscription_id"),
+    index("cases_by_subscription", "subscription_id account_id"),
 )
 ATTEMPTS = table_of(
     Attempt,
@@ -52,7 +52,7 @@ ACTIONS = table_of(
     # Whether a customer has another action before this one, or one that is leased.
     index(
         "actions_pending_by_customer",
-        "account_id customer_id due_at key",
+        "customer_id account_id due_at key",
         where="state = 'pending' and customer_id is not null",
     ),
     index("actions_by_case", "case_id state"),

@@ -25,7 +25,7 @@ RECOVERY_ENTRIES = table_of(
     refers("case_id", "cases"),
     check("recovery_entries_sign", SIGNS.strip()),
     index("recovery_entries_by_time", "merchant_id occurred_at entry_id"),
-    index("recovery_entries_by_invoice", "account_id invoice_id"),
+    index("recovery_entries_by_invoice", "invoice_id account_id"),
     index("recovery_entries_by_record", "merchant_id recorded_at"),
 )
 MRR_MOVEMENTS = table_of(
@@ -33,6 +33,6 @@ MRR_MOVEMENTS = table_of(
     "mrr_movements",
     refers(ACCOUNT, "provider_accounts"),
     index("mrr_movements_by_time", "merchant_id occurred_at movement_id"),
-    index("mrr_movements_by_customer", "account_id customer_id"),
+    index("mrr_movements_by_customer", "customer_id account_id"),
     index("mrr_movements_by_record", "merchant_id recorded_at"),
 )

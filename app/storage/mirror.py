@@ -6,7 +6,7 @@ from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod, Subscri
 from app.storage.merchants import ACCOUNT
 from app.storage.tables import check, index, refers, table_of
 
-OF_CUSTOMER = "account_id customer_id"
+OF_CUSTOMER = "customer_id account_id"
 
 CUSTOMERS = table_of(
     Customer,
@@ -17,15 +17,14 @@ SUBSCRIPTIONS = table_of(
     Subscription,
     "subscriptions",
     refers(ACCOUNT, "provider_accounts"),
-    # A customer is asked for without the account as well.
-    index("subscriptions_by_customer", "customer_id account_id"),
+    index("subscriptions_by_customer", OF_CUSTOMER),
 )
 INVOICES = table_of(
     Invoice,
     "invoices",
     refers(ACCOUNT, "provider_accounts"),
     index("invoices_by_customer", OF_CUSTOMER),
-    index("invoices_by_subscription", "account_id subscription_id"),
+    index("invoices_by_subscription", "subscription_id account_id"),
     # Who leaves by a form names one of their invoices.
     index("invoices_by_number", "merchant_id number"),
 )
@@ -40,13 +39,13 @@ PAYMENTS = table_of(
     Payment,
     "payments",
     refers(ACCOUNT, "provider_accounts"),
-    index("payments_by_invoice", "account_id invoice_id"),
-    index("payments_by_charge", "account_id charge_id"),
+    index("payments_by_invoice", "invoice_id account_id"),
+    index("payments_by_charge", "charge_id account_id"),
     index("payments_by_customer", OF_CUSTOMER),
 )
 CARD_BUDGETS = table_of(
     CardUse,
     "card_budgets",
     refers(ACCOUNT, "provider_accounts"),
-    index("card_budgets_by_card", "account_id card_key at"),
+    index("card_budgets_by_card", "card_key account_id at"),
 )

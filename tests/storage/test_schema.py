@@ -71,6 +71,18 @@ def test_a_table_has_the_key_and_the_uniques_of_its_record(kind: type[Any]) -> N
     assert uniques == set(kind.UNIQUE) | MORE_UNIQUES.get(table.name, set())
 
 
+@KINDS
+def test_indexes_that_begin_with_the_account_go_on_alike(kind: type[Any]) -> None:
+    """Of a table that was not counted yet any of them would do, and a plan is kept: a lookup by
+    the wrong one reads the whole account."""
+    table = TABLES[kind]
+    keys = [rule for rule in table.constraints if isinstance(rule, UniqueConstraint)]
+    known = [tuple(c.name for c in rule.columns) for rule in (table.primary_key, *keys)]
+    known += [tuple(c.name for c in index.columns) for index in table.indexes]
+
+    assert len({names[1:2] for names in known if names[0] == "account_id"}) <= 1
+
+
 async def test_the_migrations_make_the_declared_tables(migrated_database_url: str) -> None:
     engine = create_async_engine(engine_url(migrated_database_url), poolclass=NullPool)
     async with engine.connect() as connection:
