@@ -26,6 +26,7 @@ from app.ports.world import World
 from app.services.alarms import alert
 from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
+from app.services.fuses import may_give_back
 from app.services.looks import is_under_way
 
 TO_BE_PAID = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN})
@@ -155,8 +156,9 @@ async def _let_be(
 async def _to_give_back(
     world: World, action: Action, request: CancelRequest, reading: InvoiceReading
 ) -> tuple[Payment, ...] | None:
-    """What goes back now; None where somebody else is at it. In the action stands how much of each
-    payment, also of those that went back when this was tried before."""
+    """What goes back now; None where somebody else is at it, or it is too much for a day. In the
+    action stands how much of each payment, also of those that went back when this was tried
+    before."""
     paid = reading.payments if reading.invoice.status is InvoiceStatus.PAID else ()
     back = to_give_back(request, action.subject, paid)
     if not back:
@@ -166,6 +168,8 @@ async def _to_give_back(
             return None
         data = at.action.data or {}
         sums = {one.payment_id: one.amount_minor - one.refunded_minor for one in back}
+        if not await may_give_back(at, request, sums):
+            return None
         at.book.put(replace(at.action, data={**data, "back": sums | data.get("back", {})}))
     return back
 

@@ -2,6 +2,7 @@
 left; once its cause is put right it goes on where it stood."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,11 +27,11 @@ async def door(stage: Stage) -> AsyncIterator[Door]:
         yield opened
 
 
-async def withdrawing(door: Door) -> tuple[Person, Leaver]:
+async def withdrawing(door: Door, *, days: float = 3) -> tuple[Person, Leaver]:
     """Somebody in Berlin who has withdrawn, and whose money is not back yet."""
     berlin: dict[str, Any] = {"address[country]": "DE"}
     person = await door.stage.subscriber(APPROVES, **berlin)
-    await door.stage.passes(days=3)
+    await door.stage.passes(days=days)
     leaver = await door.opens(person)
     answer = await leaver.asks("withdrawal", {}, **{"Idempotency-Key": "k"})
     assert answer.status_code == 200, answer.text
@@ -128,3 +129,82 @@ async def test_a_settlement_that_is_parked_last_ends_the_session_too(door: Door)
     assert waits.state is SessionState.FAILED
     assert session.state is SessionState.CANCELLED
     assert stage.there(f"invoices/{case.invoice_id}")["status"] == "uncollectible"
+
+
+def once_a_day(stage: Stage, times: int = 1) -> None:
+    """The deployment's policy lets so many refunds a day go out unseen."""
+    bounds = replace(stage.world.policy.bounds, refunds_per_day=times)
+    stage.world = replace(stage.world, policy=replace(stage.world.policy, bounds=bounds))
+
+
+async def test_more_refunds_than_a_day_bears_wait_for_a_person(door: Door) -> None:
+    # given an account that gives back once a day, and two who withdraw within one
+    stage = door.stage
+    once_a_day(stage)
+    first, _ = await withdrawing(door)
+    await stage.passes(hours=1)
+    second, leaver = await withdrawing(door, days=0.5)
+
+    # when both are carried out
+    await stage.passes(days=3)
+
+    # then the second waits, nothing else of the account does, and whoever waits is told
+    assert (refunded(stage, first), refunded(stage, second)) == ([PRICE], [0])
+    assert stage.there(f"subscriptions/{second.subscription}")["status"] == "canceled"
+    assert (await leaver.looks())["state"] == "failed"
+    assert await stage.alerts() == ["refund_volume"]
+    assert await stage.paused() is None
+
+
+async def test_a_refund_that_a_person_lets_go_on_is_kept_by_no_fuse(door: Door) -> None:
+    stage = door.stage
+    once_a_day(stage)
+    await withdrawing(door)
+    await stage.passes(hours=1)
+    second, leaver = await withdrawing(door, days=0.5)
+    await stage.passes(hours=1)
+
+    await again(stage)
+
+    assert refunded(stage, second) == [PRICE]
+    assert (await leaver.looks())["state"] == "cancelled"
+
+
+async def test_on_another_day_refunds_go_on_unseen(door: Door) -> None:
+    stage = door.stage
+    once_a_day(stage)
+    first, _ = await withdrawing(door)
+    await stage.passes(hours=1)
+    second, _ = await withdrawing(door, days=2)
+    await stage.passes(hours=1)
+
+    assert (refunded(stage, first), refunded(stage, second)) == ([PRICE], [PRICE])
+    assert await stage.alerts() == []
+
+
+async def test_money_that_came_after_the_word_is_bounded_the_same(door: Door) -> None:
+    # given a renewal that its customer had ruled out, and an account that may give nothing back
+    stage = door.stage
+    once_a_day(stage, 0)
+    person = await stage.subscriber(APPROVES)
+    await stage.passes(days=29)
+    leaver = await door.opens(person)
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    stage.fuse.arm(8, goes)
+    await leaver.leaves()
+    await stage.passes(days=3)
+    stage.fuse.away = False
+    await stage.passes(days=2)
+
+    # when a person lets it go on
+    waiting = await stage.alerts()
+    kept = refunded(stage, person)
+    await again(stage)
+
+    assert "refund_volume" in waiting
+    assert kept == [0, 0]
+    assert sorted(refunded(stage, person)) == [0, PRICE]
+    assert (await leaver.looks())["state"] == "cancelled"

@@ -20,6 +20,7 @@ ADVICE = {
     "declaration": "Look at it under Declarations: carry it out, or put it away with a note.",
     "template": "A letter could not be written. Put its template right; the payment goes on.",
     "charge_volume": "Look whether the charges are right, then resume: holdfast accounts resume.",
+    "refund_volume": "Look whether the refunds are right, then: holdfast accounts again.",
     "mail_volume": "Look whether the letters are right, then resume: holdfast accounts resume.",
 }
 ANY_ADVICE = "Read it, put its cause right, and look again."
