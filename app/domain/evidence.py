@@ -29,6 +29,7 @@ class EvidenceKind(StrEnum):
     ABANDONED = "abandoned"
     CANCELLED = "cancelled"
     UNCANCELLED = "uncancelled"
+    REFUND_ASKED = "refund_asked"  # committed before the provider is asked for it
     REFUNDED = "refunded"
 
 

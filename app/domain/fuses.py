@@ -7,7 +7,8 @@ from app.domain.dunning import Attempt, AttemptState, Trigger
 from app.domain.policies import Bounds
 
 HOUR = timedelta(hours=1)
-TRAILING = timedelta(days=7)  # what an hour of letters is compared with
+DAY = timedelta(days=1)
+TRAILING = timedelta(days=7)  # what an hour of letters, or a day of refunds, is compared with
 TIMES = 3  # so many times what is usual or due
 SPACING = timedelta(hours=20)  # between automatic attempts of one case, whatever a policy says
 OURS = frozenset(Trigger) - {Trigger.PROVIDER, Trigger.CUSTOMER}
@@ -51,3 +52,10 @@ def too_much_mail(in_the_hour: int, in_the_week_before: int, bounds: Bounds) -> 
     trailing week's hours. Few letters blow no fuse."""
     usual = in_the_week_before * (HOUR / TRAILING)
     return in_the_hour + 1 > max(bounds.mails_per_hour, TIMES * usual)
+
+
+def too_much_given_back(in_the_day: int, in_the_week_before: int, bounds: Bounds) -> bool:
+    """Whether so many refunds of an account within 24 hours are more than three times the daily
+    mean of the week before. Few refunds blow no fuse."""
+    usual = in_the_week_before * (DAY / TRAILING)
+    return in_the_day > max(bounds.refunds_per_day, TIMES * usual)

@@ -117,10 +117,11 @@ class EndPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Below so many charges and letters an hour no fuse of the merchant blows."""
+    """Below so many charges and letters an hour, and refunds a day, no fuse blows."""
 
     charges_per_hour: int = 20
     mails_per_hour: int = 50
+    refunds_per_day: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ TAKEN_NAMES = frozenset({"schema", "preview"})  # words of the API's paths
 FAULTS_SHOWN = 50
 MOST_BUILT = 2_000  # policies kept ready
 LEVELS = ("grace_days", "restricted_day", "blocked_day")
+BOUNDS = ("charges_per_hour", "mails_per_hour", "refunds_per_day")
 
 
 class InvalidPolicy(ValueError):
@@ -86,7 +87,7 @@ def build(document: Mapping[str, Any], *, version: int) -> Policy:
         materiality_minor={
             code: int(minor) for code, minor in document.get("materiality_minor", {}).items()
         },
-        bounds=Bounds(**_whole(document.get("bounds", {}), "charges_per_hour", "mails_per_hour")),
+        bounds=Bounds(**_whole(document.get("bounds", {}), *BOUNDS)),
     )
 
 
@@ -181,10 +182,7 @@ def document_of(policy: Policy) -> dict[str, Any]:
         "late_payment": policy.late_payment,
         "backup_consent": policy.backup_consent,
         "materiality_minor": dict(policy.materiality_minor),
-        "bounds": {
-            "charges_per_hour": policy.bounds.charges_per_hour,
-            "mails_per_hour": policy.bounds.mails_per_hour,
-        },
+        "bounds": {name: getattr(policy.bounds, name) for name in BOUNDS},
     }
 
 

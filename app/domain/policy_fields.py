@@ -235,6 +235,13 @@ BOUNDS = Section(
             50,
             "Below so many letters in an hour the mail fuse never blows.",
         ),
+        Field(
+            "refunds_per_day",
+            Whole(1, 1_000_000),
+            20,
+            "Below so many refunds after a word in 24 hours the refund fuse never blows. That of "
+            "the deployment's policy counts.",
+        ),
     )
 )
 DOCUMENT = Section(

@@ -20,6 +20,7 @@ from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavaila
 from app.ports.world import World
 from app.services import merchants
 from app.services.old_debts import release_old_debts
+from app.services.parking import begin_again
 from app.wiring import build_admin
 
 KEY_PREFIXES = ("sk_live_", "sk_test_", "rk_live_", "rk_test_")
@@ -37,6 +38,7 @@ def run(arguments: Sequence[str]) -> int:
         "retire-secrets": _retire,
         "key": _key,
         "release": _release,
+        "again": _again,
         "mode": _mode,
     }
     return with_world(lambda world: commands[asked.command](world, asked))
@@ -76,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("secret", help="add a webhook secret; former ones stay valid"),
         commands.add_parser("retire-secrets", help="accept the newest webhook secret only"),
         commands.add_parser("key", help="put a new API key in the place of the former"),
+        commands.add_parser("again", help="try what was parked anew, once its cause is put right"),
         commands.add_parser("release", help="collect what was past due before it was connected"),
     )
     mode = commands.add_parser("mode", help="who retries: the provider (observe) or we (drive)")
@@ -224,4 +227,11 @@ async def _release(world: World, asked: argparse.Namespace) -> int:
     account = await chosen_account(world, asked.account_id)
     released = await release_old_debts(world, account, actor=ACTOR)
     print(f"{released} cases of old debts are collected from now on, their letters among it")
+    return 0
+
+
+async def _again(world: World, asked: argparse.Namespace) -> int:
+    account = await chosen_account(world, asked.account_id)
+    begun = await begin_again(world, account, actor=ACTOR)
+    print(f"{begun} parked actions are tried anew")
     return 0

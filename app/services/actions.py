@@ -40,8 +40,9 @@ from app.services import (
     saves,
     withdrawing,
 )
-from app.services.alarms import alert, pause_account, pause_merchant
+from app.services.alarms import pause_account, pause_merchant
 from app.services.books import load_case, write
+from app.services.parking import park
 
 log = structlog.get_logger()
 AT_MOST_FAULTS = 5
@@ -210,10 +211,9 @@ async def failed(world: World, action: Action, fault: BaseException) -> None:
             at = world.clock.now() + BACKOFF[faults - 1]
             await _postpone(tx, replace(current, data=data), at, why)
             return
-        parked = replace(current, state=ActionState.PARKED, data=data, note=why)
+        parked = replace(current, data=data, note=why)
         book = await _park_case(tx, parked, world)
-        book.put(parked)
-        book.add(alert(world.clock.now(), action.merchant_id, "action_parked", action.key, why))
+        await park(tx, book, parked, why, world.clock.now())
         await write(tx, book, at=world.clock.now())
 
 

@@ -6,6 +6,7 @@ Money that came all the same, ours in flight or the provider's, goes back, and a
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 
 from app.domain.absorb import absorb
 from app.domain.actions import Action, ActionKind, ActionState
@@ -20,14 +21,17 @@ from app.domain.records import Book
 from app.domain.sessions import CancelSession, SessionState
 from app.domain.terms import Terms
 from app.ports.payments import InvoiceReading
-from app.ports.store import Transaction
+from app.ports.store import Ask, Transaction
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
+from app.services.fuses import may_give_back
 from app.services.looks import is_under_way
 
 TO_BE_PAID = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN})
+WAITS = frozenset({SessionState.CANCELLING, SessionState.FAILED})
+TO_DO = (ActionState.PENDING, ActionState.PARKED)
 LATER = timedelta(minutes=5)  # an invoice with a payment in doubt is looked at so often
 
 
@@ -46,23 +50,24 @@ async def outstanding(tx: Transaction, request: CancelRequest, *, but: Action) -
     where = {
         "account_id": request.account_id,
         "kind": [ActionKind.SETTLE, ActionKind.CANCEL, ActionKind.REFUND],
-        "state": ActionState.PENDING,
         "customer_id": request.customer_id,
     }
+    rows = await tx.ask(*(Ask(Action, where={**where, "state": state}) for state in TO_DO))
     return any(
         request.request_id in (action.subject, (action.data or {}).get("request"))
-        for action in await tx.find(Action, where=where)
+        for action in chain(*rows)
         if action.action_id != but.action_id
     )
 
 
 async def finish(at: CustomerDesk, request: CancelRequest) -> None:
-    """The session is over when nothing of its request is left to do."""
+    """The session is over when nothing of its request is left to do, by a person either."""
     if request.session_id is None or await outstanding(at.tx, request, but=at.action):
         return
     at.book.know(await at.tx.load(CancelSession, [(request.session_id,)]))
     session = at.book.get(CancelSession, request.session_id)
-    if session is not None and session.state is SessionState.CANCELLING:
+    refused = request.state is RequestState.REFUSED
+    if session is not None and session.state in WAITS and not refused:
         at.book.put(session.moved(SessionState.CANCELLED, at=at.terms.now))
 
 
@@ -151,8 +156,9 @@ async def _let_be(
 async def _to_give_back(
     world: World, action: Action, request: CancelRequest, reading: InvoiceReading
 ) -> tuple[Payment, ...] | None:
-    """What goes back now; None where somebody else is at it. In the action stands how much of each
-    payment, also of those that went back when this was tried before."""
+    """What goes back now; None where somebody else is at it, or it is too much for a day. In the
+    action stands how much of each payment, also of those that went back when this was tried
+    before."""
     paid = reading.payments if reading.invoice.status is InvoiceStatus.PAID else ()
     back = to_give_back(request, action.subject, paid)
     if not back:
@@ -162,6 +168,8 @@ async def _to_give_back(
             return None
         data = at.action.data or {}
         sums = {one.payment_id: one.amount_minor - one.refunded_minor for one in back}
+        if not await may_give_back(at, request, sums):
+            return None
         at.book.put(replace(at.action, data={**data, "back": sums | data.get("back", {})}))
     return back
 

@@ -31,6 +31,7 @@ from app.services.cancel_settling import finish
 from app.services.cancelling import RECEIPT_KEPT, at_once, newest
 from app.services.customer_desk import customer_desk
 from app.services.exits import ExitDesk, exit_desk
+from app.services.fuses import may_give_back
 from app.services.parting import part
 
 SEEN_LATER = timedelta(minutes=5)
@@ -170,14 +171,18 @@ def _refund(request: CancelRequest, invoice: str, one: dict[str, object], terms:
 async def give_back(world: World, action: Action) -> None:
     """Give one payment back, as much of it as was told.
 
-    Safe to repeat: what has gone back already is read first and counts, and each call has a key
-    made of it. It is done when the provider shows it.
+    More than the account's day bears is parked. Safe to repeat: what has gone back already is read
+    first and counts, and each call has a key made of it. It is done when the provider shows it.
     """
     told = action.data or {}
     async with customer_desk(world, action, Touched()) as at:
         if at is None:
             return
         account = at.terms.account
+        sums = {action.subject: int(told["amount_minor"])}
+        (request,) = await at.tx.load(CancelRequest, [(told["request"],)])
+        if not await may_give_back(at, request, sums):
+            return
     gone = await _given_back(world, account, action)
     missing = int(told["before"]) + int(told["amount_minor"]) - gone
     if missing > 0:

@@ -60,6 +60,7 @@ EVIDENCE = table_of(
     refers(ACCOUNT, "provider_accounts"),
     index("evidence_by_session", "session_id at"),
     index("evidence_by_subscription", "account_id subscription_id at"),
+    index("evidence_refunds", "account_id at", where="kind = 'refund_asked'"),
 )
 DECLARATIONS = table_of(
     Declaration,

@@ -56,4 +56,5 @@ ACTIONS = table_of(
         where="state = 'pending' and customer_id is not null",
     ),
     index("actions_by_case", "case_id state"),
+    index("actions_parked", "account_id customer_id", where="state = 'parked'"),
 )

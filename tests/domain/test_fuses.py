@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.dunning import Attempt, AttemptState, Trigger
-from app.domain.fuses import is_repeated, too_much_charged, too_much_mail
+from app.domain.fuses import (
+    is_repeated,
+    too_much_charged,
+    too_much_given_back,
+    too_much_mail,
+)
 from app.domain.policies import Bounds
 from tests.domain.builders import MONDAY
 
@@ -77,3 +82,18 @@ def test_letters_beyond_three_times_the_mean_blow_the_fuse(
     hour: int, week: int, blows: bool
 ) -> None:
     assert too_much_mail(hour, week, BOUNDS) is blows
+
+
+@pytest.mark.parametrize(
+    ("day", "week", "blows"),
+    [
+        pytest.param(20, 0, False, id="the twentieth"),
+        pytest.param(21, 0, True, id="the twenty-first of an account that gave nothing back"),
+        pytest.param(30, 70, False, id="three times the mean"),
+        pytest.param(31, 70, True, id="one more"),
+    ],
+)
+def test_refunds_beyond_three_times_the_mean_blow_the_fuse(
+    day: int, week: int, blows: bool
+) -> None:
+    assert too_much_given_back(day, week, BOUNDS) is blows

@@ -124,3 +124,7 @@ def test_where_nothing_is_held_nothing_is_released(says: Command, account_id: st
 
     assert status == 0
     assert printed.startswith("0 cases")
+
+
+def test_where_nothing_is_parked_nothing_is_tried_anew(says: Command, account_id: str) -> None:
+    assert says(accounts.run, "again") == (0, "0 parked actions are tried anew\n")

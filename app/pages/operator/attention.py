@@ -16,11 +16,12 @@ from app.services import overviews
 # By kind of alert: what a person does about it.
 ADVICE = {
     "account_paused": "Put the reason right, then resume the account: holdfast accounts resume.",
-    "action_parked": "Read why, put it right, and look at the case: it stands until you do.",
+    "action_parked": "Read why, put it right, and let it be tried anew: holdfast accounts again.",
     "declaration": "Look at it under Declarations: carry it out, or put it away with a note.",
     "template": "A letter could not be written. Put its template right; the payment goes on.",
-    "volume_fuse": "Look whether the charges are right, then resume: holdfast accounts resume.",
-    "mail_fuse": "Look whether the letters are right, then resume: holdfast accounts resume.",
+    "charge_volume": "Look whether the charges are right, then resume: holdfast accounts resume.",
+    "refund_volume": "Look whether the refunds are right, then: holdfast accounts again.",
+    "mail_volume": "Look whether the letters are right, then resume: holdfast accounts resume.",
 }
 ANY_ADVICE = "Read it, put its cause right, and look again."
 

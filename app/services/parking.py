@@ -1,0 +1,88 @@
+"""Actions that wait for a person: set aside with their reason, and begun again when one says so."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
+from app.domain.cancellations import CancelRequest
+from app.domain.merchants import ProviderAccount
+from app.domain.operations import Alert
+from app.domain.records import Book
+from app.domain.sessions import CancelSession, SessionState
+from app.ports.store import Transaction
+from app.ports.world import World
+from app.services.alarms import alert
+from app.services.audit import audit
+from app.services.merchants import raise_alert
+
+PARKED = "action_parked"
+TOO_MUCH_GIVEN_BACK = "refund_volume"
+ALERTS = (PARKED, TOO_MUCH_GIVEN_BACK)
+ALLOWED = "allowed"  # in an action: a person let it go on, so no fuse keeps it again
+# What carries out a cancel request. While one of them waits for a person, so does the customer.
+OF_A_REQUEST = frozenset({ActionKind.CANCEL, ActionKind.SETTLE, ActionKind.REFUND})
+
+
+async def park(
+    tx: Transaction, book: Book, action: Action, why: str, now: datetime, *, kind: str = PARKED
+) -> None:
+    """Set an action aside, with an alert of `kind`. Whoever left and waits for it is told on
+    their page that a person carries it out. The caller writes the book."""
+    book.put(replace(action, state=ActionState.PARKED, leased_until=None, note=why[:500]))
+    await raise_alert(tx, alert(now, action.merchant_id, kind, action.key, why))
+    session = await _waiting(tx, action)
+    if session is not None:
+        book.know([session])
+        book.put(session.moved(SessionState.FAILED, at=now))
+
+
+async def _waiting(tx: Transaction, action: Action) -> CancelSession | None:
+    """The session that is over only when this action is done."""
+    if action.kind not in OF_A_REQUEST:
+        return None
+    named = (action.data or {}).get("request", action.subject)
+    requests = await tx.load(CancelRequest, [(named,)])
+    found = await tx.load(CancelSession, [(request.session_id,) for request in requests])
+    return next((one for one in found if one.state is SessionState.CANCELLING), None)
+
+
+async def begin_again(world: World, account: ProviderAccount, *, actor: str) -> int:
+    """Let everything of an account that was set aside be tried anew, and settle what told of it.
+
+    Returns how many actions that were. A cancel session is over once they are done. A case that
+    was parked with its action plans anew when it is released. Repeated it finds nothing more.
+    """
+    now = world.clock.now()
+    mine: dict[str, Any] = {"account_id": account.account_id, "state": ActionState.PARKED}
+    async with world.store.transaction(account.merchant_id) as tx:
+        parked = [row for row in await tx.find(Action, where=mine) if not _is_of_case(row)]
+        again = [_again(action, now) for action in parked]
+        lines = [
+            audit(
+                actor=actor,
+                action="action.begun_again",
+                subject=after.key,
+                at=now,
+                before=before,
+                after=after,
+            )
+            for before, after in zip(parked, again, strict=True)
+        ]
+        await tx.save(again)
+        await tx.insert(lines)
+        told = {"kind": ALERTS, "subject": [action.key for action in parked]}
+        for known in await tx.find(Alert, where={"merchant_id": account.merchant_id, **told}):
+            await tx.save([replace(known, resolved_at=now)])
+    await world.wake.now()
+    return len(again)
+
+
+def _is_of_case(action: Action) -> bool:
+    return action.kind in CASE_ACTIONS and action.case_id is not None
+
+
+def _again(action: Action, now: datetime) -> Action:
+    data = {name: value for name, value in (action.data or {}).items() if name != "faults"}
+    begun = replace(action, state=ActionState.PENDING, due_at=now, leased_until=None, note=None)
+    return replace(begun, data={**data, ALLOWED: True})
