@@ -59,7 +59,7 @@ EVIDENCE = table_of(
     "evidence",
     refers(ACCOUNT, "provider_accounts"),
     index("evidence_by_session", "session_id at"),
-    index("evidence_by_subscription", "account_id subscription_id at"),
+    index("evidence_by_subscription", "subscription_id account_id at"),
     index("evidence_refunds", "account_id at", where="kind = 'refund_asked'"),
 )
 DECLARATIONS = table_of(

@@ -56,5 +56,5 @@ ACTIONS = table_of(
         where="state = 'pending' and customer_id is not null",
     ),
     index("actions_by_case", "case_id state"),
-    index("actions_parked", "account_id customer_id", where="state = 'parked'"),
+    index("actions_parked", "customer_id account_id", where="state = 'parked'"),
 )

@@ -3,8 +3,8 @@ found by whom it concerns."""
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 
 EVIDENCE = (
     "started", "step_viewed", "reason_selected", "answered", "offer_shown", "offer_declined",
@@ -23,5 +23,9 @@ def upgrade() -> None:
         "create index evidence_refunds on evidence (account_id, at) where kind = 'refund_asked'"
     )
     op.execute(
-        "create index actions_parked on actions (account_id, customer_id) where state = 'parked'"
+        "create index actions_parked on actions (customer_id, account_id) where state = 'parked'"
+    )
+    op.execute("drop index evidence_by_subscription")
+    op.execute(
+        "create index evidence_by_subscription on evidence (subscription_id, account_id, at)"
     )
