@@ -37,7 +37,7 @@ async def cells(ledger: Ledger) -> list[tuple[Any, ...]]:
         found = await connection.execute(text("select * from flow_cells"))
         more = await connection.execute(text("select * from cohort_cells"))
         rows = [tuple(row) for row in [*found.all(), *more.all()]]
-        return sorted((row for row in rows if any(row[10:])), key=repr)
+        return sorted((row for row in rows if any(row[9:])), key=repr)
 
 
 @pytest.fixture(params=range(2))
