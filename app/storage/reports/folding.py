@@ -22,7 +22,15 @@ from app.domain.rollups import (
 )
 from app.reports.turns import turns_of
 from app.storage.reports.ledgers import SOURCES
-from app.storage.reports.rolling import BOUNDS, FOLDED, RECORDED, VERDICTS, lines_since
+from app.storage.reports.rolling import (
+    BOUNDS,
+    COHORTS_FROM,
+    FOLDED,
+    PLACES,
+    RECORDED,
+    VERDICTS,
+    lines_since,
+)
 
 COUNTED = "lines"  # the layer whose cells count what was recorded on a day, table by table
 _TURNS = (
@@ -60,7 +68,8 @@ def _flows(ledger: str) -> str:
     grains = [f"({day}, '')", f"({month}, '')"]
     since = "null::date"
     if source.since:
-        since = f"least({_day_of('since')}, {_day_of('happened_at')})"
+        earlier = f"least({_day_of('since')}, {_day_of('happened_at')})"
+        since = f"case when since is not null then {earlier} end"
         apart = f"{_MONTHS_OF.format('d.day')} - ({_MONTHS_OF.format('d.since')})"
         month_of = f"case when {apart} < {KEPT_MONTHS} then {_MONTH.format('d.since')} end"
         day_of = f"case when d.day - d.since <= {KEPT_DAYS} then {_DAY.format('d.since')} end"
@@ -132,19 +141,22 @@ from cells cross join unnest(:recorded) r''',
 
 def _tables() -> str:
     counts = " union all ".join(
-        f"""select '{table}' as of, count(*) as n from {table}
-    where merchant_id = :merchant and recorded_at > :after and recorded_at <= :until"""  # noqa: S608
-        for table in RECORDED
+        f"select '{table}' as of, count(*) as n {PLACES[table].since()}" for table in RECORDED
+    )
+    others = " union all ".join(
+        f"select '{name}' where exists (select {place.since()})"
+        for name, place in PLACES.items()
+        if name not in RECORDED
     )
     rows = f"""select :merchant, of, '{COUNTED}', '', '', r, 'xxx', '{COUNTED}', '', n, 0
 from ({counts}) counts cross join unnest((:recorded)[1:1]) r where n > 0"""  # noqa: S608
-    return _added(FlowCell, "flow_cells", ("n", "minor"), rows)
+    counting = _added(FlowCell, "flow_cells", ("n", "minor"), rows)
+    return f"""with counting as ({counting} returning ledger)
+select ledger from counting union all {others}"""  # noqa: S608 - words of ours
 
 
-_FOLD = tuple(
-    text(statement).bindparams(*BOUNDS, *_TURNS)
-    for statement in (*(_flows(ledger) for ledger in FOLDED), _cohorts())
-)
+_FLOWS = {ledger: text(_flows(ledger)).bindparams(*BOUNDS, *_TURNS) for ledger in FOLDED}
+_COHORTS = text(_cohorts()).bindparams(*BOUNDS, *_TURNS)
 _COUNT = text(_tables()).bindparams(*BOUNDS, _TURNS[2])
 _COMPLETE = text(
     " union all ".join(
@@ -179,11 +191,13 @@ async def fold(
         "until": until,
         "recorded": [day_key(recorded), month_key(recorded)],
     }
-    await connection.execute(_COUNT, bound)
-    for statement in _FOLD:
-        await connection.execute(
-            statement, bound | {"turns": list(turns), "offsets": list(offsets)}
-        )
+    places = set((await connection.execute(_COUNT, bound)).scalars())
+    bound |= {"turns": list(turns), "offsets": list(offsets)}
+    for ledger, statement in _FLOWS.items():
+        if places.intersection(SOURCES[ledger].tables):
+            await connection.execute(statement, bound)
+    if places & COHORTS_FROM:
+        await connection.execute(_COHORTS, bound)
 
 
 async def complete(

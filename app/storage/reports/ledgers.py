@@ -21,7 +21,7 @@ class Source:
     """`lines` as SQL about `:merchant`, of which `WITHIN(x)` is a rule that narrows an instant.
 
     `layers` are the groupings that rollups keep of it: none, and it is read from its ledger alone.
-    `tables` are where its lines are counted by the time they were recorded. Lines `since`
+    `tables` are the places where its lines are recorded. Lines `since`
     something know of another instant beside their own, and are told apart by it.
     """
 
@@ -75,7 +75,7 @@ _ENDS = f"""
     where {_COUNTS} and r.entry in ('churned', 'restated', 'reversed')
 """  # noqa: S608 - words of ours
 _PLACE = "r.plan, r.interval, r.country"
-_OVERDUE_AFTER = "interval '720 hours'"
+OVERDUE_AFTER = "interval '720 hours'"
 # An end counts by its own line, and as asked for when the plan of it was heard of, if there was
 # one. Who had been past due for 30 days before is known once more under another name.
 _ENDED = f"""
@@ -92,7 +92,7 @@ _ENDED = f"""
                 or case when r.entry = 'churned' then r.about else b.about end is null))
         union all
         select 'ended_overdue' where r.entry in ('churned', 'restated')
-            and c.opened_at + {_OVERDUE_AFTER} <= r.occurred_at
+            and c.opened_at + {OVERDUE_AFTER} <= r.occurred_at
     ) w
     where {_COUNTS}
 """  # noqa: S608 - words of ours
@@ -115,7 +115,7 @@ _OVERDUE = f"""
     select x.at, x.at, s.started_at, c.currency, 'overdue', 1, m.minor, m.plan, m.interval,
         m.country
     from cases c
-    cross join lateral (select c.opened_at + {_OVERDUE_AFTER} as at) x
+    cross join lateral (select c.opened_at + {OVERDUE_AFTER} as at) x
     left join subscriptions s
         on s.account_id = c.account_id and s.subscription_id = c.subscription_id
     cross join lateral (
@@ -215,7 +215,7 @@ SOURCES: Mapping[str, Source] = {
         lines=f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}",
         keys=CHURN_KEYS,
         layers=alone("plan", "interval"),
-        tables=("churn_records",),
+        tables=("churn_records", "cases"),
         since=True,
     ),
     # The same without what is only asked for or owed, by all that is known of an end.
@@ -268,7 +268,7 @@ SOURCES: Mapping[str, Source] = {
 
 def narrowed(lines: str, after: str, until: str) -> str:
     """Lines whose `WITHIN(x)` says that 30 days after `x` lie between two instants."""
-    rule = rf"\1 between {after} - {_OVERDUE_AFTER} and {until} - {_OVERDUE_AFTER}"
+    rule = rf"\1 between {after} - {OVERDUE_AFTER} and {until} - {OVERDUE_AFTER}"
     return re.sub(r"WITHIN\((\S+)\)", rule, lines)
 
 

@@ -1,5 +1,7 @@
 """What is folded into rollups, and what a figure adds to them: the same two readings."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -7,15 +9,14 @@ from sqlalchemy import DateTime, Integer, RowMapping, Text, TextClause, bindpara
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import MEASURES, WINDOWS, Line, Verdict
-from app.storage.reports.ledgers import SOURCES, narrowed
+from app.storage.reports.ledgers import OVERDUE_AFTER, SOURCES, narrowed
 from app.storage.reports.verdicts import MOVES, SETTLING, decided, newest
 
 REVENUE = "revenue"
 FOLDED = tuple(name for name, source in SOURCES.items() if source.folded)
-# Where lines are recorded that rollups are made of.
-RECORDED = tuple(
-    dict.fromkeys(["failures", *(table for name in FOLDED for table in SOURCES[name].tables)])
-)
+# Ledgers whose lines are counted when their day is over: whether all of them were folded.
+RECORDED = ("failures", "recovery_entries", "mrr_movements", "churn_records", "save_steps")
+COHORTS_FROM = frozenset({"failures", "recovery_entries", "moves"})
 BOUNDS = (
     bindparam("merchant", type_=Text),
     bindparam("after", type_=DateTime(timezone=True)),
@@ -87,20 +88,38 @@ with touched as (
 _VERDICTS = text(f"{VERDICTS} select * from verdicts").bindparams(*BOUNDS)  # noqa: S608
 
 
-def _next(source: str, at: str) -> str:
-    rule = f"{at} > :after and {at} <= :until"
-    return f"""(
-        select {at} from {source} where merchant_id = :merchant and {rule}
-        order by {at} limit 1 offset :skipped
-    )"""  # noqa: S608 - words of ours
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is recorded that rollups are made of: rows of a relation, each `shift` after
+    its instant `at`."""
+
+    relation: str
+    at: str = "recorded_at"
+    shift: str = ""
+
+    def since(self) -> str:
+        """The rows recorded after the one instant and by the other."""
+        shift = f" - {self.shift}" if self.shift else ""
+        rule = f"{self.at} > :after{shift} and {self.at} <= :until{shift}"
+        return f"from {self.relation} where merchant_id = :merchant and {rule}"
+
+    def nth(self) -> str:
+        """When the row behind `:skipped` others was recorded."""
+        shift = f" + {self.shift}" if self.shift else ""
+        return (
+            f"(select {self.at}{shift} {self.since()} order by {self.at} limit 1 offset :skipped)"
+        )
 
 
-_MOVED = f"(select * from case_events where type in {MOVES}) moves"  # noqa: S608 - words of ours
-_PLACES = (*((table, "recorded_at") for table in RECORDED), (_MOVED, "at"))
+PLACES: Mapping[str, Place] = {
+    **{table: Place(table) for table in RECORDED},
+    "moves": Place(f"(select * from case_events where type in {MOVES}) m", "at"),  # noqa: S608
+    "cases": Place("cases", "opened_at", OVERDUE_AFTER),
+}
 # The instant at which so many lines were recorded since, of whichever ledger came first.
-_NTH = text(f"select least({', '.join(_next(*place) for place in _PLACES)}) as at").bindparams(
-    *BOUNDS, bindparam("skipped", type_=Integer)
-)
+_NTH = text(
+    f"select least({', '.join(place.nth() for place in PLACES.values())}) as at"
+).bindparams(*BOUNDS, bindparam("skipped", type_=Integer))
 
 
 async def nth_recorded(
