@@ -48,7 +48,7 @@ class FailureWords(TableWords):
 class MrrWords(TableWords):
     """Of `mrr`."""
 
-    group_by: Word = _keys(MRR, " Plan, interval and country are those known now.")
+    group_by: Word = _keys(MRR, " Plan, interval and country are those of each movement's time.")
 
 
 class ChurnWords(TableWords):

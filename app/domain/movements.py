@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from app.domain.dunning import Case
 from app.domain.ids import derive_id
-from app.domain.mirror import Subscription
+from app.domain.mirror import Customer, Subscription
 from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.notices import FROM_HISTORY, Notice, NoticeKind
 from app.domain.records import Book, quick
@@ -16,6 +16,7 @@ PAYING = frozenset({"active", "past_due"})
 UNBORN = frozenset({"incomplete", "incomplete_expired"})
 INVOLUNTARY_PAUSES = frozenset({"final_payment_failure", "first_payment_failure"})
 make_movement = quick(MrrMovement)
+Place = tuple[str | None, str | None, str | None]  # plan, interval, country
 CHURNS = frozenset(
     {
         MovementKind.CHURN_VOLUNTARY,
@@ -116,6 +117,8 @@ def move_mrr(
     if currency is None:
         return
     was = known.get(currency, 0)
+    if was and now:
+        write.switch(currency, was)
     if now == was:
         _end_of_rest(write, kind, currency)
     elif any(left for other, left in known.items() if other != currency) and now:
@@ -144,7 +147,47 @@ class Pen:
     ) -> None:
         """A line; `tag` tells apart what one notice writes, `at` is when it happened."""
         source = self._source(f"{self.notice.event}:{tag}" if tag else self.notice.event)
-        when, about = at or self.notice.occurred_at, self.about
+        place = self.place() if delta > 0 else self._stood() or self.place()
+        self._add(kind, currency, delta, source, place, at or self.notice.occurred_at)
+
+    def switch(self, currency: str, minor: int) -> None:
+        """Take MRR from the place where it is to where the subscription is now, unless that is the
+        same."""
+        stood, place = self._stood(), self.place()
+        if stood is None or stood == place:
+            return
+        for delta, at, tag in ((-minor, stood, "from"), (minor, place, "to")):
+            source = self._source(f"{self.notice.event}:{tag}")
+            when = self.notice.occurred_at
+            self._add(MovementKind.SWITCH, currency, delta, source, at, when)
+
+    def place(self) -> Place:
+        """Where the subscription is: a country that is not at hand is the last one known."""
+        customer = self.book.get(Customer, self.about.account_id, self.about.customer_id)
+        stood = self._stood()
+        country = customer.country if customer else stood[2] if stood else None
+        return self.about.plan, self.about.interval, country
+
+    def _stood(self) -> Place | None:
+        """Where its MRR is by the ledger, or was last; None of one without a line."""
+        left: dict[Place, int] = {}
+        for line in lines_of(self.book, self.about):
+            left[line.place] = left.pop(line.place, 0) + line.delta_minor
+        return next((place for place, minor in left.items() if minor), None) or next(
+            reversed(left), None
+        )
+
+    def _add(
+        self,
+        kind: MovementKind,
+        currency: str,
+        delta: int,
+        source: str,
+        place: Place,
+        when: datetime,
+    ) -> None:
+        about = self.about
+        plan, interval, country = place
         self.book.add(
             make_movement(
                 movement_id=derive_id(
@@ -161,6 +204,9 @@ class Pen:
                 occurred_at=when,
                 effective_at=when,
                 recorded_at=self.terms.now,
+                plan=plan,
+                interval=interval,
+                country=country,
             )
         )
 
@@ -193,7 +239,11 @@ def _kind(
         return MovementKind.PAUSE
     if was:
         return MovementKind.EXPANSION if now > was else MovementKind.CONTRACTION
-    left = [line.kind for line in lines_of(book, after) if line.delta_minor < 0]
+    left = [
+        line.kind
+        for line in lines_of(book, after)
+        if line.delta_minor < 0 and line.kind is not MovementKind.SWITCH
+    ]
     if left:
         return RETURNS.get(left[-1], MovementKind.EXPANSION)
     return _first(before, after, notice)

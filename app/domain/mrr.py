@@ -21,12 +21,17 @@ class MovementKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     FX = "fx"
+    SWITCH = "switch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MrrMovement:
     """One append-only line: `delta_minor` per month, signed. `source` is the event it came
-    from; unique per subscription and source, so a replayed event moves nothing twice."""
+    from; unique per subscription and source, so a replayed event moves nothing twice.
+
+    `plan`, `interval` and `country` are those of that time: where a subscription's MRR is, so that
+    its lines add up to nothing everywhere else. A `SWITCH` is two lines that take it elsewhere.
+    """
 
     KEY: ClassVar = ("movement_id",)
     UNIQUE: ClassVar = (("account_id", "subscription_id", "source"),)
@@ -42,3 +47,11 @@ class MrrMovement:
     occurred_at: datetime
     effective_at: datetime
     recorded_at: datetime
+    plan: str | None = None
+    interval: str | None = None
+    country: str | None = None
+
+    @property
+    def place(self) -> tuple[str | None, str | None, str | None]:
+        """Where it moved MRR: plan, interval, country."""
+        return self.plan, self.interval, self.country

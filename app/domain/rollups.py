@@ -4,11 +4,9 @@ A cell is kept twice over on both of its axes, by day and by month: a long span 
 months and the days at its edges, and a cut-off is the months before it and some days of its own.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
-from operator import attrgetter
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 # The windows that are kept; others are counted from the ledger.
@@ -17,9 +15,12 @@ KINDS_WITHIN = ("cash", "other", "credited")
 COUNTS = ("n", "n_excluded", "failed_minor", "excluded_minor", "owed_minor")
 WITHIN = tuple(f"{kind}_{days}_minor" for kind in KINDS_WITHIN for days in WINDOWS)
 MEASURES = COUNTS + WITHIN
-# What is kept apart: nothing, one key alone, or all keys together for any other grouping.
-FLOW_KEYS = ("cause", "plan", "interval")
+# What is kept apart of cohorts: nothing, one key alone, or both together.
 COHORT_KEYS = ("plan", "interval")
+COHORT_LAYERS: tuple[tuple[str, ...], ...] = ((), ("plan",), ("interval",), COHORT_KEYS)
+# How long before a line the other instant it knows of may lie to be kept by day; and by month,
+# this month included.
+KEPT_DAYS, KEPT_MONTHS = 31, 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,24 +29,27 @@ class FlowCell:
 
     `happened` and `recorded` are a day (`d2026-01-31`) or a month (`m2026-01`) of the merchant;
     a recorded day has its closing midnight in it. `layer` names the keys that are kept apart in
-    it; the others are empty, like a key that the ledger left empty.
+    it, `named` has their values as a JSON list, an empty text where the ledger left one empty.
+
+    `since` is empty in a cell that has all lines. Beside it stand cells of those lines alone that
+    know of another instant (when a subscription began, or ended before it came back) of that day
+    or month, not long before: who joined and left within one period is told by them.
     """
 
     KEY: ClassVar = (
-        *("merchant_id", "ledger", "layer", "happened", "recorded"),
-        *("currency", "kind", "cause", "plan", "interval"),
+        *("merchant_id", "ledger", "layer", "happened", "since"),
+        *("recorded", "currency", "kind", "named"),
     )
     UNIQUE: ClassVar = ()
     merchant_id: str
     ledger: str
     layer: str
     happened: str
+    since: str
     recorded: str
     currency: str
     kind: str
-    cause: str
-    plan: str
-    interval: str
+    named: str
     n: int
     minor: int
 
@@ -109,16 +113,15 @@ class RollupMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A ledger's line, or several alike, as it is added up."""
+    """A ledger's line, or several alike, as it is added up; `named` has its keys."""
 
     happened_at: datetime
     currency: str
     kind: str
-    cause: str = ""
-    plan: str = ""
-    interval: str = ""
+    named: Mapping[str, str]
     n: int = 1
     minor: int = 0
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,83 +148,32 @@ def month_key(day: date) -> str:
     return f"m{day.isoformat()[:7]}"
 
 
-def layers(keys: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The groupings that are kept: of nothing, of each key alone, of all."""
-    return ((), *((key,) for key in keys), tuple(keys))
+def layer_for(by: Collection[str], layers: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """The smallest kept layer that knows these keys; None where none does."""
+    fitting = [layer for layer in layers if set(by) <= {*layer, "currency"}]
+    return min(fitting, key=len, default=None)
 
 
-def layer_for(by: Iterable[str], keys: Sequence[str]) -> str:
-    """The name of the smallest kept layer that knows these keys."""
-    wanted = [key for key in keys if key in set(by)]
-    return "+".join(wanted if len(wanted) < 2 else keys)
+def layer_name(keys: Iterable[str]) -> str:
+    """A layer as cells name it."""
+    return "+".join(keys)
 
 
-def flow_cells(
-    merchant_id: str, ledger: str, lines: Iterable[Line], *, recorded: date, zone: tzinfo
-) -> list[FlowCell]:
-    """The cells that lines recorded on one day add to, in the order of their keys."""
-    days: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
-    for line in lines:
-        day = line.happened_at.astimezone(zone).date().isoformat()
-        held = days[day, line.currency, line.kind, line.cause, line.plan, line.interval]
-        held[0] += line.n
-        held[1] += line.minor
-    found: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
-    for (day, currency, kind, *values), (n, minor) in days.items():
-        named = dict(zip(FLOW_KEYS, values, strict=True))
-        for layer in layers(FLOW_KEYS):
-            kept = tuple(named[key] if key in layer else "" for key in FLOW_KEYS)
-            for happened, known in _grains(day, recorded):
-                held = found["+".join(layer), happened, known, currency, kind, *kept]
-                held[0] += n
-                held[1] += minor
-    cells = [_flow_cell(merchant_id, ledger, key, sums) for key, sums in found.items()]
-    return sorted(cells, key=attrgetter(*FlowCell.KEY))
+def since_keys(starts: date, happened: str) -> tuple[str, ...] | None:
+    """The `since` cells that have what lies at or after `starts`, among lines of a day or month
+    named `happened` that does not begin before it. None where no cells tell."""
+    year, month = int(happened[1:5]), int(happened[6:8])
+    back = (year - starts.year) * 12 + month - starts.month
+    if starts.day == 1 and back < KEPT_MONTHS:
+        return tuple(month_key(date(*_months_before(year, month, n), 1)) for n in range(back + 1))
+    if not happened.startswith("d"):
+        return None
+    days = (date.fromisoformat(happened[1:]) - starts).days
+    if days > KEPT_DAYS:
+        return None
+    return tuple(day_key(starts + timedelta(days=n)) for n in range(days + 1))
 
 
-def cohort_cells(
-    merchant_id: str, verdicts: Iterable[Verdict], *, recorded: date, zone: tzinfo
-) -> list[CohortCell]:
-    """The cells that verdicts of one day add to, in the order of their keys."""
-    days: dict[tuple[str, str, str, str, bool, bool], list[int]] = {}
-    for one in verdicts:
-        day = one.failed_at.astimezone(zone).date().isoformat()
-        key = (day, one.currency, one.plan, one.interval, one.trial_conversion, one.open)
-        _add(days.setdefault(key, [0] * len(MEASURES)), one.counts)
-    found: dict[tuple[str | bool, ...], list[int]] = {}
-    for (day, currency, plan, interval, trial, is_open), counts in days.items():
-        for layer in layers(COHORT_KEYS):
-            kept = (plan if "plan" in layer else "", interval if "interval" in layer else "")
-            for failed, known in _grains(day, recorded):
-                cell = ("+".join(layer), failed, known, currency, *kept, trial, is_open)
-                _add(found.setdefault(cell, [0] * len(MEASURES)), counts)
-    names = (*CohortCell.KEY, *MEASURES)
-    cells = [
-        CohortCell(**dict(zip(names, (merchant_id, *key, *counts), strict=True)))  # type: ignore[arg-type]
-        for key, counts in found.items()
-        if any(counts)
-    ]
-    return sorted(cells, key=attrgetter(*CohortCell.KEY))
-
-
-def _flow_cell(merchant_id: str, ledger: str, key: tuple[str, ...], sums: list[int]) -> FlowCell:
-    layer, *places = key
-    names = FlowCell.KEY[3:]
-    return FlowCell(
-        merchant_id=merchant_id,
-        ledger=ledger,
-        layer=layer,
-        n=sums[0],
-        minor=sums[1],
-        **dict(zip(names, places, strict=True)),
-    )
-
-
-def _grains(day: str, recorded: date) -> tuple[tuple[str, str], ...]:
-    happened = (f"d{day}", f"m{day[:7]}")
-    return tuple((h, r) for h in happened for r in (day_key(recorded), month_key(recorded)))
-
-
-def _add(held: list[int], counts: Iterable[int]) -> None:
-    for place, count in enumerate(counts):
-        held[place] += count
+def _months_before(year: int, month: int, back: int) -> tuple[int, int]:
+    years, months = divmod(year * 12 + month - 1 - back, 12)
+    return years, months + 1

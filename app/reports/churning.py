@@ -22,7 +22,7 @@ from app.ports.figures import Figures
 from app.reports.answers import Answer, Row, head_of, share
 from app.reports.asking import Question
 from app.reports.defined.churn import CHURN, REASONS, SEGMENTS
-from app.reports.mrr import KINDS, balances, group_order, ledger_of, periods_of
+from app.reports.mrr import KINDS, balances, group_order, periods_of
 from app.reports.tables import (
     Kinds,
     Plan,
@@ -34,9 +34,6 @@ from app.reports.tables import (
     table,
 )
 
-ENDED = ("ended", "new_ended")
-RETURNED = ("returned", "returned_later", "new_returned")
-ENDS = frozenset({*ENDED, *RETURNED})
 OF_CHURN = ("ended", "asked", "returned", "overdue", "ended_overdue", "new_ended", "new_asked")
 
 
@@ -59,7 +56,7 @@ def churn(
 
     async def rows() -> AsyncIterator[Row]:
         states = await balances(question, figures)
-        moves = await gathered(question, ledger_of(question), figures)
+        moves = await gathered(question, "mrr", figures)
         left = await gathered(question, "churn", figures)
         places = [(c, named) for _, c, named in (*moves, *left)]
         groups = sorted({*states, *places}, key=group_order)
@@ -141,33 +138,33 @@ def _of(part: int, whole: int) -> str | None:
 def churn_reasons(question: Question, *, figures: Figures) -> Answer:
     """The answer about why subscriptions ended; by reason unless asked otherwise."""
     asked = replace(question, by=question.by or ("reason",))
-    plan = Plan(endpoint=REASONS, ledger="churn", measure=_reason, apart=REASONS.keys, only=ENDS)
+    plan = Plan(endpoint=REASONS, ledger="ends", measure=_reason, apart=REASONS.keys)
     return table(asked, plan, figures=figures)
 
 
 def _reason(kinds: Kinds, whole: Kinds) -> Row:
-    ended, money = count(kinds, *ENDED), minor(kinds, *ENDED)
+    ended, money = count(kinds, "ended"), minor(kinds, "ended")
     return {
         "n_ended": ended,
         "ended_minor": money,
-        "share": _of(ended, count(whole, *ENDED)),
-        "mrr_share": _of(money, minor(whole, *ENDED)),
+        "share": _of(ended, count(whole, "ended")),
+        "mrr_share": _of(money, minor(whole, "ended")),
     }
 
 
 def segments(question: Question, *, figures: Figures) -> Answer:
     """The answer about where subscriptions end; by plan unless asked otherwise."""
     asked = replace(question, by=question.by or ("plan",))
-    plan = Plan(endpoint=SEGMENTS, ledger="churn", measure=_segment, apart=SEGMENTS.keys, only=ENDS)
+    plan = Plan(endpoint=SEGMENTS, ledger="ends", measure=_segment, apart=SEGMENTS.keys)
     return table(asked, plan, figures=figures)
 
 
 def _segment(kinds: Kinds, whole: Kinds) -> Row:
-    ended, money = count(kinds, *ENDED), minor(kinds, *ENDED)
+    ended, money = count(kinds, "ended"), minor(kinds, "ended")
     return {
         "n_ended": ended,
-        "n_returned": count(kinds, *RETURNED),
+        "n_returned": count(kinds, "returned"),
         "ended_minor": money,
-        "share": _of(ended, count(whole, *ENDED)),
+        "share": _of(ended, count(whole, "ended")),
         "mean_minor": money // ended if ended > 0 else None,
     }

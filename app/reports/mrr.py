@@ -18,15 +18,10 @@ Group = tuple[str, tuple[str | None, ...]]
 State = tuple[int, int]
 
 
-def ledger_of(question: Question) -> str:
-    """Grouped by what only the mirror knows, movements are read with it."""
-    return "mrr_by" if set(question.by) - {"currency"} else "mrr"
-
-
 async def balances(question: Question, figures: Figures) -> dict[Group, State]:
     """MRR and paying subscriptions of each group when the question's span begins."""
     by = [name for name in question.by if name != "currency"]
-    found = await figures.balance(ledger_of(question), question.excerpt, question.starts_at, by)
+    found = await figures.balance("mrr", question.excerpt, question.starts_at, by)
     return {
         (sums.currency, tuple(sums.named[name] for name in by)): (
             minor(sums.kinds, *KINDS),
@@ -47,7 +42,7 @@ def mrr(question: Question, *, figures: Figures) -> Answer:
 
     async def rows() -> AsyncIterator[Row]:
         states = await balances(question, figures)
-        cells = await gathered(question, ledger_of(question), figures)
+        cells = await gathered(question, "mrr", figures)
         for row, state in _rows(question, states, cells, by):
             yield row | {"arpa_minor": state[0] // state[1] if state[1] > 0 else None}
         for (currency, _), state in states.items():

@@ -22,14 +22,12 @@ Measure = Callable[[Kinds, Kinds], Row]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How a table is made of a ledger. `apart` are keys that split what they are a share of: the
-    whole of a row is that of its period without them. Rows have any of the kinds in `only`, where
-    it names some."""
+    whole of a row is that of its period without them."""
 
     endpoint: Endpoint
     ledger: str
     measure: Measure
     apart: frozenset[str] = frozenset()
-    only: frozenset[str] = frozenset()
 
 
 def table(question: Question, plan: Plan, *, figures: Figures, **more: object) -> Answer:
@@ -46,8 +44,6 @@ def table(question: Question, plan: Plan, *, figures: Figures, **more: object) -
         wholes = _wholes(cells, by, plan.apart)
         for place, kinds in cells.items():
             added(totals.setdefault(place[1], {}), kinds)
-            if plan.only and plan.only.isdisjoint(kinds):
-                continue
             yield place_cells(place, by) | plan.measure(kinds, wholes[_whole(place, by, plan)])
 
     async def tail() -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ CHURN_RECORDS = table_of(
     check("churn_records_sign", COUNTS.strip()),
     index("churn_records_by_time", "merchant_id occurred_at record_id"),
     index("churn_records_by_customer", "customer_id account_id"),
+    index("churn_records_by_record", "merchant_id recorded_at"),
 )
 SAVE_STEPS = table_of(
     SaveStep,
@@ -26,6 +27,7 @@ SAVE_STEPS = table_of(
     refers("session_id", "cancel_sessions"),
     check("save_steps_cost_count", "cost_minor >= 0"),
     index("save_steps_by_time", "merchant_id begun_at session_id"),
+    index("save_steps_by_record", "merchant_id recorded_at"),
 )
 IMPORTED_SESSIONS = table_of(
     ImportedSession,

@@ -1,35 +1,25 @@
 """Rollups over PostgreSQL: cells that grow by what was recorded since they were folded last."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import astuple
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import DateTime, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.domain.rollups import (
-    MEASURES,
-    CohortCell,
-    FlowCell,
-    RollupMark,
-    cohort_cells,
-    day_key,
-    flow_cells,
-)
+from app.domain.rollups import CohortCell, FlowCell, RollupMark
 from app.reports.periods import day_of, midnight
 from app.storage.errors import translated
+from app.storage.reports.folding import complete, fold
 from app.storage.reports.reading import READING
-from app.storage.reports.rolling import FOLDED, lines, nth_recorded, verdicts
+from app.storage.reports.rolling import nth_recorded
 from app.storage.scope import APP, merchants_list
-from app.storage.shapes import shapes_of
 from app.storage.tables import refers, table_of
 
 MERCHANT = "merchant_id"
-FLOW_CELLS = table_of(FlowCell, "flow_cells", refers(MERCHANT, "merchants"))
-COHORT_CELLS = table_of(CohortCell, "cohort_cells", refers(MERCHANT, "merchants"))
+# Cells refer to no merchant: thousands are written at once, under the mark, which does.
+FLOW_CELLS = table_of(FlowCell, "flow_cells")
+COHORT_CELLS = table_of(CohortCell, "cohort_cells")
 ROLLUP_MARKS = table_of(RollupMark, "rollup_marks", refers(MERCHANT, "merchants"))
 AT_ONCE = 5_000  # lines of each ledger in one fold: some tenths of a second
 LIMIT = "set_config('statement_timeout', '60000', true)"
@@ -47,20 +37,6 @@ on conflict (merchant_id) do update
 set time_zone = excluded.time_zone, folded_until = excluded.folded_until
 """).bindparams(
     _OF, bindparam("zone", type_=Text), bindparam("until", type_=DateTime(timezone=True))
-)
-_COMPLETE = text("""
-select (
-    select count(*) from recovery_entries
-    where merchant_id = :merchant and recorded_at > :after and recorded_at <= :until
-) = (
-    select coalesce(sum(n), 0) from flow_cells
-    where merchant_id = :merchant and ledger = 'revenue' and layer = ''
-        and happened >= 'm' and recorded = :recorded
-)
-""").bindparams(
-    _OF,
-    bindparam("recorded", type_=Text),
-    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("after", "until")),
 )
 _FORGET = tuple(
     text(f"delete from {table} where merchant_id = :merchant").bindparams(_OF)  # noqa: S608 - names
@@ -148,13 +124,7 @@ async def _fold(
     until = min(until, midnight(recorded + timedelta(days=1), zone))
     many = await nth_recorded(connection, merchant_id, after, until, AT_ONCE)
     until = min(until, many or until)
-    for ledger in FOLDED:
-        found = await lines(connection, merchant_id, ledger, after, until)
-        cells = flow_cells(merchant_id, ledger, found, recorded=recorded, zone=zone)
-        await _add(connection, FlowCell, cells)
-    decided = await verdicts(connection, merchant_id, after, until)
-    changed = cohort_cells(merchant_id, decided, recorded=recorded, zone=zone)
-    await _add(connection, CohortCell, changed)
+    await fold(connection, merchant_id, after, until, recorded=recorded, zone=zone)
     if until == midnight(recorded + timedelta(days=1), zone):
         return await _checked(connection, merchant_id, recorded, until, zone)
     return until
@@ -165,13 +135,7 @@ async def _checked(
 ) -> datetime:
     """A day that is over has as many lines in its cells as in the ledger. Where one was recorded
     behind the folding, by a clock that went wrong, all is folded anew."""
-    bound = {
-        "merchant": merchant_id,
-        "recorded": day_key(day),
-        "after": midnight(day, zone),
-        "until": until,
-    }
-    if (await connection.execute(_COMPLETE, bound)).scalar_one():
+    if await complete(connection, merchant_id, midnight(day, zone), until, day=day):
         return until
     await _forget(connection, merchant_id)
     return BEGINNING
@@ -180,26 +144,3 @@ async def _checked(
 async def _forget(connection: AsyncConnection, merchant_id: str) -> None:
     for statement in _FORGET:
         await connection.execute(statement, {"merchant": merchant_id})
-
-
-async def _add(connection: AsyncConnection, kind: type[Any], cells: Sequence[Any]) -> None:
-    if cells:
-        columns = tuple(list(column) for column in zip(*map(astuple, cells), strict=True))
-        await connection.exec_driver_sql(_ADDING[kind], columns)
-
-
-def _adding(kind: type[Any], table: str, measures: Sequence[str]) -> str:
-    shapes = shapes_of(kind)
-    names = ", ".join(shapes)
-    arrays = ", ".join(f"${n}::{shape.sql}[]" for n, shape in enumerate(shapes.values(), start=1))
-    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in measures)
-    return (
-        f"insert into {table} ({names}) select * from unnest({arrays})"  # noqa: S608 - names
-        f" on conflict ({', '.join(kind.KEY)}) do update set {sums}"
-    )
-
-
-_ADDING = {
-    FlowCell: _adding(FlowCell, "flow_cells", ("n", "minor")),
-    CohortCell: _adding(CohortCell, "cohort_cells", MEASURES),
-}

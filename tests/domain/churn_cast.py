@@ -88,5 +88,14 @@ def brings(book: Book, name: str) -> int:
     return sum(one.delta_minor for one in book.all(MrrMovement) if one.subscription_id == name)
 
 
+def stays_at(book: Book, name: str = "sub_1") -> dict[tuple[str | None, ...], int]:
+    """Where its MRR is: minor units by plan, interval and country."""
+    found: dict[tuple[str | None, ...], int] = {}
+    for one in book.all(MrrMovement):
+        if one.subscription_id == name:
+            found[one.place] = found.get(one.place, 0) + one.delta_minor
+    return {place: minor for place, minor in found.items() if minor}
+
+
 def mirrored(book: Book, name: str) -> Subscription | None:
     return book.get(Subscription, "acc_1", name)

@@ -10,7 +10,7 @@ from app.domain.declines import DeclineKind
 from app.domain.movements import intended_end
 from app.domain.notices import FROM_HISTORY
 from tests.domain.builders import on_day
-from tests.domain.churn_cast import PRICE, after, begins, moves, stands, the_end, told
+from tests.domain.churn_cast import PRICE, after, begins, moves, stands, stays_at, the_end, told
 from tests.domain.test_absorb import failed, hear, only_case
 
 REQUESTED: dict[str, Any] = {"cancellation_reason": "cancellation_requested"}
@@ -336,3 +336,30 @@ def test_a_paused_trial_that_is_paid_for_at_last_is_new() -> None:
     )
 
     assert moves(book) == [("new", PRICE)]
+
+
+def test_a_change_of_plan_takes_mrr_from_where_it_was_before_it_grows() -> None:
+    book = after(
+        begins(1, plan="basic"),
+        stands(5, plan="pro", mrr_minor=2 * PRICE),
+        stands(9, plan="pro", interval="year", mrr_minor=2 * PRICE),
+        stands(12, "canceled", plan="pro", interval="year"),
+    )
+
+    assert moves(book) == [
+        ("new", PRICE),
+        ("switch", -PRICE),
+        ("switch", PRICE),
+        ("expansion", PRICE),
+        ("switch", -2 * PRICE),
+        ("switch", 2 * PRICE),
+        ("churn_voluntary", -2 * PRICE),
+    ]
+    assert stays_at(book) == {}
+
+
+def test_a_return_to_another_plan_is_no_switch() -> None:
+    book = after(begins(1, plan="basic"), stands(5, "unpaid", plan="basic"), stands(9, plan="pro"))
+
+    assert [kind for kind, _ in moves(book)] == ["new", "churn_involuntary", "reactivation"]
+    assert stays_at(book) == {("pro", "month", "DE"): PRICE}

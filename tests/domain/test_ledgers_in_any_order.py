@@ -19,6 +19,7 @@ from tests.domain.churn_cast import (
     mirrored,
     plans_counted,
     stands,
+    stays_at,
 )
 
 NAMES = ("sub_1", "sub_2", "sub_3")
@@ -40,6 +41,7 @@ STEPS = st.tuples(
     st.integers(1, 12),
     st.sampled_from(STATES),
     st.sampled_from([0, 1500, 3000, 9000]),
+    st.sampled_from(["basic", "pro"]),
 )
 
 
@@ -48,7 +50,7 @@ def histories(draw: st.DrawFn) -> list[Notice]:
     """What is reported of three subscriptions of one customer: in order, each day later."""
     day, told = 0.0, list[Notice]()
     began, gone = dict[str, float](), set[str]()
-    for name, wait, state, price in draw(st.lists(STEPS, max_size=14)):
+    for name, wait, state, price, plan in draw(st.lists(STEPS, max_size=14)):
         day += wait
         if name in gone:
             continue
@@ -57,6 +59,7 @@ def histories(draw: st.DrawFn) -> list[Notice]:
         facts: dict[str, Any] = {
             "name": name,
             "mrr_minor": price,
+            "plan": plan,
             "started_at": on_day(began[name]),
         }
         told.append(kind(day, **facts, **state))
@@ -76,6 +79,7 @@ def test_the_lines_add_up_to_the_mirror_whatever_the_order(told: list[Notice], r
     for name in NAMES:
         seen = mirrored(book, name)
         assert brings(book, name) == mrr_of(seen)
+        assert len(stays_at(book, name)) == (1 if brings(book, name) else 0)
         assert ends_counted(book, name) in {0, 1}
         if seen is not None and phase_of(seen) is Phase.RUNS:
             assert ends_counted(book, name) == 0

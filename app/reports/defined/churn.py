@@ -16,6 +16,7 @@ _MOVES = (
     ("pause", "MRR that rests; negative."),
     ("resume", "MRR that rested and is paid again."),
     ("fx", "What moved because a price changed its currency or rate."),
+    ("switch", "MRR that went with its subscription to another plan, interval or country."),
 )
 MRR = Endpoint(
     "mrr",

@@ -3,70 +3,100 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.rollups import day_key, month_key
+from app.domain.rollups import day_key, month_key, since_keys
 from app.ports.figures import EARLIEST, Excerpt, Period
 from app.reports.periods import Step, cut, day_of, midnight, months_later
 
 _MARK = text("""
-select m.time_zone as zone, r.time_zone, r.folded_until
+select m.time_zone as zone, r.time_zone, r.folded_until, (
+    select min(happened) from flow_cells
+    where merchant_id = :merchant and ledger = :ledger and layer = '' and happened > 'm'
+) as first
 from rollup_marks r join merchants m using (merchant_id) where m.merchant_id = :merchant
-""").bindparams(bindparam("merchant", type_=Text))
+""").bindparams(*(bindparam(name, type_=Text) for name in ("merchant", "ledger")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A day or a month of a question: the `day` that names its period, and when that begins."""
+
+    day: date
+    starts_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
     """Which cells answer a question, and what must be added to them.
 
-    `pieces` are the days and months of the question with the period each belongs to. `tail` are
-    the two instants between which lines are added (`sign` 1) or taken back (-1).
+    `pieces` are the days and months of the question. `tail` are the two instants between which
+    lines are added (`sign` 1) or taken back (-1). Before the month `first` there are no cells.
     """
 
     zone: ZoneInfo
-    pieces: Mapping[str, date]
+    pieces: Mapping[str, Piece]
+    first: str
     bound: Mapping[str, str]
     tail: tuple[datetime, datetime]
     sign: int
 
-    def period_of(self, happened_at: datetime) -> date | None:
-        """The period of the question that an instant lies in."""
+    def piece_of(self, happened_at: datetime) -> Piece | None:
+        """The piece of the question that an instant lies in."""
         day = day_of(happened_at, self.zone)
         return self.pieces.get(day_key(day)) or self.pieces.get(month_key(day))
 
+    def probes(self, *, since: bool) -> dict[str, list[Any]] | None:
+        """The cells to look up: piece by piece, and where lines are told apart by it, those
+        `since` its period began. None where no cells tell."""
+        found: list[tuple[date, str, str]] = []
+        for key, piece in self.pieces.items():
+            if f"m{key[1:8]}" < self.first:
+                continue
+            found.append((piece.day, key, ""))
+            if since:
+                young = since_keys(day_of(piece.starts_at, self.zone), key)
+                if young is None:
+                    return None
+                found += [(piece.day, key, name) for name in young]
+        names = ("periods", "pieces", "sinces")
+        return {name: [row[n] for row in found] for n, name in enumerate(names)}
+
 
 async def basis_of(
-    connection: AsyncConnection, excerpt: Excerpt, periods: Sequence[Period]
+    connection: AsyncConnection, excerpt: Excerpt, periods: Sequence[Period], *, ledger: str = ""
 ) -> Basis | None:
     """None where rollups cannot tell: there are none, or a period begins or ends within a day."""
-    found = await connection.execute(_MARK, {"merchant": excerpt.merchant_id})
-    row = found.mappings().one_or_none()
+    bound = {"merchant": excerpt.merchant_id, "ledger": ledger}
+    row = (await connection.execute(_MARK, bound)).mappings().one_or_none()
     if row is None or row["zone"] != row["time_zone"]:
         return None
     zone = ZoneInfo(row["zone"])
     pieces = _pieces(periods, zone)
     if pieces is None:
         return None
-    return _reaching(excerpt.as_of, row["folded_until"], zone, pieces)
+    cells, tail, sign = _reaching(excerpt.as_of, row["folded_until"], zone)
+    first = row["first"] or "n"
+    return Basis(zone=zone, pieces=pieces, first=first, bound=cells, tail=tail, sign=sign)
 
 
 def _reaching(
-    as_of: datetime, folded: datetime, zone: ZoneInfo, pieces: Mapping[str, date]
-) -> Basis:
+    as_of: datetime, folded: datetime, zone: ZoneInfo
+) -> tuple[dict[str, str], tuple[datetime, datetime], int]:
     """From the nearer of two instants: the day's beginning, and its end or all that is folded."""
     today = day_of(as_of, zone)
     before = midnight(today, zone)
     after = min(midnight(today + timedelta(days=1), zone), folded)
     if as_of < folded and as_of - before <= after - as_of:
-        bound = _recorded_by(today - timedelta(days=1))
-        return Basis(zone=zone, pieces=pieces, bound=bound, tail=(before, as_of), sign=1)
+        return _recorded_by(today - timedelta(days=1)), (before, as_of), 1
     if as_of >= folded:
-        return Basis(zone=zone, pieces=pieces, bound=_EVERYTHING, tail=(folded, as_of), sign=1)
+        return _EVERYTHING, (folded, as_of), 1
     bound = _EVERYTHING if after == folded else _recorded_by(today)
-    return Basis(zone=zone, pieces=pieces, bound=bound, tail=(as_of, after), sign=-1)
+    return bound, (as_of, after), -1
 
 
 _EVERYTHING = {"month": "n", "first": "d", "last": "d"}
@@ -77,20 +107,21 @@ def _recorded_by(last: date) -> dict[str, str]:
     return {"month": month_key(last), "first": day_key(first), "last": day_key(last)}
 
 
-def _pieces(periods: Sequence[Period], zone: ZoneInfo) -> dict[str, date] | None:
-    found: dict[str, date] = {}
+def _pieces(periods: Sequence[Period], zone: ZoneInfo) -> dict[str, Piece] | None:
+    found: dict[str, Piece] = {}
     for period in periods:
         starts_at = period.starts_at
         if starts_at == EARLIEST:  # before any line, whatever the zone
             starts_at = midnight(EARLIEST.date(), zone)
+        piece = Piece(day=period.day, starts_at=starts_at)
         for part in cut(starts_at, period.ends_at, Step.MONTH, zone):
             edges = (midnight(part.day, zone), midnight(months_later(part.day, 1), zone))
             if (part.starts_at, part.ends_at) == edges:
-                found[month_key(part.day)] = period.day
+                found[month_key(part.day)] = piece
                 continue
             for day in cut(part.starts_at, part.ends_at, Step.DAY, zone):
                 whole = (midnight(day.day, zone), midnight(day.day + timedelta(days=1), zone))
                 if (day.starts_at, day.ends_at) != whole:
                     return None
-                found[day_key(day.day)] = period.day
+                found[day_key(day.day)] = piece
     return found

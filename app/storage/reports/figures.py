@@ -25,9 +25,10 @@ from app.ports.figures import (
     RecoveredSums,
 )
 from app.storage.reports import statements
+from app.storage.reports.counted import Counted
 from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
-from app.storage.reports.rolled import Counted, Rolled
+from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
 from app.storage.reports.standing import ARMS, AT_RISK, RISK_KEYS
@@ -88,9 +89,9 @@ class PostgresFigures:
             rolled = await self._rolled.flows(ledger, excerpt, periods, by)
             if rolled is not None:
                 return rolled
-        counted = Counted()
+        counted = Counted(since=source.since)
         # where it matters in which period somebody began, a period stays whole
-        parts = [[period] for period in periods] if source.kind != "e.kind" else _parts(periods)
+        parts = [[period] for period in periods] if source.since else _parts(periods)
         for part in parts:
             await self._add(counted, ledger, excerpt, part, by)
         return counted.sums()
@@ -120,7 +121,10 @@ class PostgresFigures:
         for row in await self._ask(STATEMENTS[ledger], excerpt.merchant_id, bound):
             named = tuple((name, row[name]) for name in known if name in by)
             place = (row["period"], row["currency"], named)
-            counted.add(place, row["kind"], int(row["n"]), int(row["minor"]))
+            n, minor = int(row["n"]), int(row["minor"])
+            counted.add(place, row["kind"], n, minor)
+            if row["young"]:
+                counted.add(place, row["kind"], n, minor, young=True)
 
     async def cohorts(
         self,

@@ -4,39 +4,51 @@ A line has `happened_at`, `recorded_at`, `currency`, `kind`, how many it counts 
 units, and the keys its figures may be grouped by.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Boolean, Date, DateTime, Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.domain.rollups import FLOW_KEYS
+from app.storage.reports.verdicts import CLOSED, MOVES
 
 _INSTANT = DateTime(timezone=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """`lines` as SQL about `:merchant`. One that is `folded` knows the keys of rollups alone, and
-    `table` is where its lines are counted by the time they were recorded. `kind` may look at the
-    period `p` as well."""
+    """`lines` as SQL about `:merchant`, of which `WITHIN(x)` is a rule that narrows an instant.
+
+    `layers` are the groupings that rollups keep of it: none, and it is read from its ledger alone.
+    `tables` are the places where its lines are recorded. Lines `since`
+    something know of another instant beside their own, and are told apart by it.
+    """
 
     lines: str
     keys: tuple[str, ...]
-    table: str = ""
-    kind: str = "e.kind"
+    layers: tuple[tuple[str, ...], ...] = ()
+    tables: tuple[str, ...] = ()
+    since: bool = False
 
     @property
     def folded(self) -> bool:
         """Whether it is kept in rollups."""
-        return bool(self.table)
+        return bool(self.layers)
+
+
+def alone(*keys: str) -> tuple[tuple[str, ...], ...]:
+    """Layers of nothing, and of each key alone."""
+    return ((), *((key,) for key in keys))
 
 
 # How a movement changes the number of subscriptions that pay.
 _JOINS = "('opening', 'new', 'reactivation', 'resume')"
 _LEAVES = "('churn_voluntary', 'churn_involuntary', 'churn_merchant', 'migration', 'pause')"
-_PAYING = f"case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1 else 0 end"
-CHURN_KEYS = (
+_PAYING = f"""case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1
+    when kind = 'switch' then sign(delta_minor)::int else 0 end"""
+CHURN_KEYS = ("plan", "interval", "country")
+END_KEYS = (
     *("kind_of_end", "cause", "reason", "plan", "interval", "country", "segment"),
     *("tenure", "mrr_band", "while_past_due"),
 )
@@ -47,19 +59,28 @@ _TENURE = """case when r.tenure_days < 31 then 'days_0' when r.tenure_days < 91 
 _BAND = """case when abs(r.mrr_minor) < 1000 then 'minor_0' when abs(r.mrr_minor) < 5000
     then 'minor_1000' when abs(r.mrr_minor) < 20000 then 'minor_5000' else 'minor_20000' end"""
 _RECORD = f"""
-    r.currency, r.kind as kind_of_end, r.cause, r.reason, r.plan, r.interval, r.country, r.segment,
+    r.kind as kind_of_end, r.cause, r.reason, r.plan, r.interval, r.country, r.segment,
     {_TENURE} as tenure, {_BAND} as mrr_band, r.while_past_due::text as while_past_due
 """
 # Migrations are no loss, trials were never paid for, and what was before us has no MRR here.
 _COUNTS = (
     "r.merchant_id = :merchant and r.kind <> 'migration' and not r.trial and r.origin = 'seen'"
 )
-_OVERDUE_AFTER = "interval '720 hours'"
+_ENDS = f"""
+    select r.occurred_at as happened_at, r.recorded_at, r.currency,
+        case when r.entry = 'reversed' then 'returned' else 'ended' end as kind,
+        case when r.entry = 'reversed' then -r.count else r.count end as n,
+        case when r.entry = 'reversed' then -r.mrr_minor else r.mrr_minor end as minor, {_RECORD}
+    from churn_records r
+    where {_COUNTS} and r.entry in ('churned', 'restated', 'reversed')
+"""  # noqa: S608 - words of ours
+_PLACE = "r.plan, r.interval, r.country"
+OVERDUE_AFTER = "interval '720 hours'"
 # An end counts by its own line, and as asked for when the plan of it was heard of, if there was
 # one. Who had been past due for 30 days before is known once more under another name.
 _ENDED = f"""
-    select r.occurred_at as happened_at, r.recorded_at, r.started_at as since,
-        r.started_at as began, w.name as kind, r.count as n, r.mrr_minor as minor, {_RECORD}
+    select r.occurred_at as happened_at, r.recorded_at, r.started_at as since, r.currency,
+        w.name as kind, r.count as n, r.mrr_minor as minor, {_PLACE}
     from churn_records r
     left join cases c on c.case_id = r.case_id
     left join churn_records b on b.record_id = r.about
@@ -71,33 +92,49 @@ _ENDED = f"""
                 or case when r.entry = 'churned' then r.about else b.about end is null))
         union all
         select 'ended_overdue' where r.entry in ('churned', 'restated')
-            and c.opened_at + {_OVERDUE_AFTER} <= r.occurred_at
+            and c.opened_at + {OVERDUE_AFTER} <= r.occurred_at
     ) w
     where {_COUNTS}
 """  # noqa: S608 - words of ours
+# A return is dated twice: since the end that it undoes, and since what had ended began.
 _RETURNED = f"""
-    select r.occurred_at, r.recorded_at, e.occurred_at, r.started_at, 'returned', -r.count,
-        -r.mrr_minor,
-        {_RECORD}
+    select r.occurred_at, r.recorded_at, w.since, r.currency, w.name, -r.count, -r.mrr_minor,
+        {_PLACE}
     from churn_records r
     join churn_records e on e.record_id = r.about
+    cross join lateral (
+        select 'returned' as name, e.occurred_at as since
+        union all
+        select 'rejoined', least(r.started_at, e.occurred_at) where r.started_at is not null
+    ) w
     where {_COUNTS} and r.entry = 'reversed'
 """  # noqa: S608 - words of ours
+# A case that is 30 days old and open, of a subscription that has MRR then: by what was known then,
+# so that nothing that happens later changes it.
 _OVERDUE = f"""
-    select c.opened_at + {_OVERDUE_AFTER}, c.opened_at + {_OVERDUE_AFTER}, s.started_at,
-        s.started_at, 'overdue', 1, s.mrr_minor, c.currency, 'involuntary', 'payment_failed', null,
-        s.plan, s.interval, null, null, null, null, 'true'
+    select x.at, x.at, s.started_at, c.currency, 'overdue', 1, m.minor, m.plan, m.interval,
+        m.country
     from cases c
-    join subscriptions s on s.account_id = c.account_id and s.subscription_id = c.subscription_id
-    where c.merchant_id = :merchant and c.kind = 'payment'
-        and (c.closed_at is null or c.closed_at > c.opened_at + {_OVERDUE_AFTER})
-        and (s.ended_at is null or s.ended_at > c.opened_at + {_OVERDUE_AFTER})
+    cross join lateral (select c.opened_at + {OVERDUE_AFTER} as at) x
+    left join subscriptions s
+        on s.account_id = c.account_id and s.subscription_id = c.subscription_id
+    cross join lateral (
+        select v.plan, v.interval, v.country, sum(v.delta_minor) as minor
+        from mrr_movements v
+        where v.account_id = c.account_id and v.subscription_id = c.subscription_id
+            and v.currency = c.currency and v.recorded_at <= x.at and v.effective_at <= x.at
+        group by 1, 2, 3 having sum(v.delta_minor) > 0
+        order by 4 desc, 1, 2, 3 limit 1
+    ) m
+    where c.merchant_id = :merchant and c.kind = 'payment' and WITHIN(c.opened_at)
+        and (c.closed_at is null or c.closed_at > x.at)
+        and coalesce((
+            select v.type not in {CLOSED} from case_events v
+            where v.merchant_id = :merchant and v.case_id = c.case_id and v.at <= x.at
+                and v.type in {MOVES}
+            order by v.at desc, v.seq desc, v.event_id desc limit 1
+        ), true)
 """  # noqa: S608 - words of ours
-# Those who joined within the period stand apart, and so do returns from ends before it.
-_WHO = """case
-    when e.kind = 'returned' and e.since < p.starts_at then 'returned_later'
-    when e.began >= p.starts_at then 'new_' || e.kind
-    else e.kind end"""
 # What came of each accepted offer, all dated by its acceptance.
 _ACCEPTED = """
     from redemptions d
@@ -146,46 +183,52 @@ _SAVES = """
 """
 SOURCES: Mapping[str, Source] = {
     "revenue": Source(
-        """
+        lines="""
         select occurred_at as happened_at, recorded_at, currency, kind, 1 as n,
-            amount_minor as minor, cause, coalesce(plan, '') as plan,
-            coalesce(interval, '') as interval
+            amount_minor as minor, cause, plan, interval
         from recovery_entries
         where merchant_id = :merchant
         """,
-        FLOW_KEYS,
-        "recovery_entries",
+        keys=("cause", "plan", "interval"),
+        layers=(*alone("cause", "plan", "interval"), ("cause", "plan", "interval")),
+        tables=("recovery_entries",),
     ),
     "mrr": Source(
-        f"""
+        lines=f"""
         select effective_at as happened_at, recorded_at, currency, kind,
-            {_PAYING} as n, delta_minor as minor, '' as cause, '' as plan, '' as interval
+            {_PAYING} as n, delta_minor as minor, plan, interval, country
         from mrr_movements
         where merchant_id = :merchant
         """,  # noqa: S608 - words of ours
-        (),
-        "mrr_movements",
+        keys=("plan", "interval", "country"),
+        layers=alone("plan", "interval", "country"),
+        tables=("mrr_movements",),
     ),
-    # The same by what the subscription is known to be now.
-    "mrr_by": Source(
-        f"""
-        select v.effective_at as happened_at, v.recorded_at, v.currency, v.kind, {_PAYING} as n,
-            v.delta_minor as minor, s.plan, s.interval, c.country
-        from mrr_movements v
-        left join subscriptions s
-            on s.account_id = v.account_id and s.subscription_id = v.subscription_id
-        left join customers c on c.account_id = v.account_id and c.customer_id = v.customer_id
-        where v.merchant_id = :merchant
-        """,  # noqa: S608 - words of ours
-        ("plan", "interval", "country"),
+    "saves": Source(
+        lines=_SAVES,
+        keys=("offer_kind", "reason", "plan", "interval"),
+        layers=alone("offer_kind", "reason", "plan", "interval"),
+        tables=("save_steps",),
     ),
-    "saves": Source(_SAVES, ("offer_kind", "reason", "plan", "interval")),
-    "offers": Source(_OFFERS, ("offer", "offer_kind", "reason", "plan", "interval")),
-    "churn": Source(f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}", CHURN_KEYS, kind=_WHO),
+    "offers": Source(lines=_OFFERS, keys=("offer", "offer_kind", "reason", "plan", "interval")),
+    "churn": Source(
+        lines=f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}",
+        keys=CHURN_KEYS,
+        layers=alone("plan", "interval"),
+        tables=("churn_records", "cases"),
+        since=True,
+    ),
+    # The same without what is only asked for or owed, by all that is known of an end.
+    "ends": Source(
+        lines=_ENDS,
+        keys=END_KEYS,
+        layers=alone("kind_of_end", "cause", "reason", "plan", "interval"),
+        tables=("churn_records",),
+    ),
     # The first automatic payment of an invoice: refused, or through without a refusal before it.
     # A mirror keeps no time of recording: what was paid by the cut-off counts.
     "attempts": Source(
-        """
+        lines="""
         select f.failed_at as happened_at, f.recorded_at, f.currency, 'failed' as kind, 1 as n,
             f.amount_minor as minor, f.plan, f.interval, t.decline_kind, t.brand as network,
             c.country
@@ -218,21 +261,29 @@ SOURCES: Mapping[str, Source] = {
                     and f.invoice_id = i.invoice_id
             )
         """,
-        ("decline_kind", "network", "country", "plan", "interval"),
+        keys=("decline_kind", "network", "country", "plan", "interval"),
     ),
 }
 
 
+def narrowed(lines: str, after: str, until: str) -> str:
+    """Lines whose `WITHIN(x)` says that 30 days after `x` lie between two instants."""
+    rule = rf"\1 between {after} - {OVERDUE_AFTER} and {until} - {OVERDUE_AFTER}"
+    return re.sub(r"WITHIN\((\S+)\)", rule, lines)
+
+
 def statement(source: Source) -> TextClause:
-    """Lines of a ledger added up by period, currency, kind and the keys that are asked for."""
+    """Lines of a ledger added up by period, currency, kind and the keys that are asked for; and
+    whether they are `young`: since the period began."""
     keys = [f"case when :by_{n} then nullif(e.{n}, '') end as {n}" for n in source.keys]
-    places = range(1, 4 + len(source.keys))
+    young = "coalesce(e.since >= p.starts_at, false)" if source.since else "false"
+    places = range(1, 5 + len(source.keys))
     return text(f"""
-        select p.day as period, e.currency, {source.kind} as kind,
+        select p.day as period, e.currency, e.kind, {young} as young,
             {"".join(f"{key}, " for key in keys)}
             sum(e.n) as n, sum(e.minor) as minor
         from unnest(:days, :starts, :ends) as p (day, starts_at, ends_at)
-        join ({source.lines}) e
+        join ({narrowed(source.lines, ":starts_at", ":ends_at")}) e
             on e.happened_at >= p.starts_at and e.happened_at < p.ends_at
         where e.happened_at >= :starts_at and e.happened_at < :ends_at
             and e.recorded_at <= :as_of and (:currency is null or e.currency = :currency)

@@ -1,5 +1,6 @@
 """Figures out of rollups: the cells up to a day's end, and what was recorded since."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,30 +13,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.rollups import (
     COHORT_KEYS,
+    COHORT_LAYERS,
     COUNTS,
-    FLOW_KEYS,
     KINDS_WITHIN,
     MEASURES,
     WINDOWS,
     Line,
     Verdict,
     layer_for,
+    layer_name,
 )
 from app.ports.figures import CohortRule, CohortSums, Excerpt, FlowSums, Keys, Period
-from app.storage.reports.basis import Basis, basis_of
+from app.storage.reports.basis import Basis, Piece, basis_of
+from app.storage.reports.counted import Counted
+from app.storage.reports.ledgers import SOURCES
 from app.storage.reports.reading import snapshot
 from app.storage.reports.rolling import lines, verdicts
 
 _CELLS = """
 select p.period, c.currency, {keys}, {sums}
-from unnest(:periods, :pieces) as p (period, piece)
+from unnest(:periods, :pieces{more}) as p (period, piece{names})
 cross join lateral (
     select * from {table}
-    where merchant_id = :merchant and {of} and {axis} = p.piece
+    where merchant_id = :merchant and {of} and {axis}
         and recorded >= 'm' and recorded < :month
     union all
     select * from {table}
-    where merchant_id = :merchant and {of} and {axis} = p.piece
+    where merchant_id = :merchant and {of} and {axis}
         and recorded >= :first and recorded <= :last
 ) c
 where :currency is null or c.currency = :currency
@@ -55,21 +59,25 @@ def _by(names: Iterable[str]) -> str:
 
 _FLOWS = text(
     _CELLS.format(
-        keys=f"c.kind, {_by(FLOW_KEYS)}",
+        more=", :sinces",
+        names=", since",
+        keys="p.since <> '' as young, c.kind, c.named",
         sums="sum(c.n) as n, sum(c.minor) as minor",
         table="flow_cells",
         of="ledger = :ledger and layer = :layer",
-        axis="happened",
-        groups="1, 2, 3, 4, 5, 6",
+        axis="happened = p.piece and since = p.since",
+        groups="1, 2, 3, 4, 5",
     )
 ).bindparams(
     *_BOUNDS,
     bindparam("ledger", type_=Text),
-    *(bindparam(f"by_{name}", type_=Boolean) for name in FLOW_KEYS),
+    bindparam("sinces", type_=ARRAY(Text)),
 )
 _COHORTS = {
     days: text(
         _CELLS.format(
+            more="",
+            names="",
             keys=f"{_by(COHORT_KEYS)}, c.trial_conversion, c.open",
             sums=", ".join(
                 [
@@ -79,39 +87,12 @@ _COHORTS = {
             ),
             table="cohort_cells",
             of="layer = :layer",
-            axis="failed",
+            axis="failed = p.piece",
             groups="1, 2, 3, 4, 5, 6",
         )
     ).bindparams(*_BOUNDS, *(bindparam(f"by_{name}", type_=Boolean) for name in COHORT_KEYS))
     for days in WINDOWS
 }
-
-
-Place = tuple[date, str, tuple[tuple[str, str | None], ...]]
-
-
-class Counted:
-    """Lines being added up by their place (period, currency, keys) and kind."""
-
-    def __init__(self) -> None:
-        self._held: dict[tuple[Place, str], list[int]] = defaultdict(lambda: [0, 0])
-
-    def add(self, place: Place, kind: str, n: int, minor: int) -> None:
-        """Some more of one kind."""
-        held = self._held[place, kind]
-        held[0] += n
-        held[1] += minor
-
-    def sums(self) -> list[FlowSums]:
-        """By place; what adds up to nothing is left out."""
-        found: dict[Place, dict[str, tuple[int, int]]] = {}
-        for (place, kind), (n, minor) in self._held.items():
-            if n or minor:
-                found.setdefault(place, {})[kind] = (n, minor)
-        return [
-            FlowSums(period=period, currency=currency, named=dict(named), kinds=kinds)
-            for (period, currency, named), kinds in found.items()
-        ]
 
 
 class Rolled:
@@ -125,26 +106,33 @@ class Rolled:
         self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[FlowSums] | None:
         """Sums of a ledger by period, currency, the keys of `by`, and kind."""
+        source = SOURCES[ledger]
+        layer = layer_for(by, source.layers)
+        if layer is None:
+            return None
         async with snapshot(self._engine, excerpt.merchant_id) as connection:
-            basis = await basis_of(connection, excerpt, periods)
-            if basis is None:
+            basis = await basis_of(connection, excerpt, periods, ledger=ledger)
+            probes = basis.probes(since=source.since) if basis else None
+            if basis is None or probes is None:
                 return None
-            bound = _bound(basis, excerpt, by, FLOW_KEYS) | {"ledger": ledger}
+            bound = _bound(basis, excerpt, layer) | probes | {"ledger": ledger}
             rows = (await connection.execute(_FLOWS, bound)).mappings().all()
             tail = await _lines(connection, excerpt, basis, ledger)
-        counted, wanted = Counted(), [name for name in FLOW_KEYS if name in by]
+        counted = Counted(since=source.since)
+        wanted = [name for name in source.keys if name in by]
         for row in rows:
-            named = tuple((name, row[name]) for name in wanted)
+            values = dict(zip(layer, json.loads(row["named"]), strict=True))
+            named = tuple((name, values[name] or None) for name in wanted)
             place = (row["period"], row["currency"], named)
-            counted.add(place, row["kind"], int(row["n"]), int(row["minor"]))
-        for period, line in tail:
-            named = tuple((name, getattr(line, name) or None) for name in wanted)
-            counted.add(
-                (period, line.currency, named),
-                line.kind,
-                basis.sign * line.n,
-                basis.sign * line.minor,
-            )
+            n, minor = int(row["n"]), int(row["minor"])
+            counted.add(place, row["kind"], n, minor, young=row["young"])
+        for piece, line in tail:
+            named = tuple((name, line.named[name] or None) for name in wanted)
+            place = (piece.day, line.currency, named)
+            n, minor = basis.sign * line.n, basis.sign * line.minor
+            counted.add(place, line.kind, n, minor, young=False)
+            if line.since is not None and line.since >= piece.starts_at:
+                counted.add(place, line.kind, n, minor, young=True)
         return counted.sums()
 
     async def cohorts(
@@ -162,7 +150,12 @@ class Rolled:
             basis = await basis_of(connection, excerpt, kept)
             if basis is None:
                 return None
-            bound = _bound(basis, excerpt, by, COHORT_KEYS)
+            layer = layer_for(by, COHORT_LAYERS)
+            bound = _bound(basis, excerpt, layer or ()) | {
+                "periods": [piece.day for piece in basis.pieces.values()],
+                "pieces": list(basis.pieces),
+                **{f"by_{name}": name in by for name in COHORT_KEYS},
+            }
             rows = (await connection.execute(_COHORTS[days], bound)).mappings().all()
             tail = await _verdicts(connection, excerpt, basis)
         counted: Cohorts = defaultdict(lambda: [0] * len(MEASURED))
@@ -171,8 +164,8 @@ class Rolled:
             _add(counted[keys, row["open"]], [int(row[name]) for name in MEASURED])
         places = [MEASURES.index(name) for name in COUNTS]
         places += [MEASURES.index(f"{kind}_{days}_minor") for kind in KINDS_WITHIN]
-        for period, one in tail:
-            keys = _of(one, period, by, COHORT_KEYS)
+        for piece, one in tail:
+            keys = _of(one, piece.day, by, COHORT_KEYS)
             keys = replace(keys, trial_conversion=one.trial_conversion)
             _add(counted[keys, one.open], [basis.sign * one.counts[place] for place in places])
         return _cohort_sums(counted, closed_only=rule.closed_only)
@@ -218,52 +211,47 @@ def _cohort_sums(counted: Cohorts, *, closed_only: bool) -> list[CohortSums]:
     return found
 
 
-def _bound(
-    basis: Basis, excerpt: Excerpt, by: Collection[str], known: Sequence[str]
-) -> dict[str, Any]:
+def _bound(basis: Basis, excerpt: Excerpt, layer: tuple[str, ...]) -> dict[str, Any]:
     return {
         "merchant": excerpt.merchant_id,
         "currency": excerpt.currency,
-        "layer": layer_for(by, known),
-        "periods": list(basis.pieces.values()),
-        "pieces": list(basis.pieces),
+        "layer": layer_name(layer),
         **basis.bound,
-        **{f"by_{name}": name in by for name in known},
     }
 
 
 async def _lines(
     connection: AsyncConnection, excerpt: Excerpt, basis: Basis, ledger: str
-) -> list[tuple[date, Line]]:
+) -> list[tuple[Piece, Line]]:
     after, until = basis.tail
     if after >= until:
         return []
     found = await lines(connection, excerpt.merchant_id, ledger, after, until)
-    periods = [basis.period_of(line.happened_at) for line in found]
-    return _asked_for(excerpt, periods, found)
+    pieces = [basis.piece_of(line.happened_at) for line in found]
+    return _asked_for(excerpt, pieces, found)
 
 
 async def _verdicts(
     connection: AsyncConnection, excerpt: Excerpt, basis: Basis
-) -> list[tuple[date, Verdict]]:
+) -> list[tuple[Piece, Verdict]]:
     after, until = basis.tail
     if after >= until:
         return []
     found = await verdicts(connection, excerpt.merchant_id, after, until)
-    periods = [basis.period_of(one.failed_at) for one in found]
-    return _asked_for(excerpt, periods, found)
+    pieces = [basis.piece_of(one.failed_at) for one in found]
+    return _asked_for(excerpt, pieces, found)
 
 
 T = TypeVar("T", Line, Verdict)
 
 
 def _asked_for(
-    excerpt: Excerpt, periods: Sequence[date | None], found: Sequence[T]
-) -> list[tuple[date, T]]:
+    excerpt: Excerpt, pieces: Sequence[Piece | None], found: Sequence[T]
+) -> list[tuple[Piece, T]]:
     return [
-        (period, one)
-        for period, one in zip(periods, found, strict=True)
-        if period is not None and excerpt.currency in (None, one.currency)
+        (piece, one)
+        for piece, one in zip(pieces, found, strict=True)
+        if piece is not None and excerpt.currency in (None, one.currency)
     ]
 
 
@@ -272,7 +260,7 @@ def _keys(row: RowMapping, known: Sequence[str]) -> Keys:
     return _named(row["period"], row["currency"], named)
 
 
-def _of(one: Line | Verdict, period: date, by: Collection[str], known: Sequence[str]) -> Keys:
+def _of(one: Verdict, period: date, by: Collection[str], known: Sequence[str]) -> Keys:
     named = {name: getattr(one, name) or None for name in known if name in by}
     return _named(period, one.currency, named)
 

@@ -1,5 +1,7 @@
 """What is folded into rollups, and what a figure adds to them: the same two readings."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -7,25 +9,35 @@ from sqlalchemy import DateTime, Integer, RowMapping, Text, TextClause, bindpara
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import MEASURES, WINDOWS, Line, Verdict
-from app.storage.reports.ledgers import SOURCES
+from app.storage.reports.ledgers import OVERDUE_AFTER, SOURCES, narrowed
 from app.storage.reports.verdicts import MOVES, SETTLING, decided, newest
 
 REVENUE = "revenue"
 FOLDED = tuple(name for name, source in SOURCES.items() if source.folded)
-RECORDED = ("failures", *(SOURCES[name].table for name in FOLDED))
-_BOUNDS = (
+# Ledgers whose lines are counted when their day is over: whether all of them were folded.
+RECORDED = ("failures", "recovery_entries", "mrr_movements", "churn_records", "save_steps")
+COHORTS_FROM = frozenset({"failures", "recovery_entries", "moves"})
+BOUNDS = (
     bindparam("merchant", type_=Text),
     bindparam("after", type_=DateTime(timezone=True)),
     bindparam("until", type_=DateTime(timezone=True)),
 )
 _SINCE = "merchant_id = :merchant and recorded_at > :after and recorded_at <= :until"
-_LINES = {
-    name: text(f"""
-        select happened_at, currency, kind, cause, plan, interval, n, minor
-        from ({SOURCES[name].lines}) e where recorded_at > :after and recorded_at <= :until
-    """).bindparams(*_BOUNDS)  # noqa: S608 - words of ours
-    for name in FOLDED
-}
+
+
+def lines_since(name: str) -> str:
+    """The lines of a ledger that were recorded after the one instant and by the other, as SQL:
+    instants, currency, kind, count, minor units and keys, of which none is null."""
+    source = SOURCES[name]
+    keys = "".join(f", coalesce({key}, '') as {key}" for key in source.keys)
+    since = "since" if source.since else "null::timestamptz as since"
+    return f"""
+        select happened_at, {since}, currency, kind, n, minor{keys}
+        from ({narrowed(source.lines, ":after", ":until")}) e
+        where recorded_at > :after and recorded_at <= :until"""  # noqa: S608 - words of ours
+
+
+_LINES = {name: text(lines_since(name)).bindparams(*BOUNDS) for name in FOLDED}
 _WINDOWS = {str(days): f"interval '{days * 24} hours'" for days in WINDOWS}
 
 
@@ -61,7 +73,7 @@ select failed_at, currency, coalesce(plan, '') as plan, coalesce(interval, '') a
 from {name}"""  # noqa: S608 - words of ours
 
 
-_VERDICTS = text(f"""
+VERDICTS = f"""
 with touched as (
     select account_id, invoice_id from failures where {_SINCE}
     union
@@ -70,25 +82,44 @@ with touched as (
     select c.account_id, c.invoice_id
     from case_events v join cases c on c.case_id = v.case_id
     where v.merchant_id = :merchant and v.at > :after and v.at <= :until and v.type in {MOVES}
-), {_chosen("after_it", ":until")}, {_chosen("before_it", ":after")}
-{_counted("after_it", "+")} union all {_counted("before_it", "-")}
-""").bindparams(*_BOUNDS)  # noqa: S608 - words of ours
+), {_chosen("after_it", ":until")}, {_chosen("before_it", ":after")}, verdicts as (
+    {_counted("after_it", "+")} union all {_counted("before_it", "-")}
+)"""  # noqa: S608 - words of ours
+_VERDICTS = text(f"{VERDICTS} select * from verdicts").bindparams(*BOUNDS)  # noqa: S608
 
 
-def _next(source: str, at: str) -> str:
-    rule = f"{at} > :after and {at} <= :until"
-    return f"""(
-        select {at} from {source} where merchant_id = :merchant and {rule}
-        order by {at} limit 1 offset :skipped
-    )"""  # noqa: S608 - words of ours
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is recorded that rollups are made of: rows of a relation, each `shift` after
+    its instant `at`."""
+
+    relation: str
+    at: str = "recorded_at"
+    shift: str = ""
+
+    def since(self) -> str:
+        """The rows recorded after the one instant and by the other."""
+        shift = f" - {self.shift}" if self.shift else ""
+        rule = f"{self.at} > :after{shift} and {self.at} <= :until{shift}"
+        return f"from {self.relation} where merchant_id = :merchant and {rule}"
+
+    def nth(self) -> str:
+        """When the row behind `:skipped` others was recorded."""
+        shift = f" + {self.shift}" if self.shift else ""
+        return (
+            f"(select {self.at}{shift} {self.since()} order by {self.at} limit 1 offset :skipped)"
+        )
 
 
-_MOVED = f"(select * from case_events where type in {MOVES}) moves"  # noqa: S608 - words of ours
-_PLACES = (*((table, "recorded_at") for table in RECORDED), (_MOVED, "at"))
+PLACES: Mapping[str, Place] = {
+    **{table: Place(table) for table in RECORDED},
+    "moves": Place(f"(select * from case_events where type in {MOVES}) m", "at"),  # noqa: S608
+    "cases": Place("cases", "opened_at", OVERDUE_AFTER),
+}
 # The instant at which so many lines were recorded since, of whichever ledger came first.
-_NTH = text(f"select least({', '.join(_next(*place) for place in _PLACES)}) as at").bindparams(
-    *_BOUNDS, bindparam("skipped", type_=Integer)
-)
+_NTH = text(
+    f"select least({', '.join(place.nth() for place in PLACES.values())}) as at"
+).bindparams(*BOUNDS, bindparam("skipped", type_=Integer))
 
 
 async def nth_recorded(
@@ -105,8 +136,19 @@ async def lines(
     connection: AsyncConnection, merchant_id: str, ledger: str, after: datetime, until: datetime
 ) -> list[Line]:
     """The lines of a ledger that were recorded after the one instant and by the other."""
-    rows = await _asked(connection, _LINES[ledger], merchant_id, after, until)
-    return [Line(**{**row, "minor": int(row["minor"])}) for row in rows]
+    keys = SOURCES[ledger].keys
+    return [
+        Line(
+            happened_at=row["happened_at"],
+            since=row["since"],
+            currency=row["currency"],
+            kind=row["kind"],
+            named={key: row[key] for key in keys},
+            n=int(row["n"]),
+            minor=int(row["minor"]),
+        )
+        for row in await _asked(connection, _LINES[ledger], merchant_id, after, until)
+    ]
 
 
 async def verdicts(

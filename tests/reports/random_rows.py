@@ -1,0 +1,117 @@
+"""Rows about subscriptions that may contradict each other: whatever a ledger holds adds up."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.churn import ChurnEntry, ChurnKind
+from app.domain.dunning import CaseState
+from app.domain.mirror import Subscription
+from app.domain.mrr import MovementKind
+from app.domain.saves import Rung
+from tests.reports.builders import (
+    ACCOUNT,
+    JAN_1,
+    MERCHANT,
+    case,
+    churned,
+    judged,
+    moved,
+    movement,
+    record_id,
+    session,
+)
+
+PLANS = (None, "basic", "pro")
+COUNTRIES = (None, "DE", "US")
+E = ChurnEntry
+
+
+def some_time(draw: random.Random, days: int = 60) -> datetime:
+    """An instant of the year's first months."""
+    return JAN_1 + timedelta(seconds=draw.randrange(days * 86_400))
+
+
+def leaving(draw: random.Random, count: int) -> list[Any]:
+    """Ends, plans and returns of subscriptions, some of them recorded long after."""
+    rows: list[Any] = []
+    for number in range(count):
+        at, name = some_time(draw), f"sub_{number}"
+        entry = draw.choice((E.PENDING, E.CHURNED, E.CHURNED))
+        told: dict[str, Any] = {
+            "currency": draw.choice(("usd", "eur")),
+            "plan": draw.choice(PLANS),
+            "country": draw.choice(COUNTRIES),
+            "reason": draw.choice((None, "price", "bugs")),
+            "kind": draw.choice((ChurnKind.VOLUNTARY, ChurnKind.INVOLUNTARY)),
+            "started_at": draw.choice((None, at - timedelta(days=draw.randrange(-3, 500)))),
+            "case_id": draw.choice((None, f"case_late_{number}")),
+            "minor": draw.randrange(1, 9_000),
+        }
+        known = at + timedelta(seconds=draw.choice((0, 40, 9 * 86_400)))
+        rows.append(churned(name, at=at, entry=entry, recorded_at=known, **told))
+        if draw.random() < 0.6:
+            undoing = E.WITHDRAWN if entry is E.PENDING else draw.choice((E.REVERSED, E.RESTATED))
+            later = at + timedelta(seconds=draw.randrange(60 * 86_400))
+            about = record_id(name, entry, at)
+            rows.append(churned(name, at=later, entry=undoing, about=about, **told))
+    return rows
+
+
+def paying(draw: random.Random, count: int) -> list[Any]:
+    """MRR that comes, moves and goes."""
+    rows: list[Any] = []
+    for number in range(count):
+        began, plan = some_time(draw), draw.choice(PLANS)
+        place = {"plan": plan, "country": draw.choice(COUNTRIES)}
+        for kind in draw.sample(list(MovementKind), 3):
+            at = began + timedelta(days=draw.randrange(40))
+            minor = draw.randrange(-500, 9_000)
+            rows.append(movement(minor, kind, at=at, subscription_id=f"sub_{number}", **place))
+    return rows
+
+
+def unpaid(draw: random.Random, count: int) -> list[Any]:
+    """Cases of these subscriptions; some are closed, some before they were 30 days old."""
+    rows: list[Any] = []
+    for number in range(count):
+        at, invoice = some_time(draw), f"late_{number}"
+        rows.append(
+            Subscription(
+                merchant_id=MERCHANT,
+                account_id=ACCOUNT,
+                subscription_id=f"sub_{number}",
+                status="active",
+                started_at=at - timedelta(days=draw.randrange(300)),
+            )
+        )
+        closed = at + timedelta(days=draw.choice((3, 29, 31, 50)))
+        over = draw.random() < 0.7
+        rows.append(
+            case(
+                invoice,
+                subscription_id=f"sub_{number}",
+                opened_at=at,
+                closed_at=closed if over else None,
+            )
+        )
+        if over:
+            rows.append(moved(CaseState.EXHAUSTED, at=closed, invoice=invoice))
+    return rows
+
+
+def saving(draw: random.Random, count: int) -> list[Any]:
+    """Sessions that climbed the save ladder."""
+    rows: list[Any] = []
+    for number in range(count):
+        at, name = some_time(draw), f"ses_{number}"
+        rows.append(session(name, at=at))
+        rungs = draw.sample(list(Rung), 3)
+        rows += [judged(name, rung, at=at, kept=draw.random() < 0.5) for rung in rungs]
+    return rows
+
+
+def everything(draw: random.Random, count: int) -> list[Any]:
+    """All of it."""
+    kinds = (unpaid, leaving, paying, saving)
+    return [row for make in kinds for row in make(draw, count)]
