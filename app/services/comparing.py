@@ -24,6 +24,7 @@ from app.domain.comparing import (
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.operations import Alert
+from app.ports.figures import EARLIEST
 from app.ports.payments import ProviderRefused
 from app.ports.store import Transaction
 from app.ports.world import World
@@ -33,6 +34,7 @@ from app.services.merchants import raise_alert
 from app.services.reconciling_parts import GONE, PER_SECOND
 
 NAMES = list(PARTS)
+LONGEST = timedelta(days=366)
 AT_ONCE = 10  # questions in one go, well within a lease; then as long a pause as the pace asks for
 TAKEN_IN = timedelta(minutes=15)  # by then what was read about a difference has been absorbed
 DIFFERS = "ledger_differs"
@@ -40,7 +42,7 @@ log = structlog.get_logger()
 
 
 class SpanTooLong(ValueError):
-    """A comparison looks at no more than a year of charges, and at none of the future."""
+    """A comparison looks at a year of charges at most, and at none of the last hour."""
 
 
 async def begin_nightly(world: World, account: ProviderAccount) -> None:
@@ -75,9 +77,9 @@ async def begin_comparison(
     """
     now = world.clock.now()
     until = min(until or now - UNDER_WAY, now - UNDER_WAY)
-    since = since or until - FIRST_LOOK
-    if not timedelta(0) < until - since <= timedelta(days=366):
-        raise SpanTooLong("a comparison is of a day to a year, and ends an hour ago at the latest")
+    since = since or max(until, EARLIEST) - FIRST_LOOK
+    if until < EARLIEST or not timedelta(0) < until - since <= LONGEST:
+        raise SpanTooLong("a year of charges at most, and none of the last hour")
     began = _comparison(account, now.replace(second=0, microsecond=0), since, until, asked_by)
     async with world.store.transaction(account.merchant_id) as tx:
         await tx.insert([began])
