@@ -25,6 +25,7 @@ class ActionKind(StrEnum):
     CARD_LOOK = "card_look"  # payment method: tell of its expiry, if a charge falls after it
     DELIVER_EVENT = "deliver_event"  # endpoint and subject: one outgoing event
     RECONCILE = "reconcile"  # account: find by reading what no webhook told
+    COMPARE = "compare"  # account: set the ledger beside the provider's lists
     GIVE_BACK = "give_back"  # case: let the provider collect its invoice again
     RELEASE = "release"  # case: a hold ends on its day
     COLLECTION = "collection"  # case: the provider's own collection rests while ours does

@@ -36,6 +36,7 @@ PREFIXES = {
     "mended": "mnd",
     "declaration": "dec",
     "consent": "con",
+    "comparison": "cmp",
 }
 # The digit in which a UUID's two variant bits (10) stand, from a digit of the hash.
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}

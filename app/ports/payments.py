@@ -19,6 +19,7 @@ from app.domain.notices import Notice
 from app.domain.outcomes import Outcome, PayAnswer
 from app.domain.standing import Forecast, Price, Standing
 from app.ports.cancellations import Cancellations
+from app.ports.movements import Movements
 
 # How long a call waits at most for its turn, where the provider limits how many there may be; one
 # whose turn does not come by then was not sent and ends like one that the provider turned away.
@@ -125,7 +126,7 @@ class OwingPage:
     next: str | None
 
 
-class Payments(Cancellations, Protocol):
+class Payments(Cancellations, Movements, Protocol):
     """Every method raises `ProviderUnavailable`, `ProviderRefused` or `AccountRefused` unless it
     says otherwise. Snapshots come with the account's ids filled in and `seen_at` = now."""
 

@@ -9,6 +9,7 @@ from app.domain.actions import Action
 from app.domain.afterwards import AfterLetters, ExitFeedback, MailPermission, MendedReason
 from app.domain.cancellations import CancelRequest
 from app.domain.churn import ChurnRecord
+from app.domain.comparing import ComparedLine, Comparison
 from app.domain.correspondence import (
     Channels,
     Letterhead,
@@ -47,6 +48,7 @@ from app.storage import (
     afterwards,
     cancelling,
     churn,
+    comparisons,
     dunning,
     events,
     ledgers,
@@ -105,6 +107,8 @@ TABLES: dict[type[Any], Table] = {
     ChurnRecord: churn.CHURN_RECORDS,
     SaveStep: churn.SAVE_STEPS,
     ImportedSession: churn.IMPORTED_SESSIONS,
+    Comparison: comparisons.COMPARISONS,
+    ComparedLine: comparisons.COMPARED_LINES,
     FlowCell: rollups.FLOW_CELLS,
     CohortCell: rollups.COHORT_CELLS,
     RollupMark: rollups.ROLLUP_MARKS,

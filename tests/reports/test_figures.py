@@ -15,7 +15,13 @@ PAGE = (ROOT / "docs" / "finance.md").read_text()
 SECTIONS = dict(re.findall(r"^#### (\S+)\n(.*?)(?=^##|\Z)", PAGE, flags=re.M | re.S))
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 # Lines and rows that are no figures: they are what a figure is made of.
-ROWS_ONLY = {"recovered-revenue/entries"}
+COMPARISONS = "reconciliation/comparisons"
+ROWS_ONLY = {
+    "recovered-revenue/entries",
+    COMPARISONS,
+    f"{COMPARISONS}/{{comparison_id}}",
+    f"{COMPARISONS}/{{comparison_id}}/lines",
+}
 ASKED = pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
 
 

@@ -90,6 +90,16 @@ async def test_ledger_and_provider_agree_to_the_cent(ledger: Ledger) -> None:
     ]
 
 
+async def test_an_invoice_that_by_rule_had_no_case_is_not_compared(ledger: Ledger) -> None:
+    await ledger.holds(
+        failure(1_000, exclusion="first_invoice", case_id=None), payment(1_000, at=day(2))
+    )
+
+    told = await ledger.tells("reconciliation", **JANUARY)
+
+    assert told["rows"] == told["totals"] == []
+
+
 async def test_differences_are_listed_one_by_one_and_never_averaged(ledger: Ledger) -> None:
     # given one that was paid and not entered, one entered and not paid: their sum is right
     await ledger.holds(

@@ -45,6 +45,7 @@ from app.providers.stripe.live import (
     refunds_behind,
 )
 from app.providers.stripe.methods import LINK_MARK
+from app.providers.stripe.movements import Moved
 from app.providers.stripe.pacing import Limits, Pacer
 from app.providers.stripe.reading import Json, ref, rows, text
 from app.providers.stripe.renewals import RENEWAL, RESUMED, next_invoice, renewal_method, renewal_of
@@ -60,7 +61,7 @@ READING = [
 ]
 
 
-class StripePayments(Cancelling, Changing):
+class StripePayments(Cancelling, Changing, Moved):
     """`ports.payments.Payments` for Stripe. Belongs to one event loop; `close` at the end.
 
     Charges are sent once and never repeated by the SDK, so that the doubt of a timeout is ours to

@@ -51,7 +51,7 @@ def read_charge(charge: Json, *, seen_at: datetime) -> Payment | None:
         account_id="",
         payment_id=payment_id,
         customer_id=ref(charge.get("customer")),
-        invoice_id=_invoice_of(charge),
+        invoice_id=invoice_of(charge),
         charge_id=charge_id,
         status=CHARGE_STATUSES.get(status, status),
         currency=currency(charge.get("currency")) or "usd",
@@ -82,7 +82,7 @@ def read_intent(intent: Json, *, seen_at: datetime) -> Payment | None:
         account_id="",
         payment_id=payment_id,
         customer_id=ref(intent.get("customer")),
-        invoice_id=_invoice_of(intent) or _invoice_of(charge),
+        invoice_id=invoice_of(intent) or invoice_of(charge),
         charge_id=charge_of(intent),
         status=status,
         currency=currency(intent.get("currency")) or "usd",
@@ -121,7 +121,7 @@ def charge_notice(event: Event, kind: NoticeKind) -> list[Notice]:
             kind,
             object=ref(charge),
             customer=ref(charge.get("customer")),
-            invoice=_invoice_of(charge),
+            invoice=invoice_of(charge),
             payment=first_ref(charge.get("payment_intent"), ref(charge)),
             charge=ref(charge),
             method=_method_of(charge),
@@ -207,7 +207,7 @@ def dispute_notice(event: Event, kind: NoticeKind) -> list[Notice]:
             kind,
             object=ref(obj),
             customer=ref(charge.get("customer")),
-            invoice=_invoice_of(charge),
+            invoice=invoice_of(charge),
             payment=first_ref(obj.get("payment_intent"), obj.get("charge")),
             charge=ref(obj.get("charge")),
             amount_minor=whole(obj.get("amount")),
@@ -245,7 +245,7 @@ def fraud_warning_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     ]
 
 
-def _invoice_of(obj: Json) -> str | None:
+def invoice_of(obj: Json) -> str | None:
     """The invoice of a charge or intent: `invoice` before 2025-03-31; after it at most
     `payment_details.order_reference`, which merchants may also fill with something else."""
     old = first_ref(obj.get("invoice"), at(obj, "payment_intent", "invoice"))

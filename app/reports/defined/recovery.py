@@ -147,7 +147,8 @@ RATE = Endpoint(
 )
 RECONCILIATION = Endpoint(
     "reconciliation",
-    "Where the ledger and the provider's payments differ, invoice by invoice.",
+    "Where the ledger and what the provider told of payments differ, invoice by invoice. Those for "
+    "which by rule no case was opened are not in it.",
     (),
     (
         Figure(

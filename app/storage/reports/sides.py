@@ -1,4 +1,5 @@
-"""The ledger and the provider's payments side by side, per failed invoice."""
+"""The ledger and the provider's payments side by side, per failed invoice that had a case: of
+those that by rule had none the ledger knows no money."""
 
 from typing import Any
 
@@ -27,6 +28,7 @@ with sides as (
             and y.status = 'succeeded' and y.occurred_at > f.failed_at and y.occurred_at <= :as_of
     ) p
     where f.merchant_id = :merchant and f.failed_at >= :starts_at and f.failed_at < :ends_at
+        and f.exclusion is null
         and (:currency is null or f.currency = :currency) and {newest(":as_of")}
 )
 """  # noqa: S608 - words of ours
