@@ -1,6 +1,7 @@
 """Actions: what must happen at a time. The queue of record; arq only carries their ids."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -100,8 +101,19 @@ class Action:
     data: dict[str, Any] | None = None
     note: str | None = None
 
+    def is_claimed(self, claims: int) -> bool:
+        """Whether the claim of this number stands."""
+        return self.state is ActionState.PENDING and self.claims == claims
+
 
 make_action = quick(Action)
+
+
+def still_claimed(rows: Iterable[Action], action: Action) -> Action | None:
+    """The action as it is now, by a look at its row; None where this claim stands no more: it was
+    carried out, dropped, parked or claimed again meanwhile."""
+    mine = (row for row in rows if row.action_id == action.action_id)
+    return next((row for row in mine if row.is_claimed(action.claims)), None)
 
 
 def jitter(key: str) -> float:

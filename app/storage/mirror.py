@@ -2,7 +2,7 @@
 webhooks come late and in any order, and an invoice may be known before its customer."""
 
 from app.domain.dunning import CardUse
-from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod, Subscription
+from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod, Subscription
 from app.storage.merchants import ACCOUNT
 from app.storage.tables import check, index, refers, table_of
 
@@ -42,6 +42,12 @@ PAYMENTS = table_of(
     index("payments_by_invoice", "invoice_id account_id"),
     index("payments_by_charge", "charge_id account_id"),
     index("payments_by_customer", OF_CUSTOMER),
+)
+DISPUTES = table_of(
+    Dispute,
+    "disputes",
+    refers(ACCOUNT, "provider_accounts"),
+    index("disputes_by_customer", OF_CUSTOMER),
 )
 CARD_BUDGETS = table_of(
     CardUse,
