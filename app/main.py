@@ -21,6 +21,7 @@ from app.api import (
     events,
     finance,
     health,
+    invariants,
     leavers,
     mail_reports,
     metrics,
@@ -89,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         policies,
         correspondence,
         templates,
+        invariants,
     ):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)
