@@ -22,6 +22,7 @@ from app.api import (
     exit_feedback,
     finance,
     health,
+    invariants,
     leavers,
     mail_reports,
     metrics,
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         policies,
         correspondence,
         templates,
+        invariants,
     ):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)

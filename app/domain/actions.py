@@ -48,6 +48,7 @@ class ActionKind(StrEnum):
     RESOLVE_REDEMPTION = "resolve_redemption"  # redemption: find out by reading, and go on
     CHECK_SAVE = "check_save"  # cancel session that was saved: look whether it lasts
     FORGET_IMPORTED = "forget_imported"  # day of imported sessions: empty what customers wrote
+    CHECK_INVARIANTS = "check_invariants"  # merchant: ask its rows whether all holds that must
 
 
 # A case that is active has at least one of these pending.

@@ -30,6 +30,7 @@ from app.services import (
     dunning,
     endings,
     event_deliveries,
+    invariants,
     messages,
     moving_in,
     new_cards,
@@ -51,7 +52,9 @@ PAUSED_AGAIN = timedelta(hours=1)
 # Waits after a provider without an answer, by how often it was asked; the last repeats.
 BACKOFF = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
 # What concerns no provider goes on while an account is paused: of the pause itself is told too.
-NEVER_PAUSED = frozenset({ActionKind.DELIVER_EVENT, ActionKind.ACCESS_CHANGE})
+NEVER_PAUSED = frozenset(
+    {ActionKind.DELIVER_EVENT, ActionKind.ACCESS_CHANGE, ActionKind.CHECK_INVARIANTS}
+)
 Handler = Callable[[World, Action], Awaitable[None]]
 
 HANDLERS: dict[ActionKind, Handler] = {
@@ -89,6 +92,7 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.TELL_OF_RESUMING: pauses.tell_of_resuming,
     ActionKind.CHECK_SAVE: saves.check,
     ActionKind.FORGET_IMPORTED: moving_in.forget,
+    ActionKind.CHECK_INVARIANTS: invariants.check,
 }
 
 

@@ -22,6 +22,7 @@ ATTEMPTS = table_of(
     refers("case_id", "cases"),
     check("attempts_count_from_one", "number >= 1"),
     index("attempts_by_intent", "merchant_id intent_at"),
+    index("attempts_in_doubt", "merchant_id intent_at", where="state in ('sent', 'unknown')"),
 )
 CASE_EVENTS = table_of(
     CaseEvent,

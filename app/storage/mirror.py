@@ -27,6 +27,7 @@ INVOICES = table_of(
     index("invoices_by_subscription", "subscription_id account_id"),
     # Who leaves by a form names one of their invoices.
     index("invoices_by_number", "merchant_id number"),
+    index("invoices_failed", "merchant_id seen_at", where="status = 'open' and attempt_count > 0"),
 )
 PAYMENT_METHODS = table_of(
     PaymentMethod,
