@@ -63,6 +63,7 @@ def api(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Port = 8200,
     processes: Annotated[int, typer.Option(help="How many processes share the port.")] = 1,
+    fd: Annotated[int | None, typer.Option(help="An inherited socket, instead of a port.")] = None,
 ) -> None:
     """Serve webhooks, pages and the API."""
     import uvicorn
@@ -73,6 +74,7 @@ def api(
         factory=True,
         host=host,
         port=port,
+        fd=fd,
         workers=processes,
         loop="uvloop",
         http="httptools",

@@ -9,6 +9,7 @@ import importlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -33,13 +34,15 @@ class Child:
     """A process that is to run for as long as we do.
 
     `argv` begins with a path to a program; `env` is added to our own environment; `log` takes the
-    output, which otherwise is ours.
+    output, which otherwise is ours. A server serves `listener`: while it is started again, those
+    who connect wait instead of being turned away.
     """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     log: Path | None = None
+    listener: socket.socket | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     started: float = 0.0
@@ -48,8 +51,13 @@ class Child:
     def start(self) -> None:
         """Start it now. It gets SIGTERM when we die, however we die."""
         self.started = time.monotonic()
+        given = () if self.listener is None else (self.listener.fileno(),)
         self.process = spawn(
-            self.argv, folder=Path.cwd(), environment=os.environ | dict(self.env), log=self.log
+            [*self.argv, *(part for fd in given for part in ("--fd", str(fd)))],
+            folder=Path.cwd(),
+            environment=os.environ | dict(self.env),
+            log=self.log,
+            inherited=given,
         )
 
     def watch(self) -> None:
@@ -74,12 +82,18 @@ class Child:
 
 
 def python_child(
-    name: str, *arguments: str, env: Mapping[str, str], log: Path | None = None
+    name: str,
+    *arguments: str,
+    env: Mapping[str, str],
+    log: Path | None = None,
+    listener: socket.socket | None = None,
 ) -> Child:
     """A child that runs one of our own modules, from a checkout as well as from a wheel."""
     here = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    return Child(name, (sys.executable, *arguments), dict(env) | {"PYTHONPATH": path}, log)
+    return Child(
+        name, (sys.executable, *arguments), dict(env) | {"PYTHONPATH": path}, log, listener
+    )
 
 
 def supervise(
@@ -101,11 +115,16 @@ def supervise(
                 engines.notes.write(children={c.name: _pid(c) for c in children})
             stopping.wait(0.2)
     finally:
-        for child in children:
-            if child.process is not None and child.process.poll() is None:
-                child.process.terminate()
-        for child in children:
-            child.stop()
+        stop_all(children)
+
+
+def stop_all(children: Sequence[Child]) -> None:
+    """Ask all to finish, then wait for each."""
+    for child in children:
+        if child.process is not None and child.process.poll() is None:
+            child.process.terminate()
+    for child in children:
+        child.stop()
 
 
 def _pid(child: Child) -> int | None:
@@ -125,6 +144,13 @@ def migrate(database_url: str) -> None:
     from app.storage.migrate import upgrade
 
     upgrade(database_url)
+
+
+def renew(engines: Engines) -> None:
+    """Make the database of throwaway engines anew, at the newest schema."""
+    from app.storage.copies import renew_database
+
+    renew_database(engines.database_url, engines.admin_url)
 
 
 def environment_for(engines: Engines, state_dir: Path) -> dict[str, str]:

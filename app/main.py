@@ -19,8 +19,10 @@ from app.api import (
     dunning,
     event_endpoints,
     events,
+    exit_feedback,
     finance,
     health,
+    invariants,
     leavers,
     mail_reports,
     metrics,
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         cancel_flows,
         customer_keys,
         leavers,
+        exit_feedback,
         dunning,
         case_commands,
         events,
@@ -89,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         policies,
         correspondence,
         templates,
+        invariants,
     ):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)

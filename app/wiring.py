@@ -38,6 +38,7 @@ from app.providers.stripe.webhooks import StripeWebhooks
 from app.resources import resource
 from app.sealing import AesGcmSealer, KeyedTokens, kept_keys
 from app.storage.intake import BatchedIntake
+from app.storage.invariants.asking import PostgresInvariants
 from app.storage.reports.figures import PostgresFigures
 from app.storage.rollups import PostgresRollups
 from app.storage.store import PostgresStore, create_engine
@@ -240,6 +241,7 @@ def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]
     closing.push_async_callback(outgoing.close)
     world = World(
         store=PostgresStore(engine),
+        invariants=PostgresInvariants(engine),
         clock=clock,
         payments=payments,
         webhooks=StripeWebhooks(),

@@ -54,6 +54,17 @@ class Server:
         self._template: str | None = None
         self.as_admin("postgres", MAKE_LOGIN.format(login=LOGIN, password=self._password))
 
+    @property
+    def admin_url(self) -> str:
+        """A superuser's way in."""
+        return self._admin_url
+
+    def drop_connections(self) -> None:
+        """Forget the connections: their databases may have been made anew."""
+        for connection in self._connections.values():
+            self._wait(connection.close())
+        self._connections.clear()
+
     def create(self, name: str, *, template: str = "template1") -> str:
         """Make a database anew and return its URL for a login that is no superuser."""
         self.drop(name)

@@ -37,7 +37,7 @@ class Carrier:
     account so many that some places are left to the others."""
 
     def __init__(self, world: World, *, at_once: int) -> None:
-        self._world = world
+        self._world, self._at_once = world, at_once
         self._slots = asyncio.Semaphore(at_once)
         self._share = max(1, at_once - at_once // LEFT_TO_OTHERS)
         self._accounts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -48,6 +48,10 @@ class Carrier:
     def running(self) -> frozenset[Claim]:
         """What is being carried out, or waits here for a place."""
         return frozenset(self._running)
+
+    def has_places_for(self, batch: Sequence[Claim]) -> bool:
+        """Whether all of it can begin here at once, so that nobody else would be any sooner."""
+        return len(self._running) + len(batch) <= self._at_once
 
     def has_seen(self, claimed: Sequence[Look]) -> None:
         """These were claimed here just now: carried out here within a moment, they need no second

@@ -15,7 +15,8 @@ MOST_BATCHES = 2
 
 
 class Dispatcher:
-    """Claims due actions and hands them to arq, or carries them out itself when Redis is away."""
+    """Claims due actions and hands them to arq. It carries out itself what finds places free here,
+    and all of it when Redis is away."""
 
     def __init__(self, shift: Shift, queue: Queue, carrier: Carrier) -> None:
         self._shift, self._queue, self._carrier = shift, queue, carrier
@@ -43,10 +44,10 @@ class Dispatcher:
             batch = claims_of(claimed)
             self._accounts |= zip(batch, (action.account_id for action in claimed), strict=True)
             self._shift.rest.begins(self)
-            if await self._queue.put(batch):
-                self._shift.queue_bell.ring()
-            else:
+            if self._carrier.has_places_for(batch) or not await self._queue.put(batch):
                 self._carry_here(batch)
+            else:
+                self._shift.queue_bell.ring()
         return len(looks) == pace.batch
 
     def _busy(self) -> list[str]:

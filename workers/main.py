@@ -22,6 +22,7 @@ from workers.dispatching import Dispatcher
 from workers.drains import WORD, be_drain, keep_drain
 from workers.executing import execute
 from workers.inbox import drain_shift
+from workers.invariants import plan_rounds
 from workers.loops import hear, keep
 from workers.queue import Queue
 from workers.rest import Rest
@@ -56,6 +57,8 @@ async def work(shift: Shift) -> None:
             loops.create_task(execute(shift, queue, carrier))
             loops.create_task(tell(shift))
             loops.create_task(fold(shift, rollups))
+            if not shift.is_stepped:  # its driver would step through every five minutes
+                loops.create_task(plan_rounds(shift))
         await dispatcher.finish()
     finally:
         ears.cancel()
@@ -91,7 +94,13 @@ async def run(settings: Settings, work: Callable[[Shift], Awaitable[None]]) -> N
         redis_url = settings.redis_url or USUAL_REDIS
         stepped = settings.clock_file is not None
         rest = RedisWake(redis_url, channel=REST, gather_s=REST_GATHER_S) if stepped else None
-        shift = Shift(world=world, redis_url=redis_url, pace=pace_of(settings), rest=Rest(rest))
+        shift = Shift(
+            world=world,
+            redis_url=redis_url,
+            pace=pace_of(settings),
+            rest=Rest(rest),
+            is_stepped=stepped,
+        )
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, shift.stop)

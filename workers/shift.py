@@ -44,13 +44,14 @@ class Pace:
 class Shift:
     """One worker process at work, from its start until `stopping` is set.
 
-    `rest` knows who is at work.
+    `rest` knows who is at work; `is_stepped` says that the clock is stepped from outside.
     """
 
     world: World
     redis_url: str
     pace: Pace = Pace()
     rest: Rest = field(default_factory=Rest)
+    is_stepped: bool = False
     inbox_bells: Bells = field(default_factory=Bells)
     due_bell: Bell = field(default_factory=Bell)
     queue_bell: Bell = field(default_factory=Bell)

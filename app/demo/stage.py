@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from app.embedded import (
-    Child,
-    answers,
-    clean,
-    environment_for,
-    migrate,
-    python_child,
-)
+from app.embedded import Child, answers, environment_for, python_child, renew, stop_all
 from app.engines import EngineFailure, start_engines
-from app.engines.processes import free_port
+from app.engines.homes import empty
+from app.engines.processes import listen
 
 API_PORT = 8220
 SANDBOX_PORT = 8230
@@ -77,22 +72,22 @@ def set_up(
     against the sandboxes' base URLs while the engines start. Raises `EngineFailure` where an engine
     or a process does not start, and what `prologue` raises.
     """
-    clean(folder)
-    folder.mkdir(mode=0o700, parents=True)
-    api = free_port(API_PORT)
-    ports = [free_port(SANDBOX_PORT + n) for n in range(sandboxes)]
-    stage = _stage(folder, api, ports)
-    children = [_sandbox(stage, n, port, seed + n, opening) for n, port in enumerate(ports)]
+    empty(folder)
     with ExitStack() as ends, ThreadPoolExecutor(1) as theatre:
-        ends.callback(_stop, children)
+        doors = [ends.enter_context(listen(SANDBOX_PORT + n)) for n in range(sandboxes)]
+        api = ends.enter_context(listen(API_PORT))
+        stage = _stage(folder, api, doors)
+        children = [_sandbox(stage, n, door, seed + n, opening) for n, door in enumerate(doors)]
         children += _service(stage, api)
+        ends.callback(stop_all, children)
         for child in children:
             child.start()
         played = theatre.submit(_after_the_sandboxes, stage, prologue)
-        engines = start_engines(folder, durable=False)  # rebuilt on each run: nothing to keep
+        # the database is rebuilt on each run, the cluster around it is not
+        engines = start_engines(folder, durable=False, kept=True)
         ends.callback(engines.stop)
-        ends.callback(_stop, children)  # before the engines
-        migrate(engines.database_url)
+        ends.callback(stop_all, children)  # before the engines
+        renew(engines)
         stage.set_clock(curtain)
         environment = _environment(stage) | environment_for(engines, folder)
         os.environ.update(environment)
@@ -103,26 +98,25 @@ def set_up(
         yield stage
 
 
-def _stop(children: list[Child]) -> None:
-    for child in children:
-        child.stop()
-
-
 def _after_the_sandboxes(stage: Stage, prologue: Callable[[Sequence[str]], object]) -> None:
     for sandbox in stage.sandboxes:
         _await(stage, f"{sandbox}/_sandbox/status")
     prologue(stage.sandboxes)
 
 
-def _stage(folder: Path, api: int, sandboxes: Sequence[int]) -> Stage:
+def _stage(folder: Path, api: socket.socket, sandboxes: Sequence[socket.socket]) -> Stage:
     return Stage(
         folder=folder,
-        api=f"http://127.0.0.1:{api}",
-        sandboxes=tuple(f"http://127.0.0.1:{port}" for port in sandboxes),
+        api=_address(api),
+        sandboxes=tuple(map(_address, sandboxes)),
         clock_file=folder / "clock",
         mailbox=folder / "mailbox",
         children=(),
     )
+
+
+def _address(door: socket.socket) -> str:
+    return f"http://127.0.0.1:{door.getsockname()[1]}"
 
 
 def _environment(stage: Stage) -> dict[str, str]:
@@ -136,24 +130,25 @@ def _environment(stage: Stage) -> dict[str, str]:
     }
 
 
-def _sandbox(stage: Stage, n: int, port: int, seed: int, opening: datetime) -> Child:
+def _sandbox(stage: Stage, n: int, door: socket.socket, seed: int, opening: datetime) -> Child:
     name = f"sandbox-{n + 1}"
     return python_child(
         name,
         *("-m", "app.providers.sandbox", "--mode", "stepped", "--seed", str(seed)),
-        *("--port", str(port), "--state", str(stage.folder / f"{name}.sqlite3")),
-        *("--start", opening.isoformat()),
+        *("--state", str(stage.folder / f"{name}.sqlite3"), "--start", opening.isoformat()),
         env={},
         log=stage.folder / f"{name}.log",
+        listener=door,
     )
 
 
-def _service(stage: Stage, port: int) -> list[Child]:
-    def child(name: str, *arguments: str) -> Child:
-        wings = ("-m", "app.demo.wings", str(stage.environment))
-        return python_child(name, *wings, *arguments, env={}, log=stage.folder / f"{name}.log")
+def _service(stage: Stage, api: socket.socket) -> list[Child]:
+    def child(name: str, *arguments: str, listener: socket.socket | None = None) -> Child:
+        wings = ("-m", "app.demo.wings", str(stage.environment), *arguments)
+        log = stage.folder / f"{name}.log"
+        return python_child(name, *wings, env={}, log=log, listener=listener)
 
-    return [child("api", "app", "api", "--port", str(port)), child("worker", "workers")]
+    return [child("api", "app", "api", listener=api), child("worker", "workers")]
 
 
 def _write(file: Path, text: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from app.domain.actions import ActionKind, action_for
 from app.domain.backup_cards import has_agreed
 from app.domain.churning import keep_ledgers
-from app.domain.closings import cases_of, close_case, tell_of_the_end
+from app.domain.closings import CANCELLED, cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
 from app.domain.departures import departure_seen, invoice_after_departure
 from app.domain.dunning import Case, CaseState
@@ -219,7 +219,7 @@ def _subscription_ended(book: Book, subscription: Subscription, terms: Terms) ->
             )
             tell_of_the_end(book, case, terms)
         elif terms.policy_of(case).after_cancel == "forgive":
-            close_case(book, case, CaseState.STOPPED, "the customer cancelled", terms)
+            close_case(book, case, CaseState.STOPPED, CANCELLED, terms)
 
 
 def _upcoming(book: Book, notice: Notice, terms: Terms) -> None:

@@ -1,6 +1,7 @@
 """Actions: what must happen at a time. The queue of record; arq only carries their ids."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -47,6 +48,7 @@ class ActionKind(StrEnum):
     RESOLVE_REDEMPTION = "resolve_redemption"  # redemption: find out by reading, and go on
     CHECK_SAVE = "check_save"  # cancel session that was saved: look whether it lasts
     FORGET_IMPORTED = "forget_imported"  # day of imported sessions: empty what customers wrote
+    CHECK_INVARIANTS = "check_invariants"  # merchant: ask its rows whether all holds that must
 
 
 # A case that is active has at least one of these pending.
@@ -100,8 +102,19 @@ class Action:
     data: dict[str, Any] | None = None
     note: str | None = None
 
+    def is_claimed(self, claims: int) -> bool:
+        """Whether the claim of this number stands."""
+        return self.state is ActionState.PENDING and self.claims == claims
+
 
 make_action = quick(Action)
+
+
+def still_claimed(rows: Iterable[Action], action: Action) -> Action | None:
+    """The action as it is now, by a look at its row; None where this claim stands no more: it was
+    carried out, dropped, parked or claimed again meanwhile."""
+    mine = (row for row in rows if row.action_id == action.action_id)
+    return next((row for row in mine if row.is_claimed(action.claims)), None)
 
 
 def jitter(key: str) -> float:

@@ -15,7 +15,7 @@ from app.domain.cancellations import GONE, CancelRequest, RequestState
 from app.domain.compliance.law import may_offer
 from app.domain.dunning import Case, CaseState
 from app.domain.messages import Message, MessageState
-from app.domain.mirror import Customer, Subscription
+from app.domain.mirror import Customer, Dispute, Subscription
 from app.domain.records import Book
 
 
@@ -163,6 +163,7 @@ class Left:
     subscription: Subscription | None
     others: tuple[Subscription, ...] = ()
     cases: tuple[Case, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
     letters: tuple[Message, ...] = ()
     place: str | None = None
     now: datetime
@@ -256,7 +257,8 @@ def why_never(planned: Planned, left: Left) -> str | None:
 def when_free(left: Left) -> tuple[datetime, str] | None:
     """When it may be tried again, and why not now; None where nothing stands in the way."""
     now = left.now
-    if any(case.state in IN_TROUBLE for case in left.cases):
+    owes = any(case.state in IN_TROUBLE for case in left.cases)
+    if owes or any(dispute.is_open for dispute in left.disputes):
         return now + LOOK_AGAIN, "a payment of theirs is open or disputed"
     for message in left.letters:
         if message.state not in COUNTS:

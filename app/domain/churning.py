@@ -60,13 +60,14 @@ def keep_ledgers(
 
     The book must hold the records and movements of the customer's subscriptions.
     """
-    file = File(book, before, after, notice, terms)
+    ours = after.status == "paused" and ended_by_us(book, after, notice.occurred_at)
+    file = File(book, before, after, notice, terms, phase_of(after, ours=ours))
     kind: MovementKind | None = None
     if file.phase in OVER:
         kind = _end(file)
-    elif file.phase in {Phase.RUNS, Phase.TRIAL}:
+    elif file.records and file.phase in {Phase.RUNS, Phase.TRIAL}:
         _came_back(file)
-    if file.phase is not Phase.GONE:
+    if file.phase is not Phase.GONE and (file.records or ends_at(after)):
         _plan(file)
     kind = kind or returned(book, before, after, notice, terms)
     move_mrr(book, before, after, notice, terms, kind=kind)
@@ -74,21 +75,14 @@ def keep_ledgers(
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One subscription before and after a notice, with what the ledgers say of it."""
+    """One subscription before and after a notice, what it is now, and what the ledgers say."""
 
     book: Book
     before: Subscription | None
     after: Subscription
     notice: Notice
     terms: Terms
-
-    @property
-    def phase(self) -> Phase:
-        """What it is now."""
-        ours = self.after.status == "paused" and ended_by_us(
-            self.book, self.after, self.notice.occurred_at
-        )
-        return phase_of(self.after, ours=ours)
+    phase: Phase
 
     @property
     def records(self) -> list[ChurnRecord]:
@@ -110,7 +104,7 @@ class File:
         lines = lines_of(self.book, self.after)
         if lines and lines[-1].kind is MovementKind.PAUSE:
             return lines[-1].currency, -lines[-1].delta_minor
-        left = balances(self.book, self.before, self.after)
+        left = balances(lines, self.before)
         brought = [(name, minor) for name, minor in left.items() if minor > 0]
         return brought[0] if brought else (currency, 0)
 

@@ -12,6 +12,7 @@ from app.domain.records import Book, changed
 from app.domain.sequence import is_true_of, letters_on, plan_letter, send_action
 from app.domain.terms import Terms, note
 
+CANCELLED = "the customer cancelled"  # why a case is stopped
 # What is over for good: such a case is never worked again.
 OVER = frozenset({CaseState.RECOVERED, CaseState.EXHAUSTED})
 # What is done about an active case alone.

@@ -39,8 +39,7 @@ def departure_seen(
 ) -> None:
     """Report: a subscription changed. Moves the request that stands for it, or records the one
     that was made at the provider, by its own portal or the merchant. Safe to repeat."""
-    requests = book.all(CancelRequest, account_id=after.account_id)
-    request = standing_request(requests, after.subscription_id)
+    request = standing_request(requests_of(book, after), after.subscription_id)
     if request is None:
         _asked_there(book, before, after, notice, terms)
     elif after.status in GONE:
@@ -118,7 +117,7 @@ def invoice_after_departure(book: Book, invoice: Invoice, terms: Terms) -> None:
     With metered items the last invoice is for what was used: it was told, so it stands. Of an end
     at once none was told.
     """
-    request = _ruled_out(_requests(book, invoice), invoice)
+    request = _ruled_out(requests_of(book, invoice), invoice)
     if request is None or invoice.status not in COUNTS or max(_sums(invoice)) <= 0:
         return
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
@@ -136,14 +135,15 @@ def is_let_go(book: Book, invoice: Invoice) -> bool:
     """Whether the customer left and was told that this invoice need not be paid, or would not
     come: a payment of it that fails concerns nobody. One that the provider refuses to end stays
     forgiven."""
-    requests = [r for r in _requests(book, invoice) if r.state is not RequestState.UNDONE]
+    requests = [r for r in requests_of(book, invoice) if r.state is not RequestState.UNDONE]
     forgiven = any(invoice.invoice_id in request.forgiven for request in requests)
     return forgiven or _ruled_out(requests, invoice) is not None
 
 
-def _requests(book: Book, invoice: Invoice) -> list[CancelRequest]:
-    requests = book.all(CancelRequest, account_id=invoice.account_id)
-    return [r for r in requests if r.subscription_id == invoice.subscription_id]
+def requests_of(book: Book, row: Invoice | Subscription) -> list[CancelRequest]:
+    """What was asked for the subscription of a row."""
+    about = {"account_id": row.account_id, "subscription_id": row.subscription_id}
+    return list(book.all(CancelRequest, **about))
 
 
 def _ruled_out(requests: Iterable[CancelRequest], invoice: Invoice) -> CancelRequest | None:

@@ -9,6 +9,7 @@ from typing import Any
 from app.domain.actions import ActionKind
 from app.domain.dunning import Case, CaseState, Waits
 from app.domain.messages import Message, MessageState
+from app.domain.mirror import Dispute
 from app.domain.movements import is_ending
 from app.domain.old_debts import is_held
 from app.domain.openings import case_action
@@ -187,9 +188,16 @@ def look_at_collection(book: Book, case: Case, terms: Terms) -> None:
 
 
 def share_disputes(book: Book, case: Case | None, terms: Terms) -> None:
-    """A new case of a customer whose other case is held by a dispute is held by it as well."""
+    """A new case of a customer who disputes a payment is held by that as well, whether or not
+    another of theirs is."""
     if case is None or case.customer_id is None or case.state is not CaseState.ACTIVE:
         return
+    if not book.is_new(case):
+        return
+    for dispute in list(book.all(Dispute, customer_id=case.customer_id)):
+        if dispute.is_open:
+            hold = Hold(name=dispute.dispute_id, reason=HoldReason.DISPUTE)
+            case = put_on_hold(book, case, hold, terms)
     for other in list(book.all(Case, customer_id=case.customer_id)):
         for hold in holds_of(other):
             if hold.reason is HoldReason.DISPUTE and other.case_id != case.case_id:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import datetime
+from functools import lru_cache
 
 PREFIXES = {
     "merchant": "mer",
@@ -55,7 +56,12 @@ def derive_id(what: str, at: datetime, *facts: object) -> str:
         at: aware UTC; gives the id its place in time (milliseconds).
         facts: the natural key; joined by a separator no provider id contains.
     """
-    millis = int(at.timestamp() * 1000) & ((1 << 48) - 1)
     digest = hashlib.sha256("\x1f".join([what, *map(str, facts)]).encode()).hexdigest()
     tail = f"7{digest[:3]}{VARIANT[digest[4]]}{digest[5:20]}"
-    return f"{PREFIXES[what]}_{millis:012x}{tail}"
+    return f"{PREFIXES[what]}_{_stamp(at)}{tail}"
+
+
+@lru_cache(maxsize=4096)
+def _stamp(at: datetime) -> str:
+    """An instant in milliseconds, as the first digits of an id: a batch has few instants."""
+    return f"{int(at.timestamp() * 1000) & ((1 << 48) - 1):012x}"

@@ -206,14 +206,48 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispute:
-    """A dispute of one charge; `status` in the provider's words, `outcome` in ours."""
+    """A dispute of one charge, kept once its payment is known. `status` is the provider's word and
+    only goes forward; `seen_at` is when the report of it was made."""
 
-    id: str
+    KEY: ClassVar = ("account_id", "dispute_id")
+    UNIQUE: ClassVar = ()
+    merchant_id: str = ""
+    account_id: str = ""
+    dispute_id: str
+    customer_id: str | None = None
+    invoice_id: str | None = None
     charge_id: str | None = None
     payment_id: str | None = None
     amount_minor: int = 0
     currency: str = "usd"
     status: str = "unknown"
+    seen_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the bank has still to decide."""
+        return self.status in DISPUTED
+
+    @property
+    def rank(self) -> int:
+        """How far it has come. A loss may be won after all; nothing else is taken back."""
+        return DISPUTE_RANK.get(self.status, 0)
+
+
+# An inquiry (`warning_…`, which closes or is `prevented`) may become a dispute of the same id.
+DISPUTE_RANK: dict[str, int] = {
+    "warning_needs_response": 1,
+    "warning_under_review": 1,
+    "warning_closed": 2,
+    "prevented": 2,
+    "needs_response": 3,
+    "under_review": 3,
+    "lost": 4,
+    "won": 5,
+}
+DISPUTED = frozenset(
+    {"warning_needs_response", "warning_under_review", "needs_response", "under_review"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

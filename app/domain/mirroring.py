@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from app.domain.mirror import (
     STATUS_RANK,
     Customer,
+    Dispute,
     Invoice,
     Payment,
     PaymentMethod,
@@ -13,7 +14,7 @@ from app.domain.mirror import (
 from app.domain.records import Book, changed, key_of
 from app.domain.terms import Terms
 
-M = TypeVar("M", bound=Customer | Invoice | Payment | PaymentMethod | Subscription)
+M = TypeVar("M", bound=Customer | Dispute | Invoice | Payment | PaymentMethod | Subscription)
 
 # Fields a later snapshot may leave out without meaning that they are gone.
 KEPT: dict[type[Any], tuple[str, ...]] = {
@@ -70,6 +71,7 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
         "decline",
         "occurred_at",
     ),
+    Dispute: ("customer_id", "invoice_id", "charge_id", "payment_id"),
 }
 
 
@@ -108,6 +110,8 @@ def _is_older(row: M, old: M) -> bool:
         ends, ended = row.status in ENDED, old.status in ENDED
         if ends != ended:
             return ended
+    if isinstance(row, Dispute) and isinstance(old, Dispute) and row.rank != old.rank:
+        return row.rank < old.rank
     if row.seen_at is None or old.seen_at is None:
         return False
     return row.seen_at < old.seen_at

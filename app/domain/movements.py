@@ -1,5 +1,6 @@
 """How a subscription's notices move MRR. The first notice of a subscription opens its balance."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -83,11 +84,11 @@ def lines_of(book: Book, subscription: Subscription) -> list[MrrMovement]:
     return sorted(book.all(MrrMovement, **about), key=lambda line: line.recorded_at)
 
 
-def balances(book: Book, before: Subscription | None, after: Subscription) -> dict[str, int]:
-    """What the ledger says it brings a month, by currency; of one without a line what the mirror
-    said before."""
+def balances(lines: Iterable[MrrMovement], before: Subscription | None) -> dict[str, int]:
+    """What its lines say a subscription brings a month, by currency; of one without a line what
+    the mirror said before."""
     found: dict[str, int] = {}
-    for line in lines_of(book, after):
+    for line in lines:
         found[line.currency] = found.get(line.currency, 0) + line.delta_minor
     if not found and before is not None and before.currency and (known := mrr_of(before)):
         found[before.currency] = known
@@ -109,7 +110,7 @@ def move_mrr(
     nothing is written, so the order of reports and their number make no difference to the sum.
     """
     write = Pen(book, after, notice, terms)
-    known, now = balances(book, before, after), mrr_of(after)
+    known, now = balances(lines_of(book, after), before), mrr_of(after)
     currency = after.currency
     for other, left in known.items():
         if left and other != currency and currency is not None:
@@ -124,7 +125,8 @@ def move_mrr(
     elif any(left for other, left in known.items() if other != currency) and now:
         write.line(MovementKind.FX, currency, now - was)
     else:
-        write.line(kind or _kind(book, before, after, was, now, notice), currency, now - was)
+        kind = kind or _kind(lines_of(book, after), before, after, was, now, notice)
+        write.line(kind, currency, now - was)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +166,10 @@ class Pen:
     def place(self) -> Place:
         """Where the subscription is: a country that is not at hand is the last one known."""
         customer = self.book.get(Customer, self.about.account_id, self.about.customer_id)
-        stood = self._stood()
-        country = customer.country if customer else stood[2] if stood else None
-        return self.about.plan, self.about.interval, country
+        if customer is None:
+            stood = self._stood()
+            return self.about.plan, self.about.interval, stood[2] if stood else None
+        return self.about.plan, self.about.interval, customer.country
 
     def _stood(self) -> Place | None:
         """Where its MRR is by the ledger, or was last; None of one without a line."""
@@ -213,7 +216,9 @@ class Pen:
     def _source(self, wanted: str) -> str:
         """A name that no line has yet: what is read live comes under one name again and again."""
         taken = {line.source for line in lines_of(self.book, self.about)}
-        names = (wanted, *(f"{wanted}#{n}" for n in range(2, len(taken) + 2)))
+        if wanted not in taken:
+            return wanted
+        names = (f"{wanted}#{n}" for n in range(2, len(taken) + 2))
         return next(name for name in names if name not in taken)
 
 
@@ -228,7 +233,7 @@ def _end_of_rest(write: Pen, kind: MovementKind | None, currency: str) -> None:
 
 
 def _kind(
-    book: Book,
+    lines: Iterable[MrrMovement],
     before: Subscription | None,
     after: Subscription,
     was: int,
@@ -240,9 +245,7 @@ def _kind(
     if was:
         return MovementKind.EXPANSION if now > was else MovementKind.CONTRACTION
     left = [
-        line.kind
-        for line in lines_of(book, after)
-        if line.delta_minor < 0 and line.kind is not MovementKind.SWITCH
+        line.kind for line in lines if line.delta_minor < 0 and line.kind is not MovementKind.SWITCH
     ]
     if left:
         return RETURNS.get(left[-1], MovementKind.EXPANSION)

@@ -167,6 +167,14 @@ class Sheet:
         return self.indexes[names]
 
 
+class Sheets(dict[type[Any], Sheet]):
+    """The sheets of a book by kind, made when first asked for."""
+
+    def __missing__(self, kind: type[Any]) -> Sheet:
+        sheet = self[kind] = Sheet(kind)
+        return sheet
+
+
 class Book:
     """The records one use case works on, and which of them it changed. No I/O.
 
@@ -176,46 +184,50 @@ class Book:
     """
 
     def __init__(self) -> None:
-        self._sheets: dict[type[Any], Sheet] = {}
+        self._sheets = Sheets()
 
     def know(self, rows: "list[Any]") -> None:
         """Take rows as loaded: known, not changed. A row already changed here is kept."""
         for row in rows:
-            sheet = self._sheet(type(row))
+            sheet = self._sheets[type(row)]
             key = sheet.key(row)
             if key not in sheet.rows:
                 sheet.set(key, row)
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """The newest version of a row by its key, or None."""
-        return self._sheet(kind).rows.get(key)
+        return self._sheets[kind].rows.get(key)
 
     def all(self, kind: type[R], /, **where: Any) -> Iterator[R]:
         """Every known row of a kind, newest versions; with `where` those whose fields have these
         values, found without a look at the rest."""
-        sheet = self._sheet(kind)
+        sheet = self._sheets[kind]
         rows = sheet.rows
         if not where:
             return iter(list(rows.values()))
-        return (rows[key] for key in sheet.index(tuple(where)).keys(tuple(where.values())))
+        keys = sheet.index(tuple(where)).keys(tuple(where.values()))
+        return (rows[key] for key in keys) if keys else iter(())
 
     def put(self, row: Any) -> None:
         """Record a new version of a row (upsert by key)."""
-        sheet = self._sheet(type(row))
+        sheet = self._sheets[type(row)]
         key = sheet.key(row)
         known = sheet.rows.get(key)
-        if known is row or known == row:
+        if known is row:
             return
-        sheet.set(key, row)
         if key in sheet.added:
+            sheet.set(key, row)
             sheet.added[key] = row
             return
+        if key not in sheet.changed and known == row:
+            return
+        sheet.set(key, row)
         sheet.before.setdefault(key, known)
         sheet.changed[key] = row
 
     def add(self, row: Any) -> None:
         """Record a row that is written once; one already known under its key stays as it is."""
-        sheet = self._sheet(type(row))
+        sheet = self._sheets[type(row)]
         key = sheet.key(row)
         if key not in sheet.rows:
             sheet.set(key, row)
@@ -223,12 +235,12 @@ class Book:
 
     def is_new(self, row: Any) -> bool:
         """Whether a row of this key was added here."""
-        sheet = self._sheet(type(row))
+        sheet = self._sheets[type(row)]
         return sheet.key(row) in sheet.added
 
     def forget(self, row: Any) -> None:
         """Take back a row that was added here, as if it had never been; others stay."""
-        sheet = self._sheet(type(row))
+        sheet = self._sheets[type(row)]
         key = sheet.key(row)
         if sheet.added.pop(key, None) is not None:
             known = sheet.rows.pop(key)
@@ -241,25 +253,19 @@ class Book:
 
     def changed(self, kind: type[R]) -> list[R]:
         """Rows of a kind to upsert."""
-        return list(self._sheet(kind).changed.values())
+        return list(self._sheets[kind].changed.values())
 
     def new(self, kind: type[R]) -> list[R]:
         """The rows of a kind that this use case brings into the world."""
-        sheet = self._sheet(kind)
+        sheet = self._sheets[kind]
         put = [row for key, row in sheet.changed.items() if sheet.before[key] is None]
         return [*put, *sheet.added.values()]
 
     def before(self, row: Any) -> Any:
         """The version of a changed row that was known at first; None where none was."""
-        sheet = self._sheet(type(row))
+        sheet = self._sheets[type(row)]
         return sheet.before.get(sheet.key(row))
 
     def added(self, kind: type[R]) -> list[R]:
         """Rows of a kind to insert where absent."""
-        return list(self._sheet(kind).added.values())
-
-    def _sheet(self, kind: type[Any]) -> Sheet:
-        sheet = self._sheets.get(kind)
-        if sheet is None:
-            sheet = self._sheets[kind] = Sheet(kind)
-        return sheet
+        return list(self._sheets[kind].added.values())

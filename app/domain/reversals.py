@@ -128,24 +128,39 @@ def disputed(book: Book, notice: Notice, terms: Terms) -> None:
     if not isinstance(dispute, Dispute):
         return
     found = [payment for payment in book.all(Payment) if _is_disputed(payment, dispute)]
+    known = book.get(Dispute, terms.account.account_id, dispute.dispute_id)
+    now = _mirrored(book, found, dispute, notice, terms)
+    is_news = known is None or now.rank > known.rank
     for payment in found:
         _money_of(book, payment, dispute, notice, terms)
-        if _is_open(dispute, notice):
+        if _is_open(dispute, notice) and now.status not in OVER:
             _hold_all(book, payment, dispute, notice, terms)
         elif notice.kind is K.DISPUTE_LOST:
             _stop_all(book, payment, notice, terms)
     if not found and (_is_open(dispute, notice) or notice.kind in ENDED):
         _find_payment(book, dispute, notice, terms)
     if notice.kind in ENDED or dispute.status in OVER:
-        _let_go(book, found, dispute, terms)
+        _let_go(book, found if is_news else [], dispute, terms)
+
+
+def _mirrored(
+    book: Book, found: list[Payment], dispute: Dispute, notice: Notice, terms: Terms
+) -> Dispute:
+    """The dispute as far as it has come by all reports, this one among them. It is kept once it is
+    known whose payment it is about."""
+    ended = {K.DISPUTE_WON: "won", K.DISPUTE_LOST: "lost"}
+    status = dispute.status if dispute.status in OVER else ended.get(notice.kind, dispute.status)
+    told = replace(dispute, status=status, seen_at=notice.occurred_at)
+    if not found:
+        return told
+    of = found[0]
+    about = replace(told, customer_id=of.customer_id or notice.customer, invoice_id=of.invoice_id)
+    return forward(book, about, terms)
 
 
 ENDED = frozenset({K.DISPUTE_WON, K.DISPUTE_LOST})
 # Of a dispute that has ended. `warning_closed`, `prevented`: an inquiry that never became one.
 OVER = frozenset({"won", "lost", "warning_closed", "prevented"})
-UNDER_WAY = frozenset(
-    {"warning_needs_response", "warning_under_review", "needs_response", "under_review"}
-)
 
 
 def _money_of(book: Book, payment: Payment, dispute: Dispute, notice: Notice, terms: Terms) -> None:
@@ -157,7 +172,7 @@ def _money_of(book: Book, payment: Payment, dispute: Dispute, notice: Notice, te
         case is not None and _is_entered(book, case, payment),
     )
     if case is not None and entered:
-        dispute_closed(book, case, dispute.id, won, dispute.amount_minor, terms)
+        dispute_closed(book, case, dispute.dispute_id, won, dispute.amount_minor, terms)
     if not (entered and won):
         customer = case.customer_id if case is not None else None
         _read_again(book, dispute, customer, notice, terms)
@@ -174,10 +189,11 @@ def _is_disputed(payment: Payment, dispute: Dispute) -> bool:
 
 def _let_go(book: Book, found: list[Payment], dispute: Dispute, terms: Terms) -> None:
     """A hold that a person set, or from before disputes were told apart, is named for its reason:
-    it ends with a dispute of the same customer, and with no stranger's."""
+    it ends with a dispute of the same customer, when that is news, and with no stranger's."""
     mine = {case.case_id for payment in found for case in _of_customer(book, payment)}
     for case in list(book.all(Case)):
-        names = {dispute.id} | ({HoldReason.DISPUTE.value} if case.case_id in mine else set())
+        by_person = {HoldReason.DISPUTE.value} if case.case_id in mine else set()
+        names = {dispute.dispute_id} | by_person
         lift(book, case, partial(_is_named, names), "the dispute is over", terms)
 
 
@@ -187,13 +203,13 @@ def _is_named(names: set[str], hold: Hold) -> bool:
 
 def _is_open(dispute: Dispute, notice: Notice) -> bool:
     began = notice.kind is K.DISPUTE_OPENED and dispute.status not in OVER
-    return began or (notice.kind is K.DISPUTE_UPDATED and dispute.status in UNDER_WAY)
+    return began or (notice.kind is K.DISPUTE_UPDATED and dispute.is_open)
 
 
 def _hold_all(book: Book, payment: Payment, dispute: Dispute, notice: Notice, terms: Terms) -> None:
     """Who calls one charge wrong at their bank is not charged or urged for anything else until
     that is settled. The dispute is then read: this report may have come after that of its end."""
-    hold = Hold(name=dispute.id, reason=HoldReason.DISPUTE)
+    hold = Hold(name=dispute.dispute_id, reason=HoldReason.DISPUTE)
     mine = [case for case in _of_customer(book, payment) if hold not in holds_of(case)]
     held = [put_on_hold(book, case, hold, terms) for case in mine]
     if any(case.holds for case in held):
@@ -259,7 +275,7 @@ def _read_dispute(
     *,
     nth: str | None = None,
 ) -> None:
-    _read(book, dispute.id, "dispute", notice, customer, due, terms, nth=nth)
+    _read(book, dispute.dispute_id, "dispute", notice, customer, due, terms, nth=nth)
 
 
 def _read(

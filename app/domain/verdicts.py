@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.domain.cancellations import UNPAID, CancelRequest, standing_request
 from app.domain.churn import ChurnCause, ChurnKind
+from app.domain.departures import requests_of
 from app.domain.dunning import Case
 from app.domain.mirror import Subscription
 from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us
@@ -50,8 +51,7 @@ def verdict_on(
 ) -> Verdict:
     """Judge an end, or the plan of one, reported `at`. A request that stands beats everything
     else: who asked to leave did, however it came to pass."""
-    requests = book.all(CancelRequest, account_id=after.account_id)
-    request = standing_request(requests, after.subscription_id)
+    request = standing_request(requests_of(book, after), after.subscription_id)
     owed = before is not None and before.status in UNPAID
     case = _latest_case(book, after)
     kind, cause = _judged(book, after, request, at, owed=owed)

@@ -21,7 +21,7 @@ class Engines:
     notes: StateFolder
     home: Home
     own: tuple[Postgres | Valkey, ...]
-    durable: bool
+    kept: bool
 
     @property
     def admin_url(self) -> str:
@@ -39,10 +39,10 @@ class Engines:
         return revived
 
     def stop(self) -> None:
-        """Stop cleanly, last started first; throwaway engines leave nothing. Repeatable."""
+        """Stop cleanly, last started first; engines not kept leave nothing. Repeatable."""
         for engine in reversed(self.own):
             engine.stop()
-        if not self.durable:
+        if not self.kept:
             self.home.remove()
         self.notes.release()
 
@@ -61,23 +61,25 @@ def start_engines(
     state_dir: Path,
     *,
     durable: bool = True,
+    kept: bool | None = None,
     database_url: str | None = None,
     redis_url: str | None = None,
 ) -> Engines:
     """Start PostgreSQL and Valkey for a state folder, except where a URL is given.
 
     Safe to repeat after any death, kill -9 of everything included: what was left running is
-    ended, half-made files are made again. `durable=False` is for tests: no fsync, and `stop`
-    deletes the data.
+    ended, half-made files are made again. `durable=False` does without fsync: what was not stopped
+    cleanly is made anew, and `stop` deletes the data unless they are to be `kept`.
 
     Raises:
         EngineFailure: no program for this system, another supervisor holds the folder, or an
             engine does not start. What had been started is stopped again.
     """
+    kept = durable if kept is None else kept
     state = open_state(state_dir)
     notes = StateFolder(state)
     notes.claim()
-    home = open_home(state, throwaway=not durable)
+    home = open_home(state, throwaway=not kept)
     former = notes.read()
     notes.write(supervisor=os.getpid())
     own: list[Postgres | Valkey] = []
@@ -98,7 +100,7 @@ def start_engines(
         notes,
         home,
         tuple(own),
-        durable,
+        kept,
     )
     engines.revive()
     return engines

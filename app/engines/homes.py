@@ -21,6 +21,11 @@ from typing import Any
 from app.engines.files import EngineFailure, write_secret
 from app.engines.processes import Account, run, unprivileged_account
 
+# What engines have in a state folder: the data themselves, or where they lie.
+KEPT = frozenset({
+    "lock", "state.json", "room", "postgres", "valkey",
+    "database_password", "valkey_password", "postgres_rested",
+})  # fmt: skip
 ROOMS = (Path("/var/lib/holdfast"), Path("/var/tmp/holdfast-rooms"))  # noqa: S108 - owner is checked
 
 
@@ -94,6 +99,24 @@ def open_home(state: Path, *, throwaway: bool = False) -> Home:
     if account is None:
         return Home(state, state, None)
     return Home(state, _known_room(state) or _new_room(state, throwaway), account)
+
+
+def empty(state: Path) -> None:
+    """Delete whatever lies in a state folder beside what engines keep there.
+
+    Raises:
+        EngineFailure: a supervisor works there.
+    """
+    notes = StateFolder(open_state(state))
+    notes.claim()
+    for found in state.iterdir():
+        if found.name in KEPT:
+            continue
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
+            found.unlink()
+    notes.release()
 
 
 def _known_room(state: Path) -> Path | None:

@@ -112,9 +112,12 @@ class Postgres:
         Raises:
             EngineFailure: it does not start; the text ends with its log.
         """
+        self._clear_away()
+        if self.process is None and not self._is_sound():
+            shutil.rmtree(self.data, ignore_errors=True)
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
-        self._clear_away()
+        self._rested.unlink(missing_ok=True)
         self.process = spawn(
             [self.programs / "postgres", "-D", self.data, *self._settings()],
             folder=self.data,
@@ -130,8 +133,21 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop it cleanly: open transactions are rolled back. Harmless when it does not run."""
-        if self.process:
-            stop(self.process, signal.SIGINT, patience=30)
+        if self.process and stop(self.process, signal.SIGINT, patience=30) == 0:
+            write_secret(self._rested, self._program())
+
+    @property
+    def _rested(self) -> Path:
+        """What a clean stop leaves behind: by which program."""
+        return self.home.state / "postgres_rested"
+
+    def _is_sound(self) -> bool:
+        """Whether what lies here can be gone on with. Without fsync only a clean stop says so."""
+        return self.durable or lines_of(self._rested) == [self._program()]
+
+    def _program(self) -> str:
+        facts = (self.programs / "postgres").stat()
+        return f"{facts.st_mtime_ns}-{facts.st_size}"
 
     def _settings(self) -> list[str]:
         settings = {

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+BACKLOG = 128
 LAUNCHER = Path(__file__).with_name("launch.py")
 UNPRIVILEGED = ("postgres", "nobody")
 
@@ -47,11 +48,13 @@ def spawn(
     account: Account | None = None,
     death_signal: signal.Signals = signal.SIGTERM,
     by_pipe: bool = sys.platform != "linux",
+    inherited: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a session of its own; it gets `death_signal` when our process dies.
 
     Call it from a thread that lives as long as the process: Linux sends the signal when the thread
-    that started the child ends. `log` is appended to; without it the output is ours.
+    that started the child ends. `log` is appended to; without it the output is ours. `inherited`
+    are descriptors that the child finds under the same numbers.
 
     Raises:
         FileNotFoundError: the program does not exist.
@@ -69,7 +72,7 @@ def spawn(
             cwd=folder,
             env=dict(environment),
             start_new_session=True,
-            pass_fds=() if reading is None else (reading,),
+            pass_fds=(*inherited, *(() if reading is None else (reading,))),
         )
     if reading is not None and writing is not None:
         os.close(reading)
@@ -173,22 +176,17 @@ def wait_until(true: Callable[[], bool], *, seconds: float, step: float = 0.02) 
     return True
 
 
-def port_is_free(port: int) -> bool:
-    """Whether a server could listen on 127.0.0.1 at `port` now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def listen(preferred: int | None = None) -> socket.socket:
+    """Listen on 127.0.0.1: at the preferred port while it is free, else at one that the system
+    chooses. Nobody else gets the port while the socket is open."""
+    for port in (preferred or 0, 0):
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+    raise OSError("no free port on 127.0.0.1")
 
 
 def free_port(preferred: int | None = None) -> int:
     """The preferred port while it is free, else one that the system chooses."""
-    if preferred and port_is_free(preferred):
-        return preferred
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with listen(preferred) as probe:
         port: int = probe.getsockname()[1]
     return port

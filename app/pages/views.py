@@ -79,8 +79,9 @@ def unsubscribe_page(
         "merchant": one_line(view.merchant_name),
         "kind": "unsubscribed" if done else "unsubscribe",
     }
-    say = PHRASES.speaker(view.language, facts)
-    return Page(html=fill("unsubscribe.html.j2", root=root, **facts, say=say, token=token))
+    heading = "unsubscribed.heading" if done else f"unsubscribe.{view.about}"
+    shown = {**facts, "heading": heading, "say": PHRASES.speaker(view.language, facts)}
+    return Page(html=fill("unsubscribe.html.j2", root=root, **shown, token=token))
 
 
 def preferred(accept_language: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.domain.policies import Policy
 from app.ports.clock import Clock
+from app.ports.invariants import Invariants
 from app.ports.mail_reports import MailReports
 from app.ports.mailer import Mailer, Renderer
 from app.ports.outgoing import Outgoing
@@ -19,6 +20,7 @@ class World:
     """Built once per process in `wiring`. `public_url` is where customers reach us."""
 
     store: Store
+    invariants: Invariants
     clock: Clock
     payments: Payments
     webhooks: Webhooks

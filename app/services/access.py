@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.access import Access, AccessState, Level, access_action, access_of
-from app.domain.actions import Action, ActionState
+from app.domain.actions import Action, ActionState, still_claimed
 from app.domain.dunning import Case, CaseState
 from app.domain.mirror import Subscription
 from app.domain.policies import AccessPolicy, PolicyVersion
@@ -74,7 +74,7 @@ async def record(world: World, action: Action) -> None:
             Ask(Case, where=about),
             ask_for_policies([action.merchant_id]),
         )
-        if not any(a.state is ActionState.PENDING and a.claims == action.claims for a in actions):
+        if still_claimed(actions, action) is None:
             return
         policies = await _policies(tx, world, action.merchant_id, cases, published)
         now = world.clock.now()

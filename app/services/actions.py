@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState, jitter
+from app.domain.actions import CASE_ACTIONS, Action, ActionKind, jitter, still_claimed
 from app.domain.dunning import CaseState
 from app.domain.fuses import FuseBlown
 from app.domain.merchants import ProviderAccount
@@ -30,6 +30,7 @@ from app.services import (
     dunning,
     endings,
     event_deliveries,
+    invariants,
     messages,
     moving_in,
     new_cards,
@@ -51,7 +52,9 @@ PAUSED_AGAIN = timedelta(hours=1)
 # Waits after a provider without an answer, by how often it was asked; the last repeats.
 BACKOFF = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
 # What concerns no provider goes on while an account is paused: of the pause itself is told too.
-NEVER_PAUSED = frozenset({ActionKind.DELIVER_EVENT, ActionKind.ACCESS_CHANGE})
+NEVER_PAUSED = frozenset(
+    {ActionKind.DELIVER_EVENT, ActionKind.ACCESS_CHANGE, ActionKind.CHECK_INVARIANTS}
+)
 Handler = Callable[[World, Action], Awaitable[None]]
 
 HANDLERS: dict[ActionKind, Handler] = {
@@ -89,6 +92,7 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.TELL_OF_RESUMING: pauses.tell_of_resuming,
     ActionKind.CHECK_SAVE: saves.check,
     ActionKind.FORGET_IMPORTED: moving_in.forget,
+    ActionKind.CHECK_INVARIANTS: invariants.check,
 }
 
 
@@ -118,7 +122,7 @@ async def standing(world: World, claims: Mapping[str, int]) -> list[tuple[Action
     being carried out at once."""
     async with world.store.system() as tx:
         rows = await tx.load(Action, [(action_id,) for action_id in claims])
-        return await _looked_at(tx, [row for row in rows if _stands(row, claims[row.action_id])])
+        return await _looked_at(tx, [row for row in rows if row.is_claimed(claims[row.action_id])])
 
 
 async def _looked_at(tx: Transaction, rows: list[Action]) -> list[tuple[Action, bool]]:
@@ -160,7 +164,7 @@ async def _look(world: World, action: Action) -> Action | None:
             Ask(Action, keys=[(action.action_id,)]),
             Ask(ProviderAccount, keys=[(action.account_id,)]),
         )
-        current = _standing(rows, action)
+        current = still_claimed(rows, action)
         reason = accounts[0].paused_reason if accounts else "the account is gone"
         if current is None or reason is None or current.kind in NEVER_PAUSED:
             return current
@@ -170,15 +174,7 @@ async def _look(world: World, action: Action) -> Action | None:
 
 async def _current(tx: Transaction, action: Action) -> Action | None:
     """The action as it is, unless it was done, dropped or claimed again meanwhile."""
-    return _standing(await tx.load(Action, [(action.action_id,)]), action)
-
-
-def _standing(rows: list[Action], action: Action) -> Action | None:
-    return rows[0] if rows and _stands(rows[0], action.claims) else None
-
-
-def _stands(row: Action, claims: int) -> bool:
-    return row.state is ActionState.PENDING and row.claims == claims
+    return still_claimed(await tx.load(Action, [(action.action_id,)]), action)
 
 
 async def _postpone(tx: Transaction, action: Action, at: datetime, why: str) -> None:

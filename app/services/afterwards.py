@@ -30,7 +30,7 @@ from app.domain.dunning import Case
 from app.domain.ids import derive_id
 from app.domain.languages import language_for
 from app.domain.messages import Letter, Message
-from app.domain.mirror import Customer, Subscription
+from app.domain.mirror import Customer, Dispute, Subscription
 from app.domain.mirroring import forward
 from app.domain.reasons import said
 from app.domain.sessions import CancelSession
@@ -150,6 +150,7 @@ async def _told(at: CustomerDesk, planned: Planned) -> Told | None:
         customers,
         subscriptions,
         cases,
+        disputes,
         letters,
         sessions,
         mended,
@@ -159,6 +160,7 @@ async def _told(at: CustomerDesk, planned: Planned) -> Told | None:
         Ask(Customer, keys=[(request.account_id, request.customer_id)]),
         Ask(Subscription, where=mine),
         Ask(Case, where=mine),
+        Ask(Dispute, where=mine),
         Ask(Message, where=mine),
         Ask(CancelSession, keys=[(request.session_id,)]),
         Ask(MendedReason, keys=[(planned.mended,)]),
@@ -176,6 +178,7 @@ async def _told(at: CustomerDesk, planned: Planned) -> Told | None:
         subscription=own,
         others=tuple(others),
         cases=tuple(cases),
+        disputes=tuple(disputes),
         letters=tuple(one for one in letters if one.message_id != _message_id(request, planned)),
         place=claimed or place_of(None, customer, None, None),
         now=at.terms.now,

@@ -22,7 +22,7 @@ from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod, Subscription
 from app.domain.mrr import MrrMovement
-from app.domain.notices import Notice
+from app.domain.notices import Notice, NoticeKind
 from app.domain.operations import Alert, AuditEntry
 from app.domain.policies import PolicyVersion
 from app.domain.records import Book, changed
@@ -49,6 +49,7 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     PaymentMethod,
     Invoice,
     Payment,
+    Dispute,
     Case,
     Failure,
     Assignment,
@@ -85,6 +86,10 @@ WRITE_ORDER: tuple[type[Any], ...] = (
 ONCE = frozenset({Case, Attempt, Redemption})
 
 
+# What may open a case, which a dispute of its customer then holds.
+OPENING = frozenset({NoticeKind.INVOICE_FAILED, NoticeKind.INVOICE_OVERDUE})
+
+
 @dataclass(slots=True)
 class Touched:
     """The provider ids that a use case is about."""
@@ -96,12 +101,15 @@ class Touched:
     charges: set[str] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
     orphans: set[str] = field(default_factory=set)
+    disputes: set[str] = field(default_factory=set)
     moving: set[str] = field(default_factory=set)
     movers: set[str] = field(default_factory=set)
+    opens: bool = False
 
     def add(self, notice: Notice) -> None:
         """What one notice touches; `orphans` are invoices and subscriptions named without their
-        customer, `moving` subscriptions whose ledgers may move, `movers` their customers."""
+        customer, `moving` subscriptions whose ledgers may move, `movers` their customers; `opens`
+        says that it may open a case."""
         if notice.customer is None:
             _put(self.orphans, notice.invoice)
             _put(self.orphans, notice.subscription)
@@ -111,6 +119,7 @@ class Touched:
         _put(self.payments, notice.payment)
         _put(self.charges, notice.charge)
         _put(self.methods, notice.method)
+        self.opens = self.opens or notice.kind in OPENING
         snapshot = notice.snapshot
         if isinstance(snapshot, Payment):
             _put(self.payments, snapshot.payment_id)
@@ -121,6 +130,7 @@ class Touched:
             _put(self.moving, snapshot.subscription_id)
             _put(self.movers, snapshot.customer_id or notice.customer)
         elif isinstance(snapshot, Dispute):
+            _put(self.disputes, snapshot.dispute_id)
             _put(self.payments, snapshot.payment_id)
             _put(self.charges, snapshot.charge_id)
 
@@ -167,6 +177,8 @@ def _about(account: str, touched: Touched) -> list[Ask]:
         _by_key(Payment, account, touched.payments),
         _by_key(PaymentMethod, account, touched.methods),
         _where(Payment, account, charge_id=touched.charges),
+        _by_key(Dispute, account, touched.disputes),
+        _where(Dispute, account, customer_id=touched.customers if touched.opens else ()),
         _where(Case, account, customer_id=touched.customers),
         _where(Case, account, invoice_id=touched.invoices),
         _where(Failure, account, invoice_id=touched.invoices),

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.actions import Action, ActionKind, ActionState, action_for
+from app.domain.actions import Action, ActionKind, ActionState, action_for, still_claimed
 from app.domain.calendar import zone
 from app.domain.comparing import (
     FIRST_LOOK,
@@ -196,9 +196,7 @@ def _onward(at: Comparison) -> Comparison:
 
 async def _standing(tx: Transaction, action: Action) -> Action | None:
     """The action, unless another worker has claimed it meanwhile."""
-    rows = await tx.load(Action, [(action.action_id,)])
-    stands = rows and rows[0].state is ActionState.PENDING and rows[0].claims == action.claims
-    return rows[0] if stands else None
+    return still_claimed(await tx.load(Action, [(action.action_id,)]), action)
 
 
 async def _finish(tx: Transaction, world: World, action: Action, at: Comparison) -> None:

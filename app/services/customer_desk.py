@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.domain.actions import Action, ActionState
+from app.domain.actions import Action, ActionState, still_claimed
 from app.domain.calendar import in_daytime
 from app.domain.mirror import Customer
 from app.domain.records import Book
@@ -60,8 +60,7 @@ async def customer_desk(
     async with world.store.transaction(action.merchant_id) as tx:
         book = await load_touched(tx, action.account_id, touched)
         rows = await tx.load(Action, [(action.action_id,)])
-        stands = any(r.state is ActionState.PENDING and r.claims == action.claims for r in rows)
-        if not stands and not after_the_deed:
+        if still_claimed(rows, action) is None and not after_the_deed:
             yield None
             return
         terms = await account_terms(tx, world, action.merchant_id, action.account_id)

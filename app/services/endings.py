@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind
 from app.domain.case_commands import is_forgiven
+from app.domain.closings import CANCELLED
+from app.domain.departures import is_let_go
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
@@ -189,6 +191,13 @@ def _later_paid(at: Desk, case: Case, mine: Invoice) -> bool:
 def _ended(at: Desk, action: Action) -> None:
     at.done(action)
     if not at.case.can_become(CaseState.EXHAUSTED):
+        return
+    invoice = at.book.get(Invoice, at.case.account_id, at.case.invoice_id)
+    if invoice is not None and is_let_go(at.book, invoice):
+        # Their word came while ours was carried out: they were told that they left and owe nothing.
+        left = at.case.moved(CaseState.STOPPED, at=at.terms.now, reason=CANCELLED)
+        at.book.put(left)
+        note(at.book, left, at.terms.now, left.state, CANCELLED)
         return
     words = (at.case.reason or "").replace(ENDING, ENDED, 1)
     case = at.case.moved(CaseState.EXHAUSTED, at=at.terms.now, reason=words)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import CancelRequest, Choice, standing_request
-from app.domain.closings import close_case
+from app.domain.closings import CANCELLED, close_case
 from app.domain.dunning import Case, CaseState
 from app.domain.records import Book
 from app.domain.terms import Terms
@@ -13,7 +13,6 @@ from app.services.cancel_letters import plan_confirmation
 from app.services.cancel_settling import settlements
 
 BY_WORKERS_AFTER = timedelta(minutes=1)  # what is carried out in the request is theirs after that
-STOPPED = "the customer cancelled"
 # From the end that comes last to the one that gives the most back.
 STRENGTH = (Choice.PERIOD_END, Choice.NOW, Choice.WITHDRAWAL)
 
@@ -36,7 +35,7 @@ def part(book: Book, request: CancelRequest, terms: Terms) -> tuple[CancelReques
     book.put(request)
     if request.ends_at <= terms.now:
         for case in list(book.all(Case, subscription_id=request.subscription_id)):
-            close_case(book, case, CaseState.STOPPED, STOPPED, terms)
+            close_case(book, case, CaseState.STOPPED, CANCELLED, terms)
     todo = [_to_tell(request), *settlements(book, request, terms)]
     for action in todo:
         book.add(action)

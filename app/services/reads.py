@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from app.domain.actions import Action, ActionState
+from app.domain.actions import Action, ActionState, still_claimed
 from app.domain.mirror import Invoice, Payment
 from app.domain.openings import case_of
 from app.domain.settlement import take_reading
@@ -16,7 +16,8 @@ from app.services.intake import absorb_notices
 async def read(world: World, action: Action) -> None:
     """Read the object of a thin event, or the invoice behind a refunded payment, and absorb it.
 
-    Safe to repeat: what is absorbed twice counts once.
+    Safe to repeat: what is absorbed twice counts once. What was read is absorbed also where the
+    claim ran out meanwhile; the action is then left to whoever claimed it.
     """
     data = action.data or {}
     async with world.store.transaction(action.merchant_id) as tx:
@@ -36,11 +37,16 @@ async def read(world: World, action: Action) -> None:
     async with world.store.transaction(action.merchant_id) as tx:
         terms = await account_terms(tx, world, action.merchant_id, action.account_id)
         await absorb_notices(tx, terms, notices)
-        await tx.save([_done(action)])
+        await tx.save(await _done(tx, action))
 
 
-def _done(action: Action) -> Action:
-    return replace(action, state=ActionState.DONE, leased_until=None)
+async def _done(tx: Transaction, action: Action) -> list[Action]:
+    """The action, carried out; nothing where another worker has claimed it meanwhile, who reads
+    once more and is the one to say so."""
+    current = still_claimed(await tx.load(Action, [(action.action_id,)]), action)
+    if current is None:
+        return []
+    return [replace(current, state=ActionState.DONE, leased_until=None)]
 
 
 async def _join(tx: Transaction, world: World, action: Action, invoice: str | None) -> None:
@@ -57,5 +63,6 @@ async def _join(tx: Transaction, world: World, action: Action, invoice: str | No
         case = case_of(book, row) if row else None
         if row is not None and case is not None:
             take_reading(book, case, row, [payment], terms, whole=False)
-    book.put(_done(action))
+    for done in await _done(tx, action):
+        book.put(done)
     await write(tx, book, at=world.clock.now())

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.actions import Action, ActionKind, ActionState, action_for
+from app.domain.actions import Action, ActionKind, ActionState, action_for, still_claimed
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
 from app.ports.store import Transaction
@@ -152,9 +152,7 @@ def _onward(turn: Round, place: int) -> Round:
 
 async def _standing(tx: Transaction, action: Action) -> Action | None:
     """The action, unless another worker has claimed it meanwhile."""
-    rows = await tx.load(Action, [(action.action_id,)])
-    stands = rows and rows[0].state is ActionState.PENDING and rows[0].claims == action.claims
-    return rows[0] if stands else None
+    return still_claimed(await tx.load(Action, [(action.action_id,)]), action)
 
 
 async def _finish(tx: Transaction, world: World, action: Action, turn: Round) -> None:

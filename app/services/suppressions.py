@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from app.domain.correspondence import (
     Channel,
@@ -15,7 +16,7 @@ from app.domain.correspondence import (
 )
 from app.domain.ids import derive_id
 from app.domain.languages import language_for
-from app.domain.messages import Message, MessageState, PaymentLink
+from app.domain.messages import BY_PERMISSION, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer
 from app.ports.mail_reports import MailReport
 from app.ports.store import Transaction
@@ -33,12 +34,20 @@ LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 TOKEN_AT_MOST = 200
 
 
+class Courtesy(StrEnum):
+    """What a letter was that one unsubscribes from; all of them end together."""
+
+    REMINDERS = "reminders"
+    AFTER_LEAVING = "after_leaving"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsubscribeView:
-    """What the page behind an unsubscribe link may show."""
+    """What the page behind an unsubscribe link may show; `about` is what its letter was."""
 
     merchant_name: str
     language: str
+    about: Courtesy = Courtesy.REMINDERS
 
 
 async def take_reports(
@@ -253,4 +262,10 @@ async def _view(tx: Transaction, world: World, link: PaymentLink) -> Unsubscribe
     terms = await account_terms(tx, world, link.merchant_id, link.account_id)
     found = await tx.load(Customer, [(link.account_id, link.customer_id)])
     language = language_for(found[0].language if found else None, terms.merchant.language)
-    return UnsubscribeView(merchant_name=terms.merchant.name, language=language)
+    letters = await tx.load(Message, [(link.message_id,)])
+    left = any(letter.template in BY_PERMISSION for letter in letters)
+    return UnsubscribeView(
+        merchant_name=terms.merchant.name,
+        language=language,
+        about=Courtesy.AFTER_LEAVING if left else Courtesy.REMINDERS,
+    )

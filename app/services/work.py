@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.domain.actions import Action, ActionState
+from app.domain.actions import Action, ActionState, still_claimed
 from app.domain.dunning import Case, CaseState
 from app.domain.mirror import PaymentMethod
 from app.domain.policies import Policy
@@ -138,7 +138,7 @@ def _rows_about(case: Case, kind: type[Any]) -> Ask:
 
 
 def _stands(rows: list[Action], action: Action) -> bool:
-    return any(r.state is ActionState.PENDING and r.claims == action.claims for r in rows)
+    return still_claimed(rows, action) is not None
 
 
 def say_thanks(desk: Desk) -> None:

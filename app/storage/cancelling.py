@@ -53,6 +53,7 @@ CANCEL_REQUESTS = table_of(
     ),
     index("cancel_requests_by_subscription", "account_id subscription_id"),
     index("cancel_requests_by_time", "merchant_id requested_at request_id"),
+    index("cancel_requests_asked", "merchant_id requested_at", where="state = 'asked'"),
 )
 EVIDENCE = table_of(
     Evidence,

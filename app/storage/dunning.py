@@ -4,12 +4,12 @@ from app.domain.access import AccessState
 from app.domain.actions import Action
 from app.domain.dunning import Attempt, Case, CaseEvent
 from app.storage.merchants import ACCOUNT, MERCHANT
-from app.storage.tables import check, index, refers, table_of
+from app.storage.tables import belongs, check, index, refers, table_of
 
 CASES = table_of(
     Case,
     "cases",
-    refers(ACCOUNT, "provider_accounts"),
+    belongs(ACCOUNT, "provider_accounts"),
     index("cases_by_state", "merchant_id state opened_at case_id"),
     index("cases_by_opening", "merchant_id opened_at case_id"),
     index("cases_by_customer", "customer_id account_id"),
@@ -22,12 +22,13 @@ ATTEMPTS = table_of(
     refers("case_id", "cases"),
     check("attempts_count_from_one", "number >= 1"),
     index("attempts_by_intent", "merchant_id intent_at"),
+    index("attempts_in_doubt", "merchant_id intent_at", where="state in ('sent', 'unknown')"),
 )
 CASE_EVENTS = table_of(
     CaseEvent,
     "case_events",
-    refers(MERCHANT, "merchants"),
-    refers("case_id", "cases"),
+    belongs(MERCHANT, "merchants"),
+    belongs("case_id", "cases"),
     index("case_events_by_case", "case_id at seq"),
     index(
         "case_events_of_moves",
@@ -44,8 +45,8 @@ ACCESS_STATES = table_of(
 ACTIONS = table_of(
     Action,
     "actions",
-    refers(ACCOUNT, "provider_accounts"),
-    refers("case_id", "cases"),
+    belongs(ACCOUNT, "provider_accounts"),
+    belongs("case_id", "cases"),
     check("actions_claims_count", "claims >= 0"),
     index("actions_due", "due_at key", where="state = 'pending' and leased_until is null"),
     index("actions_leased", "leased_until", where="state = 'pending' and leased_until is not null"),

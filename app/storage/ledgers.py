@@ -3,7 +3,7 @@
 from app.domain.mrr import MrrMovement
 from app.domain.recovery import Failure, RecoveryEntry
 from app.storage.merchants import ACCOUNT
-from app.storage.tables import check, index, refers, table_of
+from app.storage.tables import belongs, check, index, refers, table_of
 
 SIGNS = """
 case when kind in ('refunded', 'dispute_lost', 'credit_voided') then amount_minor <= 0
@@ -13,8 +13,8 @@ else amount_minor >= 0 end
 FAILURES = table_of(
     Failure,
     "failures",
-    refers(ACCOUNT, "provider_accounts"),
-    refers("case_id", "cases"),
+    belongs(ACCOUNT, "provider_accounts"),
+    belongs("case_id", "cases"),
     index("failures_by_time", "merchant_id failed_at"),
     index("failures_by_record", "merchant_id recorded_at"),
 )
@@ -31,7 +31,7 @@ RECOVERY_ENTRIES = table_of(
 MRR_MOVEMENTS = table_of(
     MrrMovement,
     "mrr_movements",
-    refers(ACCOUNT, "provider_accounts"),
+    belongs(ACCOUNT, "provider_accounts"),
     index("mrr_movements_by_time", "merchant_id occurred_at movement_id"),
     index("mrr_movements_by_customer", "customer_id account_id"),
     index("mrr_movements_by_record", "merchant_id recorded_at"),

@@ -39,7 +39,7 @@ from app.storage.matching import (
 )
 from app.storage.questions import asks_for_nothing, require_fields, whole_order
 from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
-from app.storage.rules import as_stored, require_referred
+from app.storage.rules import as_stored, require_belonging, require_referred
 from app.storage.scope import merchants_list
 
 P = ParamSpec("P")
@@ -180,11 +180,14 @@ class MemoryTransaction(Unbroken):
                 self._write(stored)
                 self._added.add((type(row), key_of(row)))
                 new.append(row)
+        for row in new:
+            require_belonging(row, None, self._current)
         return new
 
     @one_step
     async def save(self, rows: Sequence[R]) -> None:
-        for row in rows:
+        before = [(row, self._current(type(row), key_of(row))) for row in rows]
+        for row, _ in before:
             stored = self._permitted(row)
             known = self._current(type(row), key_of(row))
             if type(row) in APPEND_ONLY:
@@ -194,6 +197,8 @@ class MemoryTransaction(Unbroken):
             if self._others_like(stored):
                 raise Conflict(f"{TABLES[type(row)].name}: a unique key is taken")
             self._write(stored)
+        for row, known in before:
+            require_belonging(row, known, self._current)
 
     @one_step
     async def claim_inbox(self, limit: int, *, at: datetime) -> list[InboxEvent]:

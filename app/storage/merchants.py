@@ -5,7 +5,7 @@ from sqlalchemy import UniqueConstraint
 from app.domain.experiments import Assignment
 from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
 from app.domain.policies import PolicyVersion
-from app.storage.tables import check, index, refers, table_of, unique_index
+from app.storage.tables import belongs, check, index, refers, table_of, unique_index
 
 MERCHANT = "merchant_id"
 # Rows that name an account name the merchant it belongs to with it: no row can mix two merchants.
@@ -51,6 +51,6 @@ POLICIES = table_of(
 ASSIGNMENTS = table_of(
     Assignment,
     "assignments",
-    refers(MERCHANT, "merchants"),
+    belongs(MERCHANT, "merchants"),
     check("assignments_holdout_range", "holdout_percent between 0 and 100"),
 )

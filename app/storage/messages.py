@@ -18,6 +18,7 @@ MESSAGES = table_of(
     refers("case_id", "cases"),
     index("messages_by_customer", "account_id customer_id"),
     index("messages_by_sending", "merchant_id sent_at", where="sent_at is not null"),
+    index("messages_waiting", "merchant_id due_at", where="state in ('planned', 'sending')"),
     check("messages_about_one", "case_id is null or subscription_id is null"),
 )
 PAYMENT_LINKS = table_of(

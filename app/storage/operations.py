@@ -28,4 +28,9 @@ ALERTS = table_of(
     refers(MERCHANT, "merchants"),
     index("alerts_untold", "at", where="told_at is null and resolved_at is null"),
 )
-IDEMPOTENCY_KEYS = table_of(IdempotencyKey, "idempotency_keys", refers(MERCHANT, "merchants"))
+IDEMPOTENCY_KEYS = table_of(
+    IdempotencyKey,
+    "idempotency_keys",
+    refers(MERCHANT, "merchants"),
+    index("idempotency_keys_by_time", "merchant_id at"),
+)

@@ -32,7 +32,7 @@ from app.domain.flows import FlowVersion
 from app.domain.imports import ImportedSession
 from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
-from app.domain.mirror import Customer, Invoice, Payment, PaymentMethod, Subscription
+from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod, Subscription
 from app.domain.mrr import MrrMovement
 from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
@@ -72,6 +72,7 @@ TABLES: dict[type[Any], Table] = {
     Invoice: mirror.INVOICES,
     PaymentMethod: mirror.PAYMENT_METHODS,
     Payment: mirror.PAYMENTS,
+    Dispute: mirror.DISPUTES,
     CardUse: mirror.CARD_BUDGETS,
     Case: dunning.CASES,
     Attempt: dunning.ATTEMPTS,

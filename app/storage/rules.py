@@ -1,7 +1,7 @@
 """The database's rules for one row, in Python: the in-memory twin refuses what PostgreSQL does."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.domain.actions import Action
@@ -27,7 +27,9 @@ from app.storage.matching import matches, values_of
 from app.storage.registry import TABLES
 from app.storage.shapes import BIGINT, JSON, TEXT, Shape, encode_json, shapes_of
 from app.storage.statements import array_of
+from app.storage.tables import BELONGS
 
+Look = Callable[[type[Any], Key], Any]
 KINDS = {table.name: kind for kind, table in TABLES.items()}
 CURRENCY = re.compile(r"[a-z]{3,}")
 BIGINTS = range(-(1 << 63), 1 << 63)
@@ -77,17 +79,31 @@ def as_stored(row: Any) -> Any:
     return changed(row, **read) if read else row
 
 
-def require_referred(row: Any, look: Callable[[type[Any], Key], Any]) -> None:
+def require_referred(row: Any, look: Look) -> None:
     """Raise `RowRefused` unless every row that this one refers to exists; `look` finds by key."""
     for rule in TABLES[type(row)].foreign_key_constraints:
+        names = [part.column.name for part in rule.elements]
         values = values_of(row, rule.column_keys)
-        if None in values:
-            continue
-        kind = KINDS[rule.referred_table.name]
-        wanted = dict(zip((part.column.name for part in rule.elements), values, strict=True))
-        found = look(kind, tuple(wanted[name] for name in kind.KEY))
-        if found is None or not matches(found, wanted):
+        if None not in values and not _is_there(rule.referred_table.name, names, values, look):
             raise RowRefused(f"{rule.name}: there is no such row")
+
+
+def require_belonging(row: Any, known: Any, look: Look) -> None:
+    """Raise `RowRefused` unless what this row belongs to exists already, where it is new (`known`
+    is None), and is the same as before where it is not."""
+    table = TABLES[type(row)]
+    for rule in table.info[BELONGS]:
+        values = values_of(row, rule.columns)
+        if known is not None and values != values_of(known, rule.columns):
+            raise RowRefused(f"a row of {table.name} stays where it belongs")
+        if values[-1] is not None and not _is_there(rule.table, rule.columns, values, look):
+            raise RowRefused(f"a row of {table.name} belongs to nothing in {rule.table}")
+
+
+def _is_there(table: str, names: Sequence[str], values: Key, look: Look) -> bool:
+    kind, wanted = KINDS[table], dict(zip(names, values, strict=True))
+    found = look(kind, tuple(wanted[name] for name in kind.KEY))
+    return found is not None and matches(found, wanted)
 
 
 def _fits(shape: Shape, value: Any) -> bool:

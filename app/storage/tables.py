@@ -1,6 +1,7 @@
 """Tables out of records: columns follow the fields, the aggregate's file adds what only a
 database can hold (foreign keys, checks, indexes)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -38,7 +39,19 @@ METADATA = MetaData(
 )
 
 
-def table_of(kind: type[Any], name: str, *more: SchemaItem) -> Table:
+BELONGS = "belongs"  # where a table keeps what its rows belong to
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """New rows name a row of `table` by these columns, unless the last is null. Checked once a
+    statement, so the row they name comes first; it stays, and they stay with it."""
+
+    columns: tuple[str, ...]
+    table: str
+
+
+def table_of(kind: type[Any], name: str, *more: SchemaItem | Belonging) -> Table:
     """The table of a record type: its fields, key, uniques, and a CHECK for each enum."""
     shapes = list(shapes_of(kind).values())
     items: list[SchemaItem] = [Column(s.name, TYPES[s.sql], nullable=s.optional) for s in shapes]
@@ -53,7 +66,9 @@ def table_of(kind: type[Any], name: str, *more: SchemaItem) -> Table:
     ]
     if any(shape.name == "currency" for shape in shapes):
         items.append(CheckConstraint(CURRENCY, name=f"{name}_currency_code"))
-    return Table(name, METADATA, *items, *more)
+    items += [item for item in more if not isinstance(item, Belonging)]
+    belongs = tuple(item for item in more if isinstance(item, Belonging))
+    return Table(name, METADATA, *items, info={BELONGS: belongs})
 
 
 def _words(shape: Shape) -> str:
@@ -70,6 +85,11 @@ def refers(columns: str, table: str, *, to: str = "") -> ForeignKeyConstraint:
         deferrable=True,
         initially="DEFERRED",
     )
+
+
+def belongs(columns: str, table: str) -> Belonging:
+    """What `refers` says of rows that are written by the thousand."""
+    return Belonging(tuple(columns.split()), table)
 
 
 def index(name: str, columns: str, *, where: str | None = None) -> Index:

@@ -149,7 +149,7 @@ def told(one: Notice) -> Report:
 
 def closed(name: str, payment: Payment, kind: NoticeKind, at) -> Notice:
     charge, amount = payment.charge_id, payment.amount_minor
-    dispute = Dispute(id=name, charge_id=charge, amount_minor=amount)
+    dispute = Dispute(dispute_id=name, charge_id=charge, amount_minor=amount)
     return notice(kind, at, snapshot=dispute, object=name, charge=charge)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from app.embedded import Child, borrowed_engines, clean, supervise
-from app.engines import Engines, start_engines
-from app.engines.homes import StateFolder
-from app.engines.processes import is_running, wait_until
+from app.engines import EngineFailure, Engines, start_engines
+from app.engines.homes import StateFolder, empty
+from app.engines.processes import is_running, listen, wait_until
 from tests.embedded.holding import Holder, ask
 
 pytestmark = pytest.mark.anyio
@@ -132,3 +133,73 @@ def test_clean_leaves_nothing(tmp_path: Path) -> None:
 
     assert not state.exists()
     assert not home.exists()
+
+
+def test_what_a_server_listens_at_is_nobody_elses_while_it_is_started_again() -> None:
+    # given a child that serves a socket of ours and dies after one answer
+    serve = (
+        "import socket, sys; s = socket.socket(fileno=int(sys.argv[-1]));"
+        "c, _ = s.accept(); c.sendall(b'here'); c.close()"
+    )
+    with listen() as door:
+        child = Child("server", (sys.executable, "-c", serve), listener=door)
+        port = door.getsockname()[1]
+
+        # when it is asked again and again, and somebody else wants its port
+        with supervised(child):
+            answers = [_asked(port) for _ in range(2)]
+        with listen(port) as other:
+            elsewhere = other.getsockname()[1]
+
+    # then whoever came in between was only kept waiting
+    assert answers == [b"here", b"here"]
+    assert elsewhere != port
+
+
+def _asked(port: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+        return line.recv(100)
+
+
+def test_emptying_a_state_folder_leaves_what_engines_keep(tmp_path: Path) -> None:
+    for name in ("database_password", "clock", "story.sqlite3"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "mailbox").mkdir()
+    (tmp_path / "mailbox" / "one.eml").write_text("")
+
+    empty(tmp_path)
+
+    assert {found.name for found in tmp_path.iterdir()} == {"database_password", "lock"}
+
+
+def test_a_folder_in_use_is_not_emptied(tmp_path: Path) -> None:
+    notes = StateFolder(tmp_path)
+    notes.claim()
+    (tmp_path / "clock").write_text("")
+
+    with pytest.raises(EngineFailure, match="another holdfast"):
+        empty(tmp_path)
+    notes.release()
+
+    assert (tmp_path / "clock").exists()
+
+
+async def test_without_fsync_only_what_was_stopped_cleanly_is_gone_on_with(tmp_path: Path) -> None:
+    # given a kept cluster without fsync, with a row in it
+    first = start_engines(tmp_path, durable=False, kept=True)
+    await ask(first.database_url, "create table kept (n int)", "insert into kept values (7)")
+    first.stop()
+
+    # when it is started after a clean stop, and then after one that was not
+    second = start_engines(tmp_path, durable=False, kept=True)
+    kept = await ask(second.database_url, "select n from kept")
+    second.stop()
+    (tmp_path / "postgres_rested").unlink()
+    third = start_engines(tmp_path, durable=False, kept=True)
+    gone = await ask(third.database_url, "select to_regclass('kept')")
+    third.stop()
+    third.home.remove()
+
+    # then the row is there, and the other time everything is made anew
+    assert kept == 7
+    assert gone is None

@@ -3,7 +3,6 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from app.domain.merchants import CollectionMode, Scope
 from app.domain.recovery import Cause
 from app.storage.registry import TABLES
 from tests.house.sources import ROOT
+from tests.house.tables import table
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -52,7 +52,7 @@ def test_a_failed_payment_passes_a_dozen_files_and_the_functions_named_there() -
 
 
 def test_the_rooms_of_the_page_are_the_layers_and_the_folders() -> None:
-    rows = _table(ROOT / "docs" / "architecture.md", "| rooms |")
+    rows = table(ROOT / "docs" / "architecture.md", "| rooms |")
     told = [set(re.findall(r"`(\w+)`", row[0])) for row in rows]
     rooms = set().union(*told)
 
@@ -62,14 +62,14 @@ def test_the_rooms_of_the_page_are_the_layers_and_the_folders() -> None:
 
 
 def test_the_tables_of_the_page_are_those_of_the_store() -> None:
-    rows = _table(ROOT / "docs" / "architecture.md", "| what | tables |")
+    rows = table(ROOT / "docs" / "architecture.md", "| what | tables |")
     told = [name for row in rows for name in re.findall(r"`(\w+)`", row[1])]
 
     assert sorted(told) == sorted(table.name for table in TABLES.values())
 
 
 def test_the_problems_of_the_page_are_those_of_the_api() -> None:
-    told = _table(ROOT / "docs" / "problems.md", "| name | status |")
+    told = table(ROOT / "docs" / "problems.md", "| name | status |")
     answered = [[f"`{k.name}`", str(k.status), k.title, k.meaning] for k in KINDS.values()]
 
     assert told == answered
@@ -80,19 +80,19 @@ def test_the_problems_of_the_page_are_those_of_the_api() -> None:
     [("case", CaseState), ("collection mode", CollectionMode), ("cause", Cause)],
 )
 def test_the_glossary_knows_every_name(word: str, names: type[StrEnum]) -> None:
-    meanings = dict(_table(ROOT / "docs" / "glossary.md", "| word |"))
+    meanings = dict(table(ROOT / "docs" / "glossary.md", "| word |"))
 
     assert set(re.findall(r"`(\w+)`", meanings[word])) == set(names)
 
 
 def test_the_glossary_has_one_meaning_for_a_word() -> None:
-    words = [row[0] for row in _table(ROOT / "docs" / "glossary.md", "| word |")]
+    words = [row[0] for row in table(ROOT / "docs" / "glossary.md", "| word |")]
 
     assert len(words) == len(set(words))
 
 
 def test_decisions_are_numbered_once_and_listed() -> None:
-    listed = _table(ROOT / "docs" / "decisions" / "README.md", "| | decision |")
+    listed = table(ROOT / "docs" / "decisions" / "README.md", "| | decision |")
     expected = []
     for path in DECISIONS:
         number, title = path.read_text().splitlines()[0].removeprefix("# ").split(" ", 1)
@@ -141,23 +141,6 @@ def test_the_routes_asked_in_the_readme_are_those_of_the_api() -> None:
 
     assert asked
     assert asked <= set(paths)
-
-
-def _table(page: Path, heading: str) -> list[list[str]]:
-    """The rows below a table's heading, a list of cells each."""
-    lines = iter(page.read_text().splitlines())
-    for line in lines:
-        if line.startswith(heading):
-            break
-    next(lines)
-    return list(_rows(lines))
-
-
-def _rows(lines: Iterator[str]) -> Iterator[list[str]]:
-    for line in lines:
-        if not line.startswith("|"):
-            return
-        yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def _defined(path: Path) -> set[str]:

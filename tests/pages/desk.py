@@ -39,7 +39,7 @@ from tests.pages.town import NOW, WHOSE, At, Quiet, Town, a_town
 from tests.pages.town import a_case as the_case
 
 DAY = timedelta(days=1)
-UNUSED = ("payments", "webhooks", "mailer", "mail_reports", "tokens", "outgoing")
+UNUSED = ("payments", "webhooks", "mailer", "mail_reports", "tokens", "outgoing", "invariants")
 OVER = "case_" + "0" * 32  # the town's own case, which is over
 CASES = "/operator/cases"
 TOKEN = re.compile(r'name="token" value="([^"]+)"')

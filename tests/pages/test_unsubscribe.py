@@ -1,6 +1,7 @@
 """The pages behind `List-Unsubscribe` and behind a link that asks for a card ahead of time."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from app.domain.correspondence import Suppression
 from app.domain.languages import LANGUAGES
 from app.domain.messages import Message
 from app.pages.views import done_page, link_page, unsubscribe_page
-from app.services.suppressions import UnsubscribeView
+from app.services.suppressions import Courtesy, UnsubscribeView
 from tests.mail.letters import HOSTILE
 from tests.pages.town import NOW, TOKEN, WHOSE, Town, a_town, a_view
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.anyio
 LINK: dict[str, Any] = {"purpose": "unsubscribe", "case_id": None, "message_id": "msg_1"}
 
 
-async def a_reminded_town(**link: Any) -> Town:
+async def a_reminded_town(template: str = "card_expiring", **link: Any) -> Town:
     """A town in which the link stands in a courtesy letter."""
     town = await a_town(link=LINK | link, customer={"email": "Ada@Example.com"})
     message = Message(
@@ -26,7 +27,7 @@ async def a_reminded_town(**link: Any) -> Town:
         customer_id="cus_1",
         subscription_id="sub_1",
         step="card-30:2026-12",
-        template="card_expiring",
+        template=template,
         recipient="Ada@Example.com",
         due_at=NOW,
     )
@@ -49,6 +50,26 @@ async def test_looking_changes_nothing(method: str) -> None:
 
     assert answer.status_code == 200
     assert await suppressed(town) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        pytest.param("renewal_reminder", "No more reminders?", id="a reminder"),
+        pytest.param("win_back", "about the subscription you cancelled?", id="after leaving"),
+        pytest.param("exit_feedback", "about the subscription you cancelled?", id="the question"),
+    ],
+)
+async def test_the_page_says_what_it_was_and_that_both_kinds_end(template: str, says: str) -> None:
+    town = await a_reminded_town(template)
+
+    asked = await town.browser.get(f"/u/{TOKEN}")
+    done = await town.browser.post(f"/u/{TOKEN}")
+
+    assert says in asked.text
+    for page in (asked, done):
+        assert "no reminders that no law requires" in page.text
+        assert "nothing more about a subscription that you cancelled" in page.text
 
 
 @pytest.mark.parametrize("body", [b"List-Unsubscribe=One-Click", b"", b"\xff" * 50])
@@ -121,10 +142,12 @@ async def test_a_card_is_asked_of_nobody_in_vain(more: dict[str, Any], says: str
 @pytest.mark.parametrize("name", ["Kelpworks", *HOSTILE.values()], ids=["golden", *HOSTILE])
 def test_every_page_in_every_language_holds_any_name(language: str, name: str) -> None:
     who = UnsubscribeView(merchant_name=name, language=language)
+    left = replace(who, about=Courtesy.AFTER_LEAVING)
     card = a_view(status="card", language=language, merchant_name=name)
 
     pages = [
         unsubscribe_page(who, token="t"),
+        unsubscribe_page(left, token="t"),
         unsubscribe_page(who, token="t", done=True),
         link_page(card, token="t"),
         done_page(card, token="t"),

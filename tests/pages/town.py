@@ -23,7 +23,16 @@ from app.storage.memory import MemoryStore
 
 NOW = datetime(2026, 11, 10, 8, 30, tzinfo=UTC)
 TOKEN = "Zk3v9xQ7bq0Yt2mWf1cN8rLsJd5hUa6P"
-UNUSED = ["webhooks", "mail_reports", "mailer", "renderer", "outgoing", "sealer", "wake"]
+UNUSED = [
+    "webhooks",
+    "mail_reports",
+    "mailer",
+    "renderer",
+    "outgoing",
+    "sealer",
+    "wake",
+    "invariants",
+]
 WHOSE: dict[str, Any] = {"merchant_id": "mer_1", "account_id": "acc_1"}
 
 

@@ -115,7 +115,7 @@ async def test_without_redis_the_worker_does_it_all_by_itself(clean_database, tm
 
 
 async def test_a_flushed_redis_costs_a_sweep_and_not_the_lease(site, desk, redis_url):
-    await site.plans("pi_1")
+    await site.plans(*MANY[:10])
     await desk.step()
     async with Redis.from_url(redis_url) as redis:
         await redis.flushdb()
@@ -125,8 +125,20 @@ async def test_a_flushed_redis_costs_a_sweep_and_not_the_lease(site, desk, redis
     await desk.finish()
 
     assert await site.all_done()
-    (action,) = await site.actions()
-    assert action.claims == 1
+    assert {action.claims for action in await site.actions()} == {1}
+
+
+async def test_what_finds_places_free_where_it_was_claimed_does_not_go_through_redis(
+    site, desk, redis_url
+):
+    await site.plans("pi_1", "pi_2")
+
+    await desk.step()
+    await desk.finish()
+
+    assert await site.all_done()
+    async with Redis.from_url(redis_url) as redis:
+        assert await redis.keys("*") == []
 
 
 async def test_a_job_that_comes_twice_or_late_does_nothing(site, desk):

@@ -269,7 +269,10 @@ async def open_stage(policy: Policy = POLICY, decline: Decline = SOFT) -> Stage:
     clock, post = Clock(), Post()
     store = MemoryStore(lease_clock=clock.now)
     bank = Bank(clock, an_invoice(), [refused_charge(MONDAY, "ch_first", decline)])
-    unused = cast("Any", dict.fromkeys(("webhooks", "mail_reports", "sealer", "wake", "outgoing")))
+    unused = cast(
+        "Any",
+        dict.fromkeys(("webhooks", "mail_reports", "sealer", "wake", "outgoing", "invariants")),
+    )
     world = World(
         store=store,
         clock=clock,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.actions import ActionKind
+from app.domain.actions import Action, ActionKind
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import CaseState, Waits
 from app.domain.holds import HoldReason
@@ -39,7 +39,12 @@ NO_ANSWER = PayAnswer(outcome=Outcome.UNKNOWN, reason="timeout")
 
 
 def a_dispute(stage: Stage, kind: NoticeKind, **more: object) -> Notice:
-    given = {"id": "dp_1", "charge_id": "ch_part", "payment_id": "pi_part", "amount_minor": 1000}
+    given = {
+        "dispute_id": "dp_1",
+        "charge_id": "ch_part",
+        "payment_id": "pi_part",
+        "amount_minor": 1000,
+    }
     snapshot = Dispute(**(given | more))  # type: ignore[arg-type]
     return notice(
         kind,
@@ -59,10 +64,10 @@ async def disputed(stage: Stage) -> None:
     await stage.hears(seen, a_dispute(stage, K.DISPUTE_OPENED))
 
 
-async def is_held(stage: Stage) -> None:
+async def is_held(stage: Stage, reason: HoldReason = HoldReason.OPERATOR) -> None:
     """An operator holds the case."""
     order = Order(merchant_id="mer_1", case_id=(await stage.case()).case_id, key="h", actor="k")
-    await case_commands.hold(stage.world, order, reason=HoldReason.OPERATOR, until=None, text=None)
+    await case_commands.hold(stage.world, order, reason=reason, until=None, text=None)
 
 
 def a_new_card(stage: Stage, method: str = "pm_2") -> Notice:
@@ -107,7 +112,7 @@ async def test_an_end_that_meets_a_hold_leaves_the_window_where_it_is(stage: Sta
     assert len(await stage.pending(ActionKind.END)) == 1
 
 
-async def test_a_dispute_opened_after_its_end_was_told_does_not_hold_for_good(
+async def test_a_dispute_opened_after_its_end_was_told_does_not_hold(
     stage: Stage,
 ) -> None:
     part = a_payment(stage.clock.now(), charge_id="ch_part", payment_id="pi_part")
@@ -121,7 +126,7 @@ async def test_a_dispute_opened_after_its_end_was_told_does_not_hold_for_good(
     held = (await stage.case()).waits
     await stage.works()
 
-    assert held is Waits.ON_HOLD
+    assert held is Waits.RETRYING
     assert (await stage.case()).waits is Waits.RETRYING
 
 
@@ -168,6 +173,39 @@ async def test_a_dispute_that_was_won_lets_the_case_go_on(stage: Stage) -> None:
 
     assert (await stage.case()).waits is Waits.RETRYING
     assert (await stage.case()).next_attempt_at is not None
+
+
+@pytest.mark.parametrize("ended", [K.DISPUTE_WON, K.DISPUTE_LOST])
+async def test_a_dispute_whose_reports_all_come_again_moves_nothing(
+    stage: Stage, ended: NoticeKind
+) -> None:
+    # given a dispute that is over, and what came of it
+    began = a_dispute(stage, K.DISPUTE_OPENED, status="needs_response")
+    await disputed(stage)
+    await stage.hears(began)
+    stage.clock.instant += timedelta(days=2)
+    over = a_dispute(stage, ended, status="won" if ended is K.DISPUTE_WON else "lost")
+    await stage.hears(over)
+    await stage.works()
+    before = await stage.case(), {action.key for action in await stage.find(Action)}
+
+    # when everything is heard once more, days later
+    stage.clock.instant += timedelta(days=1)
+    await stage.hears(began, over)
+
+    after = await stage.case(), {action.key for action in await stage.find(Action)}
+    assert after == before
+
+
+async def test_a_hold_that_a_person_set_is_lifted_by_no_old_report(stage: Stage) -> None:
+    await disputed(stage)
+    won = a_dispute(stage, K.DISPUTE_WON)
+    await stage.hears(won)
+    await is_held(stage, HoldReason.DISPUTE)
+
+    await stage.hears(won)
+
+    assert [hold["name"] for hold in (await stage.case()).holds] == ["dispute"]
 
 
 async def test_a_dispute_that_was_lost_stops_the_case(stage: Stage) -> None:

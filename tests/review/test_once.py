@@ -5,14 +5,22 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.domain.actions import ActionKind
+from app.domain.actions import Action, ActionKind, ActionState, action_for
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
 from app.domain.mirror import Payment
 from app.domain.outcomes import Outcome, PayAnswer
-from app.services import actions
+from app.services import actions, reads
 from tests.domain.builders import a_payment, paid
-from tests.review.stage import Clock, Stage, a_payment_notice, approved, declined, refused_charge
+from tests.review.stage import (
+    OWN,
+    Clock,
+    Stage,
+    a_payment_notice,
+    approved,
+    declined,
+    refused_charge,
+)
 
 pytestmark = pytest.mark.anyio
 NO_ANSWER = PayAnswer(outcome=Outcome.UNKNOWN, reason="timeout")
@@ -191,3 +199,25 @@ async def test_the_amount_left_of_a_paid_case_is_nothing(stage: Stage) -> None:
 
     case = await stage.case()
     assert (case.state, case.due_minor, case.recovered_minor) == (CaseState.RECOVERED, 0, 3000)
+
+
+async def test_a_read_whose_claim_ran_out_leaves_its_action_to_whoever_claimed_it(
+    stage: Stage,
+) -> None:
+    # given a worker that is slow to read a dispute, and another that has claimed the action since
+    told = {"type": "dispute", "event": "evt_1"}
+    due = action_for(ActionKind.READ, subject="dp_1", due_at=stage.clock.now(), data=told, **OWN)
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.insert([due])
+    (slow,) = await actions.claim(stage.world, limit=10)
+    stage.clock.instant += timedelta(minutes=2)
+    (again,) = await actions.claim(stage.world, limit=10)
+
+    # when the first is through
+    await reads.read(stage.world, slow)
+    (left,) = await stage.find(Action, kind=ActionKind.READ)
+    await actions.carry_out(stage.world, again)
+
+    (done,) = await stage.find(Action, kind=ActionKind.READ)
+    assert (left.state, left.claims) == (ActionState.PENDING, again.claims)
+    assert done.state is ActionState.DONE

@@ -75,6 +75,7 @@ class House:
             renderer=self.post,
             outgoing=self.post,
             mail_reports=unused(),
+            invariants=unused(),
             sealer=Open(),
             tokens=Open(),
             wake=NoWake(),

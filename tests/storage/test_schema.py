@@ -20,7 +20,7 @@ from app.domain.dunning import MOVES, CaseState
 from app.storage.addresses import engine_url
 from app.storage.registry import APPEND_ONLY, TABLES
 from app.storage.shapes import Shape, shapes_of
-from app.storage.tables import METADATA, TYPES
+from app.storage.tables import BELONGS, METADATA, TYPES
 
 pytestmark = pytest.mark.anyio
 KINDS = pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)
@@ -170,6 +170,34 @@ async def test_the_inbox_is_packed_with_lz4_where_the_server_can(login: Any) -> 
     )
 
     assert chosen.strip(b"\0") == (b"l" if can else b"")
+
+
+async def test_new_rows_are_checked_for_what_they_belong_to(login: Any) -> None:
+    rows = await login.fetch(
+        "select tgrelid::regclass::text as table, tgfoid::regproc::text as check from pg_trigger"
+        " where tgnewtable = 'given' and tgtype = 4"  # after, for each statement, insert
+    )
+    stay = await login.fetch(
+        "select tgrelid::regclass::text as table from pg_trigger"
+        " where tgfoid = 'holdfast_stays'::regproc"
+    )
+
+    declared = {table.name: table.info[BELONGS] for table in TABLES.values()}
+    assert {(row["table"], row["check"]) for row in rows} == {
+        (name, f"holdfast_in_{rule.table}") for name, rules in declared.items() for rule in rules
+    }
+    assert {row["table"] for row in stay} == {name for name, rules in declared.items() if rules}
+
+
+@pytest.mark.parametrize("change", ["delete from {}", "truncate {} cascade"])
+@pytest.mark.parametrize(
+    "table", sorted({rule.table for table in TABLES.values() for rule in table.info[BELONGS]})
+)
+async def test_not_even_the_owner_takes_away_what_rows_belong_to(
+    login: Any, table: str, change: str
+) -> None:
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await login.execute(change.format(table))
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,26 @@ async def test_a_row_cannot_be_given_to_another_merchant(login: Any) -> None:
             await login.execute("update customers set merchant_id = $1", THEIRS)
 
 
+@pytest.mark.parametrize(
+    ("change", "table"),
+    [
+        ("update merchants set merchant_id = 'mer_new'", "merchants"),
+        ("update provider_accounts set account_id = 'acc_new'", "provider_accounts"),
+        ("update customers set account_id = 'acc_new'", "customers"),
+    ],
+)
+async def test_keys_that_rows_belong_by_stay_as_they_are(
+    login: Any, change: str, table: str
+) -> None:
+    async def change_it() -> None:
+        async with login.transaction():
+            await login.fetch(ENTER, APP, OURS)
+            await login.execute(change)
+
+    with pytest.raises(asyncpg.RestrictViolationError, match=f"a row of {table} "):
+        await change_it()
+
+
 async def test_the_merchants_of_one_transaction_are_forgotten_by_the_next(login: Any) -> None:
     async with login.transaction():
         await login.fetch(ENTER, APP, OURS)

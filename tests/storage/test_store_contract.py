@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.actions import Action
 from app.domain.dunning import Attempt, Case, CaseState, Waits
 from app.domain.mirror import Customer, Subscription
 from app.ports.store import Conflict, RowRefused, Store
@@ -174,10 +175,33 @@ async def test_a_row_may_come_before_the_one_it_refers_to(store: Store) -> None:
         assert len(await tx.find(Attempt, where={"case_id": "case_1"})) == 1
 
 
+async def test_a_row_does_not_come_before_the_one_it_belongs_to(store: Store) -> None:
+    with pytest.raises(RowRefused):
+        await save_all(store, action("x", case_id="case_1"), case())
+
+
+async def test_what_comes_together_is_written_in_the_order_it_belongs(store: Store) -> None:
+    rows: list[Any] = [action("x", case_id="case_1"), case()]
+    async with store.transaction(OURS) as tx:
+        await tx.insert(rows)
+
+    async with store.transaction(OURS) as tx:
+        assert len(await tx.find(Action, where={"case_id": "case_1"})) == 1
+
+
+async def test_a_row_stays_where_it_belongs(store: Store) -> None:
+    await save_all(store, case(), case("case_2"), action("x", case_id="case_1"))
+
+    with pytest.raises(RowRefused):
+        await save_all(store, action("x", case_id="case_2"))
+
+
 @pytest.mark.parametrize(
     "row",
     [
         pytest.param(attempt(1, case_id="case_none"), id="refers to nothing"),
+        pytest.param(action("x", case_id="case_none"), id="belongs to no case"),
+        pytest.param(replace(customer(), account_id="acc_none"), id="belongs to no account"),
         pytest.param(customer("cus_\x00"), id="a NUL in text"),
         pytest.param(customer("cus_\ud800"), id="half a character"),
         pytest.param(customer(seen_at=NOW.replace(tzinfo=None)), id="an instant without zone"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.domain.actions import CASE_ACTIONS, Action, ActionState
 from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseKind, CaseState, Trigger
+from app.domain.invariants import Breach
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import Message, MessageState
 from app.domain.mrr import MrrMovement
@@ -17,6 +18,7 @@ from app.domain.recovery import Failure, RecoveryEntry
 from app.mail.mailbox import FolderMailbox
 from app.ports.mailbox import KeptMail
 from app.ports.world import World
+from app.services.invariants import findings
 from tests.sandbox.stand import Served
 
 SPACING = timedelta(hours=20)
@@ -134,6 +136,7 @@ class Looks:
     async def invariants(self) -> None:
         """The promises that can be seen at any moment, for every case of the merchant."""
         assert not await self.find(InboxEvent, state=InboxState.PARKED)
+        assert not await self.broken()
         for case in await self.find(Case):
             await self._keeps_going(case)
             await self._agrees_about_the_money(case)
@@ -141,6 +144,12 @@ class Looks:
             await self._spaces_its_attempts(case)
             failed = await self.find(Failure, case_id=case.case_id)
             assert bool(failed) is (case.kind is CaseKind.PAYMENT)
+
+    async def broken(self) -> dict[str, tuple[Breach, ...]]:
+        """What the invariants that run in production say of the merchant's rows."""
+        found = await findings(self.world, self.merchant.merchant_id, now=self.world.clock.now())
+        assert None not in {finding.count for finding in found}
+        return {one.invariant.name: one.broken_by for one in found if one.is_alarming}
 
     async def _keeps_going(self, case: Case) -> None:
         if case.state is CaseState.ACTIVE:

@@ -12,6 +12,7 @@ from app.domain.dunning import AttemptState, Case, CaseState, Trigger, Waits
 from app.domain.holds import HoldReason
 from app.domain.merchants import CollectionMode
 from app.domain.messages import MessageState
+from app.domain.mirror import Dispute
 from app.services import actions, case_commands
 from tests.stories.breaking import Crash
 from tests.stories.cards import APPROVES, EXPIRED, REFUSED, REFUSED_ONCE
@@ -205,6 +206,28 @@ async def test_what_fails_during_a_dispute_is_held_by_it_as_well(stage: Stage) -
     cases = await stage.cases(person)
     assert len(cases) == 2
     assert [case.waits for case in cases] == [Waits.ON_HOLD] * 2
+
+
+async def test_what_fails_while_somebody_who_owed_nothing_disputes_is_held(stage: Stage) -> None:
+    # given a dispute of somebody without a case
+    person = await stage.subscriber(APPROVES)
+    dispute = disputes(stage, person)
+    await stage.passes(hours=1)
+    stage.program(person.method, REFUSED)
+
+    # when their renewal fails, and the bank decides
+    await stage.passes(days=31)
+    (held,) = await stage.cases(person)
+    charged = stage.fuse.keys()
+    decides(stage, person, dispute, won=True)
+    await stage.plays()
+
+    # then nothing was asked of them meanwhile, and it goes on
+    (mirrored,) = await stage.find(Dispute)
+    assert (held.waits, charged) == (Waits.ON_HOLD, [])
+    assert [hold["name"] for hold in held.holds] == [dispute]
+    assert (await stage.case(person)).waits is Waits.RETRYING
+    assert (mirrored.status, mirrored.customer_id) == ("won", person.customer)
 
 
 async def test_a_new_card_waits_for_the_release_and_pays_at_once_then(stage: Stage) -> None:

@@ -9,14 +9,16 @@ from app.domain.actions import Action, ActionKind
 from app.domain.cancellations import CancelRequest
 from app.domain.dunning import CaseState
 from app.domain.evidence import Evidence, EvidenceKind
+from app.domain.messages import Message
 from app.ports.payments import ProviderRefused
-from app.services import actions
+from app.services import actions, endings
 from tests.stories.breaking import Crash
-from tests.stories.cards import APPROVES, REFUSED_ONCE, REFUSED_TWICE
+from tests.stories.cards import APPROVES, REFUSED, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.leaving import Door, open_door
 from tests.stories.stage import PRICE, Stage
 
 pytestmark = pytest.mark.anyio
+LAST = frozenset({"cancellation_confirmed", "subscription_ended"})
 
 
 @pytest.fixture
@@ -272,3 +274,33 @@ async def test_a_provider_that_refuses_to_end_it_is_a_persons_matter(door: Door)
     assert receipt["state"] == "refused"
     assert (await leaver.looks())["state"] == "failed"
     assert await stage.alerts() == ["cancel_refused"]
+
+
+@pytest.mark.parametrize("point", [6, 8], ids=lambda n: f"point {n}")
+async def test_a_word_while_we_end_the_subscription_is_answered_by_one_true_letter(
+    door: Door, point: int
+) -> None:
+    # given a case whose last hour has come, and its customer on the page
+    stage = door.stage
+    person = await stage.subscriber(REFUSED)
+    case = await stage.fails(person)
+    await stage.reaches(case.window_ends_at, hours=-0.5)
+    leaver = await door.opens(person)
+    (due,) = [row for row in await stage.pending(case) if row.kind is ActionKind.END]
+    stage.turns_to(due.due_at)
+
+    # when they leave at some point of our end
+    async def leaves() -> None:
+        await leaver.says("now")
+
+    stage.fuse.arm(point, leaves)
+    await endings.end(stage.world, due)
+    await stage.passes(days=1)
+
+    # then they are told once how it ended, and by what they were told they owe nothing
+    last = [m.template for m in await stage.find(Message) if m.template in LAST]
+    (request,) = await stage.find(CancelRequest)
+    assert last == ["cancellation_confirmed"]
+    assert request.forgiven == (case.invoice_id,)
+    assert (await stage.case(person)).state is CaseState.STOPPED
+    assert (await leaver.looks())["state"] == "cancelled"

@@ -19,7 +19,7 @@ KEEP_ALIVE_S = 300
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until stopped. Listens on this machine only."""
     wishes = _parser().parse_args(arguments)
-    listener = socket.create_server((HOST, wishes.port))
+    listener = _listener(wishes)
     port = listener.getsockname()[1]
     base_url = wishes.public_url or f"http://{HOST}:{port}"
     app = create_sandbox(
@@ -44,9 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _listener(wishes: argparse.Namespace) -> socket.socket:
+    if wishes.fd is not None:
+        return socket.socket(fileno=wishes.fd)
+    return socket.create_server((HOST, wishes.port))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--fd", type=int, help="an inherited socket, instead of a port")
     parser.add_argument("--port-file", type=Path, help="where the port is written")
     parser.add_argument("--state", type=Path, help="file that keeps everything; else memory")
     parser.add_argument("--seed", type=int, default=1)

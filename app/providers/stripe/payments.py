@@ -223,7 +223,7 @@ def read_dispute(obj: Json) -> Dispute | None:
     if dispute_id is None:
         return None
     return Dispute(
-        id=dispute_id,
+        dispute_id=dispute_id,
         charge_id=ref(obj.get("charge")),
         payment_id=first_ref(obj.get("payment_intent"), obj.get("charge")),
         amount_minor=whole(obj.get("amount")) or 0,

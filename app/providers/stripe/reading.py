@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 Json = dict[str, Any]
@@ -14,7 +15,6 @@ TEXT_LENGTH = 500
 LARGEST_AMOUNT = 10**15
 LAST_SECOND = 253_402_300_799  # the end of the year 9999
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-CURRENCY = re.compile(r"^[a-z]{3}$")
 
 
 def table(value: object) -> Json:
@@ -85,8 +85,14 @@ def whole(value: object) -> int | None:
 
 def currency(value: object) -> str | None:
     """A currency code, in lower case."""
-    code = value.lower() if isinstance(value, str) else ""
-    return code if CURRENCY.match(code) and code.isascii() else None
+    code = value.lower() if isinstance(value, str) and len(value) == 3 else ""
+    return code if code.isascii() and code.isalpha() else None
+
+
+@lru_cache(maxsize=4096)
+def _moment(seconds: int) -> datetime:
+    """Epoch seconds as aware UTC: an event says the same few again and again."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def instant(value: object) -> datetime | None:
@@ -94,7 +100,7 @@ def instant(value: object) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC) if 0 <= value <= LAST_SECOND else None
+        return _moment(value) if 0 <= value <= LAST_SECOND else None
     if not isinstance(value, str) or len(value) > 40:
         return None
     try:
