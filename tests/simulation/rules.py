@@ -1,6 +1,7 @@
 """What must hold after every step."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,14 @@ LOOK_IS_GOOD_FOR = timedelta(hours=1)  # a mail may leave so long after the look
 EARLY_AT_MOST = timedelta(seconds=60)
 NOTICE_AHEAD = timedelta(hours=72)
 NEVER_AGAIN = frozenset({"lost_card", "stolen_card"})
+CAPTURED, REFUSED = 200, 402
+# Which answer under its key an attempt of this state may have.
+ANSWERED: dict[AttemptState, Callable[[int | None], bool]] = {
+    AttemptState.APPROVED: lambda status: status == CAPTURED,
+    AttemptState.DECLINED: lambda status: status == REFUSED,
+    AttemptState.ACTION_REQUIRED: lambda status: status == REFUSED,
+    AttemptState.NOT_EXECUTED: lambda status: status not in (CAPTURED, REFUSED),
+}
 # Said here once more, so that a fault in the product's own table cannot hide itself.
 STEPS = {
     CaseState.ACTIVE: set(CaseState) - {CaseState.ACTIVE},
@@ -49,6 +58,7 @@ class Rules:
     mailed: Counter[tuple[str, ...]] = field(default_factory=Counter)
     forgiven: set[str] = field(default_factory=set)
     charged: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         house = self.house
@@ -137,11 +147,21 @@ class Rules:
             settled = before.state not in IN_DOUBT | {AttemptState.PLANNED}
             words = f"attempt {attempt.number} went {before.state} -> {attempt.state}"
             self.require(not settled or before.state is attempt.state, "I10", words)
+            self._says_what_happened(attempt)
             return
         self.house.machine.log("attempt", attempt.number, attempt.trigger, attempt.state)
         if attempt.trigger is Trigger.HOLDFAST:
             self._spaced(attempt)
             self._in_time(attempt, written)
+
+    def _says_what_happened(self, attempt: Attempt) -> None:
+        """A timeout is no answer: an outcome is what the provider did with the attempt's key."""
+        fits = ANSWERED.get(attempt.state)
+        if fits is None or attempt.key not in self.asked:
+            return
+        kept = self.house.bank.world.get(f"answer:{attempt.key}")
+        status = kept["status"] if kept else None
+        self.require(fits(status), "I1", f"an attempt is {attempt.state}, there {status}")
 
     def _in_time(self, attempt: Attempt, written: Written) -> None:
         for before, row in written:
@@ -178,6 +198,7 @@ class Rules:
             self.require(False, "I1", "a charge without a committed intent")
             return
         case: Case = house.ledger.row(Case, attempt.case_id)
+        self.asked.add(key)
         self.require(attempt.state in IN_DOUBT, "I1", f"a charge of an attempt {attempt.state}")
         self.require(case.invoice_id == invoice, "I13", "a charge of another case's invoice")
         self.require(case.state is CaseState.ACTIVE, "I2", f"a charge of a {case.state} case")
