@@ -21,7 +21,8 @@ from app.services.merchants import set_mode
 from app.services.work import glance
 from tests.domain.builders import a_payment, notice
 from tests.review.stage import Stage, a_payment_notice
-from tests.review.test_held import NO_ANSWER, a_dispute, disputed
+from tests.review.test_disputed import a_dispute, disputed
+from tests.review.test_held import NO_ANSWER
 from tests.review.test_once import to_the_retry
 
 pytestmark = pytest.mark.anyio

@@ -6,10 +6,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.services.alarms import alert
 from app.storage.registry import APPEND_ONLY, DERIVED, SYSTEM_SEES, TABLES
 from app.storage.scope import APP, ENTER, SYSTEM
 from app.storage.store import PostgresStore, create_engine
-from tests.storage.builders import OURS, THEIRS, account, customer, merchant
+from tests.storage.builders import NOW, OURS, THEIRS, account, customer, merchant
 
 pytestmark = pytest.mark.anyio
 TABLE_NAMES = {table.name for table in TABLES.values()}
@@ -23,6 +24,7 @@ async def login(clean_database: str) -> AsyncIterator[Any]:
         await tx.insert([merchant(OURS), merchant(THEIRS)])
         await tx.insert([account(OURS), account(THEIRS)])
         await tx.insert([customer("ours"), customer("theirs", of=THEIRS)])
+        await tx.insert([alert(NOW, OURS, "currency", "in_1", "is another one")])
     await engine.dispose()
     connection = await asyncpg.connect(clean_database)
     yield connection
@@ -93,7 +95,7 @@ async def test_a_row_cannot_be_given_to_another_merchant(login: Any) -> None:
     async with login.transaction():
         await login.fetch(ENTER, APP, OURS)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await login.execute("update customers set merchant_id = $1", THEIRS)
+            await login.execute("update alerts set merchant_id = $1", THEIRS)
 
 
 @pytest.mark.parametrize(
