@@ -1,13 +1,23 @@
 """SQL made once for each record type: sets of rows go in and out as arrays, one array a column."""
 
+import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Generic
+
+import orjson
 
 from app.domain.records import Key, R, key_of, maker_of
 from app.ports.store import RowRefused
 from app.storage.registry import table_for
 from app.storage.shapes import INSTANT, JSON, Shape, encode_json, shapes_of
+
+# What the driver writes as an array, value by value: instants, and long text with line ends. All
+# else is sent as the text of an array, which costs a twentieth of that.
+PLAIN_ARRAYS = frozenset({INSTANT, JSON})
+LONG_TEXT = frozenset({"body"})
+# JSON writes these in words that mean something else in the text of an array.
+CONTROLS = re.compile(r"\\[bfnrtu]")
 
 
 class Plan(Generic[R]):
@@ -19,7 +29,7 @@ class Plan(Generic[R]):
         self.shapes = shapes_of(kind)
         self.key: tuple[str, ...] = kind.KEY
         self.columns = ", ".join(_out(shape) for shape in self.shapes.values())
-        self._names = tuple(self.shapes)
+        self._names, self._given = tuple(self.shapes), tuple(self.shapes.values())
         self._decoders = [
             (position, shape.decode)
             for position, shape in enumerate(self.shapes.values())
@@ -39,28 +49,33 @@ class Plan(Generic[R]):
                 values[position] = decode(values[position])
         return maker_of(self.kind).make(values)
 
-    def arrays(self, rows: Sequence[R]) -> list[list[Any]]:
+    def arrays(self, rows: Sequence[R]) -> list[list[Any] | str]:
         """The columns of these rows, no two of one key, as `insert` and `save` bind them. A column
         that says the same everywhere travels as one value, or as none where it is null.
 
         Raises `RowRefused` for a missing value, for values that JSON has no word for and for
         instants without zone.
         """
-        return [_shortened(shape, array_of(shape, rows)) for shape in self.shapes.values()]
+        return [_sent(shape, _shortened(shape, array_of(shape, rows))) for shape in self._given]
 
-    def key_arrays(self, keys: Iterable[Key]) -> list[list[Any]]:
+    def key_arrays(self, keys: Iterable[Key]) -> list[list[Any] | str]:
         """The parts of these keys, as `load` binds them."""
         wanted = sorted(set(keys))
-        return [[key[part] for key in wanted] for part in range(len(self.key))]
+        parts = zip(*wanted, strict=True) if wanted else ((),) * len(self.key)
+        shapes = (self.shapes[name] for name in self.key)
+        return [_sent(shape, list(part)) for shape, part in zip(shapes, parts, strict=True)]
 
     def _from_arrays(self) -> str:
-        inward = ", ".join(
-            _in(shape, place) for place, shape in enumerate(self.shapes.values(), start=1)
+        inward, names = ", ".join(map(_in, self._given)), _list(self._names)
+        arrays = ", ".join(
+            f'{_array(shape, place)} as "{shape.name}"'
+            for place, shape in enumerate(self._given, start=1)
         )
-        names = _list(self._names)
+        columns = ", ".join(f'sent."{name}"' for name in self._names)
         return (
             f"insert into {self.table} ({names}) select {inward}"  # noqa: S608 - names, no values
-            f" from unnest({_arrays(self.shapes.values())}) as given ({names})"
+            f" from (select {arrays} offset 0) as sent"  # each array is read once
+            f" cross join lateral unnest({columns}) as given ({names})"
         )
 
     def _new(self) -> str:
@@ -70,7 +85,8 @@ class Plan(Generic[R]):
         return ", ".join(f'"{n}" = excluded."{n}"' for n in self._names if n not in kept)
 
     def _load(self) -> str:
-        types = _arrays(self.shapes[name] for name in self.key)
+        shapes = [self.shapes[name] for name in self.key]
+        types = ", ".join(_array(shape, n) for n, shape in enumerate(shapes, start=1))
         given = [f"key_{place}" for place in range(len(self.key))]
         rules = [f'"{name}" = {part}' for name, part in zip(self.key, given, strict=True)]
         return (
@@ -115,15 +131,44 @@ def _shortened(shape: Shape, values: list[Any]) -> list[Any]:
     return values[:1] if values.count(values[0]) == len(values) else values
 
 
-def _arrays(shapes: Iterable[Shape]) -> str:
-    return ", ".join(f"${n}::{shape.wire}[]" for n, shape in enumerate(shapes, start=1))
+def _is_plain(shape: Shape) -> bool:
+    return shape.sql in PLAIN_ARRAYS or shape.name in LONG_TEXT
 
 
-def _in(shape: Shape, place: int) -> str:
+def _array(shape: Shape, place: int) -> str:
+    """The array of a column, as `_sent` sends it."""
+    return f"${place}::{shape.wire}[]" if _is_plain(shape) else f"${place}::text::{shape.wire}[]"
+
+
+def _sent(shape: Shape, values: list[Any]) -> list[Any] | str:
+    return values if _is_plain(shape) else text_of(shape, values)
+
+
+def text_of(shape: Shape, values: Sequence[Any]) -> str:
+    """Text, whole numbers, truths and nulls as PostgreSQL reads an array of them: as JSON writes
+    one, but for the brackets and for control characters. Raises `RowRefused` for half a
+    character and for numbers of more than 64 bits."""
+    try:
+        text = orjson.dumps(values).decode()
+    except TypeError as unspeakable:
+        raise RowRefused(f"{shape.name}: a value that no column can hold") from unspeakable
+    if CONTROLS.search(text):
+        text = f"[{','.join(map(_quoted, values))}]"
+    return "{" + text[1:-1] + "}"
+
+
+def _quoted(value: Any) -> str:
+    if not isinstance(value, str):
+        return "null" if value is None else str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _in(shape: Shape) -> str:
     """A column as it arrives: the shorter array is filled up with nulls, and where there may be
     none, one value stands for all."""
-    name = f'"{shape.name}"'
-    value = name if shape.optional else f"coalesce({name}, (${place}::{shape.wire}[])[1])"
+    name = f'given."{shape.name}"'
+    value = name if shape.optional else f'coalesce({name}, sent."{shape.name}"[1])'
     return f"{value}::jsonb" if shape.sql == JSON else value
 
 

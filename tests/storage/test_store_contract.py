@@ -11,6 +11,7 @@ import pytest
 from app.domain.actions import Action
 from app.domain.dunning import Attempt, Case, CaseState, Waits
 from app.domain.mirror import Customer, Subscription
+from app.domain.records import key_of
 from app.ports.store import Conflict, RowRefused, Store
 from tests.storage.builders import (
     NOW,
@@ -54,6 +55,31 @@ async def test_words_come_back_as_their_enum(store: Store) -> None:
     assert found[0].waits is Waits.RETRYING
     assert found[0].decline == {"code": "x"}
     assert found[0].cause is None
+
+
+async def test_text_comes_back_letter_by_letter(store: Store) -> None:
+    odd = ["", " ", "null", "NULL", "{a,b}", "[1]", "a,b", '"', '""', "\\", "\\\\", '\\"', "it's"]
+    odd += ["\n", "a\tb\r\n", "\\n", '\\\n"', "\x01\x1f\x7f", "\u2028", "Ærø", "😀", "{", "\\u0041"]
+    mixed = [customer(f"cus_{place}", name=text) for place, text in enumerate([*odd, None])]
+    alone = [customer(f"one_{place}", name=text) for place, text in enumerate(odd)]
+    async with store.transaction(OURS) as tx:
+        await tx.save(mixed)
+        for one in alone:
+            await tx.insert([one])
+
+    async with store.transaction(OURS) as tx:
+        found = await tx.load(Customer, [key_of(one) for one in [*mixed, *alone]])
+    assert sorted(found, key=key_of) == sorted([*mixed, *alone], key=key_of)
+
+
+async def test_a_key_may_be_any_text(store: Store) -> None:
+    keys = ['"', "\\", "a,b", "{}", "null", "\n", " "]
+    async with store.transaction(OURS) as tx:
+        await tx.save([customer(key) for key in keys])
+
+    async with store.transaction(OURS) as tx:
+        found = await tx.load(Customer, [key_of(customer(key)) for key in keys])
+    assert {row.customer_id for row in found} == set(keys)
 
 
 async def test_an_instant_of_another_zone_is_the_same_instant(store: Store) -> None:
