@@ -9,7 +9,6 @@ import importlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -34,15 +33,15 @@ class Child:
     """A process that is to run for as long as we do.
 
     `argv` begins with a path to a program; `env` is added to our own environment; `log` takes the
-    output, which otherwise is ours. A server serves `listener`: while it is started again, those
-    who connect wait instead of being turned away.
+    output, which otherwise is ours. `inherited` are descriptors it finds under the same numbers: a
+    socket that we listen at keeps those who connect waiting while its server is started again.
     """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     log: Path | None = None
-    listener: socket.socket | None = None
+    inherited: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     started: float = 0.0
@@ -51,13 +50,12 @@ class Child:
     def start(self) -> None:
         """Start it now. It gets SIGTERM when we die, however we die."""
         self.started = time.monotonic()
-        given = () if self.listener is None else (self.listener.fileno(),)
         self.process = spawn(
-            [*self.argv, *(part for fd in given for part in ("--fd", str(fd)))],
+            self.argv,
             folder=Path.cwd(),
             environment=os.environ | dict(self.env),
             log=self.log,
-            inherited=given,
+            inherited=self.inherited,
         )
 
     def watch(self) -> None:
@@ -86,14 +84,13 @@ def python_child(
     *arguments: str,
     env: Mapping[str, str],
     log: Path | None = None,
-    listener: socket.socket | None = None,
+    inherited: Sequence[int] = (),
 ) -> Child:
     """A child that runs one of our own modules, from a checkout as well as from a wheel."""
     here = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    return Child(
-        name, (sys.executable, *arguments), dict(env) | {"PYTHONPATH": path}, log, listener
-    )
+    known = dict(env) | {"PYTHONPATH": path}
+    return Child(name, (sys.executable, *arguments), known, log, inherited)
 
 
 def supervise(

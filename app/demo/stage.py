@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from app.demo.wings import Part, arguments_for
 from app.embedded import Child, answers, environment_for, python_child, renew, stop_all
 from app.engines import EngineFailure, start_engines
 from app.engines.homes import empty
@@ -22,6 +23,10 @@ START_WITHIN = 60.0
 # A charge takes the sandbox milliseconds, not a second or two as it takes Stripe: so many customers
 # at a time keep everybody busy. Each further one wants a connection that plans its statements anew.
 WORKER_SLOTS = 6
+
+# What the processes import once, together.
+SERVES = ("uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.httptools_impl", "uvloop")
+SERVICE = ("app.commands", "app.main", "workers.main")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,9 @@ def set_up(
         doors = [ends.enter_context(listen(SANDBOX_PORT + n)) for n in range(sandboxes)]
         api = ends.enter_context(listen(API_PORT))
         stage = _stage(folder, api, doors)
-        children = [_sandbox(stage, n, door, seed + n, opening) for n, door in enumerate(doors)]
-        children += _service(stage, api)
+        parts = [_sandbox(stage, n, door, seed + n, opening) for n, door in enumerate(doors)]
+        parts += _service(stage, api)
+        children = (_wings(stage, parts, [*doors, api]),)
         ends.callback(stop_all, children)
         for child in children:
             child.start()
@@ -93,7 +99,7 @@ def set_up(
         os.environ.update(environment)
         _write(stage.environment, json.dumps(environment))
         engines.notes.write(api={"url": stage.api}, sandbox={"url": stage.sandboxes[0]})
-        stage = replace(stage, children=tuple(children))
+        stage = replace(stage, children=children)
         played.result()
         yield stage
 
@@ -130,25 +136,43 @@ def _environment(stage: Stage) -> dict[str, str]:
     }
 
 
-def _sandbox(stage: Stage, n: int, door: socket.socket, seed: int, opening: datetime) -> Child:
+def _sandbox(stage: Stage, n: int, door: socket.socket, seed: int, opening: datetime) -> Part:
     name = f"sandbox-{n + 1}"
-    return python_child(
-        name,
-        *("-m", "app.providers.sandbox", "--mode", "stepped", "--seed", str(seed)),
-        *("--state", str(stage.folder / f"{name}.sqlite3"), "--start", opening.isoformat()),
-        env={},
-        log=stage.folder / f"{name}.log",
-        listener=door,
+    arguments = {
+        "--mode": "stepped",
+        "--seed": str(seed),
+        "--start": opening.isoformat(),
+        "--state": str(stage.folder / f"{name}.sqlite3"),
+        "--fd": str(door.fileno()),
+    }
+    return Part(
+        name=name,
+        module="app.providers.sandbox",
+        arguments=[word for pair in arguments.items() for word in pair],
+        log=str(stage.folder / f"{name}.log"),
+        needs=(*SERVES, "app.providers.sandbox.server"),
     )
 
 
-def _service(stage: Stage, api: socket.socket) -> list[Child]:
-    def child(name: str, *arguments: str, listener: socket.socket | None = None) -> Child:
-        wings = ("-m", "app.demo.wings", str(stage.environment), *arguments)
-        log = stage.folder / f"{name}.log"
-        return python_child(name, *wings, env={}, log=log, listener=listener)
+def _service(stage: Stage, api: socket.socket) -> list[Part]:
+    """Api and worker; what either needs is imported before the first waits for the engines."""
 
-    return [child("api", "app", "api", listener=api), child("worker", "workers")]
+    def part(name: str, module: str, *arguments: str) -> Part:
+        return Part(
+            name=name,
+            module=module,
+            arguments=arguments,
+            log=str(stage.folder / f"{name}.log"),
+            needs=SERVICE,
+            environment=str(stage.environment),
+        )
+
+    return [part("api", "app", "api", "--fd", str(api.fileno())), part("worker", "workers")]
+
+
+def _wings(stage: Stage, parts: Sequence[Part], doors: Sequence[socket.socket]) -> Child:
+    log, inherited = stage.folder / "wings.log", [door.fileno() for door in doors]
+    return python_child("wings", *arguments_for(parts), env={}, log=log, inherited=inherited)
 
 
 def _write(file: Path, text: str) -> None:

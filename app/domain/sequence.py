@@ -66,12 +66,13 @@ def letters_on(event: str, policy: Policy) -> Iterable[MessageRow]:
 
 
 def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: Terms) -> None:
-    """Plan one letter, or bring the planned one forward to `due`.
+    """Plan one letter for the first daytime from `due` on, or bring the planned one forward to it.
 
     One that was due already and only waits for the day or for a pause between letters stays.
     """
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     customer = book.get(Customer, case.account_id, case.customer_id)
+    due = in_daytime(due, terms.zone_of(customer))
     recipient = _recipient(row, customer, invoice)
     if row.channel != "mail" and not recipient:
         return

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from binascii import b2a_qp
 from collections import Counter
 from datetime import datetime
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
@@ -37,6 +38,9 @@ class Headers(HeaderRegistry):
 
 POLICY = SMTP.clone(header_factory=Headers())
 READING = SMTPUTF8.clone(header_factory=Headers())
+PART = (
+    'Content-Type: text/{}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+)
 # Python's parser decodes encoded words even where it was given plain text, line breaks included:
 # a name with one in it could become a header of its own.
 ENCODED_WORD = "=?"
@@ -55,19 +59,25 @@ def compose(mail: Mail, *, at: datetime) -> bytes:
     Raises:
         MailRefused: an address is not one plain address, or the mail does not read back as meant.
     """
+    boundary = _boundary(mail)
     message = EmailMessage(policy=POLICY)
-    message.set_content(_body(mail.body.text), cte="quoted-printable")
-    message.add_alternative(_body(mail.body.html), subtype="html", cte="quoted-printable")
-    message.set_boundary(_boundary(mail))
-    headers = _headers(mail, at)
-    for name, value in headers:
-        message[name] = value
-    expected = Counter([*(name.lower() for name, _ in headers), "mime-version", "content-type"])
+    headers = [
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
+        *_headers(mail, at),
+    ]
     try:
-        sent = message.as_bytes()
+        for name, value in headers:
+            message[name] = value
+        head = b"".join(POLICY.fold_binary(name, made) for name, made in message.raw_items())
     except (UnicodeError, ValueError) as broken:
         raise MailRefused(f"the mail cannot be written: {broken}") from broken
-    _read_back(sent, mail, expected)
+    parts = (_part("plain", mail.body.text), _part("html", mail.body.html))
+    line = f"--{boundary}".encode()
+    sent = b"\r\n".join(
+        [head, *(part for each in parts for part in (line, each)), line + b"--\r\n"]
+    )
+    _read_back(sent, mail, Counter(name.lower() for name, _ in headers))
     return sent
 
 
@@ -128,14 +138,21 @@ def _display(name: str) -> str:
     return "" if hostile else line
 
 
-def _body(text: str) -> str:
-    """Text that can be encoded, whatever it came from."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _encoded(text: str) -> bytes:
+    """Whatever the text came from: what cannot be encoded is left out."""
+    return text.encode("utf-8", "replace")
+
+
+def _part(kind: str, text: str) -> bytes:
+    """A part with its headers. Python's own writer takes ten times as long, and its lines are two
+    longer than the 76 that quoted-printable allows."""
+    plain = b"\r\n".join([*_encoded(text).splitlines(), b""])
+    return PART.format(kind).encode() + b2a_qp(plain, istext=True)
 
 
 def _boundary(mail: Mail) -> str:
     content = f"{mail.message_id}\0{mail.body.text}\0{mail.body.html}"
-    return "=_" + hashlib.sha256(_body(content).encode()).hexdigest()[:40]
+    return "=_" + hashlib.sha256(_encoded(content)).hexdigest()[:40]
 
 
 def _read_back(sent: bytes, mail: Mail, expected: Counter[str]) -> None:

@@ -142,7 +142,8 @@ def test_what_a_server_listens_at_is_nobody_elses_while_it_is_started_again() ->
         "c, _ = s.accept(); c.sendall(b'here'); c.close()"
     )
     with listen() as door:
-        child = Child("server", (sys.executable, "-c", serve), listener=door)
+        argv = (sys.executable, "-c", serve, str(door.fileno()))
+        child = Child("server", argv, inherited=(door.fileno(),))
         port = door.getsockname()[1]
 
         # when it is asked again and again, and somebody else wants its port

@@ -56,6 +56,31 @@ def test_a_mail_has_both_parts_and_says_that_a_machine_wrote_it():
     assert html.get_content().strip() == "<p>Ä €29.00</p>"
 
 
+@given(st.text())
+def test_whatever_a_text_is_made_of_its_lines_are_short_and_read_as_they_were_written(text):
+    read = read_by_a_stranger(
+        compose(a_mail(body=Rendered(subject="Hello", text=text, html=text)), at=NOW)
+    )
+
+    written = text.encode("utf-8", "replace").splitlines()
+    for part in read.iter_parts():
+        assert part.get_payload(decode=True).splitlines() == written
+        assert max(map(len, part.get_payload().splitlines()), default=0) <= 76
+
+
+@pytest.mark.parametrize("line", [".", "From me", "trailing ", "tab\t", "=", "a" * 200, "", "\x0c"])
+def test_a_line_of_any_kind_comes_through(line):
+    text = f"before\n{line}\nbehind"
+
+    read = read_by_a_stranger(
+        compose(a_mail(body=Rendered(subject="Hello", text=text, html=text)), at=NOW)
+    )
+
+    assert [p.get_payload(decode=True).decode() for p in read.iter_parts()] == 2 * [
+        text.replace("\n", "\r\n") + "\r\n"
+    ]
+
+
 def test_the_same_mail_is_the_same_bytes():
     assert compose(a_mail(), at=NOW) == compose(a_mail(), at=NOW)
 

@@ -124,6 +124,10 @@ class Core:
         """Objects of a kind, oldest first."""
         return self.records.of(kind, customer)
 
+    def newest(self, kind: str) -> Iterator[Thing]:
+        """Objects of a kind, newest first; for those who change none on the way."""
+        return self.records.newest(kind)
+
     def add(
         self, thing: Thing, *, due: dict[str, int | None] | None = None, **hidden: Any
     ) -> Thing:

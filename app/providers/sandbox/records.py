@@ -127,6 +127,10 @@ class Records:
         ids = self.kinds.get(kind, {}) if owner is None else self.owned.get((kind, owner), {})
         return iter([self.things[ident] for ident in ids])
 
+    def newest(self, kind: str) -> Iterator[Thing]:
+        """Objects of a kind, newest first; not safe against changes meanwhile."""
+        return (self.things[ident] for ident in reversed(self.kinds.get(kind, {})))
+
     def count(self, name: str) -> int:
         """The next number under a name, beginning with 1."""
         self._counted.add(name)

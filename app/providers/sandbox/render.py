@@ -10,6 +10,7 @@ from app.providers.sandbox.shapes import shaped
 
 Tree = dict[str, Any]
 MAX_LIST = 100
+EVER = (-(2**63), 2**63 - 1)
 
 
 class Looks(Protocol):
@@ -157,7 +158,8 @@ def page(core: Looks, found: list[Thing], given: Thing, url: str) -> Thing:
 
     The objects are as they are kept; the caller renders `data`.
     """
-    rows = [t for t in reversed(found) if _created_within(t, given.get("created"))]
+    first, last = bounds_of(given.get("created"))
+    rows = [thing for thing in reversed(found) if first <= thing["created"] <= last]
     limit = min(max(given.get("limit", 10), 1), MAX_LIST)
     ids = [thing["id"] for thing in rows]
     if given.get("ending_before"):
@@ -177,17 +179,13 @@ def _position(ids: list[str], ident: str, param: str) -> int:
     return ids.index(ident)
 
 
-TESTS: dict[str, Callable[[int, int], bool]] = {
-    "gt": lambda created, bound: created > bound,
-    "gte": lambda created, bound: created >= bound,
-    "lt": lambda created, bound: created < bound,
-    "lte": lambda created, bound: created <= bound,
-}
-
-
-def _created_within(thing: Thing, bounds: Any) -> bool:
-    if bounds is None:
-        return True
-    if not isinstance(bounds, dict):
-        return bool(thing["created"] == int(bounds))
-    return all(TESTS[name](thing["created"], int(bound)) for name, bound in bounds.items())
+def bounds_of(created: Any) -> tuple[int, int]:
+    """The first and the last second that `created` of a list asks for: one instant, or bounds."""
+    if created is None:
+        return EVER
+    if not isinstance(created, dict):
+        return int(created), int(created)
+    given = {name: int(bound) for name, bound in created.items()}
+    first = max(given.get("gte", EVER[0]), given.get("gt", EVER[0]) + 1)
+    last = min(given.get("lte", EVER[1]), given.get("lt", EVER[1]) - 1)
+    return first, last

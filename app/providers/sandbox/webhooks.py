@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from itertools import takewhile
 
 import orjson
 
@@ -19,7 +20,7 @@ from app.providers.sandbox.params import (
     text,
 )
 from app.providers.sandbox.records import HIDDEN
-from app.providers.sandbox.render import page, thin_event
+from app.providers.sandbox.render import bounds_of, page, thin_event
 from app.providers.sandbox.routing import PAGING, Route
 
 
@@ -108,17 +109,17 @@ def _get_event(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
 
 
 def _list_events(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
-    oldest = core.now - core.settings["event_days"] * DAY
+    kept = core.now - core.settings["event_days"] * DAY
+    since = max(kept, bounds_of(given.get("created"))[0])
     kinds = set(given.get("types") or ([given["type"]] if given.get("type") else []))
     success = given.get("delivery_success")
     found = [
         event
-        for event in core.all("event")
-        if event["created"] >= oldest
-        and (not kinds or event["type"] in kinds)
+        for event in takewhile(lambda event: event["created"] >= since, core.newest("event"))
+        if (not kinds or event["type"] in kinds)
         and success in (None, event["pending_webhooks"] == 0)
     ]
-    return page(core, found, given, "/v1/events")
+    return page(core, found[::-1], given, "/v1/events")
 
 
 def resend(core: Core, event: Thing, endpoint: Thing) -> None:
