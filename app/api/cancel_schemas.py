@@ -242,6 +242,13 @@ class RowOut(BaseModel):
     value: str
 
 
+class LinkOut(BaseModel):
+    """Where to go on, on a page of the merchant's. Open it with `noopener`."""
+
+    label: str
+    url: str = Field(description="https.")
+
+
 class ScreenOut(BaseModel):
     """What to show now, in the session's language."""
 
@@ -252,6 +259,9 @@ class ScreenOut(BaseModel):
     heading: str
     says: list[str]
     rows: list[RowOut] = Field(description="Of a receipt, and of what one is reminded of.")
+    link: LinkOut | None = Field(
+        default=None, description="Where an accepted offer is kept: a person, a page."
+    )
 
 
 class SessionOut(BaseModel):
@@ -317,9 +327,10 @@ def _fields(view: SessionView) -> dict[str, Any]:
 
 def _screen(view: SessionView) -> ScreenOut:
     tongue = tongue_of(view.session, view.time_zone, view.merchant_name)
-    shown = screen_of(view.session, view.step, view.request, tongue, view.usage)
+    shown = screen_of(view.session, view.step, view.request, tongue, view.usage, view.accepted)
     rows = [RowOut(label=label, value=value) for label, value in shown.rows]
-    return ScreenOut(name=shown.name, heading=shown.heading, says=shown.says, rows=rows)
+    link = LinkOut(label=shown.link[0], url=shown.link[1]) if shown.link else None
+    return ScreenOut(name=shown.name, heading=shown.heading, says=shown.says, rows=rows, link=link)
 
 
 def tongue_of(session: CancelSession, time_zone: str, merchant: str = "") -> Tongue:

@@ -17,7 +17,7 @@ TEMPLATE = "leaving.html.j2"
 def step_page(view: SessionView, *, token: str, root: str = "") -> Page:
     """The screen a session is at. To cancel is possible on each that has no outcome yet."""
     tongue = _tongue(view)
-    shown = screen_of(view.session, view.step, view.request, tongue, view.usage)
+    shown = screen_of(view.session, view.step, view.request, tongue, view.usage, view.accepted)
     asks: dict[str, Any] = {
         "reasons": _reasons(view) if shown.name == "survey" else [],
         "asks": view.step.asks if shown.name == "feedback" else (),

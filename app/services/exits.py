@@ -193,7 +193,7 @@ def session_action(session: CancelSession, kind: ActionKind, nth: str) -> Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
-    """A session as it is shown."""
+    """A session as it is shown; `accepted` are the terms of the offer that saved it."""
 
     session: CancelSession
     flow: Flow
@@ -205,6 +205,7 @@ class SessionView:
     request: CancelRequest | None = None
     time_zone: str = "UTC"
     usage: tuple[UsageFact, ...] = ()
+    accepted: Mapping[str, Any] | None = None
 
 
 def view_of(at: ExitDesk) -> SessionView:
@@ -229,4 +230,14 @@ def view_of(at: ExitDesk) -> SessionView:
         request=at.request,
         time_zone=at.terms.zone_of(at.customer).key,
         usage=tuple(at.book.all(UsageFact)),
+        accepted=_accepted(at),
     )
+
+
+def _accepted(at: ExitDesk) -> Mapping[str, Any] | None:
+    if at.session.state is not SessionState.SAVED:
+        return None
+    taken = at.book.all(Redemption, session_id=at.session_id)
+    latest = max(taken, key=lambda one: one.claimed_at, default=None)
+    step = at.flow.step(latest.offer_id) if latest else None
+    return step.offer if step else None

@@ -21,6 +21,7 @@ from app.domain.offers.quotes import Quote, quote_from
 from app.domain.sessions import CancelSession, SessionState
 from app.domain.usage import UsageFact, usage_rows
 from app.words.formats import show_day, show_minute, show_money
+from app.words.links import UnsafeLink, safe_link
 from app.words.phrases import Phrases
 from app.words.plain import one_line
 
@@ -121,12 +122,14 @@ def confirmed(request: CancelRequest, tongue: Tongue, state: SessionState) -> li
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """What is shown now: its name, which is a step's kind or an outcome, and its words."""
+    """What is shown now: its name, which is a step's kind or an outcome, and its words. `link` is
+    where an offer that was accepted is kept: what stands on it, and its address."""
 
     name: str
     heading: str
     says: list[str]
     rows: list[tuple[str, str]]
+    link: tuple[str, str] | None = None
 
 
 OUTCOMES: Mapping[SessionState, str] = {
@@ -145,12 +148,15 @@ def screen_of(
     request: CancelRequest | None,
     tongue: Tongue,
     usage: Iterable[UsageFact] = (),
+    accepted: Mapping[str, Any] | None = None,
 ) -> Screen:
     """The screen of a session: the step it is at, or what came of it. `usage` is what the customer
-    may be reminded of."""
+    may be reminded of, `accepted` are the terms of the offer that saved it."""
     name = OUTCOMES.get(session.state, str(step.kind))
     rows: list[tuple[str, str]] = []
     texts = step.texts.get(PHRASES.language_of(tongue.language)) or step.texts.get("en") or {}
+    if name == "saved" and (there := _kept_elsewhere(accepted or {}, tongue)) is not None:
+        return there
     if name == "done" and request is not None:
         name = "undone" if request.state is RequestState.UNDONE else name
         says = confirmed(request, tongue, session.state)
@@ -173,6 +179,31 @@ def screen_of(
         heading = tongue.say("withdraw.done")
     heading = heading or tongue.say(f"{name}.heading")
     return Screen(name=name, heading=heading, says=says, rows=rows)
+
+
+def _kept_elsewhere(offer: Mapping[str, Any], tongue: Tongue) -> Screen | None:
+    """The screen of an offer that somebody else keeps, with the way there where it is one that a
+    customer may be sent; None for other offers."""
+    kind = f"elsewhere.{offer.get('kind')}"
+    keys = PHRASES.keys("en")
+    if f"{kind}.heading" not in keys:
+        return None
+    address = _address(offer.get("url"))
+    lead = "later" if address is None and f"{kind}.later" in keys else "lead"
+    return Screen(
+        name="saved",
+        heading=tongue.say(f"{kind}.heading"),
+        says=[tongue.say(f"{kind}.{lead}")],
+        rows=[],
+        link=(tongue.say(f"{kind}.link"), address) if address else None,
+    )
+
+
+def _address(url: object) -> str | None:
+    try:
+        return safe_link(url) if isinstance(url, str) else None
+    except UnsafeLink:
+        return None
 
 
 def receipt_rows(request: CancelRequest, tongue: Tongue) -> list[tuple[str, str]]:

@@ -39,8 +39,8 @@ class Shop:
             "credit": {"amount_minor": {"usd": 500}},
             "upgrade": {"to": {self.own: self.more}, "months": 1},
             "seats": {"remove": 1},
-            "contact": {"url": "https://kelp.example/talk"},
-            "redirect": {"url": "https://kelp.example/help"},
+            "contact": {"url": "https://kelp.example/contact"},
+            "redirect": {"url": "https://kelp.example/redirect"},
             "custom": {"name": "a_call"},
         }
 

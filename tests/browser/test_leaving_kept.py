@@ -22,6 +22,7 @@ WIDTHS = (320, 768, 1280)
 WIDTH_OF = {kind: WIDTHS[n % 3] for n, kind in enumerate(KINDS)}
 # What is kept elsewhere changes nothing at the provider.
 ELSEWHERE = frozenset({"contact", "redirect", "custom"})
+WAYS_ON = {"contact": "Get in touch", "redirect": "Open the page"}
 
 
 @dataclass
@@ -120,7 +121,11 @@ def test_who_accepts_an_offer_gets_it_and_stays(kept: Kept, way: str, kind: str)
     _picture(page, f"leaving-{way}-offer-{kind}", width, "light")
 
     accept.click()
-    shows(page, "Thank you for staying")
+    shows(page, "Thank you" if kind in ELSEWHERE else "Thank you for staying")
+    if kind in WAYS_ON:
+        onward = page.get_by_role("link", name=WAYS_ON[kind])
+        assert onward.get_attribute("href") == f"https://kelp.example/{kind}"
+        assert onward.get_attribute("rel") == "noopener noreferrer"
     _picture(page, f"leaving-{way}-kept-{kind}", width, "light")
 
     there = kept.there(stayer)

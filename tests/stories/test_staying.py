@@ -169,6 +169,51 @@ async def test_the_page_without_a_script_accepts_the_same_and_once(door: Door) -
     assert len(await door.stage.find(Redemption)) == 1
 
 
+@pytest.mark.parametrize(
+    ("offer", "link", "says"),
+    [
+        pytest.param(
+            {"kind": "contact", "url": "https://kelp.example/talk?a=1"},
+            {"label": "Get in touch", "url": "https://kelp.example/talk?a=1"},
+            "Kelp is glad to talk about it.",
+            id="a person at an address",
+        ),
+        pytest.param(
+            {"kind": "contact"}, None, "Somebody at Kelp gets in touch", id="a person who calls"
+        ),
+        pytest.param(
+            {"kind": "redirect", "url": "https://kelp.example/help"},
+            {"label": "Open the page", "url": "https://kelp.example/help"},
+            "Kelp has something for you.",
+            id="a page",
+        ),
+        pytest.param(
+            {"kind": "redirect", "url": 'https://kelp.example/"onclick="x'},
+            None,
+            "Kelp has something for you.",
+            id="an address nobody is sent to",
+        ),
+        pytest.param({"kind": "custom", "name": "call"}, None, "takes care of it", id="their own"),
+    ],
+)
+async def test_what_is_kept_elsewhere_leads_there_on_screen_and_page(
+    door: Door, offer: dict[str, Any], link: dict[str, str] | None, says: str
+) -> None:
+    step = {"id": "half", "kind": "offer", "offer": offer}
+    await publishes(door, 1, steps=[step if one["id"] == "half" else one for one in FLOW["steps"]])
+    leaver = await asked(door)
+
+    _, shown = await accepts(leaver)
+    page = await door.client.get(f"/c/{leaver.seen['token']}")
+
+    assert (shown["state"], shown["screen"]["link"]) == ("saved", link)
+    assert says in " ".join(shown["screen"]["says"])
+    assert says in page.text
+    assert "The offer is applied" not in page.text
+    href = f'href="{link["url"]}" target="_blank" rel="noopener noreferrer"' if link else "onclick"
+    assert (href in page.text) is (link is not None)
+
+
 async def publishes(door: Door, before: int, **flow: Any) -> None:
     """The merchant's next version."""
     path, newest = "/v1/cancel-flows/default", {"If-Match": f'"{before}"'}

@@ -205,6 +205,8 @@ button:hover,a:hover{opacity:.9}
         return [link(w["done.receipt"], "/receipt"), undo, away];
       }
       if (screen.name === "applying") return [this.button(w["applying.again"], () => this.load())];
+      const kept = screen.link;
+      if (kept) return [make("a", { textContent: kept.label, href: kept.url, target: "_blank", rel: "noopener noreferrer" })];
       if (!may.includes("confirm")) return [];
       const leave = this.button(w.leave, () => this.trying(() => this.foresee()));
       const pair = make("div", { className: "pair" }, leave);
