@@ -15,6 +15,7 @@ import asyncpg
 from app.domain.churn import ChurnRecord
 from app.domain.dunning import Attempt, Case, CaseEvent
 from app.domain.experiments import Assignment
+from app.domain.first_payments import FirstPayment
 from app.domain.mirror import Customer, Invoice, Payment, Subscription
 from app.domain.mrr import MrrMovement
 from app.domain.openings import RETRY_EXPERIMENT
@@ -215,6 +216,8 @@ _ARM = {
 }
 _ARM |= {"arm": "case when sub % 10 = 0 then 'holdout' else 'treated' end"}
 _ARM |= {"holdout_percent": "10", "drawn_at": "at"}
+_PAID_AT_ONCE = {"subscription_id": WHO["subscription_id"], "amount_minor": AMOUNT}
+_PAID_AT_ONCE |= {"paid_at": "at", "recorded_at": "at"}
 FREE = INVOICE | {"invoice_id": "'free_' || n"}
 # What figures read beside the ledgers: half of the invoices never failed.
 MIRRORS: Sequence[Filling] = (
@@ -234,6 +237,7 @@ MIRRORS: Sequence[Filling] = (
     ),
     Filling(Invoice, FAILURES, INVOICE | WHO | CURRENCY | _BILL | {"paid_at": PAID_AT}, PAID),
     Filling(Invoice, FAILURES, FREE | WHO | CURRENCY | _BILL | {"paid_at": "at"}),
+    Filling(FirstPayment, FAILURES, FREE | CURRENCY | PLAN | COUNTRY | _PAID_AT_ONCE),
     Filling(
         Payment,
         FAILURES,

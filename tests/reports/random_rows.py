@@ -15,9 +15,11 @@ from tests.reports.builders import (
     MERCHANT,
     case,
     churned,
+    failure,
     judged,
     moved,
     movement,
+    paid_at_once,
     record_id,
     session,
 )
@@ -111,7 +113,25 @@ def saving(draw: random.Random, count: int) -> list[Any]:
     return rows
 
 
+def billed(draw: random.Random, count: int) -> list[Any]:
+    """Invoices that went through, some of which had been refused, as was learned later."""
+    rows: list[Any] = []
+    for number in range(count):
+        at, invoice, plan = some_time(draw), f"billed_{number}", draw.choice(PLANS)
+        if draw.random() < 0.8:
+            known = at + timedelta(days=draw.randrange(20))
+            rows.append(paid_at_once(invoice, 900, at=at, plan=plan, recorded_at=known))
+        for version in range(1, draw.randrange(4)):
+            minor, known = draw.randrange(1, 9_000), at + timedelta(days=10 * version)
+            rows.append(
+                failure(
+                    minor, at=at, invoice=invoice, version=version, recorded_at=known, plan=plan
+                )
+            )
+    return rows
+
+
 def everything(draw: random.Random, count: int) -> list[Any]:
     """All of it."""
-    kinds = (unpaid, leaving, paying, saving)
+    kinds = (unpaid, leaving, paying, saving, billed)
     return [row for make in kinds for row in make(draw, count)]

@@ -15,7 +15,10 @@ from app.storage.reports.verdicts import MOVES, SETTLING, decided, newest
 REVENUE = "revenue"
 FOLDED = tuple(name for name, source in SOURCES.items() if source.folded)
 # Ledgers whose lines are counted when their day is over: whether all of them were folded.
-RECORDED = ("failures", "recovery_entries", "mrr_movements", "churn_records", "save_steps")
+RECORDED = (
+    *("failures", "first_payments", "recovery_entries"),
+    *("mrr_movements", "churn_records", "save_steps"),
+)
 COHORTS_FROM = frozenset({"failures", "recovery_entries", "moves"})
 BOUNDS = (
     bindparam("merchant", type_=Text),
