@@ -15,6 +15,7 @@ from tests.reports.builders import (
     MERCHANT,
     case,
     churned,
+    entry,
     failure,
     judged,
     moved,
@@ -89,14 +90,14 @@ def unpaid(draw: random.Random, count: int) -> list[Any]:
         )
         closed = at + timedelta(days=draw.choice((3, 29, 31, 50)))
         over = draw.random() < 0.7
-        rows.append(
-            case(
-                invoice,
-                subscription_id=f"sub_{number}",
-                opened_at=at,
-                closed_at=closed if over else None,
-            )
-        )
+        state = CaseState.EXHAUSTED if over else CaseState.ACTIVE
+        told: dict[str, Any] = {"subscription_id": f"sub_{number}"}
+        rows.append(case(invoice, opened_at=at, state=state, **told))
+        told |= {"case_id": f"case_{invoice}", "recorded_at": at + timedelta(hours=1)}
+        rows.append(failure(draw.randrange(1, 9_000), at=at, invoice=invoice, **told))
+        if draw.random() < 0.5:
+            paid = at + timedelta(days=draw.randrange(40))
+            rows.append(entry(50, at=paid, invoice_id=invoice, case_id=f"case_{invoice}"))
         if over:
             rows.append(moved(CaseState.EXHAUSTED, at=closed, invoice=invoice))
     return rows

@@ -61,8 +61,11 @@ async def test_at_risk_is_what_is_unpaid_and_apart_what_will_end(ledger: Ledger)
         movement(10_000, M.OPENING, at=JAN_1, subscription_id=f"sub_{n}") for n in range(4)
     ]
     rows += [
-        case("in_1", subscription_id="sub_0", due_minor=12_000),
-        case("in_2", subscription_id="sub_2", due_minor=500),
+        case("in_1", subscription_id="sub_0"),
+        failure(12_500, case_id="case_in_1", subscription_id="sub_0"),
+        entry(500, case_id="case_in_1"),
+        case("in_2", subscription_id="sub_2"),
+        failure(500, invoice="in_2", case_id="case_in_2", subscription_id="sub_2"),
         churned("sub_1", at=day(3), entry=ChurnEntry.PENDING),
         churned("sub_2", at=day(3), entry=ChurnEntry.PENDING),
     ]
@@ -94,6 +97,7 @@ async def test_what_was_at_risk_then_is_so_in_answers_about_then(ledger: Ledger)
     )
     await ledger.holds(
         recovered,
+        failure(100, case_id="case_in_1"),
         moved(CaseState.RECOVERED, at=day(20)),
         movement(100, M.OPENING, subscription_id="sub_1"),
         movement(100, M.OPENING, subscription_id="sub_2"),

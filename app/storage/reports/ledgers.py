@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Boolean, Date, DateTime, Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.storage.reports.at_risk import CHANGED
 from app.storage.reports.attempts import ATTEMPTS
 from app.storage.reports.verdicts import CLOSED, MOVES
 
@@ -20,14 +21,17 @@ _INSTANT = DateTime(timezone=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """`lines` as SQL about `:merchant`, of which `WITHIN(x)` is a rule that narrows an instant.
+    What stands, and is no sum of lines, has `changed` instead: what came to stand between `:after`
+    and `:until`, and what stood before, taken back.
 
     `layers` are the groupings that rollups keep of it: none, and it is read from its ledger alone.
-    `tables` are the places where its lines are recorded. Lines `since`
-    something know of another instant beside their own, and are told apart by it.
+    `tables` are the places where its lines are recorded. Lines `since` something know of another
+    instant beside their own, and are told apart by it.
     """
 
-    lines: str
     keys: tuple[str, ...]
+    lines: str = ""
+    changed: str = ""
     layers: tuple[tuple[str, ...], ...] = ()
     tables: tuple[str, ...] = ()
     since: bool = False
@@ -231,6 +235,12 @@ SOURCES: Mapping[str, Source] = {
         layers=alone("plan", "interval"),
         tables=("failures", "first_payments"),
     ),
+    "risk": Source(
+        changed=CHANGED,
+        keys=("plan", "interval"),
+        layers=alone("plan", "interval"),
+        tables=("failures", "recovery_entries", "moves", "mrr_movements", "churn_records"),
+    ),
 }
 
 
@@ -265,4 +275,6 @@ def statement(source: Source) -> TextClause:
     )
 
 
-STATEMENTS: Mapping[str, TextClause] = {name: statement(s) for name, s in SOURCES.items()}
+STATEMENTS: Mapping[str, TextClause] = {
+    name: statement(source) for name, source in SOURCES.items() if source.lines
+}

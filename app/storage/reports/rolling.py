@@ -32,6 +32,8 @@ def lines_since(name: str) -> str:
     """The lines of a ledger that were recorded after the one instant and by the other, as SQL:
     instants, currency, kind, count, minor units and keys, of which none is null."""
     source = SOURCES[name]
+    if source.changed:
+        return source.changed
     keys = "".join(f", coalesce({key}, '') as {key}" for key in source.keys)
     since = "since" if source.since else "null::timestamptz as since"
     return f"""
