@@ -22,7 +22,7 @@ FAILURES = table_of(
 FIRST_PAYMENTS = table_of(
     FirstPayment,
     "first_payments",
-    refers(ACCOUNT, "provider_accounts"),
+    belongs(ACCOUNT, "provider_accounts"),
     index("first_payments_by_time", "merchant_id paid_at"),
     index("first_payments_by_record", "merchant_id recorded_at"),
 )

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0024"
+down_revision = "0023"
 
 IS_OURS = """
 merchant_id = any ((
@@ -26,9 +26,6 @@ STATEMENTS = (
         paid_at timestamptz not null,
         recorded_at timestamptz not null,
         constraint first_payments_key primary key (account_id, invoice_id),
-        constraint first_payments_merchant_id_account_id_refers
-            foreign key (merchant_id, account_id) references provider_accounts (merchant_id,
-                account_id) deferrable initially deferred,
         constraint first_payments_currency_code check (currency ~ '^[a-z]{3,}$')
     )
     """,
@@ -61,6 +58,17 @@ STATEMENTS = (
     """
     create trigger first_payments_append_only before update or delete or truncate on first_payments
         for each statement execute function holdfast_append_only()
+    """,
+    """
+    create trigger first_payments_of_provider_accounts after insert on first_payments
+        referencing new table as given for each statement
+        execute function holdfast_in_provider_accounts()
+    """,
+    """
+    create trigger first_payments_stays before update on first_payments
+        for each row when (old.account_id is distinct from new.account_id
+            or old.merchant_id is distinct from new.merchant_id)
+        execute function holdfast_stays()
     """,
     "truncate rollup_marks, cohort_cells, flow_cells",
 )
