@@ -10,6 +10,7 @@ from app.domain.closings import CANCELLED, cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
 from app.domain.departures import departure_seen, invoice_after_departure
 from app.domain.dunning import Case, CaseState
+from app.domain.first_payments import paid_at_once
 from app.domain.holds import share_disputes
 from app.domain.mirror import (
     Customer,
@@ -57,6 +58,7 @@ def _invoice(book: Book, notice: Notice, terms: Terms) -> Invoice | None:
             forward(book, _customer_of(snapshot), terms)
     invoice = forward(book, snapshot, terms)
     invoice_after_departure(book, invoice, terms)
+    paid_at_once(book, invoice, terms)
     return invoice
 
 

@@ -10,6 +10,8 @@ from app.domain.recovery import RecoveryEntry
 
 # Before anything that a provider of subscriptions could tell of.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+# After it.
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,8 @@ class Figures(Protocol):
     async def balance(
         self, ledger: str, excerpt: Excerpt, at: datetime, by: Collection[str]
     ) -> list[FlowSums]:
-        """All that a ledger has from before an instant, as if it were one period."""
+        """All that a ledger has from before an instant, as if it were one period; with `LATEST` all
+        that is known at the cut-off."""
         ...
 
     async def cohorts(

@@ -10,13 +10,13 @@ from app.domain.churn_rates import PRESETS, Preset, gross_loss
 from app.domain.holdouts import Arm, Effect, effect
 from app.domain.mrr import MovementKind
 from app.domain.projections import compounding, reduced
-from app.ports.figures import Excerpt, Figures, Period
+from app.ports.figures import LATEST, Excerpt, Figures, Period
 from app.reports.answers import Answer, Row, share
 from app.reports.asking import Question, stamp
 from app.reports.churning import tallies
 from app.reports.defined.risk import AT_RISK, INCREMENTAL, PROJECTION
 from app.reports.periods import Step, day_of, first_day, midnight, months_later
-from app.reports.tables import Kinds, by_currency, count, minor
+from app.reports.tables import Kinds, added, by_currency, count, minor
 
 KINDS = tuple(MovementKind)
 LOOKED_BACK = 3  # whole months that churn is taken from
@@ -79,9 +79,8 @@ def _risk_cells(kinds: Kinds, all_mrr: int) -> Row:
 
 
 async def mrr_now(excerpt: Excerpt, figures: Figures) -> dict[str, int]:
-    """MRR by currency at the cut-off."""
-    until = excerpt.as_of + timedelta(microseconds=1)
-    found = by_currency(await figures.balance("mrr", excerpt, until, ()))
+    """MRR by currency, by all that is known at the cut-off."""
+    found = by_currency(await figures.balance("mrr", excerpt, LATEST, ()))
     return {currency: minor(kinds, *KINDS) for currency, kinds in found.items()}
 
 
@@ -187,24 +186,35 @@ def _months(start: int, churn: Fraction, assumed: Assumption) -> Iterator[Row]:
 async def recent_churn(question: Question, figures: Figures) -> dict[str, Fraction]:
     """Gross MRR churn a month by currency: of the last whole months before the cut-off, what was
     lost and contracted divided by what they began with, no less than 0 and no more than 1."""
-    zone, excerpt = question.zone, question.excerpt
-    this = first_day(day_of(excerpt.as_of, zone), Step.MONTH)
+    excerpt, months = question.excerpt, _last_months(question)
+    moved = await figures.flows("mrr", excerpt, months, ())
+    left = await figures.flows("churn", excerpt, months, ())
     began: dict[str, int] = {}
     gone: dict[str, int] = {}
-    for back in range(-LOOKED_BACK, 0):
-        first = months_later(this, back)
-        start, end = midnight(first, zone), midnight(months_later(first, 1), zone)
-        period = [Period(day=first, starts_at=start, ends_at=end)]
-        at_start = by_currency(await figures.balance("mrr", excerpt, start, ()))
-        moved = by_currency(await figures.flows("mrr", excerpt, period, ()))
-        left = by_currency(await figures.flows("churn", excerpt, period, ()))
-        for currency, kinds in at_start.items():
+    states = by_currency(await figures.balance("mrr", excerpt, months[0].starts_at, ()))
+    for month in months:
+        moves = by_currency([sums for sums in moved if sums.period == month.day])
+        ends = by_currency([sums for sums in left if sums.period == month.day])
+        for currency, kinds in states.items():
             state = (minor(kinds, *KINDS), count(kinds, *KINDS))
-            _, money = tallies(state, moved.get(currency, {}), left.get(currency, {}))
+            _, money = tallies(state, moves.get(currency, {}), ends.get(currency, {}))
             began[currency] = began.get(currency, 0) + money.start
             gone[currency] = gone.get(currency, 0) + gross_loss(money, PRESETS[Preset.HOLDFAST])
+        for currency, kinds in moves.items():
+            added(states.setdefault(currency, {}), kinds)
     return {
         currency: min(max(Fraction(gone[currency], whole), Fraction(0)), Fraction(1))
         for currency, whole in began.items()
         if whole > 0
     }
+
+
+def _last_months(question: Question) -> list[Period]:
+    zone = question.zone
+    this = first_day(day_of(question.excerpt.as_of, zone), Step.MONTH)
+    firsts = [months_later(this, back) for back in range(-LOOKED_BACK, 1)]
+    edges = [midnight(first, zone) for first in firsts]
+    return [
+        Period(day=first, starts_at=start, ends_at=end)
+        for first, start, end in zip(firsts, edges, edges[1:], strict=False)
+    ]

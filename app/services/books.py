@@ -17,6 +17,7 @@ from app.domain.dunning import Attempt, CardUse, Case, CaseEvent
 from app.domain.events_telling import TOLD, Move
 from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
+from app.domain.first_payments import FirstPayment
 from app.domain.imports import ImportedSession
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
@@ -52,6 +53,7 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     Dispute,
     Case,
     Failure,
+    FirstPayment,
     Assignment,
     Attempt,
     CardUse,

@@ -1,5 +1,6 @@
 """What finance reads. Append-only by trigger: a correction is a new row."""
 
+from app.domain.first_payments import FirstPayment
 from app.domain.mrr import MrrMovement
 from app.domain.recovery import Failure, RecoveryEntry
 from app.storage.merchants import ACCOUNT
@@ -17,6 +18,13 @@ FAILURES = table_of(
     belongs("case_id", "cases"),
     index("failures_by_time", "merchant_id failed_at"),
     index("failures_by_record", "merchant_id recorded_at"),
+)
+FIRST_PAYMENTS = table_of(
+    FirstPayment,
+    "first_payments",
+    belongs(ACCOUNT, "provider_accounts"),
+    index("first_payments_by_time", "merchant_id paid_at"),
+    index("first_payments_by_record", "merchant_id recorded_at"),
 )
 RECOVERY_ENTRIES = table_of(
     RecoveryEntry,

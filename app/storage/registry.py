@@ -28,6 +28,7 @@ from app.domain.events import (
 )
 from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
+from app.domain.first_payments import FirstPayment
 from app.domain.flows import FlowVersion
 from app.domain.imports import ImportedSession
 from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
@@ -103,6 +104,7 @@ TABLES: dict[type[Any], Table] = {
     Redemption: redemptions.REDEMPTIONS,
     RedemptionStep: redemptions.REDEMPTION_STEPS,
     Failure: ledgers.FAILURES,
+    FirstPayment: ledgers.FIRST_PAYMENTS,
     RecoveryEntry: ledgers.RECOVERY_ENTRIES,
     MrrMovement: ledgers.MRR_MOVEMENTS,
     ChurnRecord: churn.CHURN_RECORDS,
@@ -126,6 +128,7 @@ TABLES: dict[type[Any], Table] = {
 APPEND_ONLY: frozenset[type[Any]] = frozenset(
     {
         Failure,
+        FirstPayment,
         RecoveryEntry,
         MrrMovement,
         ChurnRecord,

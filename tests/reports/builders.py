@@ -6,6 +6,7 @@ from typing import Any
 from app.domain.churn import ChurnCause, ChurnEntry, ChurnKind, ChurnRecord
 from app.domain.dunning import Case, CaseEvent, CaseState
 from app.domain.experiments import Assignment
+from app.domain.first_payments import FirstPayment
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.mirror import Invoice, InvoiceStatus, Payment
@@ -253,6 +254,21 @@ def payment(minor: int, *, at: datetime, invoice: str = "in_1", **more: Any) -> 
         amount_minor=minor,
         occurred_at=at,
         **fields,
+    )
+
+
+def paid_at_once(invoice: str, minor: int, *, at: datetime, **more: Any) -> FirstPayment:
+    """An invoice that went through at once."""
+    fields: dict[str, Any] = {"plan": "basic", "interval": "month", "country": None} | more
+    return FirstPayment(
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        invoice_id=invoice,
+        subscription_id="sub_1",
+        currency="usd",
+        amount_minor=minor,
+        paid_at=at,
+        **{"recorded_at": at} | fields,
     )
 
 

@@ -15,9 +15,12 @@ from tests.reports.builders import (
     MERCHANT,
     case,
     churned,
+    entry,
+    failure,
     judged,
     moved,
     movement,
+    paid_at_once,
     record_id,
     session,
 )
@@ -87,14 +90,14 @@ def unpaid(draw: random.Random, count: int) -> list[Any]:
         )
         closed = at + timedelta(days=draw.choice((3, 29, 31, 50)))
         over = draw.random() < 0.7
-        rows.append(
-            case(
-                invoice,
-                subscription_id=f"sub_{number}",
-                opened_at=at,
-                closed_at=closed if over else None,
-            )
-        )
+        state = CaseState.EXHAUSTED if over else CaseState.ACTIVE
+        told: dict[str, Any] = {"subscription_id": f"sub_{number}"}
+        rows.append(case(invoice, opened_at=at, state=state, **told))
+        told |= {"case_id": f"case_{invoice}", "recorded_at": at + timedelta(hours=1)}
+        rows.append(failure(draw.randrange(1, 9_000), at=at, invoice=invoice, **told))
+        if draw.random() < 0.5:
+            paid = at + timedelta(days=draw.randrange(40))
+            rows.append(entry(50, at=paid, invoice_id=invoice, case_id=f"case_{invoice}"))
         if over:
             rows.append(moved(CaseState.EXHAUSTED, at=closed, invoice=invoice))
     return rows
@@ -111,7 +114,25 @@ def saving(draw: random.Random, count: int) -> list[Any]:
     return rows
 
 
+def billed(draw: random.Random, count: int) -> list[Any]:
+    """Invoices that went through, some of which had been refused, as was learned later."""
+    rows: list[Any] = []
+    for number in range(count):
+        at, invoice, plan = some_time(draw), f"billed_{number}", draw.choice(PLANS)
+        if draw.random() < 0.8:
+            known = at + timedelta(days=draw.randrange(20))
+            rows.append(paid_at_once(invoice, 900, at=at, plan=plan, recorded_at=known))
+        for version in range(1, draw.randrange(4)):
+            minor, known = draw.randrange(1, 9_000), at + timedelta(days=10 * version)
+            rows.append(
+                failure(
+                    minor, at=at, invoice=invoice, version=version, recorded_at=known, plan=plan
+                )
+            )
+    return rows
+
+
 def everything(draw: random.Random, count: int) -> list[Any]:
     """All of it."""
-    kinds = (unpaid, leaving, paying, saving)
+    kinds = (unpaid, leaving, paying, saving, billed)
     return [row for make in kinds for row in make(draw, count)]

@@ -1,7 +1,6 @@
 """What may be lost, what was gained, what becomes of MRR; and first payments refused."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from app.domain.churn import ChurnEntry
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
-from app.domain.mirror import Customer, Subscription
+from app.domain.mirror import Customer
 from app.domain.mrr import MovementKind as M
 from tests.reports.builders import (
     ACCOUNT,
@@ -23,7 +22,7 @@ from tests.reports.builders import (
     held_out,
     moved,
     movement,
-    paid_invoice,
+    paid_at_once,
     record_id,
 )
 from tests.reports.conftest import Ledger
@@ -62,8 +61,11 @@ async def test_at_risk_is_what_is_unpaid_and_apart_what_will_end(ledger: Ledger)
         movement(10_000, M.OPENING, at=JAN_1, subscription_id=f"sub_{n}") for n in range(4)
     ]
     rows += [
-        case("in_1", subscription_id="sub_0", due_minor=12_000),
-        case("in_2", subscription_id="sub_2", due_minor=500),
+        case("in_1", subscription_id="sub_0"),
+        failure(12_500, case_id="case_in_1", subscription_id="sub_0"),
+        entry(500, case_id="case_in_1"),
+        case("in_2", subscription_id="sub_2"),
+        failure(500, invoice="in_2", case_id="case_in_2", subscription_id="sub_2"),
         churned("sub_1", at=day(3), entry=ChurnEntry.PENDING),
         churned("sub_2", at=day(3), entry=ChurnEntry.PENDING),
     ]
@@ -95,6 +97,7 @@ async def test_what_was_at_risk_then_is_so_in_answers_about_then(ledger: Ledger)
     )
     await ledger.holds(
         recovered,
+        failure(100, case_id="case_in_1"),
         moved(CaseState.RECOVERED, at=day(20)),
         movement(100, M.OPENING, subscription_id="sub_1"),
         movement(100, M.OPENING, subscription_id="sub_2"),
@@ -182,9 +185,8 @@ async def test_first_payments_refused_by_kind_network_and_country(ledger: Ledger
         failure(500, invoice="in_3", customer_id="cus_2"),
         customer(1, "DE"),
         customer(2, "FR"),
-        paid_invoice("paid_1", 2_000, at=day(1), customer_id="cus_1"),
-        paid_invoice("paid_2", 3_500, at=day(2), customer_id="cus_2"),
-        paid_invoice("in_3", 500, at=day(3), customer_id="cus_2"),
+        paid_at_once("paid_1", 2_000, at=day(1), country="DE"),
+        paid_at_once("paid_2", 3_500, at=day(2), country="FR"),
     )
 
     whole = await ledger.tells("payment-failures", **JANUARY)
@@ -206,18 +208,34 @@ async def test_first_payments_refused_by_kind_network_and_country(ledger: Ledger
     assert kinds["totals"] == whole["totals"]
 
 
-async def test_mrr_by_plan_and_country_is_that_of_the_mirror(ledger: Ledger) -> None:
+async def test_a_refusal_learned_of_later_counts_instead_of_the_payment(ledger: Ledger) -> None:
+    # given an invoice taken for one that went through, and one whose failure was earlier
     await ledger.holds(
-        Subscription(merchant_id=MERCHANT, account_id=ACCOUNT, subscription_id="sub_1", plan="pro"),
-        customer(1, "DE"),
-        movement(100, at=day(2)),
-        movement(50, M.EXPANSION, at=day(2) + timedelta(hours=1), subscription_id="sub_2"),
+        paid_at_once("in_1", 700, at=day(3)),
+        failure(700, at=day(2), recorded_at=day(9)),
+        failure(500, invoice="in_2", at=day(5)),
+        failure(600, invoice="in_2", at=day(4), version=2, recorded_at=day(9)),
     )
 
-    told = await ledger.tells("mrr", group_by="plan,country", **JANUARY)
+    told = {
+        number: (await ledger.tells("payment-failures", as_of=day(number).isoformat()))["totals"]
+        for number in (8, 10)
+    }
 
-    assert [(row["plan"], row["country"], row["end_minor"]) for row in told["rows"]] == [
-        (None, "DE", 50),
-        ("pro", "DE", 100),
-    ]
+    seen = {n: (t[0]["n_attempts"], t[0]["failed_minor"]) for n, t in told.items()}
+    assert seen == {8: (2, 500), 10: (2, 1_300)}
+
+
+async def test_mrr_by_plan_and_country_is_that_of_its_time(ledger: Ledger) -> None:
+    await ledger.holds(
+        movement(100, at=day(2), plan="basic", country="DE"),
+        movement(-100, M.SWITCH, at=day(40), source="from", plan="basic", country="DE"),
+        movement(100, M.SWITCH, at=day(40), source="to", plan="pro", country="DE"),
+        movement(50, M.EXPANSION, at=day(40), plan="pro", country="DE"),
+    )
+
+    told = await ledger.tells("mrr", group_by="plan,country", from_="2026-01-01", to="2026-02-28")
+
+    ends = [(row["plan"], row["country"], row["end_minor"], row["n_end"]) for row in told["rows"]]
+    assert ends == [("basic", "DE", 100, 1), ("basic", "DE", 0, 0), ("pro", "DE", 150, 1)]
     assert told["identity"]["holds"]

@@ -1,7 +1,7 @@
 """Which cells answer a question, and what must be added to them or taken back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import day_key, month_key, since_keys
-from app.ports.figures import EARLIEST, Excerpt, Period
+from app.ports.figures import EARLIEST, LATEST, Excerpt, Period
 from app.reports.periods import Step, cut, day_of, midnight, months_later
 
 _MARK = text("""
@@ -76,7 +76,8 @@ async def basis_of(
     if row is None or row["zone"] != row["time_zone"]:
         return None
     zone = ZoneInfo(row["zone"])
-    pieces = _pieces(periods, zone)
+    tomorrow = midnight(day_of(excerpt.as_of, zone) + timedelta(days=1), zone)
+    pieces = _pieces([_narrowed(period, zone, tomorrow) for period in periods], zone)
     if pieces is None:
         return None
     cells, tail, sign = _reaching(excerpt.as_of, row["folded_until"], zone)
@@ -107,14 +108,19 @@ def _recorded_by(last: date) -> dict[str, str]:
     return {"month": month_key(last), "first": day_key(first), "last": day_key(last)}
 
 
+def _narrowed(period: Period, zone: ZoneInfo, tomorrow: datetime) -> Period:
+    """What has no beginning begins with a day before any line, and what has no end ends with the
+    day of the cut-off."""
+    if period.starts_at == EARLIEST:
+        period = replace(period, starts_at=midnight(EARLIEST.date(), zone))
+    return replace(period, ends_at=tomorrow) if period.ends_at == LATEST else period
+
+
 def _pieces(periods: Sequence[Period], zone: ZoneInfo) -> dict[str, Piece] | None:
     found: dict[str, Piece] = {}
     for period in periods:
-        starts_at = period.starts_at
-        if starts_at == EARLIEST:  # before any line, whatever the zone
-            starts_at = midnight(EARLIEST.date(), zone)
-        piece = Piece(day=period.day, starts_at=starts_at)
-        for part in cut(starts_at, period.ends_at, Step.MONTH, zone):
+        piece = Piece(day=period.day, starts_at=period.starts_at)
+        for part in cut(period.starts_at, period.ends_at, Step.MONTH, zone):
             edges = (midnight(part.day, zone), midnight(months_later(part.day, 1), zone))
             if (part.starts_at, part.ends_at) == edges:
                 found[month_key(part.day)] = piece

@@ -13,6 +13,7 @@ from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.ports.figures import (
     EARLIEST,
+    LATEST,
     BothSides,
     CohortRule,
     CohortSums,
@@ -25,13 +26,14 @@ from app.ports.figures import (
     RecoveredSums,
 )
 from app.storage.reports import statements
+from app.storage.reports.arms import ARMS
+from app.storage.reports.at_risk import AT_RISK, RISK_KEYS
 from app.storage.reports.counted import Counted
 from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
 from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
-from app.storage.reports.standing import ARMS, AT_RISK, RISK_KEYS
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 ARM_SUMS = ("customers", "invoices", "f", "c", "ff", "fc", "cc")
@@ -152,8 +154,13 @@ class PostgresFigures:
         return list(counted.values())
 
     async def at_risk(self, excerpt: Excerpt, by: Collection[str]) -> list[FlowSums]:
-        bound = _excerpt(excerpt) | _keys(by, *RISK_KEYS)
-        counted, day = Counted(), excerpt.as_of.date()
+        day = excerpt.as_of.date()
+        if self._rolled:
+            always = [Period(day=day, starts_at=EARLIEST, ends_at=LATEST)]
+            rolled = await self._rolled.flows("risk", excerpt, always, by)
+            if rolled is not None:
+                return rolled
+        bound, counted = _excerpt(excerpt) | _keys(by, *RISK_KEYS), Counted()
         for row in await self._ask(AT_RISK, excerpt.merchant_id, bound):
             named = tuple((name, row[name]) for name in RISK_KEYS if name in by)
             place = (day, row["currency"], named)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import Boolean, Date, DateTime, Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.storage.reports.at_risk import CHANGED
+from app.storage.reports.attempts import ATTEMPTS
 from app.storage.reports.verdicts import CLOSED, MOVES
 
 _INSTANT = DateTime(timezone=True)
@@ -19,14 +21,17 @@ _INSTANT = DateTime(timezone=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """`lines` as SQL about `:merchant`, of which `WITHIN(x)` is a rule that narrows an instant.
+    What stands, and is no sum of lines, has `changed` instead: what came to stand between `:after`
+    and `:until`, and what stood before, taken back.
 
     `layers` are the groupings that rollups keep of it: none, and it is read from its ledger alone.
-    `tables` are the places where its lines are recorded. Lines `since`
-    something know of another instant beside their own, and are told apart by it.
+    `tables` are the places where its lines are recorded. Lines `since` something know of another
+    instant beside their own, and are told apart by it.
     """
 
-    lines: str
     keys: tuple[str, ...]
+    lines: str = ""
+    changed: str = ""
     layers: tuple[tuple[str, ...], ...] = ()
     tables: tuple[str, ...] = ()
     since: bool = False
@@ -127,7 +132,6 @@ _OVERDUE = f"""
         order by 4 desc, 1, 2, 3 limit 1
     ) m
     where c.merchant_id = :merchant and c.kind = 'payment' and WITHIN(c.opened_at)
-        and (c.closed_at is null or c.closed_at > x.at)
         and coalesce((
             select v.type not in {CLOSED} from case_events v
             where v.merchant_id = :merchant and v.case_id = c.case_id and v.at <= x.at
@@ -225,43 +229,17 @@ SOURCES: Mapping[str, Source] = {
         layers=alone("kind_of_end", "cause", "reason", "plan", "interval"),
         tables=("churn_records",),
     ),
-    # The first automatic payment of an invoice: refused, or through without a refusal before it.
-    # A mirror keeps no time of recording: what was paid by the cut-off counts.
     "attempts": Source(
-        lines="""
-        select f.failed_at as happened_at, f.recorded_at, f.currency, 'failed' as kind, 1 as n,
-            f.amount_minor as minor, f.plan, f.interval, t.decline_kind, t.brand as network,
-            c.country
-        from failures f
-        left join attempts t on t.case_id = f.case_id and t.number = 1
-        left join customers c on c.account_id = f.account_id and c.customer_id = f.customer_id
-        where f.merchant_id = :merchant and not exists (
-            select from failures later
-            where later.merchant_id = f.merchant_id and later.account_id = f.account_id
-                and later.invoice_id = f.invoice_id and later.version > f.version
-                and later.recorded_at <= :as_of
-        )
-        union all
-        select i.paid_at, i.paid_at, i.currency, 'paid', 1, i.paid_minor, s.plan, s.interval, null,
-            m.brand, c.country
-        from invoices i
-        left join subscriptions s
-            on s.account_id = i.account_id and s.subscription_id = i.subscription_id
-        left join customers c on c.account_id = i.account_id and c.customer_id = i.customer_id
-        left join lateral (
-            select p.brand from payments p
-            where p.account_id = i.account_id and p.invoice_id = i.invoice_id
-                and p.status = 'succeeded'
-            order by p.occurred_at limit 1
-        ) m on true
-        where i.merchant_id = :merchant and i.status = 'paid' and i.paid_minor > 0
-            and i.collection_method is distinct from 'send_invoice' and not exists (
-                select from failures f
-                where f.merchant_id = i.merchant_id and f.account_id = i.account_id
-                    and f.invoice_id = i.invoice_id
-            )
-        """,
+        lines=ATTEMPTS,
         keys=("decline_kind", "network", "country", "plan", "interval"),
+        layers=alone("plan", "interval"),
+        tables=("failures", "first_payments"),
+    ),
+    "risk": Source(
+        changed=CHANGED,
+        keys=("plan", "interval"),
+        layers=alone("plan", "interval"),
+        tables=("failures", "recovery_entries", "moves", "mrr_movements", "churn_records"),
     ),
 }
 
@@ -297,4 +275,6 @@ def statement(source: Source) -> TextClause:
     )
 
 
-STATEMENTS: Mapping[str, TextClause] = {name: statement(s) for name, s in SOURCES.items()}
+STATEMENTS: Mapping[str, TextClause] = {
+    name: statement(source) for name, source in SOURCES.items() if source.lines
+}

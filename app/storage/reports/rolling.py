@@ -15,7 +15,10 @@ from app.storage.reports.verdicts import MOVES, SETTLING, decided, newest
 REVENUE = "revenue"
 FOLDED = tuple(name for name, source in SOURCES.items() if source.folded)
 # Ledgers whose lines are counted when their day is over: whether all of them were folded.
-RECORDED = ("failures", "recovery_entries", "mrr_movements", "churn_records", "save_steps")
+RECORDED = (
+    *("failures", "first_payments", "recovery_entries"),
+    *("mrr_movements", "churn_records", "save_steps"),
+)
 COHORTS_FROM = frozenset({"failures", "recovery_entries", "moves"})
 BOUNDS = (
     bindparam("merchant", type_=Text),
@@ -29,6 +32,8 @@ def lines_since(name: str) -> str:
     """The lines of a ledger that were recorded after the one instant and by the other, as SQL:
     instants, currency, kind, count, minor units and keys, of which none is null."""
     source = SOURCES[name]
+    if source.changed:
+        return source.changed
     keys = "".join(f", coalesce({key}, '') as {key}" for key in source.keys)
     since = "since" if source.since else "null::timestamptz as since"
     return f"""
