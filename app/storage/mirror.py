@@ -27,6 +27,7 @@ INVOICES = table_of(
     index("invoices_by_subscription", "subscription_id account_id"),
     # Who leaves by a form names one of their invoices.
     index("invoices_by_number", "merchant_id number"),
+    index("invoices_by_payment", "paid_at account_id", where="status = 'paid'"),
 )
 PAYMENT_METHODS = table_of(
     PaymentMethod,
