@@ -12,7 +12,7 @@ from dataclasses import replace
 import structlog
 import uvloop
 
-from app.services.comparing import begin_nightly_everywhere
+from app.services.nights import begin_nights_everywhere
 from app.services.reconciling import begin_everywhere
 from app.wake import REST, RedisWake
 from app.wiring import Settings, build_rollups, build_world, configure_logging, load_settings
@@ -44,7 +44,7 @@ async def work(shift: Shift) -> None:
     carrier = Carrier(shift.world, at_once=shift.pace.at_once)
     dispatcher = Dispatcher(shift, queue, carrier)
     ears = asyncio.create_task(hear(shift), name="wake")
-    for begin in (begin_everywhere, begin_nightly_everywhere):
+    for begin in (begin_everywhere, begin_nights_everywhere):
         fault = await outcome(begin(shift.world))
         if fault is not None:
             log.warning("reconciling_not_begun", fault=type(fault).__name__)

@@ -27,6 +27,7 @@ class ActionKind(StrEnum):
     DELIVER_EVENT = "deliver_event"  # endpoint and subject: one outgoing event
     RECONCILE = "reconcile"  # account: find by reading what no webhook told
     COMPARE = "compare"  # account: set the ledger beside the provider's lists
+    LOOK_FOR_JUMP = "look_for_jump"  # account: do its payments fail more often than usual
     GIVE_BACK = "give_back"  # case: let the provider collect its invoice again
     RELEASE = "release"  # case: a hold ends on its day
     COLLECTION = "collection"  # case: the provider's own collection rests while ours does

@@ -11,7 +11,7 @@ from app.ports.world import World
 from app.providers.stripe.admin import Endpoint, StripeAdmin
 from app.services import merchants
 from app.services.backfill import backfill_subscriptions
-from app.services.comparing import begin_nightly
+from app.services.nights import begin_nights
 from app.services.reconciling import begin_reconciling
 from app.wiring import build_admin
 
@@ -71,7 +71,7 @@ async def _take_in(world: World, account: ProviderAccount) -> None:
         return
     print(f"{taken} subscriptions taken in")
     await begin_reconciling(world, account)
-    await begin_nightly(world, account)
+    await begin_nights(world, account)
     print("what is past due is taken in next, and held: `holdfast accounts release` lets it go")
 
 

@@ -53,15 +53,6 @@ async def begin_nightly(world: World, account: ProviderAccount) -> None:
         await tx.insert([_action(account, due, NIGHT, None)])
 
 
-async def begin_nightly_everywhere(world: World) -> None:
-    """The same for every connected account of the deployment."""
-    async with world.store.system() as tx:
-        found = await tx.find(ProviderAccount, where={})
-    for account in found:
-        if account.webhook_secrets_sealed:
-            await begin_nightly(world, account)
-
-
 async def begin_comparison(
     world: World,
     account: ProviderAccount,

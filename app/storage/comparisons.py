@@ -1,6 +1,7 @@
-"""Comparisons of the ledger with the provider, and their lines."""
+"""What nights found: comparisons of the ledger with the provider, and days of first attempts."""
 
 from app.domain.comparing import ComparedLine, Comparison
+from app.domain.jumps import AttemptDay
 from app.storage.merchants import ACCOUNT, MERCHANT
 from app.storage.tables import check, index, refers, table_of
 
@@ -19,4 +20,10 @@ COMPARED_LINES = table_of(
     refers(MERCHANT, "merchants"),
     refers("comparison_id", "comparisons"),
     index("compared_lines_by_invoice", "comparison_id invoice_id"),
+)
+ATTEMPT_DAYS = table_of(
+    AttemptDay,
+    "attempt_days",
+    refers(ACCOUNT, "provider_accounts"),
+    check("attempt_days_counts", "failed >= 0 and attempts >= failed"),
 )

@@ -31,6 +31,7 @@ from app.domain.experiments import Assignment
 from app.domain.first_payments import FirstPayment
 from app.domain.flows import FlowVersion
 from app.domain.imports import ImportedSession
+from app.domain.jumps import AttemptDay
 from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod, Subscription
@@ -112,6 +113,7 @@ TABLES: dict[type[Any], Table] = {
     ImportedSession: churn.IMPORTED_SESSIONS,
     Comparison: comparisons.COMPARISONS,
     ComparedLine: comparisons.COMPARED_LINES,
+    AttemptDay: comparisons.ATTEMPT_DAYS,
     FlowCell: rollups.FLOW_CELLS,
     CohortCell: rollups.COHORT_CELLS,
     RollupMark: rollups.ROLLUP_MARKS,
