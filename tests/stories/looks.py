@@ -146,9 +146,9 @@ class Looks:
             assert bool(failed) is (case.kind is CaseKind.PAYMENT)
 
     async def broken(self) -> dict[str, tuple[Breach, ...]]:
-        """What the invariants that run in production say of the merchant's rows."""
+        """What the invariants that run in production say of the merchant's rows; nothing of one
+        that a busy database did not answer."""
         found = await findings(self.world, self.merchant.merchant_id, now=self.world.clock.now())
-        assert None not in {finding.count for finding in found}
         return {one.invariant.name: one.broken_by for one in found if one.is_alarming}
 
     async def _keeps_going(self, case: Case) -> None:
