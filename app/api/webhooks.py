@@ -14,6 +14,7 @@ from app.api.bodies import ClientGone, header, read_body
 from app.api.metrics import WEBHOOKS
 from app.api.problems import Problem, answer, request_id, unavailable
 from app.api.webhook_accounts import Endpoint, WebhookAccounts
+from app.domain.alerts import AlertKind
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import InboxEvent, InboxState, share_of
 from app.ports.secrets import SecretUnreadable
@@ -133,7 +134,7 @@ class Webhooks:
         await merchants.alert(
             self._world,
             merchant_id=event.merchant_id,
-            kind="webhook_quarantined",
+            kind=AlertKind.WEBHOOK_QUARANTINED,
             subject=f"{event.account_id}: {event.reason}",
             text=f"A signed webhook was set aside: {event.reason}. Look at the endpoint's "
             "configuration at the provider; `holdfast doctor` shows it.",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from app.domain.alerts import AlertKind
 from app.domain.dunning import Attempt, AttemptState, Trigger
 from app.domain.policies import Bounds
 
@@ -17,7 +18,7 @@ OURS = frozenset(Trigger) - {Trigger.PROVIDER, Trigger.CUSTOMER}
 class FuseBlown(Exception):
     """The merchant is paused and a person is told; `kind` names the bound."""
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(self, kind: AlertKind, text: str) -> None:
         super().__init__(text)
         self.kind = kind
 

@@ -16,7 +16,6 @@ LOOKS_BACK = timedelta(days=2)
 CLOCK_SLACK = timedelta(seconds=2)
 # At most so many rows are counted, and so many named.
 MOST, NAMED = 1_000, 5
-ALERT = "invariant_broken"
 
 
 class Level(StrEnum):

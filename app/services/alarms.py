@@ -5,6 +5,7 @@ from datetime import datetime
 
 import structlog
 
+from app.domain.alerts import AlertKind
 from app.domain.events_telling import Move
 from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
@@ -18,7 +19,7 @@ from app.services.merchants import KEY_REFUSED, PAUSED, raise_alert
 log = structlog.get_logger()
 
 
-def alert(at: datetime, merchant_id: str, kind: str, subject: str, text: str) -> Alert:
+def alert(at: datetime, merchant_id: str, kind: AlertKind, subject: str, text: str) -> Alert:
     """An alert row; the same kind and subject is one alert however often it happens."""
     return Alert(
         alert_id=derive_id("alert", at, merchant_id, kind, subject),
@@ -30,7 +31,7 @@ def alert(at: datetime, merchant_id: str, kind: str, subject: str, text: str) ->
     )
 
 
-async def pause_merchant(world: World, merchant_id: str, kind: str, reason: str) -> None:
+async def pause_merchant(world: World, merchant_id: str, kind: AlertKind, reason: str) -> None:
     """A fuse has blown: stop all accounts of a merchant and tell a person, who resumes them."""
     log.error("fuse_blown", fuse=kind)
     now = world.clock.now()

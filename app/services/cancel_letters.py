@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import FORGIVEN, REFUNDED, STILL_DUE, CancelRequest, Choice
 from app.domain.correspondence import suppressed_by
 from app.domain.declarations import Declaration
@@ -184,4 +185,4 @@ async def _record(world: World, action: Action, out: Outgoing, posted: Posted) -
         at.book.put(replace(told, sent_at=now if sent else None))
         if is_our_fault(told):
             text = f"{message.template} in {message.language}: {posted.why}"
-            at.book.add(alert(now, message.merchant_id, "template", message.template, text))
+            at.book.add(alert(now, message.merchant_id, AlertKind.TEMPLATE, message.template, text))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
+from app.domain.alerts import AlertKind
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
 from app.domain.flows import FlowStep, StepKind
@@ -179,7 +180,7 @@ def _raise_flags(at: ExitDesk, kept: SurveyAnswer) -> None:
     if kept.flags:
         text = f"what a customer wrote on leaving needs a person: {', '.join(kept.flags)}"
         merchant = at.session.merchant_id
-        at.book.add(alert(at.terms.now, merchant, "red_flag", at.session_id, text))
+        at.book.add(alert(at.terms.now, merchant, AlertKind.RED_FLAG, at.session_id, text))
 
 
 def _abandon(at: ExitDesk) -> None:

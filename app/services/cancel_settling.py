@@ -10,6 +10,7 @@ from itertools import chain
 
 from app.domain.absorb import absorb
 from app.domain.actions import Action, ActionKind, ActionState
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.departures import rules_out, settlement, to_give_back
 from app.domain.dunning import IN_DOUBT, Attempt, Case
@@ -205,7 +206,7 @@ def _tell_of_balance(at: CustomerDesk, request: CancelRequest) -> None:
         f"invoice {at.action.subject} was settled without a payment although the customer had"
         f" cancelled ({request.request_id}); what was taken is to be given back by hand"
     )
-    kind, subject = "collected_after_cancel", at.action.subject
+    kind, subject = AlertKind.COLLECTED_AFTER_CANCEL, at.action.subject
     at.book.add(alert(at.terms.now, request.merchant_id, kind, subject, text))
 
 
@@ -217,7 +218,7 @@ def tell_of_refund(book: Book, request: CancelRequest, back: Payment, terms: Ter
         f" although the customer had cancelled ({request.request_id}); they were refunded"
     )
     subject = back.payment_id
-    book.add(alert(terms.now, request.merchant_id, "collected_after_cancel", subject, text))
+    book.add(alert(terms.now, request.merchant_id, AlertKind.COLLECTED_AFTER_CANCEL, subject, text))
     about = {"invoice": back.invoice_id, "payment": back.payment_id}
     sums = {"amount_minor": back.amount_minor, "currency": back.currency}
     kind = EvidenceKind.REFUNDED

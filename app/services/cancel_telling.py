@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from app.domain.absorb import absorb
 from app.domain.actions import Action
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import (
     STANDS,
     CancelRequest,
@@ -135,7 +136,7 @@ async def _refused(
         session = at.book.get(CancelSession, request.session_id)
         if session is not None and session.state is SessionState.CANCELLING:
             at.book.put(session.moved(SessionState.FAILED, at=now))
-        late = alert(now, request.merchant_id, "cancel_refused", request.request_id, text)
+        late = alert(now, request.merchant_id, AlertKind.CANCEL_REFUSED, request.request_id, text)
         at.book.add(late)
 
 

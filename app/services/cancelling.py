@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import (
     CancelRequest,
     Choice,
@@ -154,7 +155,11 @@ async def at_once(world: World, todo: list[Action]) -> None:
         except (ProviderUnavailable, ProviderRefused, AccountRefused) as fault:
             text = f"the provider was not told of a cancellation at once ({fault}); it is tried on"
             late = alert(
-                world.clock.now(), action.merchant_id, "cancel_delayed", action.subject, text
+                world.clock.now(),
+                action.merchant_id,
+                AlertKind.CANCEL_DELAYED,
+                action.subject,
+                text,
             )
             async with world.store.transaction(action.merchant_id) as tx:
                 await tx.insert([late])

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from app.domain.actions import Action, ActionKind, ActionState, action_for, still_claimed
+from app.domain.alerts import AlertKind
 from app.domain.calendar import zone
 from app.domain.comparing import (
     FIRST_LOOK,
@@ -37,7 +38,7 @@ NAMES = list(PARTS)
 LONGEST = timedelta(days=366)
 AT_ONCE = 10  # questions in one go, well within a lease; then as long a pause as the pace asks for
 TAKEN_IN = timedelta(minutes=15)  # by then what was read about a difference has been absorbed
-DIFFERS = "ledger_differs"
+DIFFERS = AlertKind.LEDGER_DIFFERS
 log = structlog.get_logger()
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from app.domain.actions import Action
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import (
     GONE,
     CancelRequest,
@@ -139,5 +140,5 @@ def _note(at: CustomerDesk, row: Declaration, request: CancelRequest, told: Prev
 
 def _ask_a_person(at: CustomerDesk, row: Declaration, text: str) -> None:
     told = f"a declaration ({row.kind}) needs a person: {text}"
-    kind, subject = "declaration", row.declaration_id
+    kind, subject = AlertKind.DECLARATION, row.declaration_id
     at.book.add(alert(at.terms.now, row.merchant_id, kind, subject, told))

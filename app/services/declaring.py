@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.domain.actions import ActionKind, action_for
+from app.domain.alerts import AlertKind
 from app.domain.declarations import (
     KEPT_FOR,
     Declaration,
@@ -101,7 +102,7 @@ async def _matched(
         book.put(row)
         text = f"somebody declared on the {row.kind} form what matches no contract of yours"
         subject = row.declaration_id
-        book.add(alert(row.received_at, row.merchant_id, "declaration", subject, text))
+        book.add(alert(row.received_at, row.merchant_id, AlertKind.DECLARATION, subject, text))
         return row
     row = row.of(found)
     hand_on(book, row)

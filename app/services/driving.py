@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind
+from app.domain.alerts import AlertKind
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseKind, CaseState, Trigger
 from app.domain.holds import look_at_collection, must_rest
 from app.domain.merchants import CollectionMode
@@ -55,11 +56,13 @@ def left_to_provider(at: Desk, reading: InvoiceReading) -> bool:
     drivers are worse than one."""
     if not is_collected_there(reading.invoice):
         return False
-    leave_to_provider(at, reading.invoice, PLANS_AGAIN, raises="provider_retries")
+    leave_to_provider(at, reading.invoice, PLANS_AGAIN, raises=AlertKind.PROVIDER_RETRIES)
     return True
 
 
-def leave_to_provider(at: Desk, invoice: Invoice, text: str, *, raises: str | None = None) -> None:
+def leave_to_provider(
+    at: Desk, invoice: Invoice, text: str, *, raises: AlertKind | None = None
+) -> None:
     """From here on the case is observed; `raises` names the alert that tells a person."""
     case = replace(
         at.case,
@@ -132,7 +135,9 @@ async def _still(world: World, action: Action) -> bool:
 def _settled(at: Desk, invoice: Invoice, rests: bool) -> None:
     case, now = at.case, at.terms.now
     if rests and is_collected_there(invoice):
-        at.book.add(alert(now, case.merchant_id, "provider_retries", case.case_id, COLLECTS_ON))
+        at.book.add(
+            alert(now, case.merchant_id, AlertKind.PROVIDER_RETRIES, case.case_id, COLLECTS_ON)
+        )
     elif rests:
         note(at.book, case, now, "given_back", "the provider's own retries are off while it waits")
     elif not must_rest(case):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionState
+from app.domain.alerts import AlertKind
 from app.domain.events import (
     DeliveryState,
     DeliveryTry,
@@ -190,7 +191,7 @@ async def _note_failure(
     if why is not None:
         ailing = replace(ailing, enabled=False, disabled_reason=why, resting_until=None)
         text = f"events are delivered to it no more: {why}"
-        kind, subject = "event_endpoint_disabled", endpoint.endpoint_id
+        kind, subject = AlertKind.EVENT_ENDPOINT_DISABLED, endpoint.endpoint_id
         await raise_alert(tx, alert(now, endpoint.merchant_id, kind, subject, text))
     await tx.save([ailing])
     return ailing

@@ -4,6 +4,7 @@ before money goes back."""
 from collections.abc import Mapping
 from datetime import timedelta
 
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import CancelRequest
 from app.domain.dunning import Attempt
 from app.domain.evidence import Evidence, EvidenceKind, of_request
@@ -43,7 +44,7 @@ async def look_at_charges(at: Desk, new: Attempt) -> None:
     hour = await at.tx.find(Attempt, where=where)
     if too_much_charged(hour, new, at.policy.bounds):
         text = f"charges of an hour exceed three times what is due ({new.currency})"
-        raise FuseBlown("charge_volume", text)
+        raise FuseBlown(AlertKind.CHARGE_VOLUME, text)
 
 
 async def look_at_letters(at: Desk) -> None:
@@ -57,7 +58,7 @@ async def look_at_letters(at: Desk) -> None:
     before = await at.tx.count(Message, where={**merchant, **span})
     if too_much_mail(hour, before, bounds):
         text = f"{hour} letters within an hour, more than three times the mean of a week"
-        raise FuseBlown("mail_volume", text)
+        raise FuseBlown(AlertKind.MAIL_VOLUME, text)
 
 
 async def may_give_back(at: CustomerDesk, request: CancelRequest, sums: Mapping[str, int]) -> bool:

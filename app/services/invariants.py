@@ -5,15 +5,16 @@ what is asked about, so a round may be repeated, come late, or be made by two at
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
 from app.domain.actions import Action, ActionKind, ActionState, action_for
-from app.domain.invariants import ALERT, EVERY, INVARIANTS, Finding, Invariant, Level
+from app.domain.alerts import AlertKind
+from app.domain.invariants import EVERY, INVARIANTS, Finding, Invariant, Level
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
 from app.ports.store import StoreUnavailable, Transaction
@@ -21,8 +22,10 @@ from app.ports.world import World
 from app.services.alarms import alert
 from app.services.merchants import raise_alert
 
+BROKEN = AlertKind.INVARIANT_BROKEN
 # What is over and done stays an alert so long after it was seen last.
 KEPT_OPEN = timedelta(days=30)
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)  # an id's instant, where the key alone is asked for
 AT_ONCE = 4  # questions asked side by side
 log = structlog.get_logger()
 
@@ -52,9 +55,9 @@ async def plan_everywhere(world: World) -> None:
         firsts = _first_accounts(accounts)
         await tx.act_for([account.merchant_id for account in firsts])
         await tx.insert([_round(account, now) for account in firsts])
-        where = {"kind": ActionKind.CHECK_INVARIANTS, "state": ActionState.PARKED}
-        mine = {"account_id": [account.account_id for account in firsts]}
-        for parked in await tx.find(Action, where=mine | where):
+        for parked in await tx.find(
+            Action, where=of_rounds(firsts) | {"state": ActionState.PARKED}
+        ):
             await tx.save([replace(parked, state=ActionState.PENDING, due_at=now, data=None)])
 
 
@@ -64,6 +67,14 @@ def _first_accounts(accounts: Iterable[ProviderAccount]) -> list[ProviderAccount
         if account.webhook_secrets_sealed:
             firsts.setdefault(account.merchant_id, account)
     return list(firsts.values())
+
+
+def of_rounds(accounts: Collection[ProviderAccount]) -> dict[str, Any]:
+    """What finds the rounds planned on these accounts, by their unique keys."""
+    return {
+        "account_id": [account.account_id for account in accounts],
+        "key": [_round(account, BEGINNING).key for account in accounts],
+    }
 
 
 def _round(account: ProviderAccount, due: datetime) -> Action:
@@ -100,11 +111,11 @@ async def _tell(tx: Transaction, merchant_id: str, finding: Finding, now: dateti
         log.error("invariant_broken", invariant=name, count=finding.count)
         named = "; ".join(f"{breach.subject}: {breach.said}" for breach in finding.broken_by)
         text = f"{finding.count} times: {finding.invariant.meaning} ({named})"
-        await raise_alert(tx, alert(now, merchant_id, ALERT, name, text))
+        await raise_alert(tx, alert(now, merchant_id, BROKEN, name, text))
         return
     if finding.count is None or finding.invariant.level is Level.NOTE:
         return
-    where = {"merchant_id": merchant_id, "kind": ALERT, "subject": name, "resolved_at": None}
+    where = {"merchant_id": merchant_id, "kind": BROKEN, "subject": name, "resolved_at": None}
     for known in await tx.find(Alert, where=where):
         if finding.invariant.stands or known.at < now - KEPT_OPEN:
             await tx.save([replace(known, resolved_at=now)])
@@ -112,8 +123,8 @@ async def _tell(tx: Transaction, merchant_id: str, finding: Finding, now: dateti
 
 async def last_round(world: World, merchant_id: str) -> datetime | None:
     """When the last round of a merchant began; None before the first."""
-    where = {"merchant_id": merchant_id, "kind": ActionKind.CHECK_INVARIANTS}
     async with world.store.transaction(merchant_id) as tx:
-        rounds = await tx.find(Action, where=where)
+        accounts = await tx.find(ProviderAccount, where={"merchant_id": merchant_id})
+        rounds = await tx.find(Action, where=of_rounds(accounts))
     told = [datetime.fromisoformat(one.data["at"]) for one in rounds if one.data]
     return max(told, default=None)

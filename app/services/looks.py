@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from app.domain.actions import ActionKind, action_for
+from app.domain.alerts import AlertKind
 from app.domain.decisions import decide
 from app.domain.dunning import Case, CaseState
 from app.domain.mirror import Invoice, InvoiceStatus, Payment
@@ -42,7 +43,7 @@ def take(at: Desk, reading: InvoiceReading, *, first: bool = False) -> None:
         at.book, at.case, invoice, reading.payments, at.terms, notes=reading.notes, whole=whole
     )
     if (reason := other_currency(case, invoice, reading.payments)) is not None:
-        at.book.add(alert(at.terms.now, case.merchant_id, "currency", case.case_id, reason))
+        at.book.add(alert(at.terms.now, case.merchant_id, AlertKind.CURRENCY, case.case_id, reason))
     reason = _why_stop(at, case, invoice, reading)
     if reason is not None and case.state is CaseState.ACTIVE and not is_ending(case):
         at.book.put(case.moved(CaseState.STOPPED, at=at.terms.now, reason=reason))
@@ -59,10 +60,12 @@ def _charged_again(at: Desk, invoice: Invoice) -> None:
     if invoice.attempt_count <= 1:
         return  # the one that opened the case
     if at.case.state is CaseState.ACTIVE:
-        leave_to_provider(at, invoice, CHARGED_AGAIN, raises="provider_charged")
+        leave_to_provider(at, invoice, CHARGED_AGAIN, raises=AlertKind.PROVIDER_CHARGED)
         return
     case, now = at.case, at.terms.now
-    at.book.add(alert(now, case.merchant_id, "provider_charged", case.case_id, CHARGED_AGAIN))
+    at.book.add(
+        alert(now, case.merchant_id, AlertKind.PROVIDER_CHARGED, case.case_id, CHARGED_AGAIN)
+    )
 
 
 def _mirror_next(at: Desk, invoice: Invoice, reading: InvoiceReading) -> None:

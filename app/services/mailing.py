@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action
+from app.domain.alerts import AlertKind
 from app.domain.correspondence import suppressed_by
 from app.domain.ids import derive_id
 from app.domain.messages import Message, MessageState, PaymentLink
@@ -117,4 +118,4 @@ async def record(
             await when_sent(at, message)
         elif is_our_fault(told):
             text = f"{message.template} in {message.language}: {posted.why}"
-            at.book.add(alert(now, message.merchant_id, "template", message.template, text))
+            at.book.add(alert(now, message.merchant_id, AlertKind.TEMPLATE, message.template, text))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.domain.actions import Action, ActionKind
+from app.domain.alerts import AlertKind
 from app.domain.dunning import Case, CaseState
 from app.domain.events_telling import Move
 from app.domain.ids import derive_id
@@ -21,7 +22,7 @@ from app.services.events import tell_of
 CASES_AT_ONCE = 500
 WEBHOOK_SECRETS_KEPT = 3  # the newest and two former: more than one rotation is never under way
 
-PAUSED = "account_paused"  # the alert of a pause that we made
+PAUSED = AlertKind.ACCOUNT_PAUSED  # the alert of a pause that we made
 KEY_REFUSED = "the provider refuses the key: "  # how the reason of such a pause begins
 
 
@@ -293,7 +294,9 @@ async def _change(
     return after
 
 
-async def alert(world: World, *, merchant_id: str, kind: str, subject: str, text: str) -> None:
+async def alert(
+    world: World, *, merchant_id: str, kind: AlertKind, subject: str, text: str
+) -> None:
     """Tell the operator. Repeated, it stays one alert; resolved before, it opens again."""
     now = world.clock.now()
     async with world.store.transaction(merchant_id) as tx:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action
+from app.domain.alerts import AlertKind
 from app.domain.closings import settle_letter
 from app.domain.correspondence import Channel, Channels, suppressed_by
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
@@ -330,7 +331,7 @@ async def _record(world: World, action: Action, claimed: Claimed, posted: Posted
             _note_sent(at, lead)
         elif is_our_fault(replace(lead, reason=posted.why)):
             text = f"{lead.template} in {lead.language}: {posted.why}"
-            at.book.add(alert(now, lead.merchant_id, "template", lead.template, text))
+            at.book.add(alert(now, lead.merchant_id, AlertKind.TEMPLATE, lead.template, text))
 
 
 def _note_posted(at: Desk, message: Message, posted: Posted) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import CancelRequest
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
@@ -16,8 +17,8 @@ from app.services.alarms import alert
 from app.services.audit import audit
 from app.services.merchants import raise_alert
 
-PARKED = "action_parked"
-TOO_MUCH_GIVEN_BACK = "refund_volume"
+PARKED = AlertKind.ACTION_PARKED
+TOO_MUCH_GIVEN_BACK = AlertKind.REFUND_VOLUME
 ALERTS = (PARKED, TOO_MUCH_GIVEN_BACK)
 ALLOWED = "allowed"  # in an action: a person let it go on, so no fuse keeps it again
 # What carries out a cancel request. While one of them waits for a person, so does the customer.
@@ -25,7 +26,13 @@ OF_A_REQUEST = frozenset({ActionKind.CANCEL, ActionKind.SETTLE, ActionKind.REFUN
 
 
 async def park(
-    tx: Transaction, book: Book, action: Action, why: str, now: datetime, *, kind: str = PARKED
+    tx: Transaction,
+    book: Book,
+    action: Action,
+    why: str,
+    now: datetime,
+    *,
+    kind: AlertKind = PARKED,
 ) -> None:
     """Set an action aside, with an alert of `kind`. Whoever left and waits for it is told on
     their page that a person carries it out. The caller writes the book."""

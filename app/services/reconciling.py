@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from app.domain.actions import Action, ActionKind, ActionState, action_for, still_claimed
+from app.domain.alerts import AlertKind
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
 from app.ports.store import Transaction
@@ -31,7 +32,7 @@ from app.services.saves import catch_up
 
 NAMES = [name for name, _ in PARTS]
 AT_ONCE = 10  # pages in one go, well within a lease; then as long a pause as the pace asks for
-MISSED = "missed_webhooks"
+MISSED = AlertKind.MISSED_WEBHOOKS
 log = structlog.get_logger()
 
 

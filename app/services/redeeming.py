@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.actions import Action, ActionState
+from app.domain.alerts import AlertKind
 from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Subscription
@@ -248,7 +249,7 @@ async def _write_down(world: World, work: Work, seen: Seen, why: str | None) -> 
         book.put(moved)
         book.put(stepped(step, seen, why, now))
         if moved.state is RedemptionState.PARKED:
-            kind, text = "redemption_parked", f"{moved.kind}: {moved.reason}"
+            kind, text = AlertKind.REDEMPTION_PARKED, f"{moved.kind}: {moved.reason}"
             book.add(alert(now, moved.merchant_id, kind, moved.redemption_id, text))
         await _tell_session(tx, book, moved, now)
         await write(tx, book, at=now)

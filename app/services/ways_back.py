@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.afterwards import ExitFeedback
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import CancelRequest, RequestState, may_be_undone
 from app.domain.languages import language_for
 from app.domain.messages import Message, PaymentLink, link_event
@@ -116,7 +117,7 @@ async def come_back(world: World, token: str) -> AfterView | None:
 async def _raise_flags(tx: Transaction, kept: ExitFeedback) -> None:
     if kept.flags:
         text = f"what a customer wrote after leaving needs a person: {', '.join(kept.flags)}"
-        raised = alert(kept.at, kept.merchant_id, "red_flag", kept.request_id, text)
+        raised = alert(kept.at, kept.merchant_id, AlertKind.RED_FLAG, kept.request_id, text)
         await tx.insert([raised])
 
 

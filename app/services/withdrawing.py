@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
+from app.domain.alerts import AlertKind
 from app.domain.cancellations import (
     REFUNDED,
     CancelRequest,
@@ -150,7 +151,7 @@ def take_back(
                 f" withdrew ({request.request_id}): they are to be given back by hand"
             )
             subject = other.invoice.invoice_id
-            book.add(alert(terms.now, request.merchant_id, "withdrawal", subject, text))
+            book.add(alert(terms.now, request.merchant_id, AlertKind.WITHDRAWAL, subject, text))
     return request, todo
 
 

@@ -26,6 +26,7 @@ ALERTS = table_of(
     Alert,
     "alerts",
     refers(MERCHANT, "merchants"),
+    index("alerts_open", "merchant_id at", where="resolved_at is null"),
     index("alerts_untold", "at", where="told_at is null and resolved_at is null"),
 )
 IDEMPOTENCY_KEYS = table_of(

@@ -38,6 +38,7 @@ INDEXES = (
     create index redemptions_at_work on redemptions (merchant_id, claimed_at)
         where state in ('applying', 'waiting', 'undoing')
     """,
+    "create index alerts_open on alerts (merchant_id, at) where resolved_at is null",
     "create index idempotency_keys_by_time on idempotency_keys (merchant_id, at)",
 )
 

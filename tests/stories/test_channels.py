@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.alerts import AlertKind
 from app.domain.correspondence import Channels
 from app.domain.dunning import Case, CaseState
 from app.domain.messages import Message, MessageState
@@ -161,10 +162,10 @@ async def test_an_alert_is_told_once_by_mail_and_by_request(stage: Stage) -> Non
     )
     async with stage.world.store.transaction(merchant) as tx:
         await tx.save([row])
-    told: dict[str, str] = {"kind": "template", "subject": "final_notice", "text": "it is <broken>"}
+    told: dict[str, str] = {"subject": "final_notice", "text": "it is <broken>"}
 
-    await alert(stage.world, merchant_id=merchant, **told)
-    await alert(stage.world, merchant_id=merchant, **told)
+    await alert(stage.world, merchant_id=merchant, kind=AlertKind.TEMPLATE, **told)
+    await alert(stage.world, merchant_id=merchant, kind=AlertKind.TEMPLATE, **told)
     counts = [await tell_alerts(stage.world), await tell_alerts(stage.world)]
 
     (mail,) = await stage.mails()
@@ -178,8 +179,8 @@ async def test_an_alert_is_told_once_by_mail_and_by_request(stage: Stage) -> Non
 
 async def test_without_an_address_an_alert_waits_to_be_looked_at(stage: Stage) -> None:
     merchant = stage.merchant.merchant_id
-    await alert(stage.world, merchant_id=merchant, kind="k", subject="s", text="t")
+    await alert(stage.world, merchant_id=merchant, kind=AlertKind.CURRENCY, subject="s", text="t")
 
     assert await tell_alerts(stage.world) == 0
     assert await stage.mails() == []
-    assert await stage.alerts() == ["k"]
+    assert await stage.alerts() == ["currency"]

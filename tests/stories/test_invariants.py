@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from app.domain.actions import Action, ActionKind, ActionState
-from app.domain.invariants import ALERT, EVERY, INVARIANTS
+from app.domain.alerts import AlertKind
+from app.domain.invariants import EVERY, INVARIANTS
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
 from app.domain.records import Record
@@ -36,7 +37,7 @@ async def connected(stage: Stage) -> None:
 
 
 async def broken(stage: Stage) -> list[tuple[str, bool]]:
-    found = [alert for alert in await stage.find(Alert) if alert.kind == ALERT]
+    found = [alert for alert in await stage.find(Alert) if alert.kind == AlertKind.INVARIANT_BROKEN]
     return [(alert.subject, alert.resolved_at is None) for alert in found]
 
 

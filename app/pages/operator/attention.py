@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.domain.alerts import ALERTS, AlertKind
 from app.domain.merchants import ProviderAccount, Scope
 from app.domain.operations import Alert
 from app.pages.operator import words
@@ -13,16 +14,6 @@ from app.pages.operator.desk import Desk, Visit
 from app.pages.operator.telling import Teller
 from app.services import overviews
 
-# By kind of alert: what a person does about it.
-ADVICE = {
-    "account_paused": "Put the reason right, then resume the account: holdfast accounts resume.",
-    "action_parked": "Read why, put it right, and let it be tried anew: holdfast accounts again.",
-    "declaration": "Look at it under Declarations: carry it out, or put it away with a note.",
-    "template": "A letter could not be written. Put its template right; the payment goes on.",
-    "charge_volume": "Look whether the charges are right, then resume: holdfast accounts resume.",
-    "refund_volume": "Look whether the refunds are right, then: holdfast accounts again.",
-    "mail_volume": "Look whether the letters are right, then resume: holdfast accounts resume.",
-}
 ANY_ADVICE = "Read it, put its cause right, and look again."
 
 
@@ -79,8 +70,14 @@ def _alert(alert: Alert, teller: Teller) -> dict[str, Any]:
         "subject": alert.subject,
         "case": alert.subject if alert.subject.startswith("case_") else None,
         "at": teller.moment(alert.at),
-        "advice": ADVICE.get(alert.kind, ANY_ADVICE),
+        "advice": _advice(alert.kind),
     }
+
+
+def _advice(kind: str) -> str:
+    """What is done about it; of a kind that a later version raised, what is always right."""
+    known = kind in AlertKind.__members__.values()
+    return ALERTS[AlertKind(kind)].advice.replace("`", "") if known else ANY_ADVICE
 
 
 def _paused(account: ProviderAccount, teller: Teller) -> dict[str, Any]:
