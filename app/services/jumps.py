@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from app.domain.actions import Action, ActionKind, action_for
+from app.domain.alerts import AlertKind
 from app.domain.calendar import zone
 from app.domain.comparing import next_night
 from app.domain.dunning import Case, CaseKind, CaseState
@@ -20,7 +21,7 @@ from app.ports.world import World
 from app.services.alarms import alert
 from app.services.merchants import raise_alert
 
-JUMPED = "payment_failures_jumped"
+JUMPED = AlertKind.PAYMENT_FAILURES_JUMPED
 AFTER_COMPARING = timedelta(hours=1)  # by then what was missed in the night has been taken in
 AGAIN = 3  # days that are counted once more, because reports of them may have come late
 AT_ONCE = 20  # days counted in one go, when the account is first looked at

@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.domain.alerts import AlertKind
 from app.services.alarms import alert
 from app.storage.registry import APPEND_ONLY, DERIVED, SYSTEM_SEES, TABLES
 from app.storage.scope import APP, ENTER, SYSTEM
@@ -24,7 +25,7 @@ async def login(clean_database: str) -> AsyncIterator[Any]:
         await tx.insert([merchant(OURS), merchant(THEIRS)])
         await tx.insert([account(OURS), account(THEIRS)])
         await tx.insert([customer("ours"), customer("theirs", of=THEIRS)])
-        await tx.insert([alert(NOW, OURS, "currency", "in_1", "is another one")])
+        await tx.insert([alert(NOW, OURS, AlertKind.CURRENCY, "in_1", "is another one")])
     await engine.dispose()
     connection = await asyncpg.connect(clean_database)
     yield connection
