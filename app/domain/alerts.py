@@ -22,6 +22,7 @@ class AlertKind(StrEnum):
     LEDGER_DIFFERS = "ledger_differs"
     MAIL_VOLUME = "mail_volume"
     MISSED_WEBHOOKS = "missed_webhooks"
+    PAYMENT_FAILURES_JUMPED = "payment_failures_jumped"
     PROVIDER_CHARGED = "provider_charged"
     PROVIDER_RETRIES = "provider_retries"
     RED_FLAG = "red_flag"
@@ -86,8 +87,8 @@ ALERTS: Mapping[AlertKind, Words] = {
     ),
     K.LEDGER_DIFFERS: Words(
         "The ledger and the provider's own lists disagree.",
-        "Read the lines: `GET /v1/comparisons`. What is ours is mended by the next reading; the "
-        "rest is a report to us.",
+        "Read the lines: `holdfast reconcile show`. What a lost webhook left out was mended by "
+        "reading already; look up the rest at the provider, and report it to us.",
     ),
     K.MAIL_VOLUME: Words(
         "Letters of an hour exceed three times the mean of the week. All accounts are paused.",
@@ -96,6 +97,11 @@ ALERTS: Mapping[AlertKind, Words] = {
     K.MISSED_WEBHOOKS: Words(
         "Events were found by reading that no webhook told of.",
         "`holdfast doctor` looks at the endpoint. Nothing is lost, only later.",
+    ),
+    K.PAYMENT_FAILURES_JUMPED: Words(
+        "More first payments of an account are refused than chance explains, by its own past.",
+        "`GET /v1/finance/payment-failures` by decline kind, network and country: a bank, a change "
+        "of the checkout, or card testing.",
     ),
     K.PROVIDER_CHARGED: Words(
         "The provider charged an invoice that we had taken over. It is left to it.",
