@@ -27,6 +27,7 @@ from app.api.finance_tables import (
     FailureWords,
     IncrementalOut,
     IncrementalWords,
+    LastingWords,
     MrrOut,
     MrrWords,
     OffersOut,
@@ -36,11 +37,14 @@ from app.api.finance_tables import (
     ReasonsOut,
     ReasonWords,
     ReconciliationOut,
+    RecoveryTimeWords,
     RiskWords,
+    SavesLastingOut,
     SavesOut,
     SaveWords,
     SegmentsOut,
     SegmentWords,
+    TimeToRecoveryOut,
 )
 from app.api.problems import Problem, invalid, problems
 from app.domain.merchants import Scope
@@ -188,6 +192,22 @@ async def offers(words: Annotated[OfferWords, Query()], asker: AskerDep) -> Stre
 async def saves(words: Annotated[SaveWords, Query()], asker: AskerDep) -> StreamingResponse:
     """Who accepted an offer, and was still there 24 hours, 30 and 90 days later."""
     return await asker.answered(finance.answer_saves, words)
+
+
+@router.get("/time-to-recovery", response_model=TimeToRecoveryOut, responses=ALSO)
+async def time_to_recovery(
+    words: Annotated[RecoveryTimeWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """How fast money comes back, as a curve with numbers at risk and a band."""
+    return await asker.answered(finance.answer_time_to_recovery, words)
+
+
+@router.get("/saves-lasting", response_model=SavesLastingOut, responses=ALSO)
+async def saves_lasting(
+    words: Annotated[LastingWords, Query()], asker: AskerDep
+) -> StreamingResponse:
+    """How long those stay who accepted an offer, as a curve with numbers at risk and a band."""
+    return await asker.answered(finance.answer_saves_lasting, words)
 
 
 @router.get("/reconciliation", response_model=ReconciliationOut, responses=ALSO)

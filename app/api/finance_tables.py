@@ -19,6 +19,7 @@ from app.api.finance_schemas import (
 )
 from app.domain.churn_rates import Preset, Recognition
 from app.reports.defined.churn import CHURN, MRR, OFFERS, REASONS, SEGMENTS
+from app.reports.defined.lasting import RECOVERY_TIMES, SAVES_LASTING
 from app.reports.defined.recovery import RECONCILIATION
 from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.saves import SAVES
@@ -89,6 +90,18 @@ class SaveWords(TableWords):
     """Of `saves`."""
 
     group_by: Word = _keys(SAVES)
+
+
+class RecoveryTimeWords(SpanWords):
+    """Of `time-to-recovery`."""
+
+    group_by: Word = _keys(RECOVERY_TIMES)
+
+
+class LastingWords(SpanWords):
+    """Of `saves-lasting`."""
+
+    group_by: Word = _keys(SAVES_LASTING)
 
 
 class RiskWords(InstantWords):
@@ -230,6 +243,20 @@ AtRiskOut = _answer(
 )
 IncrementalOut = _answer(
     INCREMENTAL, "Incremental", OverSpan, row_of(INCREMENTAL, "Incremental", _Cells), w=(int, ...)
+)
+TimeToRecoveryOut = _answer(
+    RECOVERY_TIMES,
+    "TimeToRecovery",
+    OverSpan,
+    row_of(RECOVERY_TIMES, "TimeToRecovery", _Cells),
+    group_by=(list[str], ...),
+)
+SavesLastingOut = _answer(
+    SAVES_LASTING,
+    "SavesLasting",
+    OverSpan,
+    row_of(SAVES_LASTING, "SavesLasting", _Cells),
+    group_by=(list[str], ...),
 )
 ProjectionOut = _answer(
     PROJECTION,

@@ -87,8 +87,8 @@ ALERTS: Mapping[AlertKind, Words] = {
     ),
     K.LEDGER_DIFFERS: Words(
         "The ledger and the provider's own lists disagree.",
-        "Read the lines: `GET /v1/finance/reconciliation/comparisons`. What is ours is mended by "
-        "the next reading; the rest is a report to us.",
+        "Read the lines: `holdfast reconcile show`. What a lost webhook left out was mended by "
+        "reading already; look up the rest at the provider, and report it to us.",
     ),
     K.MAIL_VOLUME: Words(
         "Letters of an hour exceed three times the mean of the week. All accounts are paused.",
@@ -99,9 +99,9 @@ ALERTS: Mapping[AlertKind, Words] = {
         "`holdfast doctor` looks at the endpoint. Nothing is lost, only later.",
     ),
     K.PAYMENT_FAILURES_JUMPED: Words(
-        "More first payments fail than is usual for this account, beyond chance.",
-        "Look at the failures by decline and network: `GET /v1/finance/payment-failures`. An "
-        "outage, a wave of stolen cards, or a change of prices or checkout?",
+        "More first payments of an account are refused than chance explains, by its own past.",
+        "`GET /v1/finance/payment-failures` by decline kind, network and country: a bank, a change "
+        "of the checkout, or card testing.",
     ),
     K.PROVIDER_CHARGED: Words(
         "The provider charged an invoice that we had taken over. It is left to it.",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from app.reports.defined.churn import LEAVING
+from app.reports.defined.lasting import LASTING
 from app.reports.defined.recovery import RECOVERY
 from app.reports.defined.risk import RISK
 from app.reports.defined.saves import SAVES
@@ -12,7 +13,7 @@ from app.reports.defined.shape import Endpoint, Figure
 __all__ = ["ENDPOINTS", "FIGURES", "Endpoint", "Figure"]
 
 ENDPOINTS: Mapping[str, Endpoint] = {
-    endpoint.path: endpoint for endpoint in (*RECOVERY, *RISK, *LEAVING, SAVES)
+    endpoint.path: endpoint for endpoint in (*RECOVERY, *RISK, *LEAVING, SAVES, *LASTING)
 }
 FIGURES: Mapping[str, Figure] = {
     figure.name: replace(figure, endpoint=endpoint.path, by=endpoint.by)

@@ -10,6 +10,7 @@ from app.reports import (
     churning,
     entries,
     failures,
+    lasting,
     mrr,
     offering,
     rates,
@@ -29,6 +30,7 @@ from app.reports.asking import (
     question,
 )
 from app.reports.defined.churn import CHURN, MRR, OFFERS, REASONS, SEGMENTS
+from app.reports.defined.lasting import RECOVERY_TIMES, SAVES_LASTING
 from app.reports.defined.recovery import RECONCILIATION
 from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.saves import SAVES
@@ -122,6 +124,22 @@ async def answer_saves(
 ) -> Answer:
     """The save ladder. Errors as above."""
     return saving.saves(await _table(words, merchant_id, figures, now, SAVES), figures=figures)
+
+
+async def answer_time_to_recovery(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """How fast money comes back. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, RECOVERY_TIMES)
+    return lasting.lasting(asked, lasting.RECOVERY, figures=figures)
+
+
+async def answer_saves_lasting(
+    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+) -> Answer:
+    """How long saves last. Errors as above."""
+    asked = await _table(words, merchant_id, figures, now, SAVES_LASTING)
+    return lasting.lasting(asked, lasting.SAVED, figures=figures)
 
 
 async def answer_reconciliation(

@@ -10,10 +10,9 @@ from app.domain.actions import Action, ActionKind, action_for
 from app.domain.alerts import AlertKind
 from app.domain.calendar import zone
 from app.domain.comparing import next_night
-from app.domain.dunning import Case, CaseKind, CaseState
+from app.domain.first_payments import FirstPayment
 from app.domain.jumps import KEPT, AttemptDay, Days, Judgement, judged
 from app.domain.merchants import Merchant, ProviderAccount
-from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.operations import Alert
 from app.domain.recovery import Failure
 from app.ports.store import Transaction
@@ -25,7 +24,6 @@ JUMPED = AlertKind.PAYMENT_FAILURES_JUMPED
 AFTER_COMPARING = timedelta(hours=1)  # by then what was missed in the night has been taken in
 AGAIN = 3  # days that are counted once more, because reports of them may have come late
 AT_ONCE = 20  # days counted in one go, when the account is first looked at
-OLDEST = timedelta(days=90)  # a case that was open for longer counts as never refused
 log = structlog.get_logger()
 
 
@@ -84,31 +82,19 @@ def _uncounted(days: Days, last: date) -> list[date]:
 
 
 async def _count(tx: Transaction, action: Action, day: date, tz: ZoneInfo) -> AttemptDay:
-    """Refused were those that got a case that day; paid at once those that were paid that day
-    and had none."""
+    """Refused were those that got a case that day; paid at once those that never were refused."""
     starts = datetime.combine(day, time(), tz)
     ends = datetime.combine(day + timedelta(days=1), time(), tz) - timedelta(microseconds=1)
     of = {"merchant_id": action.merchant_id, "account_id": action.account_id}
     within = {"failed_at__gte": starts, "failed_at__lte": ends}
     failed = await tx.count(Failure, where={**of, **within, "version": 1, "exclusion": None})
-    paid = {"status": InvoiceStatus.PAID, "paid_at__gte": starts, "paid_at__lte": ends}
-    settled = await tx.count(Invoice, where={**of, **paid, "paid_minor__gte": 1})
-    recovered = await tx.count(
-        Case,
-        where={
-            **of,
-            "state": CaseState.RECOVERED,
-            "kind": CaseKind.PAYMENT,
-            "opened_at__gte": starts - OLDEST,
-            "closed_at__gte": starts,
-            "closed_at__lte": ends,
-        },
-    )
+    within = {"paid_at__gte": starts, "paid_at__lte": ends}
+    paid = await tx.count(FirstPayment, where={**of, **within})
     return AttemptDay(
         account_id=action.account_id,
         day=day.isoformat(),
         merchant_id=action.merchant_id,
-        attempts=failed + max(settled - recovered, 0),
+        attempts=failed + paid,
         failed=failed,
     )
 

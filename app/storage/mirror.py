@@ -28,7 +28,6 @@ INVOICES = table_of(
     # Who leaves by a form names one of their invoices.
     index("invoices_by_number", "merchant_id number"),
     index("invoices_failed", "merchant_id seen_at", where="status = 'open' and attempt_count > 0"),
-    index("invoices_by_payment", "paid_at account_id", where="status = 'paid'"),
 )
 PAYMENT_METHODS = table_of(
     PaymentMethod,

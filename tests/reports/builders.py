@@ -224,14 +224,16 @@ def session(session_id: str, *, at: datetime = JAN_1, reason: str | None = None)
     )
 
 
-def judged(session_id: str, rung: Rung, *, at: datetime, kept: bool) -> SaveStep:
+def judged(
+    session_id: str, rung: Rung, *, at: datetime, kept: bool, subscription: str = "sub_1"
+) -> SaveStep:
     """A session at a rung of the save ladder."""
     return SaveStep(
         session_id=session_id,
         rung=rung,
         merchant_id=MERCHANT,
         account_id=ACCOUNT,
-        subscription_id="sub_1",
+        subscription_id=subscription,
         offer_id="half",
         offer_kind="discount",
         kept=kept,

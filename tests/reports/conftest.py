@@ -29,6 +29,8 @@ ENDPOINTS = {
     "segments": finance.answer_segments,
     "offers": finance.answer_offers,
     "saves": finance.answer_saves,
+    "time-to-recovery": finance.answer_time_to_recovery,
+    "saves-lasting": finance.answer_saves_lasting,
     "reconciliation": finance.answer_reconciliation,
     "at-risk": finance.answer_at_risk,
     "incremental": finance.answer_incremental,

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.storage.reports.at_risk import CHANGED
 from app.storage.reports.attempts import ATTEMPTS
+from app.storage.reports.lives import LASTING, RECOVERING
 from app.storage.reports.verdicts import CLOSED, MOVES
 
 _INSTANT = DateTime(timezone=True)
@@ -228,6 +229,19 @@ SOURCES: Mapping[str, Source] = {
         keys=END_KEYS,
         layers=alone("kind_of_end", "cause", "reason", "plan", "interval"),
         tables=("churn_records",),
+    ),
+    # Why a payment was refused may be learned after the failure was written.
+    "recovering": Source(
+        lines=RECOVERING,
+        keys=("plan", "interval", "decline_kind"),
+        layers=alone("plan", "interval"),
+        tables=("failures", "recovery_entries"),
+    ),
+    "lasting": Source(
+        lines=LASTING,
+        keys=("offer", "offer_kind", "reason", "plan", "interval"),
+        layers=alone("offer", "offer_kind", "reason", "plan", "interval"),
+        tables=("save_steps", "churn_records"),
     ),
     "attempts": Source(
         lines=ATTEMPTS,

@@ -1,0 +1,64 @@
+"""Lines of beginnings and ends: failed invoices until their first money, saves until they end.
+
+An end is a line of the day its life began, named for the day of the grid before which it came, so
+that the lines of a day are its cohort. It is recorded when the last thing it rests on was.
+"""
+
+from app.domain.survival import RECOVERY_DAYS, SAVE_DAYS
+
+
+def _named(begins: str, ends: str, grid: tuple[int, ...]) -> str:
+    """`d7` of a life that lasted from one instant to the other."""
+    days = f"extract(epoch from {ends} - {begins}) / 86400.0"
+    names = ", ".join(f"'d{day}'" for day in grid)
+    bounds = ", ".join(f"{day}.0" for day in grid)
+    place = f"width_bucket(({days})::float8, array[{bounds}]::float8[])"
+    return f"coalesce((array[{names}])[{place} + 1], 'later')"
+
+
+# A failure that is told anew takes its former version back. Its first money is the first entry
+# that was written: what is told later of an earlier payment moves nothing.
+_OF_CASE = "f.plan, f.interval, t.decline_kind"
+_ATTEMPT = "left join attempts t on t.case_id = f.case_id and t.number = 1"
+RECOVERING = f"""
+    select f.failed_at as happened_at, f.recorded_at, f.currency, 'began' as kind, 1 as n,
+        f.amount_minor as minor, {_OF_CASE}
+    from failures f {_ATTEMPT}
+    where f.merchant_id = :merchant and f.exclusion is null
+    union all
+    select f.failed_at, later.recorded_at, f.currency, 'began', -1, -f.amount_minor, {_OF_CASE}
+    from failures f {_ATTEMPT}
+    join failures later on later.account_id = f.account_id and later.invoice_id = f.invoice_id
+        and later.version = f.version + 1
+    where f.merchant_id = :merchant and f.exclusion is null
+    union all
+    select f.failed_at, f.recorded_at, f.currency,
+        {_named("f.failed_at", "f.occurred_at", RECOVERY_DAYS)}, 1, f.amount_minor, {_OF_CASE}
+    from recovery_entries f {_ATTEMPT}
+    where f.merchant_id = :merchant and f.kind in ('recovered', 'settled_other')
+        and not exists (
+            select from recovery_entries b
+            where b.merchant_id = f.merchant_id and b.account_id = f.account_id
+                and b.invoice_id = f.invoice_id and b.kind in ('recovered', 'settled_other')
+                and (b.recorded_at, b.entry_id) < (f.recorded_at, f.entry_id)
+        )
+"""  # noqa: S608 - words of ours
+_OFFER = "s.offer_id as offer, s.offer_kind, s.reason, s.plan, s.interval"
+_ACCEPTED = "s.merchant_id = :merchant and s.rung = 'accepted'"
+LASTING = f"""
+    select s.begun_at as happened_at, s.recorded_at, s.currency, 'began' as kind, 1 as n,
+        s.mrr_minor as minor, {_OFFER}
+    from save_steps s
+    where {_ACCEPTED}
+    union all
+    select s.begun_at, greatest(s.recorded_at, r.recorded_at, e.recorded_at), s.currency,
+        {_named("s.begun_at", "coalesce(e.occurred_at, r.occurred_at)", SAVE_DAYS)},
+        case when r.entry = 'churned' then 1 else -1 end,
+        case when r.entry = 'churned' then s.mrr_minor else -s.mrr_minor end, {_OFFER}
+    from save_steps s
+    join churn_records r on r.merchant_id = s.merchant_id and r.account_id = s.account_id
+        and r.subscription_id = s.subscription_id and r.kind <> 'migration'
+        and r.entry in ('churned', 'restated')
+    left join churn_records e on r.entry = 'restated' and e.record_id = r.about
+    where {_ACCEPTED} and coalesce(e.occurred_at, r.occurred_at) >= s.begun_at
+"""  # noqa: S608 - words of ours
