@@ -9,7 +9,7 @@ from app.domain.sessions import SessionState
 from app.pages.views import Page, fill, preferred
 from app.services.cancelling import Outlook
 from app.services.exits import SessionView
-from app.words.leaving import PHRASES, Tongue, choice_named, foretold, screen_of
+from app.words.leaving import PHRASES, Screen, Tongue, choice_named, foretold, screen_of
 
 TEMPLATE = "leaving.html.j2"
 
@@ -53,7 +53,7 @@ def _ends_page(
         }
         for told in previews
     ]
-    screen = {"name": deed, "heading": heading, "says": [], "rows": []}
+    screen = Screen(name=deed, heading=heading, says=[], rows=[])
     return _page(tongue, token, root, screen=screen, ends=ends, open=True, deed=deed)
 
 
@@ -82,8 +82,8 @@ def _reasons(view: SessionView) -> list[dict[str, str | None]]:
 
 def _told(kind: str, accept_language: str, *, token: str, root: str, status: int) -> Page:
     tongue = Tongue(language=preferred(accept_language), time_zone="UTC")
-    says: Sequence[str] = [tongue.say(f"{kind}.lead")]
-    screen = {"name": kind, "heading": tongue.say(f"{kind}.heading"), "says": says, "rows": []}
+    lead = [tongue.say(f"{kind}.lead")]
+    screen = Screen(name=kind, heading=tongue.say(f"{kind}.heading"), says=lead, rows=[])
     return _page(tongue, token, root, screen=screen, status=status)
 
 

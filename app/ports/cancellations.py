@@ -1,5 +1,6 @@
 """What we ask of a payment provider when somebody leaves, or comes back before the end."""
 
+from datetime import datetime
 from typing import Protocol
 
 from app.domain.cancellations import Departing
@@ -20,10 +21,12 @@ class Cancellations(Protocol):
         subscription: str,
         *,
         at_once: bool,
+        until: datetime | None = None,
         feedback: str | None,
         key: str,
     ) -> None:
-        """End it at once, or when its period is over. A schedule attached to it is released
+        """End it at once, or when its period is over; where `until` (aware UTC) is later than that,
+        then, and what is renewed meanwhile is owed. A schedule attached to it is released
         first. `feedback` is the provider's word for the reason. One already ended is fine."""
         ...
 

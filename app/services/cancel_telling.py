@@ -10,6 +10,7 @@ from app.domain.cancellations import (
     CancelRequest,
     Choice,
     RequestState,
+    Source,
     may_be_undone,
     standing_request,
 )
@@ -60,6 +61,7 @@ async def cancel(world: World, action: Action) -> None:
             account,
             request.subscription_id,
             at_once=over,
+            until=request.ends_at if request.source is Source.FORM else None,
             feedback=request.feedback,
             key=f"{request.request_id}:cancel",
         )

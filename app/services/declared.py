@@ -1,9 +1,12 @@
 """Carrying out what was declared on a public form: the word, given without a session."""
 
 from dataclasses import replace
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from app.domain.actions import Action
 from app.domain.alerts import AlertKind
+from app.domain.calendar import at_hour
 from app.domain.cancellations import (
     GONE,
     CancelRequest,
@@ -19,7 +22,7 @@ from app.domain.cancellations import (
 from app.domain.declarations import Declaration, DeclarationKind, DeclarationState
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Subscription
+from app.domain.mirror import Customer, Subscription
 from app.domain.mirroring import forward
 from app.domain.terms import Terms
 from app.domain.withdrawals import PaidInvoice, withdrawal
@@ -30,7 +33,9 @@ from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.parting import part
 
-LATER_THAN_PAID = "it is to end later than the period that is paid: say when it has been arranged"
+LATER_THAN_PAID = "it is to end on a day that cannot be planned there: say when it is arranged"
+LAST_SECOND = timedelta(seconds=1)  # of a day, so that the day itself is told
+FURTHEST = timedelta(days=366)  # an end that was wished for is planned so far ahead
 OVER, STANDS = "the contract had ended before", "it was cancelled already"
 
 
@@ -75,7 +80,7 @@ def _given(at: CustomerDesk, row: Declaration, standing: Departing) -> Declarati
     if former is not None and not at_once:
         done = row.moved(DeclarationState.DONE, at=now, note=STANDS)
         return replace(done, request_id=former.request_id)
-    told = _told(row, standing, at.terms)
+    told = _told(row, standing, at.customer, at.terms)
     if told is None:
         return _waits(at, row, LATER_THAN_PAID)
     request = _leave(at, row, told, subscription)
@@ -107,19 +112,30 @@ def _waits(at: CustomerDesk, row: Declaration, why: str) -> Declaration:
     return row.moved(DeclarationState.WAITING, at=at.terms.now, note=why)
 
 
-def _told(row: Declaration, standing: Departing, terms: Terms) -> Preview | None:
-    """What ends how: at once for a reason of weight, else as early as it may. None for a day later
-    than the period that is paid, which only a person can arrange."""
+def _told(
+    row: Declaration, standing: Departing, customer: Customer | None, terms: Terms
+) -> Preview | None:
+    """What ends how: at once for a reason of weight, on the day that was wished for, else as early
+    as it may. None where only a person can arrange that day."""
     if row.kind is DeclarationKind.EXTRAORDINARY:
         return preview(standing, Choice.NOW, terms.now)
-    open_to = choices(standing, immediately=False)
+    open_to, zone = choices(standing, immediately=False), terms.zone_of(customer)
     end = standing.subscription.period_end
     if row.wish is None or row.wish <= terms.now.date() or end is None:
         return preview(standing, open_to[0], terms.now)
-    if row.wish > end.date():
-        return None
+    if row.wish > end.astimezone(zone).date():
+        return _later(row.wish, standing, zone, terms) if Choice.PERIOD_END in open_to else None
     choice = Choice.PERIOD_END if Choice.PERIOD_END in open_to else open_to[0]
     return preview(standing, choice, terms.now)
+
+
+def _later(wish: date, standing: Departing, zone: ZoneInfo, terms: Terms) -> Preview | None:
+    """An end with the day that was wished for, after periods that are still to be paid; None for
+    one further away than anybody can foresee."""
+    if wish > (terms.now + FURTHEST).date():
+        return None
+    ends = at_hour(wish + timedelta(days=1), 0, zone) - LAST_SECOND
+    return replace(preview(standing, Choice.PERIOD_END, terms.now), access_until=ends)
 
 
 def _leave(

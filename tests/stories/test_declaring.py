@@ -3,6 +3,7 @@ customer, and what matches nothing goes to a person."""
 
 import re
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -150,10 +151,36 @@ async def test_a_reason_of_weight_ends_it_at_once_and_a_person_looks_at_it(door:
     assert row.declaration_id in [alert.subject for alert in await stage.find(Alert)]
 
 
-async def test_a_day_beyond_what_is_paid_is_arranged_by_a_person(door: Door) -> None:
+async def test_a_day_after_what_is_paid_is_the_last_one_and_what_comes_before_is_owed(
+    door: Door,
+) -> None:
+    # given a month that is paid, and a day in the middle of the next that somebody wished for
     stage, person = door.stage, await door.stage.subscriber(APPROVES)
 
-    await declares(door, filled(person, wished_for="2027-06-30"))
+    await declares(door, filled(person, wished_for="2026-11-05"))
+    await stage.passes(hours=1)
+
+    # when that day is over
+    (planned,) = await stage.find(CancelRequest)
+    letter = (await stage.mails())[-1].text
+    await stage.passes(days=50)
+
+    # then it ended with it, and the month before was charged
+    (request,) = await stage.find(CancelRequest)
+    there = stage.there(f"subscriptions/{person.subscription}")
+    charges = stage.there("charges", customer=person.customer)["data"]
+    assert planned.ends_at == datetime(2026, 11, 5, 23, 59, 59, tzinfo=UTC)
+    assert (await declared(stage)).state is DeclarationState.DONE
+    assert "5. November 2026" in letter
+    assert (there["status"], there["ended_at"]) == ("canceled", planned.ends_at.timestamp())
+    assert (request.state, len(charges)) == (RequestState.ENDED, 2)
+    assert all(charge["amount_refunded"] == 0 for charge in charges)
+
+
+async def test_a_day_that_nobody_can_foresee_is_arranged_by_a_person(door: Door) -> None:
+    stage, person = door.stage, await door.stage.subscriber(APPROVES)
+
+    await declares(door, filled(person, wished_for="2029-06-30"))
     await stage.passes(hours=1)
 
     row = await declared(stage)

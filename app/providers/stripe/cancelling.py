@@ -1,6 +1,7 @@
 """Ending subscriptions at Stripe by request, taking it back, and refunds."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from stripe import StripeClient
@@ -17,6 +18,7 @@ from app.providers.stripe.pages import every_row
 from app.providers.stripe.reading import Json, currency, ref, whole
 from app.providers.stripe.subscriptions import read_subscription
 
+NO_LATER = timedelta(hours=1)  # within that a day that was wished for is the period's end
 ALREADY_BACK = frozenset({"charge_already_refunded"})
 UNPAID = ("draft", "open")  # a draft is finalised and charged an hour after it was made
 
@@ -55,11 +57,14 @@ class Cancelling:
         subscription: str,
         *,
         at_once: bool,
+        until: datetime | None = None,
         feedback: str | None,
         key: str,
     ) -> None:
-        """`DELETE`, or `cancel_at_period_end`. Stripe gives a DELETE no idempotency key: that it
-        was done already is caught by reading. A schedule would undo the end, so it goes first."""
+        """`DELETE`, `cancel_at_period_end`, or `cancel_at`, whose last period is charged by the day
+        (docs.stripe.com/api/subscriptions/update). Stripe gives a DELETE no idempotency key: that
+        it was done already is caught by reading. A schedule would undo the end, so it goes first.
+        """
         client = self._connections.client(account)
         details: Any = {"cancellation_details": {"feedback": feedback}} if feedback else {}
         with in_our_words():
@@ -72,7 +77,7 @@ class Cancelling:
                 if at_once:
                     await client.v1.subscriptions.cancel_async(subscription, details)
                 else:
-                    ending: Any = {"cancel_at_period_end": True, **details}
+                    ending: Any = {**_end_of(obj, until, self._clock.now()), **details}
                     await client.v1.subscriptions.update_async(
                         subscription, ending, {"idempotency_key": key}
                     )
@@ -124,6 +129,15 @@ class Cancelling:
         except ProviderRefused as refused:
             if refused.code not in ALREADY_BACK:
                 raise
+
+
+def _end_of(obj: Json, until: datetime | None, now: datetime) -> dict[str, Any]:
+    """The field that plans the end: the period's, or a later instant."""
+    shown = read_subscription(obj, seen_at=now)
+    period_end = shown.period_end if shown else None
+    if until is None or period_end is None or until - period_end <= NO_LATER:
+        return {"cancel_at_period_end": True}
+    return {"cancel_at": int(until.timestamp())}
 
 
 async def _listed(client: StripeClient, subscription: Json, status: str) -> list[Json]:
