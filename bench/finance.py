@@ -1,17 +1,19 @@
 """Finance: every endpoint of the registry at two sizes, beside the same figures from plain ledgers.
 
-Milliseconds are those the database took for all statements of one answer, the slowest of the ways
-to ask that should be fast: the defaults, each key alone, each window, cut-offs at a day's end. What
-else may be asked is measured beside it, once.
+Milliseconds are those the database takes, by its own clock, to plan and carry out all statements of
+one answer: of the slowest of the ways to ask that should be fast, the defaults, each key alone,
+each window, a cut-off at a day's end. What else may be asked is measured beside it, once.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -23,6 +25,7 @@ from app.reports.figures import ENDPOINTS
 from app.storage.addresses import engine_url
 from app.storage.reports.figures import PostgresFigures
 from app.storage.rollups import PostgresRollups
+from app.storage.scope import APP
 from app.wiring import build_world
 from bench.figures import machine
 from bench.ledgers import LEDGERS, MIRRORS, fill
@@ -156,7 +159,7 @@ async def _folded(stage: Stage, days: int) -> float:
 async def measured(stage: Stage, *, plain: bool) -> dict[str, dict[str, float]]:
     """Milliseconds by endpoint: asked quickly, within a day, otherwise, and of ledgers alone."""
     engine = create_async_engine(engine_url(stage.database_url))
-    watch, figures = Watch(engine), PostgresFigures(engine)
+    watch, figures = Watch(stage, engine), PostgresFigures(engine)
     ledgers = PostgresFigures(engine, plain=True)
     found: dict[str, dict[str, float]] = {}
     for path in ENDPOINTS:
@@ -213,24 +216,38 @@ WINDOWED = {"recovery-rate": ("w",), "incremental": ("w",)}
 
 
 class Watch:
-    """How long the database worked, as its client sees it."""
+    """What was asked of the database, so that it can be asked once more how long that takes it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.seconds, self._began = 0.0, 0.0
-        event.listen(engine.sync_engine, "before_cursor_execute", self._begin)
-        event.listen(engine.sync_engine, "after_cursor_execute", self._end)
+    def __init__(self, stage: Stage, engine: AsyncEngine) -> None:
+        self._stage, self._asked = stage, list[tuple[str, tuple[Any, ...]]]()
+        event.listen(engine.sync_engine, "before_cursor_execute", self._note)
 
-    def _begin(self, *_: Any) -> None:
-        self._began = time.perf_counter()
+    def _note(self, _c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "set_config('role'" not in statement:
+            self._asked.append((statement, tuple(parameters)))
 
-    def _end(self, *_: Any) -> None:
-        self.seconds += time.perf_counter() - self._began
+    def forget(self) -> None:
+        """What was asked so far does not count."""
+        self._asked.clear()
+
+    async def milliseconds(self) -> float:
+        """Planning and execution of all that was asked since, by the database's own clock."""
+        acting = {"role": APP, "holdfast.merchants": self._stage.merchant_id}
+        acting["plan_cache_mode"] = "force_custom_plan"
+        connection = await asyncpg.connect(self._stage.database_url, server_settings=acting)
+        took = 0.0
+        for statement, parameters in self._asked:
+            explained = f"explain (analyze, timing off, format json) {statement}"
+            (plan,) = json.loads(await connection.fetchval(explained, *parameters, timeout=600))
+            took += plan["Planning Time"] + plan["Execution Time"]
+        await connection.close()
+        return took
 
 
 async def _once(
     stage: Stage, path: str, words: Words, figures: PostgresFigures, watch: Watch
 ) -> float:
-    watch.seconds = 0.0
+    watch.forget()
     ask = getattr(finance, f"answer_{path.replace('-', '_')}")
     answer = await ask(words, merchant_id=stage.merchant_id, figures=figures, now=NOW, whole=False)
     async for _ in answer.rows:
@@ -238,4 +255,4 @@ async def _once(
     told = await answer.tail()
     if not told["identity"]["holds"] and path != "reconciliation":
         raise RuntimeError(f"{path} does not add up: {told}")
-    return watch.seconds * 1000
+    return await watch.milliseconds()
