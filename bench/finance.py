@@ -33,7 +33,8 @@ from bench.stage import Stage, open_stage
 
 SIZES = (1_000_000, 5_000_000)
 REPEATS = 3
-WRITTEN, WRITTEN_AT_ONCE = 5_000, 500
+WRITTEN, WRITTEN_AT_ONCE, ROUNDS = 5_000, 500, 5
+BY_RECORD = "mrr_movements_by_record"
 ENDS = datetime(2026, 7, 1, tzinfo=UTC)
 NOW = ENDS + timedelta(minutes=1)
 MOST_DAYS, FEWEST_DAYS, LINES_A_DAY = 730, 60, 1_000
@@ -77,9 +78,9 @@ def run(rows: int = 0) -> dict[str, object]:
 
 
 def prepare(stage: Stage, size: int) -> dict[str, float]:
-    """Ledgers of so many lines, and rollups of them. Returns how many there are, what folding a
-    line takes, and which share of writing one that is."""
-    per_line = asyncio.run(_written(stage))
+    """Ledgers of so many lines, and rollups of them. Returns how many there are, what writing one
+    costs more because of rollups, and what folding one takes, later and elsewhere."""
+    per_line, cost = _writing(stage)
     for row in stage.sql(_CHECKS):  # they would take most of the time
         stage.sql(row["lift"])
     days = max(FEWEST_DAYS, min(MOST_DAYS, size // LINES_A_DAY))
@@ -92,13 +93,25 @@ def prepare(stage: Stage, size: int) -> dict[str, float]:
     folding = asyncio.run(_folded(stage, days)) / wrote
     stage.sql("vacuum analyze")
     cells = stage.sql("select (select count(*) from flow_cells) as n", merchant=who[0])[0]["n"]
-    _say(began, f"folded into {cells:,} cells of lines: {folding / per_line:.2f} of writing")
+    _say(began, f"folded into {cells:,} cells; writing takes {cost:+.0%} for it")
     return {
         "lines": wrote,
-        "fold_us_per_line": round(1e6 * folding, 1),
+        "write_cost": round(cost, 3),
         "write_us_per_line": round(1e6 * per_line, 1),
-        "fold_cost": round(folding / per_line, 3),
+        "fold_us_per_line": round(1e6 * folding, 1),
     }
+
+
+def _writing(stage: Stage) -> tuple[float, float]:
+    """Seconds for a line written as the service does, a batch in a transaction; and by what share
+    that is more than without the index that folding needs. Rounds of both in turn."""
+    with_it, without = [], []
+    for number in range(ROUNDS):
+        with_it.append(asyncio.run(_written(stage, f"with_{number}")))
+        stage.sql(f"drop index {BY_RECORD}")
+        without.append(asyncio.run(_written(stage, f"without_{number}")))
+        stage.sql(f"create index {BY_RECORD} on mrr_movements (merchant_id, recorded_at)")
+    return median(with_it), median(with_it) / median(without) - 1
 
 
 _CHECKS = """
@@ -114,8 +127,7 @@ def _say(began: float, what: str) -> None:
     print(f"{time.perf_counter() - began:6.0f} s: {what}", flush=True)
 
 
-async def _written(stage: Stage) -> float:
-    """Write lines as the service does, a batch in a transaction; seconds for a line."""
+async def _written(stage: Stage, name: str) -> float:
     at = ENDS - timedelta(days=1)
     who: dict[str, Any] = {"merchant_id": stage.merchant_id, "account_id": stage.account_id}
     async with build_world(Settings()) as world:
@@ -125,13 +137,13 @@ async def _written(stage: Stage) -> float:
             lines = [
                 MrrMovement(
                     **who,
-                    movement_id=f"written_{n}",
-                    subscription_id=f"written_{n}",
+                    movement_id=f"{name}_{n}",
+                    subscription_id=f"{name}_{n}",
                     customer_id=None,
                     kind=MovementKind.NEW,
                     currency="usd",
                     delta_minor=100,
-                    source="written",
+                    source=name,
                     occurred_at=at,
                     effective_at=at,
                     recorded_at=at,
