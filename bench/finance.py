@@ -1,17 +1,19 @@
 """Finance: every endpoint of the registry at two sizes, beside the same figures from plain ledgers.
 
-Milliseconds are those the database took for all statements of one answer, the slowest of the ways
-to ask that should be fast: the defaults, each key alone, each window, cut-offs at a day's end. What
-else may be asked is measured beside it, once.
+Milliseconds are those the database takes, by its own clock, to plan and carry out all statements of
+one answer: of the slowest of the ways to ask that should be fast, the defaults, each key alone,
+each window, a cut-off at a day's end. What else may be asked is measured beside it, once.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -23,6 +25,7 @@ from app.reports.figures import ENDPOINTS
 from app.storage.addresses import engine_url
 from app.storage.reports.figures import PostgresFigures
 from app.storage.rollups import PostgresRollups
+from app.storage.scope import APP
 from app.wiring import build_world
 from bench.figures import machine
 from bench.ledgers import LEDGERS, MIRRORS, fill
@@ -30,7 +33,8 @@ from bench.stage import Stage, open_stage
 
 SIZES = (1_000_000, 5_000_000)
 REPEATS = 3
-WRITTEN, WRITTEN_AT_ONCE = 5_000, 500
+WRITTEN, WRITTEN_AT_ONCE, ROUNDS = 5_000, 500, 5
+BY_RECORD = "mrr_movements_by_record"
 ENDS = datetime(2026, 7, 1, tzinfo=UTC)
 NOW = ENDS + timedelta(minutes=1)
 MOST_DAYS, FEWEST_DAYS, LINES_A_DAY = 730, 60, 1_000
@@ -74,9 +78,9 @@ def run(rows: int = 0) -> dict[str, object]:
 
 
 def prepare(stage: Stage, size: int) -> dict[str, float]:
-    """Ledgers of so many lines, and rollups of them. Returns how many there are, what folding a
-    line takes, and which share of writing one that is."""
-    per_line = asyncio.run(_written(stage))
+    """Ledgers of so many lines, and rollups of them. Returns how many there are, what writing one
+    costs more because of rollups, and what folding one takes, later and elsewhere."""
+    per_line, cost = _writing(stage)
     for row in stage.sql(_CHECKS):  # they would take most of the time
         stage.sql(row["lift"])
     days = max(FEWEST_DAYS, min(MOST_DAYS, size // LINES_A_DAY))
@@ -89,13 +93,25 @@ def prepare(stage: Stage, size: int) -> dict[str, float]:
     folding = asyncio.run(_folded(stage, days)) / wrote
     stage.sql("vacuum analyze")
     cells = stage.sql("select (select count(*) from flow_cells) as n", merchant=who[0])[0]["n"]
-    _say(began, f"folded into {cells:,} cells of lines: {folding / per_line:.2f} of writing")
+    _say(began, f"folded into {cells:,} cells; writing takes {cost:+.0%} for it")
     return {
         "lines": wrote,
-        "fold_us_per_line": round(1e6 * folding, 1),
+        "write_cost": round(cost, 3),
         "write_us_per_line": round(1e6 * per_line, 1),
-        "fold_cost": round(folding / per_line, 3),
+        "fold_us_per_line": round(1e6 * folding, 1),
     }
+
+
+def _writing(stage: Stage) -> tuple[float, float]:
+    """Seconds for a line written as the service does, a batch in a transaction; and by what share
+    that is more than without the index that folding needs. Rounds of both in turn."""
+    with_it, without = [], []
+    for number in range(ROUNDS):
+        with_it.append(asyncio.run(_written(stage, f"with_{number}")))
+        stage.sql(f"drop index {BY_RECORD}")
+        without.append(asyncio.run(_written(stage, f"without_{number}")))
+        stage.sql(f"create index {BY_RECORD} on mrr_movements (merchant_id, recorded_at)")
+    return median(with_it), median(with_it) / median(without) - 1
 
 
 _CHECKS = """
@@ -111,8 +127,7 @@ def _say(began: float, what: str) -> None:
     print(f"{time.perf_counter() - began:6.0f} s: {what}", flush=True)
 
 
-async def _written(stage: Stage) -> float:
-    """Write lines as the service does, a batch in a transaction; seconds for a line."""
+async def _written(stage: Stage, name: str) -> float:
     at = ENDS - timedelta(days=1)
     who: dict[str, Any] = {"merchant_id": stage.merchant_id, "account_id": stage.account_id}
     async with build_world(Settings()) as world:
@@ -122,13 +137,13 @@ async def _written(stage: Stage) -> float:
             lines = [
                 MrrMovement(
                     **who,
-                    movement_id=f"written_{n}",
-                    subscription_id=f"written_{n}",
+                    movement_id=f"{name}_{n}",
+                    subscription_id=f"{name}_{n}",
                     customer_id=None,
                     kind=MovementKind.NEW,
                     currency="usd",
                     delta_minor=100,
-                    source="written",
+                    source=name,
                     occurred_at=at,
                     effective_at=at,
                     recorded_at=at,
@@ -156,7 +171,7 @@ async def _folded(stage: Stage, days: int) -> float:
 async def measured(stage: Stage, *, plain: bool) -> dict[str, dict[str, float]]:
     """Milliseconds by endpoint: asked quickly, within a day, otherwise, and of ledgers alone."""
     engine = create_async_engine(engine_url(stage.database_url))
-    watch, figures = Watch(engine), PostgresFigures(engine)
+    watch, figures = Watch(stage, engine), PostgresFigures(engine)
     ledgers = PostgresFigures(engine, plain=True)
     found: dict[str, dict[str, float]] = {}
     for path in ENDPOINTS:
@@ -213,24 +228,38 @@ WINDOWED = {"recovery-rate": ("w",), "incremental": ("w",)}
 
 
 class Watch:
-    """How long the database worked, as its client sees it."""
+    """What was asked of the database, so that it can be asked once more how long that takes it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.seconds, self._began = 0.0, 0.0
-        event.listen(engine.sync_engine, "before_cursor_execute", self._begin)
-        event.listen(engine.sync_engine, "after_cursor_execute", self._end)
+    def __init__(self, stage: Stage, engine: AsyncEngine) -> None:
+        self._stage, self._asked = stage, list[tuple[str, tuple[Any, ...]]]()
+        event.listen(engine.sync_engine, "before_cursor_execute", self._note)
 
-    def _begin(self, *_: Any) -> None:
-        self._began = time.perf_counter()
+    def _note(self, _c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "set_config('role'" not in statement:
+            self._asked.append((statement, tuple(parameters)))
 
-    def _end(self, *_: Any) -> None:
-        self.seconds += time.perf_counter() - self._began
+    def forget(self) -> None:
+        """What was asked so far does not count."""
+        self._asked.clear()
+
+    async def milliseconds(self) -> float:
+        """Planning and execution of all that was asked since, by the database's own clock."""
+        acting = {"role": APP, "holdfast.merchants": self._stage.merchant_id}
+        acting["plan_cache_mode"] = "force_custom_plan"
+        connection = await asyncpg.connect(self._stage.database_url, server_settings=acting)
+        took = 0.0
+        for statement, parameters in self._asked:
+            explained = f"explain (analyze, timing off, format json) {statement}"
+            (plan,) = json.loads(await connection.fetchval(explained, *parameters, timeout=600))
+            took += plan["Planning Time"] + plan["Execution Time"]
+        await connection.close()
+        return took
 
 
 async def _once(
     stage: Stage, path: str, words: Words, figures: PostgresFigures, watch: Watch
 ) -> float:
-    watch.seconds = 0.0
+    watch.forget()
     ask = getattr(finance, f"answer_{path.replace('-', '_')}")
     answer = await ask(words, merchant_id=stage.merchant_id, figures=figures, now=NOW, whole=False)
     async for _ in answer.rows:
@@ -238,4 +267,4 @@ async def _once(
     told = await answer.tail()
     if not told["identity"]["holds"] and path != "reconciliation":
         raise RuntimeError(f"{path} does not add up: {told}")
-    return watch.seconds * 1000
+    return await watch.milliseconds()

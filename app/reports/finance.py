@@ -1,7 +1,9 @@
 """From a question's words to its answer: one function per endpoint of finance."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from app.domain.churn_rates import Preset, Recognition
@@ -66,21 +68,6 @@ async def answer_recovery_rate(
     return rates.recovery_rate(asked, days=days, view=view, figures=figures)
 
 
-async def answer_payment_failures(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """Payment failures by the day of the first try. Errors as above."""
-    asked = await _table(words, merchant_id, figures, now, FAILURES)
-    return failures.payment_failures(asked, figures=figures)
-
-
-async def answer_mrr(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """MRR and its movements. Errors as above."""
-    return mrr.mrr(await _table(words, merchant_id, figures, now, MRR), figures=figures)
-
-
 async def answer_churn(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -94,68 +81,6 @@ async def answer_churn(
     margin = number("margin", words.get("margin", "100"), lowest=1, highest=100)
     asked = await _table(words, merchant_id, figures, now, CHURN)
     return churning.churn(asked, preset=preset, rule=rule, margin_percent=margin, figures=figures)
-
-
-async def answer_churn_reasons(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """Why subscriptions ended. Errors as above."""
-    asked = await _table(words, merchant_id, figures, now, REASONS)
-    return churning.churn_reasons(asked, figures=figures)
-
-
-async def answer_segments(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """Where subscriptions end. Errors as above."""
-    asked = await _table(words, merchant_id, figures, now, SEGMENTS)
-    return churning.segments(asked, figures=figures)
-
-
-async def answer_offers(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """What offers cost and kept. Errors as above."""
-    return offering.offers(await _table(words, merchant_id, figures, now, OFFERS), figures=figures)
-
-
-async def answer_saves(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """The save ladder. Errors as above."""
-    return saving.saves(await _table(words, merchant_id, figures, now, SAVES), figures=figures)
-
-
-async def answer_time_to_recovery(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """How fast money comes back. Errors as above."""
-    asked = await _table(words, merchant_id, figures, now, RECOVERY_TIMES)
-    return lasting.lasting(asked, lasting.RECOVERY, figures=figures)
-
-
-async def answer_saves_lasting(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """How long saves last. Errors as above."""
-    asked = await _table(words, merchant_id, figures, now, SAVES_LASTING)
-    return lasting.lasting(asked, lasting.SAVED, figures=figures)
-
-
-async def answer_reconciliation(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """Where ledger and provider differ. Errors as above."""
-    asked = await _table(words, merchant_id, figures, now, RECONCILIATION)
-    return reconciled.reconciliation(asked, figures=figures)
-
-
-async def answer_at_risk(
-    words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
-) -> Answer:
-    """What may be lost, at the cut-off. Errors as above."""
-    asked = await _table(words, merchant_id, figures, now, AT_RISK)
-    return risk.at_risk(asked, figures=figures)
 
 
 async def answer_incremental(
@@ -204,6 +129,38 @@ async def answer_entries(
         return entries.everything(asked, words, after=after, figures=figures)
     size = limit or entries.DEFAULT_LIMIT
     return await entries.page(asked, words, after=after, limit=size, figures=figures)
+
+
+class Answers(Protocol):
+    """What answers a question of finance. Errors as above."""
+
+    def __call__(
+        self, words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+    ) -> Awaitable[Answer]: ...
+
+
+def _tabled(endpoint: Endpoint, make: Callable[..., Answer]) -> Answers:
+    """What answers an endpoint that takes no words of its own."""
+
+    async def answer(
+        words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
+    ) -> Answer:
+        asked = await _table(words, merchant_id, figures, now, endpoint)
+        return make(asked, figures=figures)
+
+    return answer
+
+
+answer_payment_failures = _tabled(FAILURES, failures.payment_failures)
+answer_mrr = _tabled(MRR, mrr.mrr)
+answer_churn_reasons = _tabled(REASONS, churning.churn_reasons)
+answer_segments = _tabled(SEGMENTS, churning.segments)
+answer_offers = _tabled(OFFERS, offering.offers)
+answer_saves = _tabled(SAVES, saving.saves)
+answer_time_to_recovery = _tabled(RECOVERY_TIMES, partial(lasting.lasting, lives=lasting.RECOVERY))
+answer_saves_lasting = _tabled(SAVES_LASTING, partial(lasting.lasting, lives=lasting.SAVED))
+answer_reconciliation = _tabled(RECONCILIATION, reconciled.reconciliation)
+answer_at_risk = _tabled(AT_RISK, risk.at_risk)
 
 
 def _days(words: Words) -> int:

@@ -50,16 +50,18 @@ def _standing(name: str, as_of: str, chosen: str) -> str:
             where over.account_id = r.account_id and over.subscription_id = r.subscription_id
                 and over.about = r.record_id and over.recorded_at <= {as_of}
         )
-), {name} as materialized (
-    select m.*, u.decline_kind, u.owed, u.subscription_id is not null as is_unpaid,
-        g.subscription_id is not null as is_ending
+), {name}_either as materialized (
+    select account_id, subscription_id, u.decline_kind, u.owed,
+        u.subscription_id is not null as is_unpaid, g.subscription_id is not null as is_ending
     from {name}_unpaid u
     full join {name}_ending g using (account_id, subscription_id)
+), {name} as materialized (
+    select m.*, x.decline_kind, x.owed, x.is_unpaid, x.is_ending
+    from {name}_either x
     cross join lateral (
         select v.currency, v.plan, v.interval, v.country, sum(v.delta_minor) as mrr
         from mrr_movements v
-        where v.account_id = coalesce(u.account_id, g.account_id)
-            and v.subscription_id = coalesce(u.subscription_id, g.subscription_id)
+        where v.account_id = x.account_id and v.subscription_id = x.subscription_id
             and v.merchant_id = :merchant and v.recorded_at <= {as_of}
         group by 1, 2, 3, 4 having sum(v.delta_minor) > 0
     ) m

@@ -28,7 +28,7 @@ from app.storage.reports.basis import Basis, Piece, basis_of
 from app.storage.reports.counted import Counted
 from app.storage.reports.ledgers import SOURCES
 from app.storage.reports.reading import snapshot
-from app.storage.reports.rolling import lines, verdicts
+from app.storage.reports.rolling import COHORTS_FROM, anything, lines, verdicts
 
 _CELLS = """
 select p.period, c.currency, {keys}, {sums}
@@ -224,7 +224,8 @@ async def _lines(
     connection: AsyncConnection, excerpt: Excerpt, basis: Basis, ledger: str
 ) -> list[tuple[Piece, Line]]:
     after, until = basis.tail
-    if after >= until:
+    places = SOURCES[ledger].tables
+    if after >= until or not await anything(connection, excerpt.merchant_id, after, until, places):
         return []
     found = await lines(connection, excerpt.merchant_id, ledger, after, until)
     pieces = [basis.piece_of(line.happened_at) for line in found]
@@ -235,7 +236,9 @@ async def _verdicts(
     connection: AsyncConnection, excerpt: Excerpt, basis: Basis
 ) -> list[tuple[Piece, Verdict]]:
     after, until = basis.tail
-    if after >= until:
+    if after >= until or not await anything(
+        connection, excerpt.merchant_id, after, until, COHORTS_FROM
+    ):
         return []
     found = await verdicts(connection, excerpt.merchant_id, after, until)
     pieces = [basis.piece_of(one.failed_at) for one in found]

@@ -1,6 +1,6 @@
 """What is folded into rollups, and what a figure adds to them: the same two readings."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -135,6 +135,30 @@ async def nth_recorded(
     bound = {"merchant": merchant_id, "after": after, "until": until, "skipped": skipped}
     at: datetime | None = (await connection.execute(_NTH, bound)).scalar_one()
     return at
+
+
+def _any_of(places: Collection[str]) -> TextClause:
+    found = " or ".join(f"exists (select {PLACES[name].since()})" for name in sorted(places))
+    return text(f"select {found}").bindparams(*BOUNDS)
+
+
+_ANY = {
+    places: _any_of(places)
+    for places in {frozenset(s.tables) for s in SOURCES.values() if s.folded} | {COHORTS_FROM}
+}
+
+
+async def anything(
+    connection: AsyncConnection,
+    merchant_id: str,
+    after: datetime,
+    until: datetime,
+    places: Collection[str],
+) -> bool:
+    """Whether anything was recorded in these places between two instants: asked before what takes
+    longer to plan than to find nothing."""
+    bound = {"merchant": merchant_id, "after": after, "until": until}
+    return bool((await connection.execute(_ANY[frozenset(places)], bound)).scalar_one())
 
 
 async def lines(
