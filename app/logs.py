@@ -20,6 +20,7 @@ ALLOWED = frozenset([
     "subscription", "action", "attempt", "message_id", "link", "kind", "reason", "outcome",
     "count", "batch", "limit", "worker", "queue", "job", "claims", "lag_s", "waited_s",
     "retry_after_s", "template", "channel", "version", "port", "pid", "state", "left_out", "seed",
+    "fault", "fuse", "invariant",
 ])
 # fmt: on
 LONGEST = 8_000  # characters of one value: enough for a traceback, not for a flood

@@ -40,7 +40,8 @@ async def findings(world: World, merchant_id: str, *, now: datetime) -> list[Fin
             try:
                 return await world.invariants.ask(merchant_id, invariant, now=now)
             except StoreUnavailable as fault:
-                log.warning("invariant_not_asked", invariant=invariant.name, fault=str(fault))
+                why = type(fault).__name__
+                log.warning("invariant_not_asked", invariant=invariant.name, fault=why)
                 return Finding(invariant=invariant, count=None)
 
     return list(await asyncio.gather(*map(ask, INVARIANTS.values())))
