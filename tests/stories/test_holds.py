@@ -148,6 +148,7 @@ async def test_a_dispute_holds_all_that_its_customer_owes_until_it_is_won(stage:
     stage.program(person.method, REFUSED)
     await stage.passes(days=30, hours=1)
     dispute = disputes(stage, person)
+    await stage.plays()
     await stage.passes(days=10)
     held = await stage.cases(person)
     charged = stage.fuse.keys()
