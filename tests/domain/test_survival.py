@@ -44,8 +44,9 @@ def test_the_band_is_greenwoods_by_log_log() -> None:
 def test_where_nothing_ended_or_nothing_lasted_there_is_no_band() -> None:
     all_last, none_lasts = curve([Cohort(30, 4, {20: 4})], GRID)
 
-    assert (all_last.lasting, all_last.low, all_last.high) == (1, None, None)
-    assert (none_lasts.lasting, none_lasts.low, none_lasts.high) == (0, None, None)
+    assert (all_last.lasting, none_lasts.lasting) == (1, 0)
+    assert (all_last.low, all_last.high) == (None, None)
+    assert (none_lasts.low, none_lasts.high) == (None, None)
 
 
 def test_a_curve_ends_where_nobody_was_looked_at_for_so_long() -> None:
