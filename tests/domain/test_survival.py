@@ -44,7 +44,7 @@ def test_the_band_is_greenwoods_by_log_log() -> None:
 def test_where_nothing_ended_or_nothing_lasted_there_is_no_band() -> None:
     all_last, none_lasts = curve([Cohort(30, 4, {20: 4})], GRID)
 
-    assert (all_last.lasting, none_lasts.lasting) == (1, 0)
+    assert [float(point.lasting) for point in (all_last, none_lasts)] == [1.0, 0.0]
     assert (all_last.low, all_last.high) == (None, None)
     assert (none_lasts.low, none_lasts.high) == (None, None)
 
