@@ -12,13 +12,14 @@ from tests.databases import Server
 from tests.rooms import sweep
 
 # Folders of tests that need something which not every machine has: never skipped, not collected.
-CHOSEN_BY_OPTION = {"browser": "--browser", "stripe_cli": "--stripe-cli"}
+CHOSEN_BY_OPTION = {"browser": "--browser", "faults": "--faults", "stripe_cli": "--stripe-cli"}
 CHOSEN_BY_VARIABLE = {"corpus": "HOLDFAST_EVENT_CORPUS"}
 TESTS = Path(__file__).parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--browser", action="store_true", help="also tests that drive a browser")
+    parser.addoption("--faults", action="store_true", help="also real faults; see `./run faults`")
     parser.addoption("--stripe-cli", action="store_true", help="also tests with Stripe's own CLI")
 
 

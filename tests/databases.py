@@ -126,11 +126,17 @@ class Server:
         """Run one statement as a superuser, past row-level security; its rows."""
         connection = self._connections.get(database)
         if connection is None or connection.is_closed():
-            parts = urlsplit(self._admin_url)._replace(path=f"/{database}")
-            connection = self._wait(asyncpg.connect(urlunsplit(parts)))
+            connection = self._wait(asyncpg.connect(self._at(database)))
             self._connections[database] = connection
         rows: list[Any] = self._wait(connection.fetch(statement))
         return rows
+
+    def admin_address(self, name: str) -> str:
+        """Where an administrator reaches a database that `create` made."""
+        return self._at(self.database(name))
+
+    def _at(self, database: str) -> str:
+        return urlunsplit(urlsplit(self._admin_url)._replace(path=f"/{database}"))
 
     def database(self, name: str) -> str:
         """What the server calls a database that `create` made."""

@@ -1,11 +1,10 @@
 """Every promise and every incident has tests that exist, or says what will bring them."""
 
-import subprocess
-import sys
 import tomllib
 
 import pytest
 
+from tests.house.collecting import collected
 from tests.house.sources import ROOT
 
 BOOKS = {
@@ -33,17 +32,7 @@ def test_every_named_test_is_collected() -> None:
     named = {
         test for entries in BOOKS.values() for entry in entries.values() for test in entry["tests"]
     }
-    files = sorted({test.partition("::")[0] for test in named})
-    collected = _collected(files) if files else set()
+    files = {test.partition("::")[0] for test in named}
 
     assert not [file for file in files if not (ROOT / file).is_file()]
-    assert not named - collected
-
-
-def _collected(files: list[str]) -> set[str]:
-    existing = [file for file in files if (ROOT / file).is_file()]
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, *existing], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
+    assert not named - collected(files)

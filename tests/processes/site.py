@@ -70,7 +70,11 @@ class Site:
         )
 
     async def plans(
-        self, *names: str, customer: str | None = None, account: ProviderAccount | None = None
+        self,
+        *names: str,
+        customer: str | None = None,
+        account: ProviderAccount | None = None,
+        due_at: datetime = DUE,
     ) -> list[Action]:
         """Insert due actions: reads of payments of these names, each of a customer of its own
         unless one is named. Their order is that of the names."""
@@ -82,7 +86,7 @@ class Site:
                 merchant_id=whose.merchant_id,
                 account_id=whose.account_id,
                 customer_id=customer or f"cus_{name}",
-                due_at=DUE,
+                due_at=due_at,
                 nth=f"{n:03d}",
                 data={"type": "payment"},
             )

@@ -1,0 +1,82 @@
+"""A wire between a process and PostgreSQL that breaks at a COMMIT."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
+
+COMMIT = b"commit\0"
+
+
+@dataclass
+class Wire:
+    """`cuts` says how the next of what has `mark` in it ends: `before` it reaches the server, or
+    `after` the server has carried it out and before anybody hears of it; an empty word lets it
+    pass. Behind them all goes well."""
+
+    server: tuple[str, int]
+    mark: bytes = COMMIT
+    cuts: list[str] = field(default_factory=list)
+    broken: int = 0
+    open: set["asyncio.Task[None] | None"] = field(default_factory=set)
+
+    async def carries(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until one side ends it or it is cut."""
+        self.open.add(asyncio.current_task())
+        there, back = await asyncio.open_connection(*self.server)
+        muted = asyncio.Event()
+        ways = [
+            asyncio.create_task(self._asks(reader, back, muted)),
+            asyncio.create_task(_answers(there, writer, muted)),
+        ]
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        for end in (writer, back):
+            end.close()
+        self.open.discard(asyncio.current_task())
+
+    async def _asks(
+        self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, muted: asyncio.Event
+    ) -> None:
+        while sent := await reader.read(65536):
+            cut = self.cuts.pop(0) if self.mark in sent and self.cuts else None
+            if cut:
+                self.broken += 1
+            if cut == "before":
+                return
+            if cut == "after":
+                muted.set()
+            back.write(sent)
+            await back.drain()
+
+
+async def _answers(
+    there: asyncio.StreamReader, writer: asyncio.StreamWriter, muted: asyncio.Event
+) -> None:
+    while said := await there.read(65536):
+        if muted.is_set():
+            return  # it is committed, and the answer is lost
+        writer.write(said)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def a_wire(database_url: str) -> AsyncIterator[tuple[Wire, str]]:
+    """The wire, and the address of the database behind it."""
+    parts = urlsplit(database_url)
+    wire = Wire((parts.hostname or "127.0.0.1", parts.port or 5432))
+    server = await asyncio.start_server(wire.carries, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    login = parts.netloc.rpartition("@")[0]
+    try:
+        yield wire, urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{port}"))
+    finally:
+        server.close()
+        left = [task for task in wire.open if task is not None]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
