@@ -129,8 +129,8 @@ class Settings(BaseSettings):
     `Retry-After`, and the provider sends them again."""
 
     database_connections: int = Field(default=10, ge=2, le=200)
-    """Connections one process keeps to PostgreSQL; under load as many more, and in an api process
-    the two of the webhook intake."""
+    """Connections one process keeps to PostgreSQL, once it has had load twice as many; in an api
+    process two more for the webhook intake."""
 
     lease_s: float = Field(default=60.0, gt=0)
     """Seconds for which a worker holds a claimed action before another may claim it."""

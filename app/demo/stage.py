@@ -23,6 +23,8 @@ START_WITHIN = 60.0
 # A charge takes the sandbox milliseconds, not a second or two as it takes Stripe: so many customers
 # at a time keep everybody busy. Each further one wants a connection that plans its statements anew.
 WORKER_SLOTS = 6
+# Twice as many at most, for the same reason. Who waits for one waits for a millisecond.
+CONNECTIONS = 2
 
 # What the processes import once, together.
 SERVES = ("uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.httptools_impl", "uvloop")
@@ -133,6 +135,7 @@ def _environment(stage: Stage) -> dict[str, str]:
         "HOLDFAST_PUBLIC_URL": stage.api,
         "HOLDFAST_LOG_LEVEL": "warning",
         "HOLDFAST_WORKER_SLOTS": str(WORKER_SLOTS),
+        "HOLDFAST_DATABASE_CONNECTIONS": str(CONNECTIONS),
     }
 
 

@@ -48,12 +48,13 @@ T = TypeVar("T")
 
 
 def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
-    """An engine whose connections give up in time. `pool_size` connections, and as many more
-    under load. Dispose of it when the process ends."""
+    """An engine whose connections give up in time: `pool_size` of them, and as many more under
+    load. Those stay as well: a burst is seldom the last, and each new one plans its statements
+    anew. Dispose of it when the process ends."""
     return create_async_engine(
         engine_url(database_url),
-        pool_size=pool_size,
-        max_overflow=pool_size,
+        pool_size=2 * pool_size,
+        max_overflow=0,
         pool_timeout=TRANSACTION_LIMIT_S,
         # the connection used last has its statements planned; taken in turn, each plans them anew
         pool_use_lifo=True,

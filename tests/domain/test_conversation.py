@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.actions import Action
 from app.domain.calendar import in_daytime, zone
 from app.domain.dunning import Case, Waits
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Customer
+from app.domain.policies import MessageRow
 from app.domain.records import Book
-from app.domain.sequence import AT_MOST_IN_30_DAYS, PAUSE_BETWEEN, due_together, sendable_at
+from app.domain.sequence import (
+    AT_MOST_IN_30_DAYS,
+    PAUSE_BETWEEN,
+    due_together,
+    plan_letter,
+    sendable_at,
+)
 from tests.domain.builders import terms
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
@@ -56,7 +64,7 @@ def test_local_daytime_is_daytime_whatever_the_clocks_do(seconds: int, name: str
     assert at <= moved <= at + timedelta(hours=14)
 
 
-@pytest.mark.parametrize(
+NIGHTS = pytest.mark.parametrize(
     ("name", "at", "leaves"),
     [
         pytest.param(
@@ -79,6 +87,9 @@ def test_local_daytime_is_daytime_whatever_the_clocks_do(seconds: int, name: str
         ),
     ],
 )
+
+
+@NIGHTS
 def test_a_letter_waits_for_eight_in_the_customers_morning(
     name: str, at: datetime, leaves: datetime
 ) -> None:
@@ -87,6 +98,24 @@ def test_a_letter_waits_for_eight_in_the_customers_morning(
     when, why = sendable_at(a_message(), [], customer, terms(at))
 
     assert (when, why) == (leaves, "local daytime")
+
+
+@NIGHTS
+def test_a_letter_is_planned_for_that_morning_at_once(
+    name: str, at: datetime, leaves: datetime
+) -> None:
+    book, its_terms = Book(), terms(at)
+    book.know([Customer(merchant_id="m", account_id="a", customer_id="c", time_zone=name)])
+    ends = at + timedelta(days=28)
+    case = Case(
+        case_id="case_1", merchant_id="m", account_id="a", customer_id="c", invoice_id="in_1",
+        opened_at=at, window_ends_at=ends,
+    )  # fmt: skip
+
+    plan_letter(book, case, MessageRow(step="s", template="payment_failed"), at, its_terms)
+
+    assert [letter.due_at for letter in book.all(Message)] == [leaves]
+    assert [action.due_at for action in book.all(Action)] == [leaves]
 
 
 @pytest.mark.parametrize(

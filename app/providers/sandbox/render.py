@@ -186,6 +186,6 @@ def bounds_of(created: Any) -> tuple[int, int]:
     if not isinstance(created, dict):
         return int(created), int(created)
     given = {name: int(bound) for name, bound in created.items()}
-    first = max(given.get("gte", EVER[0]), given.get("gt", EVER[0]) + 1)
-    last = min(given.get("lte", EVER[1]), given.get("lt", EVER[1]) - 1)
+    first = max(given.get("gte", EVER[0]), given.get("gt", EVER[0] - 1) + 1)
+    last = min(given.get("lte", EVER[1]), given.get("lt", EVER[1] + 1) - 1)
     return first, last
