@@ -64,8 +64,8 @@ ALERTS: Mapping[AlertKind, Words] = {
         "Look whether the charges are right, then `holdfast accounts resume`.",
     ),
     K.COLLECTED_AFTER_CANCEL: Words(
-        "The provider collected from somebody who had left, and we cannot give it back.",
-        "Give the money back by hand, and tell the customer.",
+        "Money was collected from somebody who had left.",
+        "Read whether it went back by itself; else give it back by hand, and tell the customer.",
     ),
     K.CURRENCY: Words(
         "Money came in another currency than the invoice's. The case is stopped or parked.",

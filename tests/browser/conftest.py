@@ -50,6 +50,7 @@ from tests.browser.leavers import Town
 from tests.browser.leaving import a_service, an_app
 from tests.mail.letters import HOSTILE, MESSAGES, RENDERER, a_full_letter, a_mail
 from tests.pages.desk import a_desk, everything
+from tests.pages.said import sayings
 from tests.pages.town import NOW, At, Provider, a_town, a_view
 from tests.sandbox.stand import serve
 
@@ -170,7 +171,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     provider = next(with_provider)
     with ThreadPoolExecutor() as aside:  # playwright's own loop runs in this thread
         app = aside.submit(lambda: asyncio.run(_site(mailbox, f"{provider}/c/1"))).result()
-        desk = aside.submit(lambda: asyncio.run(a_desk(*everything()))).result()
+        desk = aside.submit(lambda: asyncio.run(a_desk(*everything(), *sayings()))).result()
     served, at_desk = _served(app), _served(desk.app)
     yield Site(next(served), provider, next(at_desk), desk.secret, desk.case.case_id)
     next(at_desk, None)

@@ -12,6 +12,8 @@ DESK = [
     "/operator/cases?state=stopped&find=in_none",
     CASE,
     "/operator/attention",
+    "/operator/declarations",
+    "/operator/reasons",
     "/operator/policies",
     "/operator/policies/default/1",
     "/operator/finance?from=2025-10-01&to=2026-01-31",

@@ -5,34 +5,18 @@ from typing import Any
 import pytest
 
 from app.domain.actions import Action, ActionKind
-from app.domain.declarations import Declaration, DeclarationKind, DeclarationState
+from app.domain.declarations import Declaration, DeclarationState
 from app.domain.merchants import Scope
 from app.domain.mirror import Subscription
 from app.domain.operations import Alert, AuditEntry
 from app.domain.records import R
 from tests.pages.desk import Front, a_desk
+from tests.pages.said import DECLARED as ID
+from tests.pages.said import a_declaration
 from tests.pages.town import NOW, WHOSE
 
 pytestmark = pytest.mark.anyio
 DESK = "/operator/declarations"
-ID = "dec_" + "1" * 32
-
-
-def a_declaration(**told: Any) -> Declaration:
-    said: dict[str, Any] = {
-        "declaration_id": ID,
-        "merchant_id": "mer_1",
-        "once": "A" * 32,
-        "kind": DeclarationKind.ORDINARY,
-        "name": "Ada <b>Brandt</b>",
-        "email": "ada@example.com",
-        "reference": "my contract",
-        "wished_for": "2027-06-30",
-        "received_at": NOW,
-        "state": DeclarationState.WAITING,
-        "note": "no contract of this reference and this address is known",
-    }
-    return Declaration(**said | told)
 
 
 def an_alert() -> Alert:

@@ -1,36 +1,14 @@
 """Why people left, at the desk, and the deed of putting a reason right."""
 
-from dataclasses import replace
-from datetime import timedelta
-
 import pytest
 
 from app.domain.actions import Action, ActionKind
-from app.domain.afterwards import AfterLetters, MendedReason
+from app.domain.afterwards import MendedReason
 from app.domain.merchants import Scope
-from app.domain.sessions import CancelSession, SessionState
 from tests.pages.desk import a_desk
-from tests.pages.town import NOW, WHOSE
+from tests.pages.said import LEFT, ON, STAYED
 
 pytestmark = pytest.mark.anyio
-SINCE = (NOW - timedelta(days=300)).isoformat()
-ON = AfterLetters(
-    merchant_id="mer_1", since={"we_fixed_it": SINCE}, return_url="https://kelp.example/plans"
-)
-LEFT = CancelSession(
-    **WHOSE,
-    session_id="cxs_1",
-    customer_id="cus_1",
-    subscription_id="sub_1",
-    token_hash="h1",
-    flow="default@1",
-    step="done",
-    state=SessionState.CANCELLED,
-    reason="missing_feature",
-    opened_at=NOW - timedelta(days=3),
-    expires_at=NOW + timedelta(days=3),
-)
-STAYED = replace(LEFT, session_id="cxs_2", token_hash="h2", state=SessionState.SAVED)
 
 
 async def test_reasons_are_counted_and_one_is_put_right_once() -> None:
