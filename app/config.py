@@ -111,6 +111,10 @@ class Settings(BaseSettings):
     """Mail goes into this folder instead of to a server, and `/demo/mailbox` shows it. For the
     demo and for tests only; refused in production."""
 
+    export_dir: Path | None = None
+    """Folder for the nightly files of finance, one for each merchant and day. Without it none are
+    written."""
+
     events_to_localhost: bool = False
     """Event endpoints may also be on this machine, over http. For the demo and for tests only;
     refused in production."""

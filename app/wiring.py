@@ -25,6 +25,7 @@ from app.mail.reports import ProviderReports
 from app.mail.smtp import SmtpMailer
 from app.outgoing.sender import GuardedSender
 from app.ports.clock import Clock
+from app.ports.exports import Shelf
 from app.ports.figures import Figures
 from app.ports.mailer import MailDeferred, Mailer
 from app.ports.rollups import Rollups
@@ -37,6 +38,7 @@ from app.providers.stripe.pacing import Limits
 from app.providers.stripe.webhooks import StripeWebhooks
 from app.resources import resource
 from app.sealing import AesGcmSealer, KeyedTokens, kept_keys
+from app.storage.exports import FolderShelf
 from app.storage.intake import BatchedIntake
 from app.storage.invariants.asking import PostgresInvariants
 from app.storage.reports.figures import PostgresFigures
@@ -193,6 +195,22 @@ async def build_rollups(settings: Settings) -> AsyncIterator[Rollups]:
         yield PostgresRollups(engine)
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def build_figures(settings: Settings) -> AsyncIterator[Figures]:
+    """Finance's figures for nightly files, over a connection of their own. Raises
+    `NotConfigured`."""
+    engine = create_engine(database_url(settings), pool_size=1)
+    try:
+        yield PostgresFigures(engine)
+    finally:
+        await engine.dispose()
+
+
+def exports_in(folder: Path) -> Shelf:
+    """Export files in a folder."""
+    return FolderShelf(folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from workers.carrying import Carrier
 from workers.dispatching import Dispatcher
 from workers.drains import WORD, be_drain, keep_drain
 from workers.executing import execute
+from workers.exports import export
 from workers.inbox import drain_shift
 from workers.invariants import plan_rounds
 from workers.loops import hear, keep
@@ -49,7 +50,8 @@ async def work(shift: Shift) -> None:
         if fault is not None:
             log.warning("reconciling_not_begun", fault=type(fault).__name__)
     try:
-        async with build_rollups(load_settings()) as rollups, asyncio.TaskGroup() as loops:
+        settings = load_settings()
+        async with build_rollups(settings) as rollups, asyncio.TaskGroup() as loops:
             loops.create_task(drain_shift(shift))
             for _ in range(1, shift.pace.drains):
                 loops.create_task(keep_drain(shift))
@@ -57,6 +59,7 @@ async def work(shift: Shift) -> None:
             loops.create_task(execute(shift, queue, carrier))
             loops.create_task(tell(shift))
             loops.create_task(fold(shift, rollups))
+            loops.create_task(export(shift, settings))
             if not shift.is_stepped:  # its driver would step through every five minutes
                 loops.create_task(plan_rounds(shift))
         await dispatcher.finish()

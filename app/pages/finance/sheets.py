@@ -68,6 +68,18 @@ SHEETS = (
         over="w",
     ),
     Sheet(
+        key="speed",
+        heading="How fast money comes back",
+        says="The share of failed invoices with money back before each day, by what the bank said "
+        "first. The table has the numbers at risk and a 95 % band.",
+        ask=finance.answer_time_to_recovery,
+        words={"group_by": "decline_kind"},
+        draws=("recovered_share",),
+        kind="lines",
+        split="decline_kind",
+        over="day",
+    ),
+    Sheet(
         key="plans",
         heading="Recovered revenue by plan",
         says="The same money by the plan it was owed for.",
@@ -146,6 +158,18 @@ SHEETS = (
         says="MRR of those still there thirty days later, beside what the offers cost at most.",
         ask=finance.answer_offers,
         draws=("saved_mrr_minor", "cost_minor"),
+    ),
+    Sheet(
+        key="lasting",
+        heading="How long saves last",
+        says="The share of those who accepted an offer and were still there on each day, by offer. "
+        "The table has the numbers at risk and a 95 % band.",
+        ask=finance.answer_saves_lasting,
+        words={"group_by": "offer"},
+        draws=("lasting_share",),
+        kind="lines",
+        split="offer",
+        over="day",
     ),
     Sheet(
         key="risk",

@@ -1,0 +1,153 @@
+"""Nightly files: whole or not there, the same bytes every time, and told by their manifest."""
+
+import csv
+import hashlib
+import json
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.operations.exporting import run
+from app.reports.exporting import FILES, export_day, last_day
+from app.storage.exports import FolderShelf
+from tests.house.sources import ROOT
+from tests.reports.builders import MERCHANT, day, entry, failure
+from tests.reports.conftest import Ledger
+
+pytestmark = pytest.mark.anyio
+DAY = date(2026, 1, 10)
+LATER = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+async def exports(ledger: Ledger, root: Path, **more: Any) -> bool:
+    told: dict[str, Any] = {"figures": ledger.figures, "now": LATER} | more
+    return await export_day(MERCHANT, DAY, shelf=FolderShelf(root), **told)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    found = (root / MERCHANT / DAY.isoformat()).iterdir()
+    return {path.name: path.read_bytes() for path in found}
+
+
+@pytest.fixture
+async def busy(ledger: Ledger) -> Ledger:
+    """A merchant with a payment of the day, one recorded too late for it, and one of before."""
+    await ledger.holds(
+        failure(1_000, at=day(9)),
+        entry(600, at=day(10), plan="=cmd()"),
+        entry(300, at=day(10, hour=13), recorded_at=day(12)),
+        entry(100, at=day(10) - timedelta(days=40), invoice_id="in_0"),
+    )
+    return ledger
+
+
+async def test_a_day_is_a_folder_of_files_told_by_its_manifest(
+    busy: Ledger, tmp_path: Path
+) -> None:
+    wrote = await exports(busy, tmp_path)
+
+    found = files(tmp_path)
+    manifest = json.loads(found.pop("manifest.json"))
+    told = {file["name"]: file for file in manifest["files"]}
+    assert wrote
+    assert set(found) == set(told) == {f"{file.name}.csv" for file in FILES}
+    for name, content in found.items():
+        lines = content.decode().split("\r\n")
+        assert told[name]["sha256"] == hashlib.sha256(content).hexdigest()
+        assert told[name]["bytes"] == len(content)
+        assert told[name]["rows"] == len(lines) - 2
+        assert told[name]["columns"] == lines[0].split(",")
+    (line,) = csv.DictReader(found["entries.csv"].decode().splitlines())
+    assert (line["amount_minor"], line["plan"]) == ("600", "'=cmd()")
+    assert manifest["as_of"] == "2026-01-11T04:59:55.000000Z"
+    assert (manifest["from"], manifest["to"]) == ("2025-12-07", "2026-01-10")
+
+
+async def test_the_same_day_gives_the_same_bytes_and_is_not_written_twice(
+    busy: Ledger, tmp_path: Path
+) -> None:
+    await exports(busy, tmp_path / "first")
+    await busy.holds(entry(50, at=day(10, hour=14), recorded_at=day(20)))
+
+    again = await exports(busy, tmp_path / "first")
+    await exports(busy, tmp_path / "second", now=LATER + timedelta(days=9))
+
+    assert not again
+    assert files(tmp_path / "first") == files(tmp_path / "second")
+
+
+class Full:
+    """A shelf on a disk that is full after the first file."""
+
+    def __init__(self, root: Path) -> None:
+        self.shelf = FolderShelf(root)
+        self.has = self.shelf.has
+
+    def box(self, merchant_id: str, day: str) -> Any:
+        return _Filling(self.shelf.box(merchant_id, day))
+
+
+class _Filling:
+    def __init__(self, real: Any) -> None:
+        self.real, self.put_before = real, False
+
+    async def __aenter__(self) -> "_Filling":
+        self.box = await self.real.__aenter__()
+        return self
+
+    async def __aexit__(self, *fault: Any) -> Any:
+        return await self.real.__aexit__(*fault)
+
+    async def put(self, name: str, pieces: Any) -> Any:
+        if self.put_before:
+            raise OSError("no space left on device")
+        self.put_before = True
+        return await self.box.put(name, pieces)
+
+
+async def test_what_breaks_off_leaves_nothing_and_the_next_try_writes_it(
+    busy: Ledger, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="no space"):
+        await export_day(MERCHANT, DAY, figures=busy.figures, shelf=Full(tmp_path), now=LATER)
+    left = list((tmp_path / MERCHANT).iterdir())
+
+    assert left == []
+    assert await exports(busy, tmp_path)
+
+
+async def test_of_two_that_write_at_once_one_stays(busy: Ledger, tmp_path: Path) -> None:
+    shelf = FolderShelf(tmp_path)
+    async with shelf.box(MERCHANT, DAY.isoformat()) as slower:
+        await exports(busy, tmp_path)
+        await slower.close({"files": []})
+
+    assert len(json.loads(files(tmp_path)["manifest.json"])["files"]) == len(FILES)
+    assert [path.name for path in (tmp_path / MERCHANT).iterdir()] == [DAY.isoformat()]
+
+
+def test_a_day_is_exported_once_the_night_has_mended_it() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    midnight = datetime(2026, 1, 11, tzinfo=berlin)
+
+    assert last_day(midnight + timedelta(hours=4), berlin) == date(2026, 1, 9)
+    assert last_day(midnight + timedelta(hours=5), berlin) == date(2026, 1, 10)
+
+
+def test_the_page_names_each_file_in_the_same_words() -> None:
+    page = (ROOT / "docs" / "exports.md").read_text()
+
+    assert re.findall(r"^\| `([\w-]+)\.csv` \| (.+) \|$", page, re.M) == [
+        (file.name, file.says) for file in FILES
+    ]
+
+
+def test_a_day_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run([str(tmp_path), "--day", "yesterday"])
+
+    assert "invalid" in capsys.readouterr().err

@@ -1,0 +1,47 @@
+"""A worker's writing of nightly files for people's own tools."""
+
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from app.domain.merchants import ProviderAccount
+from app.ports.exports import Shelf
+from app.ports.figures import Figures
+from app.reports.exporting import export_day, last_day
+from app.wiring import Settings, build_figures, exports_in
+from workers.shift import Shift, outcome
+
+EVERY_S = 300.0
+CAUGHT_UP = 7  # nights that a worker which was away makes up for
+
+log = structlog.get_logger("workers")
+
+
+async def export(shift: Shift, settings: Settings) -> None:
+    """Write what is missing until the shift ends, where a folder is set. What goes wrong is logged
+    and tried again."""
+    if settings.export_dir is None:
+        return
+    shelf = exports_in(Path(settings.export_dir))
+    async with build_figures(settings) as figures:
+        while not shift.stopping.is_set():
+            done = await outcome(export_missing(shift, figures, shelf))
+            if isinstance(done, Exception):
+                log.error("exports_failed", exc_info=done)
+            await shift.stopped(EVERY_S)
+
+
+async def export_missing(shift: Shift, figures: Figures, shelf: Shelf) -> int:
+    """The files of each merchant's last nights that are not there; how many days were written."""
+    world, written = shift.world, 0
+    async with world.store.system() as tx:
+        accounts = await tx.find(ProviderAccount, where={})
+    for merchant_id in sorted({account.merchant_id for account in accounts}):
+        zone = ZoneInfo(await figures.time_zone(merchant_id))
+        for back in range(CAUGHT_UP):
+            now = world.clock.now()
+            day = last_day(now, zone) - timedelta(days=back)
+            written += await export_day(merchant_id, day, figures=figures, shelf=shelf, now=now)
+    return written
