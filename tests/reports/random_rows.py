@@ -30,7 +30,7 @@ COUNTRIES = (None, "DE", "US")
 E = ChurnEntry
 
 
-def some_time(draw: random.Random, days: int = 60) -> datetime:
+def some_time(draw: random.Random, days: int = 30) -> datetime:
     """An instant of the year's first months."""
     return JAN_1 + timedelta(seconds=draw.randrange(days * 86_400))
 
