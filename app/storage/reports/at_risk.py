@@ -13,8 +13,30 @@ RISK_KEYS = ("plan", "interval", "country", "decline_kind")
 def _standing(name: str, as_of: str, chosen: str) -> str:
     """Tables of a `with`: what of the subscriptions in `chosen` is unpaid or will end at a cut-off,
     with its MRR; the last is called `name`. By what was recorded by then alone."""
+    unpaid, ending = _unpaid(as_of, chosen), _ending(as_of, chosen)
     return f"""
-{name}_unpaid as materialized (
+{name}_unpaid as materialized ({unpaid}), {name}_ending as materialized ({ending}
+), {name}_either as materialized (
+    select account_id, subscription_id, u.decline_kind, u.owed,
+        u.subscription_id is not null as is_unpaid, g.subscription_id is not null as is_ending
+    from {name}_unpaid u
+    full join {name}_ending g using (account_id, subscription_id)
+), {name} as materialized (
+    select m.*, x.decline_kind, x.owed, x.is_unpaid, x.is_ending
+    from {name}_either x
+    cross join lateral (
+        select v.currency, v.plan, v.interval, v.country, sum(v.delta_minor) as mrr
+        from mrr_movements v
+        where v.account_id = x.account_id and v.subscription_id = x.subscription_id
+            and v.merchant_id = :merchant and v.recorded_at <= {as_of}
+        group by 1, 2, 3, 4 having sum(v.delta_minor) > 0
+    ) m
+)"""  # noqa: S608 - words of ours
+
+
+def _unpaid(as_of: str, chosen: str) -> str:
+    """What is owed of each subscription with an open case at the cut-off."""
+    return f"""
     select s.account_id, s.subscription_id, sum(o.owed) as owed,
         min(c.decline_kind) as decline_kind
     from {chosen} s
@@ -39,7 +61,12 @@ def _standing(name: str, as_of: str, chosen: str) -> str:
         order by v.at desc, v.seq desc, v.event_id desc limit 1
     ), true)
     group by 1, 2
-), {name}_ending as materialized (
+"""  # noqa: S608 - words of ours
+
+
+def _ending(as_of: str, chosen: str) -> str:
+    """Subscriptions that were told to end, and whose end nobody took back by the cut-off."""
+    return f"""
     select distinct r.account_id, r.subscription_id
     from {chosen} s
     join churn_records r on r.account_id = s.account_id
@@ -49,23 +76,7 @@ def _standing(name: str, as_of: str, chosen: str) -> str:
             select from churn_records over
             where over.account_id = r.account_id and over.subscription_id = r.subscription_id
                 and over.about = r.record_id and over.recorded_at <= {as_of}
-        )
-), {name}_either as materialized (
-    select account_id, subscription_id, u.decline_kind, u.owed,
-        u.subscription_id is not null as is_unpaid, g.subscription_id is not null as is_ending
-    from {name}_unpaid u
-    full join {name}_ending g using (account_id, subscription_id)
-), {name} as materialized (
-    select m.*, x.decline_kind, x.owed, x.is_unpaid, x.is_ending
-    from {name}_either x
-    cross join lateral (
-        select v.currency, v.plan, v.interval, v.country, sum(v.delta_minor) as mrr
-        from mrr_movements v
-        where v.account_id = x.account_id and v.subscription_id = x.subscription_id
-            and v.merchant_id = :merchant and v.recorded_at <= {as_of}
-        group by 1, 2, 3, 4 having sum(v.delta_minor) > 0
-    ) m
-)"""  # noqa: S608 - words of ours
+        )"""  # noqa: S608 - words of ours
 
 
 _KINDS = """cross join lateral (
