@@ -45,7 +45,9 @@ async def work(shift: Shift) -> None:
     carrier = Carrier(shift.world, at_once=shift.pace.at_once)
     dispatcher = Dispatcher(shift, queue, carrier)
     ears = asyncio.create_task(hear(shift), name="wake")
-    for begin in (begin_everywhere, begin_nights_everywhere):
+    # on a stepped clock the driver would step through every night, and every five minutes
+    nightly = () if shift.is_stepped else (begin_nights_everywhere,)
+    for begin in (begin_everywhere, *nightly):
         fault = await outcome(begin(shift.world))
         if fault is not None:
             log.warning("reconciling_not_begun", fault=type(fault).__name__)
@@ -60,7 +62,7 @@ async def work(shift: Shift) -> None:
             loops.create_task(tell(shift))
             loops.create_task(fold(shift, rollups))
             loops.create_task(export(shift, settings))
-            if not shift.is_stepped:  # its driver would step through every five minutes
+            if not shift.is_stepped:
                 loops.create_task(plan_rounds(shift))
         await dispatcher.finish()
     finally:

@@ -117,7 +117,7 @@ async def _connect(world: World, troupe: Troupe, sandbox: str) -> House:
         mode=company.mode,
         api_base=sandbox,
     )
-    await connect(world, account.account_id, again=False)
+    await connect(world, account.account_id, again=False, nights=False)  # 35 of them, each a step
     _, key = await create_key(
         world,
         merchant_id=merchant.merchant_id,

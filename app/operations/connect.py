@@ -29,8 +29,9 @@ def run(arguments: Sequence[str]) -> int:
     return with_world(lambda world: connect(world, asked.account_id, again=asked.again))
 
 
-async def connect(world: World, account_id: str | None, *, again: bool) -> int:
-    """Make the endpoint unless a good one is there. Raises `Refused` with the way on.
+async def connect(world: World, account_id: str | None, *, again: bool, nights: bool = True) -> int:
+    """Make the endpoint unless a good one is there, and plan the work of the `nights`. Raises
+    `Refused` with the way on.
 
     Killed between the two steps it leaves an endpoint whose secret nobody has: the next run says
     so, and `again` makes a new one.
@@ -43,7 +44,7 @@ async def connect(world: World, account_id: str | None, *, again: bool) -> int:
         try:
             if not again and await _is_connected(admin, account, url):
                 print(f"{account.account_id} is connected: {account.webhook_endpoint_ref}")
-                await _take_in(world, account)
+                await _take_in(world, account, nights=nights)
                 return 0
             endpoint, secret = await admin.create_webhook_endpoint(account, url)
         except AccountRefused as refusal:
@@ -54,14 +55,14 @@ async def connect(world: World, account_id: str | None, *, again: bool) -> int:
         world, account, secret=secret, actor=ACTOR, endpoint_ref=endpoint
     )
     print(f"{endpoint} sends its events to {url}")
-    await _take_in(world, connected)
+    await _take_in(world, connected, nights=nights)
     if account.webhook_endpoint_ref:
         print(f"Now delete {account.webhook_endpoint_ref} at the provider, then:")
         print(f"holdfast accounts retire-secrets {account.account_id}")
     return 0
 
 
-async def _take_in(world: World, account: ProviderAccount) -> None:
+async def _take_in(world: World, account: ProviderAccount, *, nights: bool) -> None:
     """Mirror the subscriptions there are, so that MRR begins with an opening balance, and begin to
     reconcile, which takes in what is past due. Done again by every `connect`; writes to nobody."""
     try:
@@ -71,7 +72,8 @@ async def _take_in(world: World, account: ProviderAccount) -> None:
         return
     print(f"{taken} subscriptions taken in")
     await begin_reconciling(world, account)
-    await begin_nights(world, account)
+    if nights:
+        await begin_nights(world, account)
     print("what is past due is taken in next, and held: `holdfast accounts release` lets it go")
 
 
