@@ -4,15 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import yaml
 
 from app.domain.merchants import ApiKey, Scope
-from app.openapi import PATH
 from app.services import api_keys
 from tests.api.stage import NOW, Stage
+from tests.document import api_document
 
 pytestmark = pytest.mark.anyio
-DOCUMENT: dict[str, Any] = yaml.safe_load(PATH.read_text())
+DOCUMENT: dict[str, Any] = api_document()
 ROUTES = [
     (method.upper(), path, operation["security"][0]["ApiKey"][0])
     for path, methods in DOCUMENT["paths"].items()

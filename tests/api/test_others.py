@@ -7,18 +7,17 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.merchants import ApiKey, Merchant
 from app.domain.mirror import Customer, Invoice, Subscription
-from app.openapi import PATH
 from app.storage.registry import TABLES
 from tests.api.sampling import Json, sample
 from tests.api.stage import NOW, Stage, a_case
+from tests.document import api_document
 
 pytestmark = pytest.mark.anyio
-DOCUMENT: Json = yaml.safe_load(PATH.read_text())
+DOCUMENT: Json = api_document()
 CANARY = "a-secret-of-another"
 HOOK = "https://hook.example.com/their-secret"
 # Named by everybody for themselves: the same name is another thing with each merchant.

@@ -10,7 +10,6 @@ import httpx
 import pytest
 import schemathesis
 import uvicorn
-import yaml
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -22,10 +21,10 @@ from schemathesis.specs.openapi.checks import (
     use_after_free,
 )
 
-from app.openapi import PATH
 from tests.api.stage import a_case, open_stage
+from tests.document import api_document
 
-SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load(PATH.read_text()))
+SCHEMA = schemathesis.openapi.from_dict(api_document())
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -7,7 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
-import yaml
 
 from app.api.problems import KINDS
 from app.commands import app as commands
@@ -16,6 +15,7 @@ from app.domain.dunning import CaseState
 from app.domain.merchants import CollectionMode, Scope
 from app.domain.recovery import Cause
 from app.storage.registry import TABLES
+from tests.document import api_document
 from tests.house.sources import ROOT
 from tests.house.tables import table
 
@@ -137,7 +137,7 @@ def test_the_routes_asked_in_the_readme_are_those_of_the_api() -> None:
         path.replace("case_…", "{case_id}").replace("cus_…", "{customer}")
         for path in re.findall(r"\$API([^?\"\s]+)", text)
     }
-    paths = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
+    paths = api_document()["paths"]
 
     assert asked
     assert asked <= set(paths)

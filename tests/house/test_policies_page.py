@@ -12,6 +12,7 @@ from app.domain.network_rows import RULES
 from app.domain.policies import PolicyState
 from app.domain.policy_documents import policy_from
 from app.domain.policy_fields import DOCUMENT
+from tests.document import api_document
 from tests.house.sources import ROOT
 
 PAGE = (ROOT / "docs" / "policies.md").read_text()
@@ -86,7 +87,7 @@ def test_the_example_is_a_policy() -> None:
 
 
 def test_the_routes_of_the_page_are_those_of_the_api() -> None:
-    paths = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
+    paths = api_document()["paths"]
     told = {word for cell in table("| to | ask |") for word in cell[1].split("`")}
     asked = {tuple(word.split(" ")) for word in told if word.startswith(("GET ", "PUT ", "POST "))}
 

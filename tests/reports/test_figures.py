@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from app.reports import rates, recovered
 from app.reports.figures import ENDPOINTS, FIGURES, Endpoint, Figure
+from tests.document import api_document
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "finance.md").read_text()
 SECTIONS = dict(re.findall(r"^#### (\S+)\n(.*?)(?=^##|\Z)", PAGE, flags=re.M | re.S))
-DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+DOCUMENT: dict[str, Any] = api_document()
 # Lines and rows that are no figures: they are what a figure is made of.
 COMPARISONS = "reconciliation/comparisons"
 ROWS_ONLY = {
