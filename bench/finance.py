@@ -245,7 +245,7 @@ class Watch:
     async def milliseconds(self) -> float:
         """Planning and execution of all that was asked since, by the database's own clock."""
         acting = {"role": APP, "holdfast.merchants": self._stage.merchant_id}
-        acting["plan_cache_mode"] = "force_custom_plan"
+        acting |= {"plan_cache_mode": "force_custom_plan", "jit": "off"}
         connection = await asyncpg.connect(self._stage.database_url, server_settings=acting)
         took = 0.0
         for statement, parameters in self._asked:

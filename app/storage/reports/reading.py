@@ -12,8 +12,11 @@ from app.storage.errors import translated
 from app.storage.scope import APP, ENTER, merchants_list
 
 # A prepared statement is planned for the values at hand: a plan made for any span of time and
-# any filter reads whole tables.
-READING = f"{ENTER}, set_config('plan_cache_mode', 'force_custom_plan', true)"
+# any filter reads whole tables. Compiling a statement takes longer than any figure may.
+READING = (
+    f"{ENTER}, set_config('plan_cache_mode', 'force_custom_plan', true),"
+    " set_config('jit', 'off', true)"
+)
 
 
 async def read(
