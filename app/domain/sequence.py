@@ -68,7 +68,9 @@ def letters_on(event: str, policy: Policy) -> Iterable[MessageRow]:
 def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: Terms) -> None:
     """Plan one letter for the first daytime from `due` on, or bring the planned one forward to it.
 
-    One that was due already and only waits for the day or for a pause between letters stays.
+    One that was due already and only waits for the day or for a pause between letters stays. One
+    is brought forward to now at the earliest: the action of a time that is over may be done, and
+    an action is planned once.
     """
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     customer = book.get(Customer, case.account_id, case.customer_id)
@@ -79,9 +81,10 @@ def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: T
     planned = _planned(book, case, row.step)
     if planned is not None:
         waits_for_its_day = planned.state is MessageState.PLANNED and planned.reason is None
-        if waits_for_its_day and due < planned.due_at:
-            book.put(replace(planned, due_at=due))
-            book.add(send_action(replace(planned, due_at=due)))
+        forward = max(due, terms.now)
+        if waits_for_its_day and forward < planned.due_at:
+            book.put(replace(planned, due_at=forward))
+            book.add(send_action(replace(planned, due_at=forward)))
         return
     message = Message(
         message_id=derive_id("message", case.opened_at, case.case_id, row.step),

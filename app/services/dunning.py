@@ -80,7 +80,11 @@ async def assess(world: World, action: Action) -> None:
             return
         mode = CollectionMode.DRIVE if ours else at.case.mode
         stilled = at.case.stilled and not driven
-        at.book.put(replace(at.case, driven=driven, mode=mode, stilled=stilled))
+        theirs = at.case.next_attempt_at  # the provider's next try, which is off once we drive
+        planned = None if driven and not at.case.driven else theirs
+        at.book.put(
+            replace(at.case, driven=driven, mode=mode, stilled=stilled, next_attempt_at=planned)
+        )
         if driven:
             note(at.book, at.case, at.terms.now, "taken_over", "the provider's retries are off")
             give_back_later(at)

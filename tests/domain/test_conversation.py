@@ -118,6 +118,26 @@ def test_a_letter_is_planned_for_that_morning_at_once(
     assert [action.due_at for action in book.all(Action)] == [leaves]
 
 
+def test_a_letter_that_was_put_off_is_not_brought_forward_to_a_time_that_is_over() -> None:
+    # given a letter for noon that was put off by two minutes: its action for noon is done
+    book, row = Book(), MessageRow(step="s", template="payment_failed")
+    book.know([Customer(merchant_id="m", account_id="a", customer_id="c", time_zone="UTC")])
+    case = Case(
+        case_id="case_1", merchant_id="m", account_id="a", customer_id="c", invoice_id="in_1",
+        opened_at=NOON, window_ends_at=NOON + timedelta(days=28),
+    )  # fmt: skip
+    plan_letter(book, case, row, NOON, terms(NOON))
+    (letter,) = book.all(Message)
+    book.put(replace(letter, due_at=NOON + timedelta(minutes=2)))
+
+    # when it is planned for noon again a moment later
+    later = NOON + timedelta(seconds=1)
+    plan_letter(book, case, row, NOON, terms(later))
+
+    assert [letter.due_at for letter in book.all(Message)] == [later]
+    assert [action.due_at for action in book.all(Action)] == [NOON, later]
+
+
 @pytest.mark.parametrize(
     ("template", "others", "expected"),
     [

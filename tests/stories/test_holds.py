@@ -223,9 +223,10 @@ async def test_what_fails_while_somebody_who_owed_nothing_disputes_is_held(stage
     decides(stage, person, dispute, won=True)
     await stage.plays()
 
-    # then nothing was asked of them meanwhile, and it goes on
+    # then nothing was asked of them meanwhile, nothing was announced, and it goes on
     (mirrored,) = await stage.find(Dispute)
     assert (held.waits, charged) == (Waits.ON_HOLD, [])
+    assert held.next_attempt_at is None
     assert [hold["name"] for hold in held.holds] == [dispute]
     assert (await stage.case(person)).waits is Waits.RETRYING
     assert (mirrored.status, mirrored.customer_id) == ("won", person.customer)
