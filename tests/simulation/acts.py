@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,6 +42,7 @@ REFUSALS = (
     payment_links.LinkDead,
 )
 NO = object()
+WAITS_S = 8 * DAY_S  # for a charge to meet
 
 
 @dataclass
@@ -295,13 +297,25 @@ ACTS: Mapping[Act, int] = {
 
 
 async def at_some_time(stage: Stage, person: Person, act: Act, at_s: float, n: int) -> None:
-    """Do it at that time; or, more often than not, at the instant something is due after it."""
+    """Do it at that time; or, more often than not, at the instant something is due after it, or
+    while a charge is on its way."""
     draw, actor = stage.machine.draw, Actor(stage, person, n)
     await asyncio.sleep(at_s)
-    if draw.random() < 0.65:
+    aim = draw.random()
+    if aim < 0.25:
+        await _meets_a_charge(actor)
+    elif aim < 0.75:
         due = actor.next_due_s()
         if due is not None:
             spread = draw.choice(((-3.0, 3.0), (0.0, 1.0), (-30.0, 1200.0)))
             await asyncio.sleep(max(0.0, due + draw.uniform(*spread)))
     stage.machine.log("acts:", getattr(act, "__name__", "?"), person.customer[:10])
     await act(actor)
+
+
+async def _meets_a_charge(actor: Actor) -> None:
+    """Between intent and call, between call and answer, or while nobody knows how it ended."""
+    intended = actor.stage.rules.next_intent(actor.person.customer)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(intended.wait(), WAITS_S)
+    await asyncio.sleep(actor.stage.machine.draw.choice((0.0, 0.0, 0.5, 40.0, 900.0)))

@@ -1,5 +1,6 @@
 """What must hold after every step."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class Rules:
     forgiven: set[str] = field(default_factory=set)
     charged: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
+    awaited: dict[str, list[asyncio.Event]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         house = self.house
@@ -150,9 +152,21 @@ class Rules:
             self._says_what_happened(attempt)
             return
         self.house.machine.log("attempt", attempt.number, attempt.trigger, attempt.state)
+        self._intended(attempt)
         if attempt.trigger is Trigger.HOLDFAST:
             self._spaced(attempt)
             self._in_time(attempt, written)
+
+    def next_intent(self, customer: str) -> asyncio.Event:
+        """Set when a charge of the customer is intended next, before it is asked for."""
+        event = asyncio.Event()
+        self.awaited.setdefault(customer, []).append(event)
+        return event
+
+    def _intended(self, attempt: Attempt) -> None:
+        case: Case | None = self.house.ledger.row(Case, attempt.case_id)
+        for event in self.awaited.pop(case.customer_id or "", []) if case else ():
+            event.set()
 
     def _says_what_happened(self, attempt: Attempt) -> None:
         """A timeout is no answer: an outcome is what the provider did with the attempt's key."""
