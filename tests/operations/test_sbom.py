@@ -13,8 +13,9 @@ LOCK = ROOT / "requirements.lock"
 def test_every_package_of_the_lock_is_on_the_bill_with_its_hashes() -> None:
     text = LOCK.read_text()
     components = sbom.bill(text)["components"]
+    packages = [line for line in text.splitlines() if "==" in line]
 
-    assert len(components) == text.count("==")
+    assert len(components) == len(packages)
     assert sum(len(one["externalReferences"]) for one in components) == text.count("--hash=")
     assert len({one["purl"] for one in components}) == len(components)
 
