@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.actions import Action
+from app.domain.actions import Action, ActionKind
 from app.domain.dunning import CaseState, Waits
 from app.domain.holds import HoldReason
 from app.domain.mirror import Dispute
 from app.domain.notices import Notice, NoticeKind
+from app.domain.openings import case_action
 from app.services import case_commands
 from app.services.case_commands import Order
 from tests.domain.builders import a_payment, notice
@@ -60,6 +61,25 @@ async def test_a_disputed_case_is_charged_by_nothing_and_nobody(stage: Stage) ->
 
     assert stage.bank.calls == []
     assert (await stage.case()).waits is Waits.ON_HOLD
+
+
+async def test_a_held_case_that_is_taken_over_announces_no_try_of_the_provider(
+    stage: Stage,
+) -> None:
+    # given a case on hold that shows when the provider would try next
+    await disputed(stage)
+    theirs = stage.clock.now() + timedelta(days=3)
+    await stage.changes(driven=False, next_attempt_at=theirs)
+
+    # when the first look takes the invoice over
+    look = case_action(await stage.case(), ActionKind.ASSESS, stage.clock.now(), nth="look")
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.insert([look])
+    await stage.works()
+
+    case = await stage.case()
+    assert (case.driven, case.waits) == (True, Waits.ON_HOLD)
+    assert case.next_attempt_at is None
 
 
 async def test_a_dispute_opened_after_its_end_was_told_does_not_hold(
