@@ -24,7 +24,7 @@ LOOK_HOLDS_S = 1.0  # a look at a whole batch is good for what begins within thi
 Look = tuple[Action, bool]  # an action, and whether nothing keeps it from being carried out
 LEFT_TO_OTHERS = 4  # one of so many places
 
-CARRIED = Counter("holdfast_actions_total", "Actions carried out, by how it went", ["result"])
+CARRIED = Counter("holdfast_actions_total", "Actions carried out, by how it went.", ["result"])
 log = structlog.get_logger("workers")
 
 

@@ -15,6 +15,7 @@ from app.domain.invariants import INVARIANTS
 from app.services.condition import Condition
 from tests.house.sources import ROOT
 from tests.house.tables import table
+from workers.carrying import CARRIED
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 EMPTY = Condition(
@@ -32,6 +33,7 @@ DASHBOARD = json.loads((ROOT / "docs" / "operations" / "dashboard.json").read_te
 
 def metrics() -> Iterator[Any]:
     """Every metric of ours, as the code tells it."""
+    assert CARRIED.describe()  # the workers' are registered where their modules are loaded
     yield from (one for one in REGISTRY.collect() if one.name.startswith("holdfast_"))
     yield from Standing(EMPTY).collect()
 
