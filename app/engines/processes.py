@@ -178,10 +178,16 @@ def wait_until(true: Callable[[], bool], *, seconds: float, step: float = 0.02) 
 
 def listen(preferred: int | None = None) -> socket.socket:
     """Listen on 127.0.0.1: at the preferred port while it is free, else at one that the system
-    chooses. Nobody else gets the port while the socket is open."""
+    chooses. Nobody else gets the port while the socket is open.
+
+    What is sent leaves at once. A server that is handed a socket takes it for one of a file and
+    does not see to that: each answer in two parts then waited 40 ms for the other side.
+    """
     for port in (preferred or 0, 0):
         with contextlib.suppress(OSError):
-            return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+            door = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+            door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return door
     raise OSError("no free port on 127.0.0.1")
 
 

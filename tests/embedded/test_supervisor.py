@@ -204,3 +204,10 @@ async def test_without_fsync_only_what_was_stopped_cleanly_is_gone_on_with(tmp_p
     # then the row is there, and the other time everything is made anew
     assert kept == 7
     assert gone is None
+
+
+def test_what_is_sent_over_a_socket_that_was_handed_over_leaves_at_once() -> None:
+    with listen() as door, socket.create_connection(door.getsockname()):
+        taken, _ = door.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
