@@ -142,6 +142,7 @@ for _row in (
     ("import", "Sessions of another product; ends of before.", "app.operations.moving_in", True),
     ("rollups", "Sums of the ledgers: rebuild.", "app.operations.rollups", True),
     ("export", "The nightly files of finance.", "app.operations.exporting", True),
+    ("reporting", "Logins that read through the views.", "app.operations.reporting", True),
     ("reconcile", "The ledger beside the provider.", "app.operations.comparing", True),
     ("sbom", "What this is made of, as CycloneDX.", "app.operations.sbom", False),
     ("demo", "Five weeks of a small company, on a stepped clock.", "app.demo.run", False),

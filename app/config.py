@@ -1,6 +1,7 @@
 """Every setting of a deployment, read from the environment. Nothing else reads the environment."""
 
 from enum import StrEnum
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
@@ -115,6 +116,9 @@ class Settings(BaseSettings):
     """Folder for the nightly files of finance, one for each merchant and day. Without it none are
     written."""
 
+    export_parquet: bool = False
+    """Nightly files as Parquet as well. Needs the optional part `holdfast[parquet]`."""
+
     events_to_localhost: bool = False
     """Event endpoints may also be on this machine, over http. For the demo and for tests only;
     refused in production."""
@@ -177,6 +181,13 @@ class Settings(BaseSettings):
         if any(len(key.get_secret_value()) < SHORTEST_KEY for key in keys):
             raise ValueError(f"each key needs at least {SHORTEST_KEY} characters")
         return keys
+
+    @field_validator("export_parquet")
+    @classmethod
+    def _can_be_written(cls, wanted: bool) -> bool:
+        if wanted and find_spec("pyarrow") is None:
+            raise ValueError("needs the optional part: pip install 'holdfast[parquet]'")
+        return wanted
 
     @field_validator("public_url")
     @classmethod

@@ -33,7 +33,10 @@ REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"/p/[\w-]{8,}"), "/p/[token]"),
     (re.compile(r"[^\s@<>\"'(),;:=\[\]]{1,64}@[\w-]+(?:\.[\w-]+)*"), "[address]"),
 )
-CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+# Where a card number may be, with its month or its check code behind it.
+DIGITS = re.compile(r"(?<!\d)\d(?:[ -]{0,3}\d){12,}(?!\d)")
+GROUP = re.compile(r"\d+")
+CARD_LENGTHS = range(13, 20)
 
 
 def redact(text: str) -> str:
@@ -42,11 +45,37 @@ def redact(text: str) -> str:
     shown = text if len(text) <= LONGEST else text[:LONGEST] + "…"
     for pattern, instead in REDACTIONS:
         shown = pattern.sub(instead, shown)
-    return CARD.sub(lambda found: "[card]" if _luhn(found[0]) else found[0], shown)
+    return DIGITS.sub(_without_card, shown)
+
+
+def _without_card(found: re.Match[str]) -> str:
+    """The digits without the groups that together are a card number."""
+    text = found.group()
+    groups = list(GROUP.finditer(text))
+    kept, place, first = "", 0, 0
+    while first < len(groups):
+        behind = _behind_card(groups, first)
+        if behind:
+            kept += text[place : groups[first].start()] + "[card]"
+            place = groups[behind - 1].end()
+        first = behind or first + 1
+    return kept + text[place:]
+
+
+def _behind_card(groups: list[re.Match[str]], first: int) -> int | None:
+    """The place behind the last of the groups that make a card number from `first` on."""
+    digits, found = "", None
+    for place, group in enumerate(groups[first : first + CARD_LENGTHS.stop], first + 1):
+        digits += group.group()
+        if len(digits) >= CARD_LENGTHS.stop:
+            break
+        if len(digits) in CARD_LENGTHS and _luhn(digits):
+            found = place
+    return found
 
 
 def _luhn(text: str) -> bool:
-    digits = [int(c) for c in reversed(text) if c.isdigit()]
+    digits = [int(c) for c in reversed(text)]
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0
 

@@ -28,6 +28,7 @@ from app.ports.clock import Clock
 from app.ports.exports import Shelf
 from app.ports.figures import Figures
 from app.ports.mailer import MailDeferred, Mailer
+from app.ports.reporting import Reporting
 from app.ports.rollups import Rollups
 from app.ports.store import IntakeWriter
 from app.ports.wake import Wake
@@ -38,9 +39,11 @@ from app.providers.stripe.pacing import Limits
 from app.providers.stripe.webhooks import StripeWebhooks
 from app.resources import resource
 from app.sealing import AesGcmSealer, KeyedTokens, kept_keys
+from app.storage.agreeing import Agreement
 from app.storage.exports import FolderShelf
 from app.storage.intake import BatchedIntake
 from app.storage.invariants.asking import PostgresInvariants
+from app.storage.reporting import PostgresReporting
 from app.storage.reports.figures import PostgresFigures
 from app.storage.rollups import PostgresRollups
 from app.storage.store import PostgresStore, create_engine
@@ -208,6 +211,16 @@ async def build_figures(settings: Settings) -> AsyncIterator[Figures]:
         await engine.dispose()
 
 
+@asynccontextmanager
+async def build_reporting(settings: Settings) -> AsyncIterator[Reporting]:
+    """Who may use the reporting views, over a connection of its own. Raises `NotConfigured`."""
+    engine = create_engine(database_url(settings), pool_size=1)
+    try:
+        yield PostgresReporting(engine)
+    finally:
+        await engine.dispose()
+
+
 def exports_in(folder: Path) -> Shelf:
     """Export files in a folder."""
     return FolderShelf(folder)
@@ -258,7 +271,7 @@ def _rooms(settings: Settings, closing: AsyncExitStack) -> tuple[World, Figures]
     outgoing = GuardedSender(local=settings.events_to_localhost)
     closing.push_async_callback(outgoing.close)
     world = World(
-        store=PostgresStore(engine),
+        store=PostgresStore(engine, agreement=None if settings.clock_file else Agreement()),
         invariants=PostgresInvariants(engine),
         clock=clock,
         payments=payments,

@@ -11,11 +11,11 @@ import time
 
 import uvloop
 
+from app.collecting import collect_seldom
 from app.config import Settings
 from app.wiring import build_world
 from bench.figures import memory_mb
 from workers.inbox import Inbox
-from workers.main import collect_seldom
 from workers.shift import Pace, Shift, outcome
 
 

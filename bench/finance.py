@@ -26,6 +26,7 @@ from app.storage.addresses import engine_url
 from app.storage.reports.figures import PostgresFigures
 from app.storage.rollups import PostgresRollups
 from app.storage.scope import APP
+from app.storage.store import SETTINGS, create_engine
 from app.wiring import build_world
 from bench.figures import machine
 from bench.ledgers import LEDGERS, MIRRORS, fill
@@ -79,39 +80,51 @@ def run(rows: int = 0) -> dict[str, object]:
 
 def prepare(stage: Stage, size: int) -> dict[str, float]:
     """Ledgers of so many lines, and rollups of them. Returns how many there are, what writing one
-    costs more because of rollups, and what folding one takes, later and elsewhere."""
-    per_line, cost = _writing(stage)
+    takes and by what share that is more because of rollups, and what adding up all of them takes
+    for each."""
+    began = time.perf_counter()
+    found = _writing(stage)
+    _say(began, f"writing takes {found['write_cost']:+.0%} for rollups")
     for row in stage.sql(_CHECKS):  # they would take most of the time
         stage.sql(row["lift"])
+    stage.sql("truncate mrr_movements")
     days = max(FEWEST_DAYS, min(MOST_DAYS, size // LINES_A_DAY))
     who = (stage.merchant_id, stage.account_id)
-    began = time.perf_counter()
     asyncio.run(fill(stage.database_url, MIRRORS, who, ENDS, size, days))
     wrote = asyncio.run(fill(stage.database_url, LEDGERS, who, ENDS, size, days))
-    stage.sql("analyze")
     _say(began, f"{wrote:,} lines of {days} days are written")
-    folding = asyncio.run(_folded(stage, days)) / wrote
     stage.sql("vacuum analyze")
-    cells = stage.sql("select (select count(*) from flow_cells) as n", merchant=who[0])[0]["n"]
-    _say(began, f"folded into {cells:,} cells; writing takes {cost:+.0%} for it")
-    return {
-        "lines": wrote,
-        "write_cost": round(cost, 3),
-        "write_us_per_line": round(1e6 * per_line, 1),
-        "fold_us_per_line": round(1e6 * folding, 1),
-    }
+    _say(began, "counted by the planner")
+    took = asyncio.run(_rebuilt(stage))
+    stage.sql("vacuum analyze flow_cells, cohort_cells")
+    (cells,) = stage.sql(_CELLS, merchant=who[0])
+    _say(began, f"{1e6 * took / wrote:.0f} us a line: {cells['flows']:,} cells of lines,")
+    _say(began, f"{cells['cohorts']:,} of cohorts")
+    return {"lines": wrote, **found, "rebuild_us_per_line": round(1e6 * took / wrote, 1)}
 
 
-def _writing(stage: Stage) -> tuple[float, float]:
-    """Seconds for a line written as the service does, a batch in a transaction; and by what share
-    that is more than without the index that folding needs. Rounds of both in turn."""
+_CELLS = """
+select (select count(*) from flow_cells) as flows, (select count(*) from cohort_cells) as cohorts
+"""
+
+
+def _writing(stage: Stage) -> dict[str, float]:
+    """What a line takes that is written as the service does, a batch in a transaction; and by what
+    share less without the index that folding needs (rounds of both in turn), and without folding
+    it afterwards, as a worker does with what came since the last time."""
     with_it, without = [], []
     for number in range(ROUNDS):
         with_it.append(asyncio.run(_written(stage, f"with_{number}")))
         stage.sql(f"drop index {BY_RECORD}")
         without.append(asyncio.run(_written(stage, f"without_{number}")))
         stage.sql(f"create index {BY_RECORD} on mrr_movements (merchant_id, recorded_at)")
-    return median(with_it), median(with_it) / median(without) - 1
+    folding = asyncio.run(_rebuilt(stage)) / (2 * ROUNDS * WRITTEN)
+    index = median(with_it) / median(without) - 1
+    return {
+        "write_us_per_line": round(1e6 * median(with_it), 1),
+        "fold_us_per_line": round(1e6 * folding, 1),
+        "write_cost": round(index + folding / median(without), 3),
+    }
 
 
 _CHECKS = """
@@ -155,22 +168,22 @@ async def _written(stage: Stage, name: str) -> float:
         return (time.perf_counter() - began) / WRITTEN
 
 
-async def _folded(stage: Stage, days: int) -> float:
-    """Fold them; seconds."""
+async def _rebuilt(stage: Stage) -> float:
+    """Add up all that is recorded; seconds."""
+    engine = create_engine(stage.database_url, pool_size=1)
     began = time.perf_counter()
-    engine = create_async_engine(engine_url(stage.database_url))
-    rollups, folds = PostgresRollups(engine), 0
-    while await rollups.fold(stage.merchant_id, until=ENDS):
-        folds += 1
-        if folds % 50 == 0:
-            _say(began, f"{folds} folds, of about {2 * days}")
+    await PostgresRollups(engine).rebuild(stage.merchant_id, until=ENDS)
+    took = time.perf_counter() - began
     await engine.dispose()
-    return time.perf_counter() - began
+    return took
 
 
 async def measured(stage: Stage, *, plain: bool) -> dict[str, dict[str, float]]:
     """Milliseconds by endpoint: asked quickly, within a day, otherwise, and of ledgers alone."""
-    engine = create_async_engine(engine_url(stage.database_url))
+    unlimited = SETTINGS | {"statement_timeout": "0"}  # plain sums take what they take
+    engine = create_async_engine(
+        engine_url(stage.database_url), connect_args={"server_settings": unlimited}
+    )
     watch, figures = Watch(stage, engine), PostgresFigures(engine)
     ledgers = PostgresFigures(engine, plain=True)
     found: dict[str, dict[str, float]] = {}
@@ -244,8 +257,8 @@ class Watch:
 
     async def milliseconds(self) -> float:
         """Planning and execution of all that was asked since, by the database's own clock."""
-        acting = {"role": APP, "holdfast.merchants": self._stage.merchant_id}
-        acting |= {"plan_cache_mode": "force_custom_plan", "jit": "off"}
+        acting = SETTINGS | {"role": APP, "holdfast.merchants": self._stage.merchant_id}
+        acting |= {"plan_cache_mode": "force_custom_plan", "statement_timeout": "0"}
         connection = await asyncpg.connect(self._stage.database_url, server_settings=acting)
         took = 0.0
         for statement, parameters in self._asked:

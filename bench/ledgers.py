@@ -16,13 +16,13 @@ from app.domain.churn import ChurnRecord
 from app.domain.dunning import Attempt, Case, CaseEvent
 from app.domain.experiments import Assignment
 from app.domain.first_payments import FirstPayment
-from app.domain.mirror import Customer, Invoice, Payment, Subscription
+from app.domain.mirror import Customer, Payment, Subscription
 from app.domain.mrr import MrrMovement
 from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import Redemption
 from app.domain.saves import SaveStep
-from app.domain.sessions import CancelSession
+from app.domain.takings import Taking
 from app.storage.registry import table_for
 from app.storage.scope import APP
 from app.storage.shapes import encode_json
@@ -30,7 +30,7 @@ from app.storage.shapes import encode_json
 BATCH = 50_000
 CONNECTIONS = 2
 # Of a thousand lines of ledgers: how many failures, subscriptions and sessions they tell of.
-FAILURES, SUBSCRIPTIONS, SESSIONS = 170, 105, 17
+FAILURES, SUBSCRIPTIONS, SESSIONS = 134, 83, 13
 
 
 def drawn(salt: int, most: int | str) -> str:
@@ -65,6 +65,7 @@ PLAN = {
 }
 WHO = {"account_id": "$2", "customer_id": "'cus_' || sub", "subscription_id": "'sub_' || sub"}
 INVOICE = {"account_id": "$2", "invoice_id": "'in_' || n"}
+FREE = INVOICE | {"invoice_id": "'free_' || n"}
 CASE = INVOICE | {"case_id": "'case_' || n"}
 SESSION = {"session_id": "'ses_' || n", "reason": one_of(29, "price", "unused", "bugs", "missing")}
 OFFER = {"offer_id": one_of(23, "half", "rest", "swap")}
@@ -150,6 +151,16 @@ def _tried(number: int, rule: str) -> Filling:
     return Filling(Attempt, FAILURES, values, rule)
 
 
+def _took(name: str, at: str, of: dict[str, str], rule: str) -> Filling:
+    values = (
+        of | CURRENCY | {"taking_id": f"'tkn_{name}_' || n", "payment_id": f"'pi_{name}_' || n"}
+    )
+    values |= {"subscription_id": WHO["subscription_id"]}
+    values |= {"paid_minor": AMOUNT, "refunded_minor": "0"}
+    values |= {"occurred_at": at, "recorded_at": at}
+    return Filling(Taking, FAILURES, values, rule)
+
+
 _CAUSES = (
     *("holdfast_retry", "customer_new_card", "customer_paid_link"),
     *("account_updater", "provider_retry"),
@@ -159,8 +170,7 @@ _PAID |= {"amount_minor": AMOUNT, "tax_minor": "0", "provider_ref": "'ch_' || n"
 _PAID |= {"failed_at": "at", "occurred_at": PAID_AT, "recorded_at": PAID_AT}
 _CLAIMED = {"redemption_id": "'red_' || n", "kind": OFFER_KIND, "terms": "'{}'"}
 _CLAIMED |= {"state": "'applied'", "cost_minor": "900", "claimed_at": "at", "settled_at": "at"}
-_CLAIMED |= {"session_id": SESSION["session_id"]}
-FREE = INVOICE | {"invoice_id": "'free_' || n"}
+_CLAIMED |= {"session_id": SESSION["session_id"], "given_reason": SESSION["reason"]}
 _PAID_AT_ONCE = {"subscription_id": WHO["subscription_id"], "amount_minor": AMOUNT}
 _PAID_AT_ONCE |= {"paid_at": "at", "recorded_at": "at"}
 LEDGERS: Sequence[Filling] = (
@@ -199,7 +209,9 @@ LEDGERS: Sequence[Filling] = (
     _step("deflected_24h", 1),
     _step("saved_30d", 30),
     _step("saved_90d", 90),
-    Filling(Redemption, SESSIONS, WHO | CURRENCY | OFFER | _CLAIMED),
+    Filling(Redemption, SESSIONS, WHO | CURRENCY | OFFER | PLAN | _CLAIMED),
+    _took("in", PAID_AT, INVOICE, f"{PAID} and {PAID_AT} <= $3"),
+    _took("free", "at", FREE, "true"),
 )
 _STATE = (
     f"case when {CLOSED_AT} > $3 then 'active' when {PAID} then 'recovered' else 'exhausted' end"
@@ -208,11 +220,7 @@ _OPENED = {"kind": "'payment'", "state": _STATE, "amount_minor": AMOUNT, "due_mi
 _OPENED |= {"opened_at": "at", "window_ends_at": "at + interval '28 days'"}
 _OPENED |= {"closed_at": f"case when {CLOSED_AT} <= $3 then {CLOSED_AT} end"}
 _SEEN = {"status": "'active'", "mrr_minor": AMOUNT, "started_at": "at"}
-_BILL = {"status": "'paid'", "due_minor": AMOUNT, "paid_minor": AMOUNT}
-_BILL |= {"collection_method": "'charge_automatically'"}
 _CASH = {"status": "'succeeded'", "amount_minor": AMOUNT, "brand": "'visa'"}
-_TOLD = {"token_hash": SESSION["session_id"], "flow": "'default@1'", "step": "'survey'"}
-_TOLD |= {"state": "'saved'", "opened_at": "at", "expires_at": "at", "ended_at": "at"}
 _ARM = {
     "experiment": f"'{RETRY_EXPERIMENT}'",
     "unit": "'case_' || n",
@@ -220,7 +228,7 @@ _ARM = {
 }
 _ARM |= {"arm": "case when sub % 10 = 0 then 'holdout' else 'treated' end"}
 _ARM |= {"holdout_percent": "10", "drawn_at": "at"}
-# What figures read beside the ledgers: half of the invoices never failed.
+# What figures read beside the ledgers: half of the payments are of invoices that never failed.
 MIRRORS: Sequence[Filling] = (
     Filling(
         Customer,
@@ -236,8 +244,6 @@ MIRRORS: Sequence[Filling] = (
         | {"type": f"case when {PAID} then 'recovered' else 'exhausted' end"},
         f"{CLOSED_AT} <= $3",
     ),
-    Filling(Invoice, FAILURES, INVOICE | WHO | CURRENCY | _BILL | {"paid_at": PAID_AT}, PAID),
-    Filling(Invoice, FAILURES, FREE | WHO | CURRENCY | _BILL | {"paid_at": "at"}),
     Filling(
         Payment,
         FAILURES,
@@ -249,7 +255,6 @@ MIRRORS: Sequence[Filling] = (
         FAILURES,
         FREE | CURRENCY | _CASH | {"payment_id": "'pif_' || n", "occurred_at": "at"},
     ),
-    Filling(CancelSession, SESSIONS, WHO | SESSION | _TOLD),
     Filling(Assignment, FAILURES, _ARM),
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.collecting import collect_seldom
 from app.engines import start_engines
 from app.engines.homes import ROOMS
 from tests.databases import Server
@@ -21,6 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--browser", action="store_true", help="also tests that drive a browser")
     parser.addoption("--faults", action="store_true", help="also real faults; see `./run faults`")
     parser.addoption("--stripe-cli", action="store_true", help="also tests with Stripe's own CLI")
+
+
+def pytest_collection_finish() -> None:
+    collect_seldom()  # what was imported and collected is looked through by nobody
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,8 +46,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop that api and workers run on."""
+    return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture(scope="session")

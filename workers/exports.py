@@ -27,13 +27,16 @@ async def export(shift: Shift, settings: Settings) -> None:
     shelf = exports_in(Path(settings.export_dir))
     async with build_figures(settings) as figures:
         while not shift.stopping.is_set():
-            done = await outcome(export_missing(shift, figures, shelf))
+            parquet = settings.export_parquet
+            done = await outcome(export_missing(shift, figures, shelf, parquet=parquet))
             if isinstance(done, Exception):
                 log.error("exports_failed", exc_info=done)
             await shift.stopped(EVERY_S)
 
 
-async def export_missing(shift: Shift, figures: Figures, shelf: Shelf) -> int:
+async def export_missing(
+    shift: Shift, figures: Figures, shelf: Shelf, *, parquet: bool = False
+) -> int:
     """The files of each merchant's last nights that are not there; how many days were written."""
     world, written = shift.world, 0
     async with world.store.system() as tx:
@@ -43,5 +46,7 @@ async def export_missing(shift: Shift, figures: Figures, shelf: Shelf) -> int:
         for back in range(CAUGHT_UP):
             now = world.clock.now()
             day = last_day(now, zone) - timedelta(days=back)
-            written += await export_day(merchant_id, day, figures=figures, shelf=shelf, now=now)
+            written += await export_day(
+                merchant_id, day, figures=figures, shelf=shelf, now=now, parquet=parquet
+            )
     return written

@@ -1,7 +1,6 @@
 """The worker process: loops that look for work, beside arq that carries it."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -12,6 +11,7 @@ from dataclasses import replace
 import structlog
 import uvloop
 
+from app.collecting import collect_seldom
 from app.services.nights import begin_nights_everywhere
 from app.services.reconciling import begin_everywhere
 from app.wake import REST, RedisWake
@@ -45,9 +45,8 @@ async def work(shift: Shift) -> None:
     carrier = Carrier(shift.world, at_once=shift.pace.at_once)
     dispatcher = Dispatcher(shift, queue, carrier)
     ears = asyncio.create_task(hear(shift), name="wake")
-    # on a stepped clock the driver would step through every night, and every five minutes
-    nightly = () if shift.is_stepped else (begin_nights_everywhere,)
-    for begin in (begin_everywhere, *nightly):
+    # on a stepped clock the driver would step through every round and night, and every five minutes
+    for begin in () if shift.is_stepped else (begin_everywhere, begin_nights_everywhere):
         fault = await outcome(begin(shift.world))
         if fault is not None:
             log.warning("reconciling_not_begun", fault=type(fault).__name__)
@@ -114,13 +113,6 @@ async def run(settings: Settings, work: Callable[[Shift], Awaitable[None]]) -> N
         if rest is not None:
             await rest.close()
         log.info("worker_stopped", pid=os.getpid())
-
-
-def collect_seldom() -> None:
-    """Let Python look for cycles every 50,000 objects instead of every 700: a batch makes many
-    and keeps none, and looking took an eighth of its time."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 def main() -> None:

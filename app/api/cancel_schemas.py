@@ -73,6 +73,11 @@ class ConfirmIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     choice: Choice | None = None
+    told: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$")] = Field(
+        default=None,
+        description="That of the preview that was shown: 409, and nothing is done, where leaving "
+        "would do something else by now.",
+    )
 
 
 class OutcomeIn(BaseModel):
@@ -167,6 +172,7 @@ class PreviewOut(BaseModel):
     """What one end would do. `label` stands on the button, `says` beside it."""
 
     choice: Choice
+    told: str = Field(description="What tells this preview from another: send it with the word.")
     label: str = Field(description="In the session's language.")
     says: list[str] = Field(description="What is told of it, in the session's language.")
     access_until: datetime
@@ -184,6 +190,7 @@ class PreviewOut(BaseModel):
         """A preview as it is shown; `alone`: there is no other end."""
         return cls(
             choice=told.choice,
+            told=told.mark,
             label=choice_named(told, tongue, alone=alone),
             says=foretold(told, tongue),
             access_until=told.access_until,
@@ -254,7 +261,7 @@ class ScreenOut(BaseModel):
 
     name: str = Field(
         description="The kind of the step, or of what came of the session: `done`, `undone`, "
-        "`saved`, `applying`, `closed`."
+        "`saved`, `applying`, `waiting` (for a payment, at `page` + `/pay`), `closed`."
     )
     heading: str
     says: list[str]
@@ -279,7 +286,8 @@ class SessionOut(BaseModel):
     screen: ScreenOut
     may: list[str] = Field(
         description="What may be done now; `confirm` at every step, `uncancel` before the end, "
-        "`withdraw` while there is the right to."
+        "`withdraw` while there is the right to. Of an offer that waits for its payment `accept` "
+        "looks again and `decline` gives it up."
     )
     reason: str | None
     expires_at: datetime
@@ -327,7 +335,15 @@ def _fields(view: SessionView) -> dict[str, Any]:
 
 def _screen(view: SessionView) -> ScreenOut:
     tongue = tongue_of(view.session, view.time_zone, view.merchant_name)
-    shown = screen_of(view.session, view.step, view.request, tongue, view.usage, view.accepted)
+    shown = screen_of(
+        view.session,
+        view.step,
+        view.request,
+        tongue,
+        view.usage,
+        view.accepted,
+        waits=view.waits,
+    )
     rows = [RowOut(label=label, value=value) for label, value in shown.rows]
     link = LinkOut(label=shown.link[0], url=shown.link[1]) if shown.link else None
     return ScreenOut(name=shown.name, heading=shown.heading, says=shown.says, rows=rows, link=link)

@@ -203,9 +203,11 @@ async def confirm(
     session_id: SessionId, session: SessionDep, world: WorldDep, word: ConfirmIn, key: Key
 ) -> ReceiptOut:
     """Cancel. There is one outcome: asked again the same receipt is given. `asked` means that the
-    provider has not answered yet; the request stands all the same."""
+    provider has not answered yet; the request stands all the same. With `told` nobody leaves on
+    other terms than those they saw: 409, and `preview` tells the new ones."""
     with answered():
-        return ReceiptOut.of(await cancelling.confirm(world, session, word.choice, key=key))
+        request = await cancelling.confirm(world, session, word.choice, key=key, told=word.told)
+    return ReceiptOut.of(request)
 
 
 @router.get("/{session_id}/withdrawal", responses=OF_EVERY_SESSION)

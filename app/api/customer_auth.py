@@ -20,6 +20,7 @@ from app.services.me import Asker
 AUDIENCE = "holdfast"
 LONGEST_TOKEN = 4096
 LASTS_AT_MOST_S = 3600
+LASTS_TO_LEAVE_S = 900  # one that opens a cancel session acts, so it is worth less to a thief
 CLOCK_SLACK_S = 60  # the backend's clock is not ours
 ASKS_A_MINUTE = 60  # of one customer: a page asks once when it opens
 BEARER = HTTPBearer(
@@ -27,7 +28,8 @@ BEARER = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
     description="A JWT with `kid` (the customer token key), `aud` `holdfast`, `sub` (the "
-    "customer's id at the provider), `iat` and `exp`, one hour apart at most.",
+    "customer's id at the provider), `iat` and `exp`, one hour apart at most, 15 minutes to open "
+    "a cancel session; with an `iss`, that is the merchant's id.",
 )
 
 
@@ -47,11 +49,20 @@ class Proved:
     claims: Mapping[str, Any]
 
 
-async def proved(request: Request, response: Response, world: World, token: str) -> Proved:
+async def proved(
+    request: Request,
+    response: Response,
+    world: World,
+    token: str,
+    *,
+    lasts_at_most_s: int = LASTS_AT_MOST_S,
+) -> Proved:
     """The customer of a token, with its claims. Ends in 401 without a valid token, in 403 for a
     page whose origin the key does not name, and in 429 for one who asks too often."""
     key, claims = await _verified(world, token)
-    _require_fresh(claims, now=int(world.clock.now().timestamp()))
+    _require_fresh(claims, now=int(world.clock.now().timestamp()), lasts_at_most_s=lasts_at_most_s)
+    if claims.get("iss") not in (None, key.merchant_id):
+        raise _refused()
     subject = claims["sub"]
     answer_origin(request, response, key.origins)
     keep_pace(request, key.account_id, subject)
@@ -124,12 +135,12 @@ def _is_key_id(named: object) -> TypeGuard[str]:
     return isinstance(named, str) and SHAPE.fullmatch(named) is not None
 
 
-def _require_fresh(claims: dict[str, Any], *, now: int) -> None:
+def _require_fresh(claims: dict[str, Any], *, now: int, lasts_at_most_s: int) -> None:
     begins, ends, starts = claims["iat"], claims["exp"], claims.get("nbf", 0)
     if any(type(instant) is not int for instant in (begins, ends, starts)):
         raise _refused()
     fresh = max(begins, starts) - CLOCK_SLACK_S <= now < ends
     subject = claims["sub"]
     plain = 0 < len(subject) <= 255 and all("!" <= letter <= "~" for letter in subject)
-    if not fresh or not plain or not 0 < ends - begins <= LASTS_AT_MOST_S:
+    if not fresh or not plain or not 0 < ends - begins <= lasts_at_most_s:
         raise _refused()

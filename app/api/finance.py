@@ -1,11 +1,13 @@
 """Finance's questions: `/v1/finance`, as JSON, CSV or NDJSON, streamed."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from app.api.auth import require
 from app.api.dependencies import WorldDep
@@ -134,115 +136,147 @@ def _headers(answer: Answer, media_type: str) -> dict[str, str]:
     return headers
 
 
-@router.get("/recovered-revenue", response_model=RecoveredRevenueOut, responses=ALSO)
-async def recovered_revenue(
-    words: Annotated[RecoveredWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """What came in on failed invoices, what went out again, by the date the money moved."""
-    return await asker.answered(finance.answer_recovered_revenue, words)
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path of finance: whom it asks, in which words, in which shape it answers, what it says."""
+
+    path: str
+    ask: Asked
+    words: type[SpanWords] | type[InstantWords]
+    shape: type[BaseModel]
+    says: str
 
 
-@router.get("/recovery-rate", response_model=RecoveryRateOut, responses=ALSO)
-async def recovery_rate(words: Annotated[RateWords, Query()], asker: AskerDep) -> StreamingResponse:
-    """Of what failed in a period, how much was recovered within W days."""
-    return await asker.answered(finance.answer_recovery_rate, words)
+ROUTES = (
+    Route(
+        "recovered-revenue",
+        finance.answer_recovered_revenue,
+        RecoveredWords,
+        RecoveredRevenueOut,
+        "What came in on failed invoices, what went out again, by the date the money moved.",
+    ),
+    Route(
+        "recovery-rate",
+        finance.answer_recovery_rate,
+        RateWords,
+        RecoveryRateOut,
+        "Of what failed in a period, how much was recovered within W days.",
+    ),
+    Route(
+        "payment-failures",
+        finance.answer_payment_failures,
+        FailureWords,
+        FailuresOut,
+        "How many first payments were refused, why, and where.",
+    ),
+    Route(
+        "mrr",
+        finance.answer_mrr,
+        MrrWords,
+        MrrOut,
+        "Monthly recurring revenue: start, movements, end.",
+    ),
+    Route(
+        "churn",
+        finance.answer_churn,
+        ChurnWords,
+        ChurnOut,
+        "Who was lost, by the definition of a preset; what that did to MRR.",
+    ),
+    Route(
+        "churn-reasons",
+        finance.answer_churn_reasons,
+        ReasonWords,
+        ReasonsOut,
+        "Why subscriptions ended.",
+    ),
+    Route(
+        "segments",
+        finance.answer_segments,
+        SegmentWords,
+        SegmentsOut,
+        "Where subscriptions end: by plan, country, tenure and MRR.",
+    ),
+    Route(
+        "offers",
+        finance.answer_offers,
+        OfferWords,
+        OffersOut,
+        "What each offer cost, and what it kept.",
+    ),
+    Route(
+        "saves",
+        finance.answer_saves,
+        SaveWords,
+        SavesOut,
+        "Who accepted an offer, and was still there 24 hours, 30 and 90 days later.",
+    ),
+    Route(
+        "time-to-recovery",
+        finance.answer_time_to_recovery,
+        RecoveryTimeWords,
+        TimeToRecoveryOut,
+        "How fast money comes back, as a curve with numbers at risk and a band.",
+    ),
+    Route(
+        "saves-lasting",
+        finance.answer_saves_lasting,
+        LastingWords,
+        SavesLastingOut,
+        "How long those stay who accepted an offer, as a curve with numbers at risk and a band.",
+    ),
+    Route(
+        "reconciliation",
+        finance.answer_reconciliation,
+        SpanWords,
+        ReconciliationOut,
+        "Where the ledger and the provider's payments differ, invoice by invoice.",
+    ),
+    Route(
+        "at-risk",
+        finance.answer_at_risk,
+        RiskWords,
+        AtRiskOut,
+        "MRR of subscriptions with an open case, and apart those with a planned end.",
+    ),
+    Route(
+        "incremental",
+        finance.answer_incremental,
+        IncrementalWords,
+        IncrementalOut,
+        "What came back only because customers were treated, beside those held out.",
+    ),
+    Route(
+        "projection",
+        finance.answer_projection,
+        ProjectionWords,
+        ProjectionOut,
+        "What becomes of MRR when the same share is lost every month, and when less is.",
+    ),
+    Route(
+        "recovered-revenue/entries",
+        finance.answer_entries,
+        EntryWords,
+        EntriesOut,
+        "The ledger lines behind recovered revenue, page by page; as CSV or NDJSON all of them.",
+    ),
+)
 
 
-@router.get("/payment-failures", response_model=FailuresOut, responses=ALSO)
-async def payment_failures(
-    words: Annotated[FailureWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """How many first payments were refused, why, and where."""
-    return await asker.answered(finance.answer_payment_failures, words)
+def _endpoint(route: Route) -> Callable[..., Awaitable[StreamingResponse]]:
+    async def answer(words: Any, asker: AskerDep) -> StreamingResponse:
+        return await asker.answered(route.ask, words)
+
+    answer.__annotations__["words"] = Annotated[route.words, Query()]
+    return answer
 
 
-@router.get("/mrr", response_model=MrrOut, responses=ALSO)
-async def mrr(words: Annotated[MrrWords, Query()], asker: AskerDep) -> StreamingResponse:
-    """Monthly recurring revenue: start, movements, end."""
-    return await asker.answered(finance.answer_mrr, words)
-
-
-@router.get("/churn", response_model=ChurnOut, responses=ALSO)
-async def churn(words: Annotated[ChurnWords, Query()], asker: AskerDep) -> StreamingResponse:
-    """Who was lost, by the definition of a preset; what that did to MRR."""
-    return await asker.answered(finance.answer_churn, words)
-
-
-@router.get("/churn-reasons", response_model=ReasonsOut, responses=ALSO)
-async def churn_reasons(
-    words: Annotated[ReasonWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """Why subscriptions ended."""
-    return await asker.answered(finance.answer_churn_reasons, words)
-
-
-@router.get("/segments", response_model=SegmentsOut, responses=ALSO)
-async def segments(words: Annotated[SegmentWords, Query()], asker: AskerDep) -> StreamingResponse:
-    """Where subscriptions end: by plan, country, tenure and MRR."""
-    return await asker.answered(finance.answer_segments, words)
-
-
-@router.get("/offers", response_model=OffersOut, responses=ALSO)
-async def offers(words: Annotated[OfferWords, Query()], asker: AskerDep) -> StreamingResponse:
-    """What each offer cost, and what it kept."""
-    return await asker.answered(finance.answer_offers, words)
-
-
-@router.get("/saves", response_model=SavesOut, responses=ALSO)
-async def saves(words: Annotated[SaveWords, Query()], asker: AskerDep) -> StreamingResponse:
-    """Who accepted an offer, and was still there 24 hours, 30 and 90 days later."""
-    return await asker.answered(finance.answer_saves, words)
-
-
-@router.get("/time-to-recovery", response_model=TimeToRecoveryOut, responses=ALSO)
-async def time_to_recovery(
-    words: Annotated[RecoveryTimeWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """How fast money comes back, as a curve with numbers at risk and a band."""
-    return await asker.answered(finance.answer_time_to_recovery, words)
-
-
-@router.get("/saves-lasting", response_model=SavesLastingOut, responses=ALSO)
-async def saves_lasting(
-    words: Annotated[LastingWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """How long those stay who accepted an offer, as a curve with numbers at risk and a band."""
-    return await asker.answered(finance.answer_saves_lasting, words)
-
-
-@router.get("/reconciliation", response_model=ReconciliationOut, responses=ALSO)
-async def reconciliation(
-    words: Annotated[SpanWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """Where the ledger and the provider's payments differ, invoice by invoice."""
-    return await asker.answered(finance.answer_reconciliation, words)
-
-
-@router.get("/at-risk", response_model=AtRiskOut, responses=ALSO)
-async def at_risk(words: Annotated[RiskWords, Query()], asker: AskerDep) -> StreamingResponse:
-    """MRR of subscriptions with an open case, and apart those with a planned end."""
-    return await asker.answered(finance.answer_at_risk, words)
-
-
-@router.get("/incremental", response_model=IncrementalOut, responses=ALSO)
-async def incremental(
-    words: Annotated[IncrementalWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """What came back only because customers were treated, beside those held out."""
-    return await asker.answered(finance.answer_incremental, words)
-
-
-@router.get("/projection", response_model=ProjectionOut, responses=ALSO)
-async def projection(
-    words: Annotated[ProjectionWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """What becomes of MRR when the same share is lost every month, and when less is."""
-    return await asker.answered(finance.answer_projection, words)
-
-
-@router.get("/recovered-revenue/entries", response_model=EntriesOut, responses=ALSO)
-async def recovered_revenue_entries(
-    words: Annotated[EntryWords, Query()], asker: AskerDep
-) -> StreamingResponse:
-    """The ledger lines behind recovered revenue, page by page; as CSV or NDJSON all of them."""
-    return await asker.answered(finance.answer_entries, words)
+for _route in ROUTES:
+    router.add_api_route(
+        f"/{_route.path}",
+        _endpoint(_route),
+        name=re.sub("[/-]", "_", _route.path),
+        description=_route.says,
+        response_model=_route.shape,
+        responses=ALSO,
+    )

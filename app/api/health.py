@@ -37,10 +37,11 @@ async def healthz() -> HealthOut:
 
 @router.get("/readyz", responses=problems("unavailable"))
 async def readyz(world: WorldDep) -> HealthOut:
-    """The process can work: the database answers within two seconds. Redis and the payment
-    provider may be down; webhooks are taken without them."""
+    """The process can work: the database answers within two seconds, and says the same time as
+    this machine. Redis and the payment provider may be down; webhooks are taken without them."""
     try:
         async with asyncio.timeout(PATIENCE_S), world.store.system() as tx:
+            await tx.agree_on(world.clock.now())
             await tx.find(ProviderAccount, where={}, limit=1)
     except TimeoutError as slow:
         raise unavailable("The database does not answer in time.") from slow

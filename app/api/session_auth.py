@@ -57,7 +57,8 @@ async def opener(
         secret = key.credentials if key else ""
         caller = await auth.caller_of(world, secret, Scope.SESSIONS_WRITE)
         return Wish(merchant_id=caller.merchant_id, opened_by=caller.key_id)
-    known = await proved(request, response, world, told)
+    short = customer_auth.LASTS_TO_LEAVE_S
+    known = await proved(request, response, world, told, lasts_at_most_s=short)
     return Wish(
         merchant_id=known.asker.merchant_id,
         account_id=known.asker.account_id,

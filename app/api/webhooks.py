@@ -22,6 +22,7 @@ from app.ports.store import Conflict, Full, IntakeWriter, RowRefused, StoreUnava
 from app.ports.webhooks import BadEvent, BadSignature, EventHead
 from app.ports.world import World
 from app.services import merchants
+from app.services.intake import mismatch_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -139,16 +140,6 @@ class Webhooks:
             text=f"A signed webhook was set aside: {event.reason}. Look at the endpoint's "
             "configuration at the provider; `holdfast doctor` shows it.",
         )
-
-
-def mismatch_of(account: ProviderAccount, head: EventHead) -> str | None:
-    """Why a validly signed event is not this account's, or None: then it is handled."""
-    if head.account and account.provider_ref and head.account != account.provider_ref:
-        return "the event is of another provider account"
-    if head.live is not None and head.live != account.live:
-        modes = ("live", "test") if head.live else ("test", "live")
-        return "a {} event on a {} account".format(*modes)
-    return None
 
 
 class WebhookGate:

@@ -14,7 +14,7 @@ from app.domain.calendar import at_hour, next_payday, zone
 from app.domain.merchants import CollectionMode
 
 OPENING = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
-ANNUAL_SHARE = 0.12
+ANNUAL_SHARE = 0.08
 DAYS = 35
 MONTH = timedelta(days=31)
 
@@ -27,7 +27,7 @@ PLANS: dict[str, dict[str, int]] = {
 # Shares are cumulative.
 PLAN_SHARES = (("Starter", 0.5), ("Team", 0.85), ("Scale", 1.0))
 CURRENCY_SHARES = (("usd", 0.6), ("eur", 0.9), ("jpy", 1.0))
-RENEWAL_HOURS = (0, 12)  # UTC
+RENEWAL_HOURS = (6,)  # UTC
 LANGUAGES = {"usd": "en", "eur": "de", "jpy": "en"}
 
 
@@ -87,7 +87,7 @@ class Company:
     fates: Fates
 
 
-KELP = Company(name="Kelp & Co", prefix="s", count=200, mode=CollectionMode.DRIVE, fates=FATES)
+KELP = Company(name="Kelp & Co", prefix="s", count=184, mode=CollectionMode.DRIVE, fates=FATES)
 TERN = Company(
     name="Tern Maps", prefix="t", count=16, mode=CollectionMode.OBSERVE, fates=OBSERVED_FATES
 )

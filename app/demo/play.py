@@ -117,7 +117,8 @@ async def _connect(world: World, troupe: Troupe, sandbox: str) -> House:
         mode=company.mode,
         api_base=sandbox,
     )
-    await connect(world, account.account_id, again=False, nights=False)  # 35 of them, each a step
+    # the clock would step from page to page of each round, twice a day; no webhook is lost here
+    await connect(world, account.account_id, again=False, rounds=False)
     _, key = await create_key(
         world,
         merchant_id=merchant.merchant_id,
@@ -149,8 +150,10 @@ def _conclude(
 
 async def _stay(console: Console, stage: Stage, houses: Sequence[House], end: datetime) -> None:
     """Let the clock run on from the story's last instant until somebody stops us."""
+    days = f"from={OPENING:%Y-%m-%d}&to={end:%Y-%m-%d}"
     console.print()
     for name, where in (
+        ("dashboard", f"{stage.api}/operator/finance?{days}"),
         ("desk", f"{stage.api}/operator"),
         ("mailbox", f"{stage.api}/demo/mailbox"),
         ("shop", f"{stage.api}/demo/shop"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from app.collecting import collect_seldom
 from app.demo.cast import COMPANIES, OPENING, cast
 from app.demo.provider import Provider, Troupe, sign_up_all
 from app.demo.stage import set_up
@@ -41,6 +42,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             # what the play needs takes a second to import: time that the api needs to come up
             from app.demo.play import play
 
+            collect_seldom()
             play(stage, troupes, wishes, started)
     except EngineFailure as failure:
         print(failure, file=sys.stderr)

@@ -4,7 +4,6 @@ What they need is imported once, then each is forked. A part whose environment i
 written waits for it in the wings. Parts that die begin again, and all end with this process.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from app.collecting import collect_seldom
 from app.embedded import PAUSES
 from app.engines.launch import tie_by_kernel, tie_by_pipe
 
@@ -71,7 +71,7 @@ class Wings:
         for part in parts:
             for name in part.needs:
                 importlib.import_module(name)
-            gc.freeze()  # what is never looked at by the collector stays shared
+            collect_seldom()  # and what is never looked at stays shared
             while part.environment and not (self.is_over or Path(part.environment).exists()):
                 time.sleep(LOOK_EVERY_S)
             place = Place(part)

@@ -4,10 +4,12 @@ It is written with the word itself, in one transaction with the stop of what is 
 it beats every charge that was not sent yet.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from app.domain.dunning import IllegalMove
@@ -50,6 +52,10 @@ class RequestState(StrEnum):
 
 
 STANDS = frozenset({RequestState.ASKED, RequestState.STANDING})
+
+
+class Changed(IllegalMove):
+    """Leaving would do something else by now than what was told: it is to be told anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +149,15 @@ class Preview:
     def forgiven_minor(self) -> int:
         """What need not be paid any more."""
         return sum(row["amount_minor"] for row in self.invoices if row["outcome"] == FORGIVEN)
+
+    @property
+    def mark(self) -> str:
+        """What tells it from another: the end that was named, what is owed and what is not. Not
+        what use will have come to, which grows while one reads; nor the instant of an end at once.
+        """
+        day = None if self.choice is Choice.NOW else self.access_until.isoformat()
+        said = json.dumps([self.choice, day, self.invoices], sort_keys=True)
+        return sha256(said.encode()).hexdigest()[:16]
 
 
 def choices(standing: Departing, *, immediately: bool) -> tuple[Choice, ...]:

@@ -38,6 +38,7 @@ PREFIXES = {
     "declaration": "dec",
     "consent": "con",
     "comparison": "cmp",
+    "taking": "tkn",
 }
 # The digit in which a UUID's two variant bits (10) stand, from a digit of the hash.
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}

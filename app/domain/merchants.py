@@ -117,3 +117,16 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A login of the database that reads a merchant's rows through the views of `reporting`, until
+    `ended_at`."""
+
+    KEY: ClassVar = ("login", "merchant_id")
+    UNIQUE: ClassVar = ()
+    login: str
+    merchant_id: str
+    begun_at: datetime
+    ended_at: datetime | None = None

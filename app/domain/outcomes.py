@@ -8,6 +8,7 @@ from enum import StrEnum
 from app.domain.actions import Action, ActionKind, action_for, jitter
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseState, Trigger
+from app.domain.holds import is_barred
 from app.domain.ids import derive_id
 from app.domain.mirror import Invoice, Payment, PaymentMethod
 from app.domain.mirroring import forward
@@ -244,6 +245,8 @@ def _anew(book: Book, case: Case, attempt: Attempt, asked: timedelta, terms: Ter
     """Plan the same try again: in an hour, then later and later, at last once a day."""
     if case.state is not CaseState.ACTIVE:
         return case
+    if attempt.trigger is Trigger.HOLDFAST and is_barred(case, by_link=False):
+        return case  # held while it was asked: the release decides anew
     before = sum(
         a.case_id == case.case_id and a.state is AttemptState.NOT_EXECUTED
         for a in book.all(Attempt)

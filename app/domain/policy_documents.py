@@ -52,16 +52,18 @@ def policy_from(document: Any, *, version: int = 1) -> Policy:
 def policy_of(stored: PolicyVersion) -> Policy:
     """The policy of a stored document, which was checked when it was stored: a case keeps it even
     where a later release would refuse it. Built once: every step of every case asks for it."""
-    key = (stored.name, stored.version, repr(stored.document))
-    if key not in _BUILT:
+    key = (stored.merchant_id, stored.name, stored.version)
+    document, policy = _BUILT.get(key, (None, None))
+    if policy is None or document != stored.document:
         if len(_BUILT) >= MOST_BUILT:
             _BUILT.clear()
-        document = {**stored.document, "name": stored.name}
-        _BUILT[key] = build(document, version=stored.version)
-    return _BUILT[key]
+        policy = build({**stored.document, "name": stored.name}, version=stored.version)
+        _BUILT[key] = (stored.document, policy)
+    return policy
 
 
-_BUILT: dict[tuple[str, int, str], Policy] = {}
+# By merchant, name and version: the document, to be sure, and what was built of it.
+_BUILT: dict[tuple[str, str, int], tuple[dict[str, Any], Policy]] = {}
 
 
 def build(document: Mapping[str, Any], *, version: int) -> Policy:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, field, fields, make_dataclass
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NewType, ParamSpec, Protocol, TypeVar
 
+# A whole number that 64 bits may not hold, such as a sum of products of money.
+Wide = NewType("Wide", int)
 Key = tuple[Any, ...]
 Fields = Callable[[Any], Key]
 
@@ -265,6 +267,14 @@ class Book:
         """The version of a changed row that was known at first; None where none was."""
         sheet = self._sheets[type(row)]
         return sheet.before.get(sheet.key(row))
+
+    def was(self, row: R) -> R | None:
+        """The version of a row that was known at first: itself where it is unchanged, None where
+        it is new."""
+        sheet = self._sheets[type(row)]
+        key = sheet.key(row)
+        found: R | None = sheet.before[key] if key in sheet.changed else row
+        return None if key in sheet.added else found
 
     def added(self, kind: type[R]) -> list[R]:
         """Rows of a kind to insert where absent."""

@@ -72,7 +72,8 @@ class Redemption:
     """One accepted offer. At most one for each session, whoever clicks how often.
 
     `terms` is the offer's document as it was accepted. `cost_minor` is what it costs at most, in
-    `currency`. `resumes_at`: when a pause ends. `reason` says why it failed or waits.
+    `currency`. `resumes_at`: when a pause ends. `reason` says why it failed or waits;
+    `given_reason` why they wanted to leave, `plan` and `interval` what they had then.
     """
 
     KEY: ClassVar = ("redemption_id",)
@@ -94,6 +95,9 @@ class Redemption:
     resumes_at: datetime | None = None
     looks: int = 0
     reason: str | None = None
+    given_reason: str | None = None
+    plan: str | None = None
+    interval: str | None = None
 
     @property
     def awaits_report(self) -> bool:

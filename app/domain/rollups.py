@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import ClassVar
 
+from app.domain.records import Wide
+
 # The windows that are kept; others are counted from the ledger.
 WINDOWS = (7, 14, 30, 60, 90)
 KINDS_WITHIN = ("cash", "other", "credited")
@@ -18,6 +20,14 @@ MEASURES = COUNTS + WITHIN
 # What is kept apart of cohorts: nothing, one key alone, or both together.
 COHORT_KEYS = ("plan", "interval")
 COHORT_LAYERS: tuple[tuple[str, ...], ...] = ((), ("plan",), ("interval",), COHORT_KEYS)
+# What is kept of the holdout's arms: sums over customers, of products too.
+ARM_MEASURES = (
+    *("n", "customers", "failed_minor"),
+    *(f"cash_{days}_minor" for days in WINDOWS),
+    "failed_failed",
+    *(f"failed_cash_{days}" for days in WINDOWS),
+    *(f"cash_cash_{days}" for days in WINDOWS),
+)
 # How long before a line the other instant it knows of may lie to be kept by day; and by month,
 # this month included.
 KEPT_DAYS, KEPT_MONTHS = 31, 12
@@ -97,6 +107,48 @@ class CohortCell:
     credited_30_minor: int
     credited_60_minor: int
     credited_90_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCell:
+    """Failures of one arm of the holdout by customer: what all of a customer's in a span come to
+    is one observation, of which squares and products are added up (`failed_cash_30`: what failed
+    times what of it came in within 30 days, minor units times minor units).
+
+    A cell with an empty `since` has each customer's failures of a day (or of the days of a month)
+    for themselves. A cell `since` a month has what changes where a customer failed in that month
+    too, up to a year before: their products with each other, and that they are no new customer.
+    Both together, over all months from a span's first, are what the span has. Days as in
+    `FlowCell`.
+    """
+
+    KEY: ClassVar = ("merchant_id", "failed", "since", "recorded", "currency", "arm")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    failed: str
+    since: str
+    recorded: str
+    currency: str
+    arm: str
+    n: int
+    customers: int
+    failed_minor: int
+    cash_7_minor: int
+    cash_14_minor: int
+    cash_30_minor: int
+    cash_60_minor: int
+    cash_90_minor: int
+    failed_failed: Wide
+    failed_cash_7: Wide
+    failed_cash_14: Wide
+    failed_cash_30: Wide
+    failed_cash_60: Wide
+    failed_cash_90: Wide
+    cash_cash_7: Wide
+    cash_cash_14: Wide
+    cash_cash_30: Wide
+    cash_cash_60: Wide
+    cash_cash_90: Wide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

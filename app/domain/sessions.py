@@ -150,8 +150,11 @@ def require_open(session: CancelSession, now: datetime) -> None:
         raise IllegalMove(f"the session is {state}")
 
 
-def may(session: CancelSession, flow: Flow) -> tuple[str, ...]:
-    """What may be done now. To cancel is possible at every step, to look at each."""
+def may(session: CancelSession, flow: Flow, *, waits: bool = False) -> tuple[str, ...]:
+    """What may be done now. To cancel is possible at every step, to look at each; `waits`: an
+    offer was accepted that must be paid for, which may be looked at again or given up."""
+    if session.state is SessionState.APPLYING and waits:
+        return ("accept", "decline", "close")
     if session.state is not SessionState.OPEN:
         return ()
     step = flow.step(session.step)

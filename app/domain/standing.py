@@ -27,11 +27,13 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One item of a subscription: what it is billed by, how often it is taken, and its period."""
+    """One item of a subscription: what it is billed by, how often it is taken, its period, and
+    whether it has a discount of its own."""
 
     id: str
     price: Price
     quantity: int = 1
+    discounted: bool = False
     period_start: datetime | None = None
     period_end: datetime | None = None
 
@@ -58,7 +60,8 @@ class Standing:
     `mark` is what our last change of its discounts wrote on it, `schedule_mark` the same of its
     schedule; `credits` are the marks of the customer's latest credits, where they were asked for.
     `pending` tells of a change that waits for the payment of `latest_invoice`, until
-    `pending_until`. `customer_discounted`: the customer as a whole has a discount.
+    `pending_until`. `customer_discounted`: the customer as a whole has a discount. `billed`: it is
+    paid by bill, nobody is charged.
     """
 
     subscription_id: str
@@ -77,6 +80,7 @@ class Standing:
     trial_end: datetime | None = None
     flexible: bool = False
     collection_paused: bool = False
+    billed: bool = False
     pending: bool = False
     pending_until: datetime | None = None
     latest_invoice: str | None = None
@@ -86,6 +90,12 @@ class Standing:
     def ends(self) -> bool:
         """Whether an end is planned, by either of the provider's two ways."""
         return self.cancel_at_period_end or self.cancel_at is not None
+
+    @property
+    def discounted(self) -> bool:
+        """Whether a discount stands: on the subscription, the customer or an item."""
+        of_items = any(item.discounted for item in self.items)
+        return bool(self.discounts) or self.customer_discounted or of_items
 
     @property
     def period_end(self) -> datetime | None:
@@ -118,10 +128,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """An invoice as the provider sees it coming: `due_minor` of it is to be paid at `at`;
-    `subtotal_minor` is what it comes to before discounts, taxes and credit."""
+    """An invoice as the provider sees it coming: `due_minor` of it is to be paid at `at`.
+    `regular_minor` is what of it comes again with every period, discounts and taxes included: not
+    what is settled once, nor credit, nor use."""
 
     due_minor: int
-    subtotal_minor: int
+    regular_minor: int
     currency: str
     at: datetime | None = None

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -9,8 +10,11 @@ from typing import ClassVar
 LONGEST_WORDS = 2000
 LONGEST_NAME = 120
 KEPT_FOR = timedelta(days=365)  # their own words; the reason is kept for the counts
-# 13 to 19 digits, in groups or not: what may be a card number (ISO/IEC 7812-1).
-CARD = re.compile(r"(?<!\d)\d(?:[ \-.]?\d){12,18}(?!\d)")
+# 13 digits or more, in groups or not: a card number (13 to 19 digits, ISO/IEC 7812-1) may stand in
+# them, with what is written behind it, a date or a code.
+DIGITS = re.compile(r"\d(?:[\s.,/_\-\u2010-\u2015]{0,2}\d){12,}")
+GROUP = re.compile(r"\d+")
+LEAST_DIGITS, MOST_DIGITS = 13, 19
 MASK = "••••"
 
 # Words that a person should look at, in five languages: threats of law, harm, fraud, data.
@@ -70,12 +74,30 @@ def own_words(text: str | None, *, longest: int = LONGEST_WORDS) -> str | None:
         letter if letter == "\n" or unicodedata.category(letter)[0] != "C" else " "
         for letter in text
     )
-    return CARD.sub(_masked, plain).strip()[:longest].strip() or None
+    return DIGITS.sub(_masked, plain).strip()[:longest].strip() or None
 
 
 def _masked(found: re.Match[str]) -> str:
-    digits = re.sub(r"\D", "", found.group())
-    return MASK if _is_card_number(digits) else found.group()
+    """Groups that may be a card number together become the mask; what stands around them stays."""
+    text = found.group()
+    groups = list(GROUP.finditer(text))
+    spans = [(groups[i].start(), groups[j].end()) for i, j in _cards([g.group() for g in groups])]
+    kept, left = "", 0
+    for start, end in spans:
+        if start >= left:
+            kept += text[left:start] + MASK
+        left = max(left, end)
+    return kept + text[left:]
+
+
+def _cards(groups: list[str]) -> Iterator[tuple[int, int]]:
+    """From where to where groups have the length and the check digit of a card number."""
+    for first in range(len(groups)):
+        digits = ""
+        for last, group in enumerate(groups[first : first + MOST_DIGITS], first):
+            digits += group
+            if LEAST_DIGITS <= len(digits) <= MOST_DIGITS and _is_card_number(digits):
+                yield first, last
 
 
 def _is_card_number(digits: str) -> bool:

@@ -1,6 +1,7 @@
 """PostgreSQL and Valkey from Python wheels, for whoever has neither: `start_engines`."""
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,16 +84,14 @@ def start_engines(
     former = notes.read()
     notes.write(supervisor=os.getpid())
     own: list[Postgres | Valkey] = []
-    try:
+    with ExitStack() as undone:
+        undone.callback(notes.release)
         for kind, given in ((Postgres, database_url), (Valkey, redis_url)):
             if not given:
                 port = former.get(kind.name, {}).get("port")
                 own.append(_started(kind, home, durable=durable, port=port))
-    except BaseException:
-        for engine in own:
-            engine.stop()
-        notes.release()
-        raise
+                undone.callback(own[-1].stop)
+        undone.pop_all()
     urls = {engine.name: engine.url for engine in own}
     engines = Engines(
         database_url or urls["postgres"],

@@ -29,9 +29,9 @@ def run(arguments: Sequence[str]) -> int:
     return with_world(lambda world: connect(world, asked.account_id, again=asked.again))
 
 
-async def connect(world: World, account_id: str | None, *, again: bool, nights: bool = True) -> int:
-    """Make the endpoint unless a good one is there, and plan the work of the `nights`. Raises
-    `Refused` with the way on.
+async def connect(world: World, account_id: str | None, *, again: bool, rounds: bool = True) -> int:
+    """Make the endpoint unless a good one is there, and with `rounds` plan what comes again by
+    itself: reading the provider, and the nights. Raises `Refused` with the way on.
 
     Killed between the two steps it leaves an endpoint whose secret nobody has: the next run says
     so, and `again` makes a new one.
@@ -44,7 +44,7 @@ async def connect(world: World, account_id: str | None, *, again: bool, nights: 
         try:
             if not again and await _is_connected(admin, account, url):
                 print(f"{account.account_id} is connected: {account.webhook_endpoint_ref}")
-                await _take_in(world, account, nights=nights)
+                await _take_in(world, account, rounds=rounds)
                 return 0
             endpoint, secret = await admin.create_webhook_endpoint(account, url)
         except AccountRefused as refusal:
@@ -55,25 +55,27 @@ async def connect(world: World, account_id: str | None, *, again: bool, nights: 
         world, account, secret=secret, actor=ACTOR, endpoint_ref=endpoint
     )
     print(f"{endpoint} sends its events to {url}")
-    await _take_in(world, connected, nights=nights)
+    await _take_in(world, connected, rounds=rounds)
     if account.webhook_endpoint_ref:
         print(f"Now delete {account.webhook_endpoint_ref} at the provider, then:")
         print(f"holdfast accounts retire-secrets {account.account_id}")
     return 0
 
 
-async def _take_in(world: World, account: ProviderAccount, *, nights: bool) -> None:
-    """Mirror the subscriptions there are, so that MRR begins with an opening balance, and begin to
-    reconcile, which takes in what is past due. Done again by every `connect`; writes to nobody."""
+async def _take_in(world: World, account: ProviderAccount, *, rounds: bool) -> None:
+    """Mirror the subscriptions there are, so that MRR begins with an opening balance; with `rounds`
+    begin to reconcile, which takes in what is past due. Done again by every `connect`; writes to
+    nobody."""
     try:
         taken = await backfill_subscriptions(world, account)
     except (ProviderUnavailable, ProviderRefused, AccountRefused) as failure:
         print(f"the subscriptions could not all be read ({failure}): run `holdfast connect` again")
         return
     print(f"{taken} subscriptions taken in")
+    if not rounds:
+        return
     await begin_reconciling(world, account)
-    if nights:
-        await begin_nights(world, account)
+    await begin_nights(world, account)
     print("what is past due is taken in next, and held: `holdfast accounts release` lets it go")
 
 

@@ -18,6 +18,7 @@ from app.wiring import (
     Settings,
     build_admin,
     build_world,
+    clock_of,
     load_settings,
 )
 
@@ -53,7 +54,9 @@ async def diagnose() -> AsyncIterator[Finding]:
         yield finding
     yield await check_redis(settings.redis_url)
     yield await check_smtp(settings.smtp_url, kept_here=settings.mailbox_dir is not None)
-    database = await check_database(settings.database_url)
+    database = await check_database(
+        settings.database_url, None if settings.clock_file else clock_of(settings)
+    )
     for finding in database:
         yield finding
     if any(finding.is_wrong for finding in database):

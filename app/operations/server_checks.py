@@ -8,15 +8,18 @@ from redis.exceptions import RedisError
 
 from app.mail.smtp import BadSmtpUrl, Server
 from app.operations.findings import Finding, good, note, wrong
+from app.ports.clock import Clock
 from app.ports.store import StoreUnavailable
+from app.storage.agreeing import APART_S
 from app.storage.condition import condition_of
 
 PATIENCE_S = 5.0
 OLDEST_POSTGRES = 15
 
 
-async def check_database(url: str | None) -> list[Finding]:
-    """Reachable, new enough, migrated, and the login no stronger than it must be."""
+async def check_database(url: str | None, clock: Clock | None = None) -> list[Finding]:
+    """Reachable, new enough, migrated, its clock that of this machine (where one is given), and
+    the login no stronger than it must be."""
     about = "database"
     if not url:
         return [wrong(about, "DATABASE_URL is not set", "set it, or use `holdfast up`")]
@@ -32,6 +35,11 @@ async def check_database(url: str | None) -> list[Finding]:
         found.append(wrong("migrations", f"missing: {lacking}", "run `holdfast migrate`"))
     else:
         found.append(good("migrations", "the newest schema"))
+    apart_s = (clock.now() - seen.clock).total_seconds() if clock else 0.0
+    if abs(apart_s) > APART_S:
+        side = "ahead of" if apart_s > 0 else "behind"
+        text = f"is {abs(apart_s):.0f} s {side} the database's: workers here do nothing"
+        found.append(wrong("clock", text, "let both machines keep their time by NTP"))
     if seen.login_is_too_strong:
         found.append(
             note(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.domain.cancellations import Choice
+from app.domain.cancellations import Changed, Choice
 from app.domain.dunning import IllegalMove
 from app.domain.flows import StepKind
 from app.domain.sessions import CancelSession, SessionState
@@ -36,10 +36,11 @@ from app.services import (
 from app.services.cancel_sessions import NotAsked, Said
 from app.services.exits import UnknownSession, session_of
 from app.services.redemptions import OfferRefused
+from app.words.links import UnsafeLink, safe_link
 
 RETRY_AFTER_SECONDS = 30
 NO_ANSWER = (
-    ProviderUnavailable, ProviderRefused, AccountRefused, StoreUnavailable, Conflict,
+    ProviderUnavailable, ProviderRefused, AccountRefused, StoreUnavailable, Conflict, UnsafeLink,
 )  # fmt: skip
 OVER = (UnknownSession, cancel_telling.UnknownRequest, cancel_letters.UnknownReceipt)
 REFUSED = (IllegalMove, NotAsked, OfferRefused)
@@ -85,7 +86,8 @@ async def _accept(world: World, session: CancelSession, form: Form) -> object:
 async def _confirm(world: World, session: CancelSession, form: Form) -> object:
     asked = form.get("choice")
     choice = Choice(asked) if asked in set(Choice) else None
-    return await cancelling.confirm(world, session, choice, key=f"page:{session.session_id}")
+    key, told = f"page:{session.session_id}", form.get("told") or None
+    return await cancelling.confirm(world, session, choice, key=key, told=told)
 
 
 async def _close(world: World, session: CancelSession, form: Form) -> object:
@@ -131,6 +133,8 @@ class Exit:
             answer = await shown(self.world, session)
         except OVER:
             answer = over_page(accepted, root=self.root)
+        except Changed:
+            return self.back(token, "/leave?changed")
         except REFUSED:
             return self.back(token)
         except NO_ANSWER:
@@ -155,7 +159,8 @@ class Exit:
         async def shown(world: World, session: CancelSession) -> Page:
             seen = await cancelling.outlook(world, session)
             view = await cancel_sessions.show(world, session)
-            return confirm_page(view, seen, token=token, root=self.root)
+            changed = "changed" in request.query_params
+            return confirm_page(view, seen, token=token, root=self.root, changed=changed)
 
         return await self.show(token, request, shown)
 
@@ -166,6 +171,17 @@ class Exit:
             told = await withdrawing.look(world, session)
             view = await cancel_sessions.show(world, session)
             return withdraw_page(view, told, token=token, root=self.root)
+
+        return await self.show(token, request, shown)
+
+    async def pay(self, token: str, request: Request) -> Response:
+        """To the provider's page where an accepted offer is paid for. Changes nothing."""
+
+        async def shown(world: World, session: CancelSession) -> Response:
+            url = await accepting.pay_page(world, session)
+            if url is None:
+                return self.back(token)
+            return RedirectResponse(safe_link(url), status_code=303, headers=dict(PRIVATE))
 
         return await self.show(token, request, shown)
 
@@ -191,9 +207,9 @@ class Exit:
 
         return await self.show(token, request, shown)
 
-    def back(self, token: str) -> Response:
-        """To the screen the session is at now."""
-        path = f"{self.root}/c/{token}"
+    def back(self, token: str, where: str = "") -> Response:
+        """To the screen the session is at now, or to what leaving would do."""
+        path = f"{self.root}/c/{token}{where}"
         return RedirectResponse(path, status_code=303, headers=dict(PRIVATE))
 
 
@@ -213,6 +229,10 @@ def leaving_router(world: World) -> APIRouter:
     @router.get("/withdraw")
     async def withdraw(token: str, request: Request) -> Response:
         return await here.withdraw(token, request)
+
+    @router.get("/pay")
+    async def pay(token: str, request: Request) -> Response:
+        return await here.pay(token, request)
 
     @router.get("/receipt")
     async def receipt(token: str, request: Request) -> Response:

@@ -17,7 +17,15 @@ TEMPLATE = "leaving.html.j2"
 def step_page(view: SessionView, *, token: str, root: str = "") -> Page:
     """The screen a session is at. To cancel is possible on each that has no outcome yet."""
     tongue = _tongue(view)
-    shown = screen_of(view.session, view.step, view.request, tongue, view.usage, view.accepted)
+    shown = screen_of(
+        view.session,
+        view.step,
+        view.request,
+        tongue,
+        view.usage,
+        view.accepted,
+        waits=view.waits,
+    )
     asks: dict[str, Any] = {
         "reasons": _reasons(view) if shown.name == "survey" else [],
         "asks": view.step.asks if shown.name == "feedback" else (),
@@ -28,33 +36,37 @@ def step_page(view: SessionView, *, token: str, root: str = "") -> Page:
     return _page(tongue, token, root, screen=shown, **asks)
 
 
-def confirm_page(view: SessionView, seen: Outlook, *, token: str, root: str = "") -> Page:
-    """What each end would do, and the button that is the word."""
+def confirm_page(
+    view: SessionView, seen: Outlook, *, token: str, root: str = "", changed: bool = False
+) -> Page:
+    """What each end would do, and the button that is the word; `changed`: it was something else
+    when it was told last."""
     tongue = _tongue(view)
-    heading = tongue.say("confirm.heading")
-    return _ends_page(heading, "confirm", seen.previews, tongue, token=token, root=root)
+    says = [tongue.say("confirm.changed")] if changed else []
+    screen = Screen(name="confirm", heading=tongue.say("confirm.heading"), says=says, rows=[])
+    return _ends_page(screen, seen.previews, tongue, token=token, root=root)
 
 
 def withdraw_page(view: SessionView, told: Preview, *, token: str, root: str = "") -> Page:
     """What withdrawing from the contract would do, and the button that does it."""
     tongue = _tongue(view)
-    heading = tongue.say("withdraw.heading")
-    return _ends_page(heading, "withdraw", (told,), tongue, token=token, root=root)
+    screen = Screen(name="withdraw", heading=tongue.say("withdraw.heading"), says=[], rows=[])
+    return _ends_page(screen, (told,), tongue, token=token, root=root)
 
 
 def _ends_page(
-    heading: str, deed: str, previews: Sequence[Preview], tongue: Tongue, *, token: str, root: str
+    screen: Screen, previews: Sequence[Preview], tongue: Tongue, *, token: str, root: str
 ) -> Page:
     ends = [
         {
             "choice": told.choice,
+            "told": told.mark,
             "label": choice_named(told, tongue, alone=len(previews) == 1),
             "says": foretold(told, tongue),
         }
         for told in previews
     ]
-    screen = Screen(name=deed, heading=heading, says=[], rows=[])
-    return _page(tongue, token, root, screen=screen, ends=ends, open=True, deed=deed)
+    return _page(tongue, token, root, screen=screen, ends=ends, open=True, deed=screen.name)
 
 
 def trouble_page(accept_language: str, *, token: str, root: str = "") -> Page:

@@ -1,6 +1,6 @@
 """Where files for people's own tools go: whole or not at all."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,11 +14,22 @@ class Written:
     size: int
 
 
+class NoParquet(RuntimeError):
+    """The optional part that writes Parquet is not installed; the text says how to get it."""
+
+
 class Box(Protocol):
     """The files of one day that is being written; nobody sees them before it is closed."""
 
     async def put(self, name: str, pieces: AsyncIterator[bytes]) -> Written:
         """Write a file out of pieces. Raises `OSError` where there is no room."""
+        ...
+
+    async def put_table(
+        self, name: str, kinds: Mapping[str, str], rows: AsyncIterator[Mapping[str, Any]]
+    ) -> Written:
+        """Write rows as Parquet; `kinds` are its columns in order, each a `ColumnKind`. Raises
+        `OSError` where there is no room, `NoParquet` where nothing here can write it."""
         ...
 
     async def close(self, manifest: dict[str, Any]) -> None:

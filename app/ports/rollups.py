@@ -8,16 +8,16 @@ class Rollups(Protocol):
     """Raises `StoreUnavailable`."""
 
     async def fold(self, merchant_id: str, *, until: datetime) -> bool:
-        """Add the next stretch of what was recorded by `until`, a day at most and some thousands
-        of lines, in one transaction. `until` must be settled: nothing may be recorded any more at
-        or before it.
+        """Add the next stretch of what was recorded by `until`, some ten thousand lines, in one
+        transaction. `until` must be settled: nothing may be recorded any more at or
+        before it.
 
         Whether there is more to fold. May be repeated and done by several at once: only one of
         them works, and each line is added once.
         """
         ...
 
-    async def forget(self, merchant_id: str) -> None:
-        """Drop a merchant's rollups. Figures are read from the ledgers until they are folded
-        anew."""
+    async def rebuild(self, merchant_id: str, *, until: datetime) -> None:
+        """Drop a merchant's rollups and add up anew all that was recorded by `until`, in one
+        transaction: until it ends figures are read from what was there before."""
         ...

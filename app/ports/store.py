@@ -46,6 +46,12 @@ class Transaction(Protocol):
         """Leave the system role of `Store.system` and act for these merchants from here on."""
         ...
 
+    async def agree_on(self, now: datetime) -> None:
+        """Raises `StoreUnavailable` where the database's clock is more than a minute away from
+        this instant: who knows a wrong time may neither claim nor carry out anything. Not asked
+        of a clock that is stepped."""
+        ...
+
     async def lock(self, account_id: str, keys: Collection[str]) -> None:
         """Hold these customers (or lone object ids) until the transaction ends, in key order,
         so that two use cases on one customer never interleave."""

@@ -6,15 +6,17 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.ports.exports import Box, Shelf
+from app.ports.exports import Box, Shelf, Written
 from app.ports.figures import Figures
 from app.reports import finance
 from app.reports.answers import Answer, Row
-from app.reports.asking import SETTLING, stamp
+from app.reports.asking import EARLIEST, SETTLING, stamp
+from app.reports.columns import kinds_of
 from app.reports.formats import CSV, rendered
 from app.reports.periods import day_of, midnight
 
 BACK = 35  # days that each export looks back: what was recorded late is in the next nights' files
+FIRST_DAY = EARLIEST + timedelta(days=BACK)  # the earliest whose files may look back so far
 AFTER_MIDNIGHT = timedelta(hours=5)  # by then what the night mends is recorded
 Ask = Callable[..., Awaitable[Answer]]
 
@@ -90,13 +92,20 @@ def last_day(now: datetime, zone: ZoneInfo) -> date:
 
 
 async def export_day(
-    merchant_id: str, day: date, *, figures: Figures, shelf: Shelf, now: datetime
+    merchant_id: str,
+    day: date,
+    *,
+    figures: Figures,
+    shelf: Shelf,
+    now: datetime,
+    parquet: bool = False,
 ) -> bool:
-    """Write the files of a merchant's day, unless they are there; whether they were written.
+    """Write the files of a merchant's day, unless they are there; whether they were written. With
+    `parquet` each stands there in that form as well.
 
     The cut-off is five hours after the day's end, so that the same day gives the same bytes
-    whenever it is exported. Raises `StoreUnavailable`, and `OSError` where there is no room; then
-    nothing is there.
+    whenever it is exported. Raises `StoreUnavailable`, `OSError` where there is no room, and
+    `NoParquet`; then nothing is there.
     """
     if shelf.has(merchant_id, day.isoformat()):
         return False
@@ -107,30 +116,45 @@ async def export_day(
         told = []
         for file in FILES:
             words = {**file.words, "as_of": stamp(as_of), **(span if file.over_span else {})}
-            answer = await file.ask(
-                words, merchant_id=merchant_id, figures=figures, now=now, whole=True
-            )
-            told.append(await _put(box, file, answer))
+            for put in (_put, _put_table) if parquet else (_put,):
+                answer = await file.ask(
+                    words, merchant_id=merchant_id, figures=figures, now=now, whole=True
+                )
+                told.append(await put(box, file, answer))
         about = {"merchant": merchant_id, "day": day.isoformat(), "time_zone": zone.key}
         await box.close({**about, "as_of": stamp(as_of), **span, "files": told})
     return True
 
 
 async def _put(box: Box, file: File, answer: Answer) -> dict[str, Any]:
-    count = 0
+    name, counted = f"{file.name}.csv", _Counted(answer.rows)
+    written = await box.put(name, rendered(replace(answer, rows=counted.rows()), CSV))
+    return _told(name, written, counted, answer)
 
-    async def counted() -> AsyncIterator[Row]:
-        nonlocal count
-        async for row in answer.rows:
-            count += 1
-            yield row
 
-    name = f"{file.name}.csv"
-    written = await box.put(name, rendered(replace(answer, rows=counted()), CSV))
+async def _put_table(box: Box, file: File, answer: Answer) -> dict[str, Any]:
+    name, counted = f"{file.name}.parquet", _Counted(answer.rows)
+    written = await box.put_table(name, kinds_of(answer), counted.rows())
+    return _told(name, written, counted, answer)
+
+
+def _told(name: str, written: Written, counted: "_Counted", answer: Answer) -> dict[str, Any]:
     return {
         "name": name,
-        "rows": count,
+        "rows": counted.count,
         "bytes": written.size,
         "sha256": written.sha256,
         "columns": list(answer.columns),
     }
+
+
+class _Counted:
+    """Rows on their way, and how many they were."""
+
+    def __init__(self, given: AsyncIterator[Row]) -> None:
+        self._given, self.count = given, 0
+
+    async def rows(self) -> AsyncIterator[Row]:
+        async for row in self._given:
+            self.count += 1
+            yield row

@@ -6,13 +6,14 @@ from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
 from app.domain.flows import FlowStep, StepKind
 from app.domain.merchants import ProviderAccount
-from app.domain.redemptions import FOR_A_PAYMENT, Redemption, RedemptionState
+from app.domain.redemptions import Redemption
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.domain.staying import follow
 from app.ports.world import World
 from app.services import redeeming, redemptions
 from app.services.exits import ExitDesk, SessionView, exit_desk, view_of
 from app.services.quoting import about, offers_in, renewed_quote, says_the_same
+from app.services.redemptions import OfferRefused
 
 TAKEN = frozenset({SessionState.APPLYING, SessionState.SAVED})
 
@@ -21,16 +22,22 @@ async def accept(world: World, session: CancelSession, step_id: str, *, key: str
     """Accept the offer of the step that is shown.
 
     There is one redemption for a session: whoever asks again, in another tab or with another key,
-    is shown what became of the first. Raises `IllegalMove` for a session that was cancelled or
-    left, and for another offer; `OfferRefused` where it may not be made any more.
+    is shown what became of the first; one that waits for its payment is looked at. Raises
+    `IllegalMove` for a session that was cancelled or left, and for another offer; `OfferRefused`
+    where it may not be made any more.
     """
+    await _look_again(world, session)
     async with exit_desk(world, session) as at:
         settle_offer(at)
         if at.session.state in TAKEN:
             return view_of(at)
         step = _offered(at, step_id)
         account = at.terms.account
-    await _require_told(world, session, account, step)
+    try:
+        await _require_told(world, session, account, step)
+    except OfferRefused:
+        if not await _is_taken(world, session):  # else another tab was quicker
+            raise
     offers = offers_in([step])
     seen = await redemptions.look(world, account, session.subscription_id, offers)
     async with exit_desk(world, session) as at:
@@ -54,6 +61,34 @@ async def accept(world: World, session: CancelSession, step_id: str, *, key: str
     async with exit_desk(world, session) as at:
         settle_offer(at)
         return view_of(at)
+
+
+async def _look_again(world: World, session: CancelSession) -> None:
+    if session.state is not SessionState.APPLYING:
+        return
+    async with exit_desk(world, session) as at:
+        found = next(at.book.all(Redemption, session_id=session.session_id), None)
+        waits = at.waits
+    if found is not None and waits:
+        await redemptions.carry_on(world, session.merchant_id, found.redemption_id)
+
+
+async def pay_page(world: World, session: CancelSession) -> str | None:
+    """The provider's page on which an accepted offer that waits is paid for, made now; None where
+    nothing waits. Changes nothing. Raises what `Payments` raises."""
+    async with exit_desk(world, session) as at:
+        waits, account = at.waits, at.terms.account
+    if not waits:
+        return None
+    standing = await world.payments.read_standing(account, session.subscription_id)
+    if not standing.pending or standing.latest_invoice is None:
+        return None
+    return await world.payments.invoice_page(account, standing.latest_invoice)
+
+
+async def _is_taken(world: World, session: CancelSession) -> bool:
+    async with exit_desk(world, session) as at:
+        return at.session.state in TAKEN
 
 
 async def _require_told(
@@ -91,8 +126,8 @@ async def give_up_waiting(world: World, session: CancelSession) -> None:
     async with exit_desk(world, session) as at:
         settle_offer(at)
         found = next(at.book.all(Redemption, session_id=session.session_id), None)
-        waits = found is not None and found.state is RedemptionState.WAITING
-    if found is None or not waits or found.reason != FOR_A_PAYMENT:
+        waits = at.waits
+    if found is None or not waits:
         return
     await redeeming.give_up(world, session.merchant_id, found.redemption_id)
     async with exit_desk(world, session) as at:

@@ -45,11 +45,11 @@ from app.services import (
 )
 from app.services.alarms import pause_account, pause_merchant
 from app.services.books import load_case, write
+from app.services.merchants import PAUSED_AGAIN
 from app.services.parking import park
 
 log = structlog.get_logger()
 AT_MOST_FAULTS = 5
-PAUSED_AGAIN = timedelta(hours=1)
 # Waits after a provider without an answer, by how often it was asked; the last repeats.
 BACKOFF = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
 # What concerns no provider goes on while an account is paused: of the pause itself is told too.
@@ -104,10 +104,11 @@ async def claim(
     """Claim due actions of all merchants for `lease_s` seconds of database time, none of the
     accounts in `but`.
 
-    A claimed action that is not carried out by then is claimed again, by anybody.
+    A claimed action that is not carried out by then is claimed again, by anybody. Raises
+    `StoreUnavailable`, also where this machine's clock is not the database's.
     """
     async with world.store.system() as tx:
-        return await tx.claim_actions(limit, now=world.clock.now(), lease_s=lease_s, but=but)
+        return await _claimed(world, tx, limit, lease_s, but)
 
 
 async def claim_looked_at(
@@ -115,14 +116,22 @@ async def claim_looked_at(
 ) -> list[tuple[Action, bool]]:
     """`claim`, with the answer of `standing` about each at this moment."""
     async with world.store.system() as tx:
-        claimed = await tx.claim_actions(limit, now=world.clock.now(), lease_s=lease_s, but=but)
-        return await _looked_at(tx, claimed)
+        return await _looked_at(tx, await _claimed(world, tx, limit, lease_s, but))
+
+
+async def _claimed(
+    world: World, tx: Transaction, limit: int, lease_s: float, but: Collection[str]
+) -> list[Action]:
+    now = world.clock.now()
+    await tx.agree_on(now)
+    return await tx.claim_actions(limit, now=now, lease_s=lease_s, but=but)
 
 
 async def standing(world: World, claims: Mapping[str, int]) -> list[tuple[Action, bool]]:
     """What of these claims (action id and number) stands, each with whether nothing keeps it from
     being carried out at once."""
     async with world.store.system() as tx:
+        await tx.agree_on(world.clock.now())
         rows = await tx.load(Action, [(action_id,) for action_id in claims])
         return await _looked_at(tx, [row for row in rows if row.is_claimed(claims[row.action_id])])
 

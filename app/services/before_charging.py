@@ -14,10 +14,10 @@ from app.domain.outcomes import unspent
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.customer_desk import CustomerDesk
+from app.services.merchants import PAUSED_AGAIN
 from app.services.work import Desk, glance
 
 AFTER_HOLD = timedelta(days=1)  # looked at again so much later where no release wakes it
-AFTER_PAUSE = timedelta(hours=1)
 # Attempts that no decision plans anew when a hold ends: they wait for it.
 KEPT = frozenset(Trigger) - {Trigger.HOLDFAST, Trigger.OPERATOR}
 
@@ -95,7 +95,7 @@ def waits_out_pause(at: Desk | CustomerDesk, action: Action) -> bool:
     """Put the action off where its account was paused since the batch was looked at."""
     paused = at.terms.account.paused_reason
     if paused is not None:
-        later = at.terms.now + AFTER_PAUSE
+        later = at.terms.now + PAUSED_AGAIN
         at.book.put(replace(action, due_at=later, leased_until=None, note=paused))
     return paused is not None
 

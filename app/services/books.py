@@ -32,6 +32,7 @@ from app.domain.redemptions import Redemption, RedemptionStep
 from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
+from app.domain.takings import Taking, enter_takings
 from app.domain.terms import Terms
 from app.domain.usage import UsageFact
 from app.domain.withdrawals import Consent
@@ -54,6 +55,7 @@ WRITE_ORDER: tuple[type[Any], ...] = (
     Case,
     Failure,
     FirstPayment,
+    Taking,
     Assignment,
     Attempt,
     CardUse,
@@ -246,11 +248,13 @@ async def _load_cases(
 ) -> None:
     """What belongs to the cases in the book, and what these cards were used for."""
     cases = list(book.all(Case))
-    ids = {case.case_id for case in cases}
+    ids, invoices = {case.case_id for case in cases}, {case.invoice_id for case in cases}
+    unheard_of = touched.invoices - {invoice.invoice_id for invoice in book.all(Invoice)}
     for rows in await tx.ask(
+        _where(Payment, account, invoice_id=unheard_of),
         _where(Attempt, account, case_id=ids),
-        _where(RecoveryEntry, account, case_id=ids),
-        _by_key(Invoice, account, {case.invoice_id for case in cases} - touched.invoices),
+        _where(RecoveryEntry, account, invoice_id=invoices),
+        _by_key(Invoice, account, invoices - touched.invoices),
         _where(PaymentLink, account, case_id=ids),
         _where(CardUse, account, card_key=cards),
     ):
@@ -278,18 +282,20 @@ async def load_case(
     who = [case.customer_id] if case.customer_id else []
     by = {"customer_id": who} if who else {"case_id": [case_id]}
     await _lock(tx, account, touched)
-    letters, methods, *rest = await tx.ask(
+    asked = [
         _where(Message, account, **by),
         _where(PaymentMethod, account, customer_id=who),
+        # a look may show each of them anew: what is known of one is what it is entered against
+        _where(Payment, account, invoice_id=[case.invoice_id]),
         *_about(account, touched),
-        *also,
-    )
-    book, about = Book(), len(rest) - len(also)
-    for rows in (letters, methods, *rest[:about]):
+    ]
+    answers = await tx.ask(*asked, *also)
+    book = Book()
+    for rows in answers[: len(asked)]:
         book.know(rows)
     keys = {card_key_of(m) for m in [*book.all(PaymentMethod), method]}
     await _load_cases(tx, book, account, touched, {key for key in keys if key})
-    return book, book.get(Case, case_id), rest[about:]
+    return book, book.get(Case, case_id), answers[len(asked) :]
 
 
 async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
@@ -301,6 +307,7 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     plan_looks(book, at)
     plan_look_after(book)
     _number_lines(book)
+    await _enter_takings(tx, book, at)
     kinds = book.kinds()
     if unknown := set(kinds).difference(WRITE_ORDER):
         raise LookupError(f"no place in WRITE_ORDER for {unknown}")
@@ -316,6 +323,14 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
             moves += [Move(None, row, new=True) for row in new]
             moves += [Move(book.before(row), row) for row in moved]
     await tell_of(tx, moves, book, at=at)
+
+
+async def _enter_takings(tx: Transaction, book: Book, at: datetime) -> None:
+    """What came in by the payments of a book; their invoices say for which subscription."""
+    named = {(p.account_id, p.invoice_id) for p in book.changed(Payment) if p.invoice_id}
+    if missing := sorted(key for key in named if book.get(Invoice, *key) is None):
+        book.know(await tx.load(Invoice, missing))
+    enter_takings(book, at)
 
 
 def _number_lines(book: Book) -> None:

@@ -74,7 +74,11 @@ async def answer(world: World, session: CancelSession, step_id: str, said: Said)
 
 
 async def decline(world: World, session: CancelSession, step_id: str) -> SessionView:
-    """Turn an offer down and go on. Repeated it changes nothing. Raises `IllegalMove`."""
+    """Turn an offer down and go on; one that was accepted and waits for its payment is given up.
+    Repeated it changes nothing. Raises `IllegalMove`."""
+    if session.state is SessionState.APPLYING:
+        await give_up_waiting(world, session)
+        return await show(world, session)
     async with exit_desk(world, session) as at:
         require_open(at.session, at.terms.now)
         step = _shown_step(at, step_id)

@@ -12,6 +12,7 @@ from app.domain.actions import Action, ActionKind
 from app.domain.alerts import AlertKind
 from app.domain.cancellations import (
     CancelRequest,
+    Changed,
     Choice,
     Departing,
     Preview,
@@ -48,11 +49,12 @@ class Outlook:
     time_zone: str = "UTC"
 
     def of(self, choice: Choice | None) -> Preview:
-        """The preview of a choice, of the default where none is named. Raises `IllegalMove`."""
+        """The preview of a choice, of the default where none is named. Raises `Changed` for one
+        that is not offered, by now."""
         for told in self.previews:
             if choice in (None, told.choice):
                 return told
-        raise IllegalMove(f"an end of the kind `{choice}` is not offered here")
+        raise Changed(f"an end of the kind `{choice}` is not offered here")
 
 
 async def outlook(world: World, session: CancelSession) -> Outlook:
@@ -90,9 +92,17 @@ def _shown(told: Preview) -> dict[str, object]:
 
 
 async def confirm(
-    world: World, session: CancelSession, choice: Choice | None, *, key: str
+    world: World,
+    session: CancelSession,
+    choice: Choice | None,
+    *,
+    key: str,
+    told: str | None = None,
 ) -> CancelRequest:
     """Cancel, as the session's preview said. The request is the receipt.
+
+    `told` is the mark of the preview that was shown: `Changed` is raised, and nothing done, where
+    leaving would do something else by now, say because another period has begun.
 
     There is one outcome: whoever asks again, in another tab or with another key, gets the same
     receipt, and `IllegalMove` if they ask for another end. Raises `IllegalMove` too where the
@@ -112,8 +122,10 @@ async def confirm(
             return _once(at.request, choice)
         require_open(at.session, at.terms.now)
         forward(at.book, standing.subscription, at.terms)
-        told = _previews(at, at.flow, standing).of(choice)
-        request, todo = _asked(at, told, key)
+        now = _previews(at, at.flow, standing).of(choice)
+        if told not in (None, now.mark):
+            raise Changed("leaving would do something else by now than what was told")
+        request, todo = _asked(at, now, key)
     await at_once(world, todo)
     return await newest(world, request)
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from app.domain.actions import Action
 from app.domain.decisions import decide
-from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Trigger
+from app.domain.dunning import IN_DOUBT, Attempt, AttemptState
 from app.domain.merchants import ProviderAccount
 from app.domain.outcomes import (
     NEVER_HAPPENED_AFTER,
@@ -29,7 +29,6 @@ from app.services.work import Desk, desk, glance
 # slept since then leaves it to `resolve`.
 FIRST_SEND_WITHIN = timedelta(seconds=30) - TURN_WITHIN
 RESOLVED = "resolved already"
-WITH_OWN_METHOD = frozenset({Trigger.NEW_CARD, Trigger.BACKUP_CARD})
 
 
 async def charge(
@@ -38,13 +37,14 @@ async def charge(
     account: ProviderAccount,
     invoice_id: str,
     attempt: Attempt,
-    method: str | None,
 ) -> None:
-    """The call itself and its result. A crash in here leaves the attempt `sent`; its `resolve`
-    finds out by reading, and repeats the same request under the same key if nothing is there."""
+    """The call itself and its result. It names the card that was looked at: the default may be
+    another by now, of which nobody knows whether it may be tried. A crash in here leaves the
+    attempt `sent`; its `resolve` finds out by reading, and repeats the same request under the same
+    key if nothing is there."""
     look = partial(may_go, world, action, attempt)
     answer = await world.payments.pay(
-        account, invoice_id, key=attempt.key, method=method, last_look=look
+        account, invoice_id, key=attempt.key, method=attempt.method_id, last_look=look
     )
     async with desk(world, replace(action, subject=attempt.case_id), after_the_deed=True) as at:
         if at is not None:
@@ -87,8 +87,7 @@ async def resolve(world: World, action: Action) -> None:
             return
         again, decided_at = _still_in_doubt(at, attempt, reading), at.terms.now
     if again is not None and world.clock.now() - decided_at <= FIRST_SEND_WITHIN:
-        method = again.method_id if again.trigger in WITH_OWN_METHOD else None
-        await charge(world, action, account, invoice_id, again, method)
+        await charge(world, action, account, invoice_id, again)
 
 
 def _is_resolved(at: Desk, action: Action) -> bool:

@@ -43,7 +43,7 @@ from app.services.before_charging import (
     waits_out_pause,
     wake,
 )
-from app.services.charging import FIRST_SEND_WITHIN, WITH_OWN_METHOD, charge
+from app.services.charging import FIRST_SEND_WITHIN, charge
 from app.services.driving import (
     give_back_later,
     is_collected_there,
@@ -58,6 +58,7 @@ from app.services.work import Desk, desk, glance
 
 AFTER_DEBIT = timedelta(days=1)  # a bank debit takes days: looked at again so much later
 CHARGED = frozenset(AttemptState) - {AttemptState.NOT_EXECUTED, AttemptState.PLANNED}
+WITH_OWN_METHOD = frozenset({Trigger.NEW_CARD, Trigger.BACKUP_CARD})
 BY_ITSELF = frozenset({Trigger.ACCOUNT_UPDATER, Trigger.BACKUP_CARD})
 
 
@@ -148,8 +149,7 @@ async def retry(world: World, action: Action) -> None:
     if attempt is None or not await may_go(world, action, attempt):
         return
     if world.clock.now() - attempt.intent_at <= FIRST_SEND_WITHIN:
-        method = attempt.method_id if trigger in WITH_OWN_METHOD else None
-        await charge(world, action, account, invoice_id, attempt, method)
+        await charge(world, action, account, invoice_id, attempt)
 
 
 def _stale_retry(at: Desk, action: Action, trigger: Trigger) -> bool:
@@ -277,6 +277,7 @@ def _put_off(at: Desk, action: Action, trigger: Trigger) -> None:
         due = at.terms.now + AFTER_HOLD
         _again_at(at, action, trigger, due, "the case is on hold")
     else:
+        at.book.put(replace(at.case, next_attempt_at=None))
         note(at.book, at.case, at.terms.now, "waits", "the case is on hold")
 
 

@@ -23,6 +23,7 @@ from app.domain.events_delivery import (
     wait_after,
 )
 from app.domain.ids import derive_id
+from app.logs import redact
 from app.ports.outgoing import Response
 from app.ports.secrets import SecretUnreadable
 from app.ports.store import Ask, Transaction
@@ -219,7 +220,7 @@ def try_of(delivery: EventDelivery, answer: Response, now: datetime) -> Delivery
         number=delivery.tries,
         status=answer.status,
         ms=answer.ms,
-        text=answer.text,
+        text=redact(answer.text),
         at=now,
     )
 

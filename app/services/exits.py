@@ -13,7 +13,7 @@ from app.domain.evidence import EvidenceKind, of_session
 from app.domain.flows import Flow, FlowStep, Leaving, StepKind, leaving
 from app.domain.mirror import Customer, Subscription
 from app.domain.records import Book
-from app.domain.redemptions import Redemption
+from app.domain.redemptions import FOR_A_PAYMENT, Redemption, RedemptionState
 from app.domain.sessions import (
     WITHDRAWABLE,
     CancelSession,
@@ -84,6 +84,13 @@ class ExitDesk:
     def request(self) -> CancelRequest | None:
         """What they asked for in this session."""
         return self.book.get(CancelRequest, self.session.request_id)
+
+    @property
+    def waits(self) -> bool:
+        """Whether what they accepted waits for their payment."""
+        taken = self.book.all(Redemption, session_id=self.session_id)
+        waiting = (one for one in taken if one.state is RedemptionState.WAITING)
+        return any(one.reason == FOR_A_PAYMENT for one in waiting)
 
     def eligible(self, step: FlowStep) -> bool:
         """Whether a step has something for this customer: an offer whose money is known, or facts
@@ -193,7 +200,8 @@ def session_action(session: CancelSession, kind: ActionKind, nth: str) -> Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
-    """A session as it is shown; `accepted` are the terms of the offer that saved it."""
+    """A session as it is shown; `accepted` are the terms of the offer that saved it, `waits` tells
+    of one that must be paid for."""
 
     session: CancelSession
     flow: Flow
@@ -206,6 +214,7 @@ class SessionView:
     time_zone: str = "UTC"
     usage: tuple[UsageFact, ...] = ()
     accepted: Mapping[str, Any] | None = None
+    waits: bool = False
 
 
 def view_of(at: ExitDesk) -> SessionView:
@@ -220,7 +229,7 @@ def view_of(at: ExitDesk) -> SessionView:
         flow=at.flow,
         step=step or at.flow.steps[-2],
         may=(
-            *may(session, at.flow),
+            *may(session, at.flow, waits=at.waits),
             *(("uncancel",) if undo else ()),
             *(("withdraw",) if at.may_withdraw else ()),
         ),
@@ -231,6 +240,7 @@ def view_of(at: ExitDesk) -> SessionView:
         time_zone=at.terms.zone_of(at.customer).key,
         usage=tuple(at.book.all(UsageFact)),
         accepted=_accepted(at),
+        waits=at.waits,
     )
 
 

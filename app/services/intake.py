@@ -6,12 +6,13 @@ import structlog
 
 from app.domain.absorb import absorb
 from app.domain.dunning import Case
+from app.domain.merchants import ProviderAccount
 from app.domain.notices import Notice
 from app.domain.operations import InboxEvent
 from app.domain.records import Key, key_of
 from app.domain.terms import Terms
 from app.ports.store import Conflict, StoreUnavailable, Transaction
-from app.ports.webhooks import BadEvent
+from app.ports.webhooks import BadEvent, EventHead
 from app.ports.world import World
 from app.services.books import Touched, asks_for_terms, load_touched, terms_from, write
 from app.services.shelves import keep_file, opening
@@ -23,6 +24,16 @@ log = structlog.get_logger()
 
 class _Overtaken(Exception):
     """What was claimed is not what failed: it is given back."""
+
+
+def mismatch_of(account: ProviderAccount, head: EventHead) -> str | None:
+    """Why a validly signed event is not this account's, or None: then it is handled."""
+    if head.account and account.provider_ref and head.account != account.provider_ref:
+        return "the event is of another provider account"
+    if head.live is not None and head.live != account.live:
+        modes = ("live", "test") if head.live else ("test", "live")
+        return "a {} event on a {} account".format(*modes)
+    return None
 
 
 async def drain(world: World, *, limit: int = 500) -> int:
@@ -61,7 +72,9 @@ async def _in_halves(world: World, limit: int, count: int) -> int:
 async def _drain_batch(world: World, limit: int, taken: list[InboxEvent]) -> int:
     """One batch in one transaction; `taken` tells the caller of a failed one what was in it."""
     async with world.store.system() as tx:
-        events = await tx.claim_inbox(limit, at=world.clock.now())
+        now = world.clock.now()
+        await tx.agree_on(now)
+        events = await tx.claim_inbox(limit, at=now)
         taken += events
         if not events:
             return 0

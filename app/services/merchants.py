@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from app.domain.actions import Action, ActionKind
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.alerts import AlertKind
 from app.domain.dunning import Case, CaseState
 from app.domain.events_telling import Move
@@ -19,10 +19,11 @@ from app.ports.world import World
 from app.services.audit import audit
 from app.services.events import tell_of
 
-CASES_AT_ONCE = 500
+ROWS_AT_ONCE = 500
 WEBHOOK_SECRETS_KEPT = 3  # the newest and two former: more than one rotation is never under way
 
 PAUSED = AlertKind.ACCOUNT_PAUSED  # the alert of a pause that we made
+PAUSED_AGAIN = timedelta(hours=1)  # as long waits what falls due while its account is paused
 KEY_REFUSED = "the provider refuses the key: "  # how the reason of such a pause begins
 
 
@@ -180,13 +181,18 @@ async def pause_account(
 
 
 async def resume_account(world: World, account: ProviderAccount, *, actor: str) -> ProviderAccount:
-    """Let an account work again; what told of its pause is settled. Raises `UnknownAccount`."""
+    """Let an account work again, at once; what told of its pause is settled. Raises
+    `UnknownAccount`."""
+
+    paused = account
 
     def change(current: ProviderAccount) -> ProviderAccount:
+        nonlocal paused
+        paused = current
         return replace(current, paused_at=None, paused_reason=None)
 
     after = await _change(world, account, change, "account.resumed", actor)
-    await _settle_pause(world, account)
+    await _go_on(world, paused)
     return after
 
 
@@ -196,7 +202,11 @@ async def replace_key(
     """Give an account another API key, sealed. One that was paused because its former key was
     refused works again; paused for another reason it stays so. Raises `UnknownAccount`."""
 
+    paused = account
+
     def change(current: ProviderAccount) -> ProviderAccount:
+        nonlocal paused
+        paused = current
         keyed = replace(current, api_key_sealed=world.sealer.seal(api_key))
         if not (current.paused_reason or "").startswith(KEY_REFUSED):
             return keyed
@@ -204,16 +214,32 @@ async def replace_key(
 
     after = await _change(world, account, change, "account.key_replaced", actor)
     if after.paused_at is None:
-        await _settle_pause(world, account)
+        await _go_on(world, paused)
     return after
 
 
-async def _settle_pause(world: World, account: ProviderAccount) -> None:
-    where = {"merchant_id": account.merchant_id, "kind": PAUSED, "subject": account.account_id}
-    async with world.store.transaction(account.merchant_id) as tx:
-        for known in await tx.find(Alert, where=where):
-            if known.resolved_at is None:
-                await tx.save([replace(known, resolved_at=world.clock.now())])
+async def _go_on(world: World, paused: ProviderAccount) -> None:
+    """Settle what told of a pause, and bring forward what it had put off. What falls due within a
+    minute is left: a worker may be at it."""
+    now = world.clock.now()
+    told = {"merchant_id": paused.merchant_id, "kind": PAUSED, "subject": paused.account_id}
+    why = paused.paused_reason or ""
+    put_off = {
+        "account_id": paused.account_id,
+        "state": ActionState.PENDING,
+        "note": [why, f"provider: {why}"],
+        "due_at__gte": now + timedelta(minutes=1),
+        "due_at__lte": now + PAUSED_AGAIN,
+    }
+    async with world.store.transaction(paused.merchant_id) as tx:
+        known = await tx.find(Alert, where=told)
+        await tx.save([replace(a, resolved_at=now) for a in known if a.resolved_at is None])
+    more = True
+    while more:
+        async with world.store.transaction(paused.merchant_id) as tx:
+            waiting = await tx.find(Action, where=put_off, limit=ROWS_AT_ONCE)
+            await tx.save([replace(action, due_at=now) for action in waiting])
+        more = bool(waiting)
 
 
 async def set_mode(
@@ -257,7 +283,7 @@ async def _open_cases(
     where = {"account_id": account.account_id, "state": CaseState.ACTIVE, "driven": driven}
     after: tuple[str] | None = None
     while page := await tx.find(
-        Case, where=where, order=("case_id",), after=after, limit=CASES_AT_ONCE
+        Case, where=where, order=("case_id",), after=after, limit=ROWS_AT_ONCE
     ):
         for case in page:
             yield case

@@ -41,6 +41,7 @@ from app.services.work import Desk, desk, glance, say_thanks
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 HELD_AGAIN = timedelta(days=1)
 AFTER_DOUBT = timedelta(minutes=1)  # behind the look that finds out about a charge
+LATE_LOOK = timedelta(minutes=30)  # that look is overdue: the provider does not answer it
 DEFERRED_AGAIN = timedelta(minutes=15)
 
 
@@ -118,7 +119,8 @@ def _waits_for_a_doubt(at: Desk, action: Action) -> bool:
     looks = [resolve_action(at.case, doubt).due_at for doubt in _doubts(at)]
     if not looks:
         return False
-    again = max(min(looks), at.terms.now) + AFTER_DOUBT
+    now = at.terms.now
+    again = min(looks) + AFTER_DOUBT if min(looks) >= now else now + LATE_LOOK
     return _put_off(at, action, again, "a charge of ours is in doubt")
 
 

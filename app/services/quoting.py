@@ -106,6 +106,8 @@ def about(at: ExitDesk, session: CancelSession) -> About:
     quote = quote_from(session.quote)
     return About(
         reason=session.reason,
+        plan=at.subscription.plan,
+        interval=at.subscription.interval,
         started_at=at.subscription.started_at,
         lifetime_minor=at.flow.lifetime_minor,
         dated=quote.dated if quote else None,
@@ -125,16 +127,19 @@ async def _told(world: World, ahead: Ahead) -> Quotes:
 async def renewed_quote(
     world: World, session: CancelSession, account: ProviderAccount, step: FlowStep
 ) -> dict[str, Any] | None:
-    """The money of the offer that is shown, told anew where it was told too long ago; None where
-    it still holds. Raises `OfferRefused` where it may not be made any more, and what `Payments`
-    raises."""
+    """The money of the offer that is shown, told anew where it was told too long ago, or where
+    something is charged at once: for the instant it was told for, so that it differs only where
+    the subscription does. None where it still holds. Raises `OfferRefused` where it may not be
+    made any more, and what `Payments` raises."""
     told, oldest = quote_from(session.quote), world.clock.now() - QUOTE_HOLDS
-    if told is not None and (told.dated is None or told.dated > oldest):
+    fresh = told is not None and (told.dated is None or told.dated > oldest)
+    if fresh and told is not None and not told.now_minor:
         return None
     (offer,) = offers_in([step])
     seen = await redemptions.look(world, account, session.subscription_id, [offer])
     async with exit_desk(world, session) as at:
-        facts = await _facts(at, replace(at.session, quote=None), seen)
+        known = at.session if fresh else replace(at.session, quote=None)
+        facts = await _facts(at, known, seen)
     return quote_document(await redemptions.preview(world, account, offer, facts))
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.merchants import ProviderAccount
 from app.domain.offers import Offer, judge, steps
-from app.domain.offers.common import Eligible, Facts, Past, Refused, Why
+from app.domain.offers.common import COOL_DOWN_DAYS, Eligible, Facts, Past, Refused, Why
 from app.domain.offers.quotes import Quote, quoted
 from app.domain.records import Book
 from app.domain.redemptions import (
@@ -29,6 +30,8 @@ __all__ = ["About", "Look", "OfferRefused", "carry_on", "claim", "facts_of", "lo
 
 
 QUOTE_HOLDS = timedelta(hours=1)
+# Nobody is nagged: what was turned down is not offered again for as long as a cool-down lasts.
+NOT_AGAIN = timedelta(days=COOL_DOWN_DAYS)
 
 
 class OfferRefused(Exception):
@@ -49,10 +52,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What a session knows beside: the reason given, since when the subscription runs, what one
-    customer may cost in all, by currency, and what the quote that was shown is `dated`."""
+    """What a session knows beside: the reason given, what the subscription is to and since when it
+    runs, what one customer may cost in all, by currency, and what the quote that was shown is
+    `dated`."""
 
     reason: str | None = None
+    plan: str | None = None
+    interval: str | None = None
     started_at: datetime | None = None
     lifetime_minor: Mapping[str, int] | None = None
     dated: datetime | None = None
@@ -89,12 +95,26 @@ async def facts_of(
         started_at=about.started_at,
         reason=about.reason,
         under_way=any(_is_at_work(row, seen.standing) for row in mine),
+        declined=await _declined(tx, account, seen.standing, now),
         past=tuple(_past(row) for row in mine if row.state is not RedemptionState.FAILED),
         spent_minor=await _spent(tx, account.merchant_id, tuple(budgeted), now),
         lifetime_minor=about.lifetime_minor,
         prices=seen.prices,
         dated=_dated(about.dated, now),
     )
+
+
+async def _declined(
+    tx: Transaction, account: ProviderAccount, standing: Standing, now: datetime
+) -> frozenset[str]:
+    where = {
+        "subscription_id": standing.subscription_id,
+        "account_id": account.account_id,
+        "kind": EvidenceKind.OFFER_DECLINED,
+        "at__gte": now - NOT_AGAIN,
+    }
+    found = await tx.find(Evidence, where=where)
+    return frozenset(str((line.data or {}).get("step")) for line in found)
 
 
 def _is_at_work(row: Redemption, standing: Standing) -> bool:
@@ -169,6 +189,9 @@ async def claim(
         currency=judged.currency,
         claimed_at=now,
         resumes_at=offer.resumes_at(facts),
+        given_reason=about.reason,
+        plan=about.plan,
+        interval=about.interval,
     )
     if not offer.gives:
         redemption = redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_REPORT)

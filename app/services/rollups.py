@@ -24,11 +24,8 @@ async def fold_due(world: World, rollups: Rollups) -> bool:
 
 
 async def rebuild(world: World, rollups: Rollups, merchant_id: str) -> None:
-    """Drop a merchant's rollups and fold them anew. Figures are right all the while."""
-    until = world.clock.now() - BEHIND
-    await rollups.forget(merchant_id)
-    while await rollups.fold(merchant_id, until=until):
-        pass
+    """Drop a merchant's rollups and fold them anew. Figures are right and fast all the while."""
+    await rollups.rebuild(merchant_id, until=world.clock.now() - BEHIND)
 
 
 async def _merchants(world: World) -> list[str]:

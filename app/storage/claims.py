@@ -48,19 +48,22 @@ where inbox.account_id = given.account_id and inbox.event_id = given.event_id
 """
 
 # A customer's actions run one at a time and in order, so an action waits for any of its customer
-# that is due before it, and for one that is leased. Asked row by row (a scalar subselect cannot
+# that is due before it, and for one that is leased; what only a newer release knows is not waited
+# for, as that may have been taken back. Asked row by row (a scalar subselect cannot
 # be turned into a join), because only as many rows as are claimed need the answer.
 _IS_FREE = """
 (customer_id is null or (
     select true from actions as other
     where other.account_id = mine.account_id and other.customer_id = mine.customer_id
         and other.state = 'pending' and other.action_id <> mine.action_id
-        and ((other.due_at, other.key) < (mine.due_at, mine.key)
+        and ((other.due_at, other.key) < (mine.due_at, mine.key) and other.kind = any($5::text[])
             or other.leased_until > clock_timestamp())
     limit 1
 ) is null)
 """
-_IS_WANTED = "account_id <> all($4::text[])"
+# A kind that a newer release brought is left to it: one row that cannot be read would keep the
+# whole claim, and with it everybody's work, from going on while old and new run side by side.
+_IS_WANTED = "account_id <> all($4::text[]) and kind = any($5::text[])"
 _FIRST = "order by due_at, key limit $1::bigint"
 # Never claimed and claimed too long ago stand in two indexes: what is being worked on lies in
 # neither's way, however much it is. A subselect lets an index be searched for a changing instant.

@@ -21,6 +21,7 @@ FAULTS = (
     asyncpg.InternalClientError,
     OSError,
 )
+BREAKING = (Conflict, RowRefused, StoreUnavailable)
 
 
 class Unbroken:
@@ -28,18 +29,28 @@ class Unbroken:
     broken transaction back at its COMMIT without a word."""
 
     def __init__(self) -> None:
-        self._fault: Exception | None = None
+        self._step = _Step()
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
+    def step(self) -> "_Step":
         """One thing done in the transaction. Raises the first fault again after there was one."""
+        return self._step
+
+
+class _Step:
+    """What `Unbroken.step` gives: by itself, as every statement goes through it."""
+
+    __slots__ = ("_fault",)
+
+    def __init__(self) -> None:
+        self._fault: BaseException | None = None
+
+    def __enter__(self) -> None:
         if self._fault:
             raise self._fault
-        try:
-            yield
-        except (Conflict, RowRefused, StoreUnavailable) as fault:
+
+    def __exit__(self, kind: object, fault: BaseException | None, where: object) -> None:
+        if self._fault is None and isinstance(fault, BREAKING):
             self._fault = fault
-            raise
 
 
 @contextmanager

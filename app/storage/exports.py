@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from app.ports.exports import Written
+from app.storage.parquet import write_parquet
 
 MANIFEST = "manifest.json"
 UNDER_WAY = ".writing-"
@@ -31,6 +32,16 @@ class FolderBox:
                 size += len(piece)
             _settle(file.fileno())
         return Written(sha256=digest.hexdigest(), size=size)
+
+    async def put_table(
+        self, name: str, kinds: Mapping[str, str], rows: AsyncIterator[Mapping[str, Any]]
+    ) -> Written:
+        path = self._folder / name
+        await write_parquet(path, kinds, rows)
+        with path.open("rb") as file:
+            _settle(file.fileno())
+            digest = hashlib.file_digest(file, "sha256")
+        return Written(sha256=digest.hexdigest(), size=path.stat().st_size)
 
     async def close(self, manifest: dict[str, Any]) -> None:
         with (self._folder / MANIFEST).open("x") as file:

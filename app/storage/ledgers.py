@@ -3,6 +3,7 @@
 from app.domain.first_payments import FirstPayment
 from app.domain.mrr import MrrMovement
 from app.domain.recovery import Failure, RecoveryEntry
+from app.domain.takings import Taking
 from app.storage.merchants import ACCOUNT
 from app.storage.tables import belongs, check, index, refers, table_of
 
@@ -25,6 +26,14 @@ FIRST_PAYMENTS = table_of(
     belongs(ACCOUNT, "provider_accounts"),
     index("first_payments_by_time", "merchant_id paid_at"),
     index("first_payments_by_record", "merchant_id recorded_at"),
+)
+TAKINGS = table_of(
+    Taking,
+    "takings",
+    belongs(ACCOUNT, "provider_accounts"),
+    index("takings_by_invoice", "invoice_id account_id"),
+    index("takings_by_subscription", "subscription_id account_id occurred_at"),
+    index("takings_by_record", "merchant_id recorded_at"),
 )
 RECOVERY_ENTRIES = table_of(
     RecoveryEntry,

@@ -17,15 +17,14 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from app.domain.actions import Action
 from app.domain.operations import InboxEvent, InboxState
-from app.domain.records import Key, R, key_of
+from app.domain.records import Key, R, changed, key_of
 from app.ports.store import Ask, Conflict, RowRefused
 from app.storage.errors import Unbroken
 from app.storage.matching import (
@@ -77,15 +76,11 @@ class MemoryStore:
         }
         self.held: dict[object, MemoryTransaction] = {}
 
-    @asynccontextmanager
-    async def transaction(self, *merchants: str) -> AsyncIterator["MemoryTransaction"]:
-        async with self._open(MemoryTransaction(self, merchants)) as transaction:
-            yield transaction
+    def transaction(self, *merchants: str) -> AbstractAsyncContextManager["MemoryTransaction"]:
+        return self._open(MemoryTransaction(self, merchants))
 
-    @asynccontextmanager
-    async def system(self) -> AsyncIterator["MemoryTransaction"]:
-        async with self._open(MemoryTransaction(self, None)) as transaction:
-            yield transaction
+    def system(self) -> AbstractAsyncContextManager["MemoryTransaction"]:
+        return self._open(MemoryTransaction(self, None))
 
     @asynccontextmanager
     async def _open(self, transaction: "MemoryTransaction") -> AsyncIterator["MemoryTransaction"]:
@@ -96,7 +91,8 @@ class MemoryStore:
             with transaction.step():
                 transaction.commit()
         finally:
-            self.held = {what: by for what, by in self.held.items() if by is not transaction}
+            if self.held:
+                self.held = {what: by for what, by in self.held.items() if by is not transaction}
             transaction.ended.set()
 
 
@@ -130,6 +126,9 @@ class MemoryTransaction(Unbroken):
     @one_step
     async def act_for(self, merchants: Collection[str]) -> None:
         self._merchants = _checked(merchants)
+
+    async def agree_on(self, now: datetime) -> None:
+        """There is no other clock here."""
 
     @one_step
     async def lock(self, account_id: str, keys: Collection[str]) -> None:
@@ -205,7 +204,7 @@ class MemoryTransaction(Unbroken):
         self._only_system()
         taken = share_by_share(self._all(InboxEvent), limit, hold=self._hold)
         return self._rewritten(
-            replace(row, state=InboxState.HANDLED, handled_at=at) for row in taken
+            changed(row, state=InboxState.HANDLED, handled_at=at) for row in taken
         )
 
     @one_step
@@ -213,7 +212,7 @@ class MemoryTransaction(Unbroken):
         for key, reason in parked.items():
             row = self._current(InboxEvent, key)
             if row is not None and self._sees(row):
-                self._write(replace(row, state=InboxState.PARKED, reason=reason))
+                self._write(changed(row, state=InboxState.PARKED, reason=reason))
 
     @one_step
     async def claim_actions(
@@ -225,7 +224,7 @@ class MemoryTransaction(Unbroken):
         due = claimable(wanted, now=now, instant=instant)
         until = instant + timedelta(seconds=lease_s)
         return self._rewritten(
-            replace(row, claims=row.claims + 1, leased_until=until)
+            changed(row, claims=row.claims + 1, leased_until=until)
             for row in self._take(iter(due), limit)
         )
 
@@ -237,12 +236,13 @@ class MemoryTransaction(Unbroken):
     def _like(self, kind: type[R], where: Mapping[str, Any], order: Sequence[str]) -> list[R]:
         self._look(kind)
         order = tuple(order) or kind.KEY
-        require_fields(kind, where, order)
+        _require_asked(kind, tuple(where), order)
         if asks_for_nothing(where):
             return []
         rows = [row for row in self._all(kind) if self._sees(row) and matches(row, where)]
-        for name in reversed(whole_order(order, kind.KEY)):
-            rows.sort(key=sorting(name.removeprefix("-")), reverse=name.startswith("-"))
+        if len(rows) > 1:
+            for name in reversed(whole_order(order, kind.KEY)):
+                rows.sort(key=sorting(name.removeprefix("-")), reverse=name.startswith("-"))
         return rows
 
     def commit(self) -> None:
@@ -335,6 +335,12 @@ class MemoryTransaction(Unbroken):
             if owner != key and owner not in self._written.get(kind, {}):
                 return True
         return False
+
+
+@lru_cache(maxsize=2000)
+def _require_asked(kind: type[Any], where: tuple[str, ...], order: tuple[str, ...]) -> None:
+    """`require_fields`, once for each form of a question."""
+    require_fields(kind, where, order)
 
 
 def _checked(merchants: Collection[str]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from sqlalchemy import UniqueConstraint
 
 from app.domain.experiments import Assignment
-from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
+from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount, Reader
 from app.domain.policies import PolicyVersion
 from app.storage.tables import belongs, check, index, refers, table_of, unique_index
 
@@ -53,4 +53,6 @@ ASSIGNMENTS = table_of(
     "assignments",
     belongs(MERCHANT, "merchants"),
     check("assignments_holdout_range", "holdout_percent between 0 and 100"),
+    index("assignments_by_customer", "merchant_id customer_id experiment"),
 )
+READERS = table_of(Reader, "readers", refers(MERCHANT, "merchants"))

@@ -11,6 +11,9 @@ REDEMPTIONS = table_of(
     check("redemptions_cost_count", "cost_minor >= 0"),
     index("redemptions_by_customer", "account_id customer_id claimed_at"),
     index("redemptions_by_offer", "merchant_id offer_id claimed_at"),
+    index("redemptions_by_subscription", "subscription_id account_id"),
+    index("redemptions_by_claim", "merchant_id claimed_at"),
+    index("redemptions_by_settlement", "merchant_id settled_at"),
     index(
         "redemptions_at_work",
         "merchant_id claimed_at",

@@ -32,7 +32,7 @@ from app.domain.first_payments import FirstPayment
 from app.domain.flows import FlowVersion
 from app.domain.imports import ImportedSession
 from app.domain.jumps import AttemptDay
-from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount
+from app.domain.merchants import ApiKey, CustomerTokenKey, Merchant, ProviderAccount, Reader
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod, Subscription
 from app.domain.mrr import MrrMovement
@@ -40,10 +40,11 @@ from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
-from app.domain.rollups import CohortCell, FlowCell, RollupMark
+from app.domain.rollups import ArmCell, CohortCell, FlowCell, RollupMark
 from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
+from app.domain.takings import Taking
 from app.domain.usage import UsageFact
 from app.domain.withdrawals import Consent
 from app.storage import (
@@ -67,6 +68,7 @@ TABLES: dict[type[Any], Table] = {
     ProviderAccount: merchants.PROVIDER_ACCOUNTS,
     ApiKey: merchants.API_KEYS,
     CustomerTokenKey: merchants.CUSTOMER_TOKEN_KEYS,
+    Reader: merchants.READERS,
     PolicyVersion: merchants.POLICIES,
     InboxEvent: operations.INBOX,
     Customer: mirror.CUSTOMERS,
@@ -106,6 +108,7 @@ TABLES: dict[type[Any], Table] = {
     RedemptionStep: redemptions.REDEMPTION_STEPS,
     Failure: ledgers.FAILURES,
     FirstPayment: ledgers.FIRST_PAYMENTS,
+    Taking: ledgers.TAKINGS,
     RecoveryEntry: ledgers.RECOVERY_ENTRIES,
     MrrMovement: ledgers.MRR_MOVEMENTS,
     ChurnRecord: churn.CHURN_RECORDS,
@@ -116,6 +119,7 @@ TABLES: dict[type[Any], Table] = {
     AttemptDay: comparisons.ATTEMPT_DAYS,
     FlowCell: rollups.FLOW_CELLS,
     CohortCell: rollups.COHORT_CELLS,
+    ArmCell: rollups.ARM_CELLS,
     RollupMark: rollups.ROLLUP_MARKS,
     AuditEntry: operations.AUDIT_LOG,
     Alert: operations.ALERTS,
@@ -131,6 +135,7 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
     {
         Failure,
         FirstPayment,
+        Taking,
         RecoveryEntry,
         MrrMovement,
         ChurnRecord,
@@ -143,7 +148,7 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
     }
 )
 # Computed from ledgers, and deleted to be computed anew.
-DERIVED: frozenset[type[Any]] = frozenset({FlowCell, CohortCell, RollupMark})
+DERIVED: frozenset[type[Any]] = frozenset({FlowCell, CohortCell, ArmCell, RollupMark})
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(
     {

@@ -1,14 +1,14 @@
 """Rollups over PostgreSQL: cells that grow by what was recorded since they were folded last."""
 
 import hashlib
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import DateTime, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.domain.rollups import CohortCell, FlowCell, RollupMark
-from app.reports.periods import day_of, midnight
+from app.domain.rollups import ArmCell, CohortCell, FlowCell, RollupMark
+from app.reports.periods import Step, cut, day_of, midnight
 from app.storage.errors import translated
 from app.storage.reports.folding import complete, fold
 from app.storage.reports.reading import READING
@@ -20,13 +20,18 @@ MERCHANT = "merchant_id"
 # Cells refer to no merchant: thousands are written at once, under the mark, which does.
 FLOW_CELLS = table_of(FlowCell, "flow_cells")
 COHORT_CELLS = table_of(CohortCell, "cohort_cells")
+ARM_CELLS = table_of(ArmCell, "arm_cells")
 ROLLUP_MARKS = table_of(RollupMark, "rollup_marks", refers(MERCHANT, "merchants"))
-AT_ONCE = 5_000  # lines of each ledger in one fold: some tenths of a second
-LIMIT = "set_config('statement_timeout', '60000', true)"
+# In one fold: lines of each ledger, some seconds of work; and days, of a ledger with few lines.
+AT_ONCE, DAYS_AT_ONCE = 25_000, timedelta(days=400)
+# What does not fit into its memory is sorted on the disk.
+LIMITS = {"statement_timeout": "120000", "lock_timeout": "60000", "work_mem": "32MB"}
+LIMIT = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in LIMITS.items())
 MOMENT = timedelta(microseconds=1)
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 _OF = bindparam("merchant", type_=Text)
 _LOCK = text("select pg_try_advisory_xact_lock(:number)")
+_LOCK_FOR_GOOD = text("select pg_advisory_xact_lock(:number)")
 _MARK = text("""
 select m.time_zone as zone, r.time_zone, r.folded_until
 from merchants m left join rollup_marks r using (merchant_id) where m.merchant_id = :merchant
@@ -40,15 +45,16 @@ set time_zone = excluded.time_zone, folded_until = excluded.folded_until
 )
 _FORGET = tuple(
     text(f"delete from {table} where merchant_id = :merchant").bindparams(_OF)  # noqa: S608 - names
-    for table in ("flow_cells", "cohort_cells", "rollup_marks")
+    for table in ("flow_cells", "cohort_cells", "arm_cells", "rollup_marks")
 )
 
 
 class PostgresRollups:
-    """`ports.rollups.Rollups`. An advisory lock of the merchant keeps others out meanwhile."""
+    """`ports.rollups.Rollups`. An advisory lock of the merchant keeps others out meanwhile.
+    `at_once` lines of each ledger are folded at once, or few more."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, *, at_once: int = AT_ONCE) -> None:
+        self._engine, self._at_once = engine, at_once
 
     async def fold(self, merchant_id: str, *, until: datetime) -> bool:
         with translated():
@@ -59,20 +65,40 @@ class PostgresRollups:
                 after, zone = await _reached(connection, merchant_id)
                 if zone is None or after >= until:
                     return False
-                reached = await _fold(connection, merchant_id, after, until, zone)
-                bound = {"merchant": merchant_id, "zone": zone.key, "until": reached}
-                await connection.execute(_SET_MARK, bound)
+                reached = await self._some(connection, merchant_id, after, until, zone)
+                await _mark(connection, merchant_id, zone, reached)
         return reached < until
 
-    async def forget(self, merchant_id: str) -> None:
+    async def rebuild(self, merchant_id: str, *, until: datetime) -> None:
         with translated():
             async with self._engine.begin() as connection:
                 await _enter(connection, merchant_id)
                 await connection.execute(_LOCK_FOR_GOOD, {"number": _number(merchant_id)})
                 await _forget(connection, merchant_id)
+                reached, zone = await _reached(connection, merchant_id)
+                while zone is not None and reached < until:
+                    reached = await self._some(connection, merchant_id, reached, until, zone)
+                if zone is not None:
+                    await _mark(connection, merchant_id, zone, reached)
 
-
-_LOCK_FOR_GOOD = text("select pg_advisory_xact_lock(:number)")
+    async def _some(
+        self,
+        connection: AsyncConnection,
+        merchant_id: str,
+        after: datetime,
+        until: datetime,
+        zone: ZoneInfo,
+    ) -> datetime:
+        """Add some of what was recorded, from the first line on; returns how far that reaches."""
+        reached = until
+        first = await nth_recorded(connection, merchant_id, after, until, 0)
+        if first is not None:
+            begins = max(after, first - MOMENT)
+            far = midnight(day_of(begins, zone) + DAYS_AT_ONCE, zone)
+            many = await nth_recorded(connection, merchant_id, begins, until, self._at_once)
+            reached = min(until, far, many or until)
+            await fold(connection, merchant_id, _edges(begins, reached, zone), zone)
+        return await _checked(connection, merchant_id, after, reached, zone)
 
 
 async def _enter(connection: AsyncConnection, merchant_id: str) -> None:
@@ -103,39 +129,26 @@ async def _reached(
     return row["folded_until"] or BEGINNING, ZoneInfo(row["zone"])
 
 
-async def _fold(
-    connection: AsyncConnection,
-    merchant_id: str,
-    after: datetime,
-    until: datetime,
-    zone: ZoneInfo,
-) -> datetime:
-    """Add what was recorded on the first day that has anything; returns how far that reaches. A day
-    that was begun is ended first."""
-    today = day_of(after, zone)
-    ends_at = midnight(today + timedelta(days=1), zone)
-    first = await nth_recorded(connection, merchant_id, after, until, 0)
-    if midnight(today, zone) < after and ends_at <= until and (first is None or first > ends_at):
-        return await _checked(connection, merchant_id, today, ends_at, zone)
-    if first is None:
-        return until
-    after = max(after, first - MOMENT)
-    recorded = day_of(first - MOMENT, zone)  # a day has its closing midnight in it
-    until = min(until, midnight(recorded + timedelta(days=1), zone))
-    many = await nth_recorded(connection, merchant_id, after, until, AT_ONCE)
-    until = min(until, many or until)
-    await fold(connection, merchant_id, after, until, recorded=recorded, zone=zone)
-    if until == midnight(recorded + timedelta(days=1), zone):
-        return await _checked(connection, merchant_id, recorded, until, zone)
-    return until
+async def _mark(
+    connection: AsyncConnection, merchant_id: str, zone: ZoneInfo, until: datetime
+) -> None:
+    bound = {"merchant": merchant_id, "zone": zone.key, "until": until}
+    await connection.execute(_SET_MARK, bound)
+
+
+def _edges(after: datetime, until: datetime, zone: ZoneInfo) -> list[datetime]:
+    """Two instants, and all midnights between them."""
+    days = cut(after, until, Step.DAY, zone)
+    return [*(day.starts_at for day in days), until]
 
 
 async def _checked(
-    connection: AsyncConnection, merchant_id: str, day: date, until: datetime, zone: ZoneInfo
+    connection: AsyncConnection, merchant_id: str, after: datetime, until: datetime, zone: ZoneInfo
 ) -> datetime:
-    """A day that is over has as many lines in its cells as in the ledger. Where one was recorded
+    """Days that are over have as many lines in their cells as in the ledger. Where one was recorded
     behind the folding, by a clock that went wrong, all is folded anew."""
-    if await complete(connection, merchant_id, midnight(day, zone), until, day=day):
+    first, last = day_of(after, zone), day_of(until, zone) - timedelta(days=1)
+    if first > last or await complete(connection, merchant_id, first, last, zone):
         return until
     await _forget(connection, merchant_id)
     return BEGINNING

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from app.domain.actions import Action
@@ -25,8 +26,7 @@ from app.domain.survey import SurveyAnswer
 from app.ports.store import RowRefused
 from app.storage.matching import matches, values_of
 from app.storage.registry import TABLES
-from app.storage.shapes import BIGINT, JSON, TEXT, Shape, encode_json, shapes_of
-from app.storage.statements import array_of
+from app.storage.shapes import BIGINT, BOOLEAN, INSTANT, JSON, TEXT, Shape, encode_json, shapes_of
 from app.storage.tables import BELONGS
 
 Look = Callable[[type[Any], Key], Any]
@@ -68,24 +68,44 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
 
 def as_stored(row: Any) -> Any:
     """The row as it would be read back. Raises `RowRefused` where PostgreSQL would."""
-    shapes = shapes_of(type(row))
-    for shape in shapes.values():
-        array_of(shape, [row])
-        if not _fits(shape, getattr(row, shape.name)):
-            raise RowRefused(f"{TABLES[type(row)].name}.{shape.name} cannot hold this value")
-    if not CHECKS.get(type(row), lambda _: True)(row):
-        raise RowRefused(f"{TABLES[type(row)].name}: a check forbids this row")
-    read = {shape.name: _read_back(shape, row) for shape in shapes.values() if shape.decode}
+    kind, read = row.__class__, {}
+    for shape, keep in _columns_of(kind):
+        value = getattr(row, shape.name)
+        if value is None:
+            if not shape.optional:
+                raise RowRefused(f"{TABLES[kind].name}.{shape.name}: a value is missing")
+            continue
+        try:
+            kept = keep(shape, value)
+        except RowRefused as refused:
+            raise RowRefused(f"{TABLES[kind].name}.{shape.name}: {refused}") from refused
+        if kept is not value:
+            read[shape.name] = kept
+    if not CHECKS.get(kind, _any)(row):
+        raise RowRefused(f"{TABLES[kind].name}: a check forbids this row")
     return changed(row, **read) if read else row
 
 
 def require_referred(row: Any, look: Look) -> None:
     """Raise `RowRefused` unless every row that this one refers to exists; `look` finds by key."""
-    for rule in TABLES[type(row)].foreign_key_constraints:
-        names = [part.column.name for part in rule.elements]
-        values = values_of(row, rule.column_keys)
-        if None not in values and not _is_there(rule.referred_table.name, names, values, look):
-            raise RowRefused(f"{rule.name}: there is no such row")
+    for rule, columns, table, names in _references_of(row.__class__):
+        values = values_of(row, columns)
+        if None not in values and not _is_there(table, names, values, look):
+            raise RowRefused(f"{rule}: there is no such row")
+
+
+@cache
+def _references_of(kind: type[Any]) -> tuple[tuple[str, list[str], str, list[str]], ...]:
+    """The foreign keys of a table: name, own columns, the other table and its columns."""
+    return tuple(
+        (
+            str(rule.name),
+            list(rule.column_keys),
+            rule.referred_table.name,
+            [part.column.name for part in rule.elements],
+        )
+        for rule in TABLES[kind].foreign_key_constraints
+    )
 
 
 def require_belonging(row: Any, known: Any, look: Look) -> None:
@@ -106,27 +126,74 @@ def _is_there(table: str, names: Sequence[str], values: Key, look: Look) -> bool
     return found is not None and matches(found, wanted)
 
 
-def _fits(shape: Shape, value: Any) -> bool:
-    if value is None:
-        return shape.optional
-    if shape.words and value not in list(shape.words):
-        return False
-    if shape.name == "currency" and not CURRENCY.fullmatch(value):
-        return False
-    if shape.sql == JSON:
-        return "\\u0000" not in (encode_json(value) or "").replace("\\\\", "")
-    if shape.sql == BIGINT:
-        return value in BIGINTS
-    return shape.sql != TEXT or _is_text(value)
+def _any(_: Any) -> bool:
+    return True
 
 
-def _is_text(text: str) -> bool:
-    plain = text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
-    return plain and "\x00" not in text
+def _text(_: Shape, value: Any) -> Any:
+    plain = value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if not plain or "\x00" in value:
+        raise RowRefused("no column can hold this text")
+    return value
 
 
-def _read_back(shape: Shape, row: Any) -> Any:
-    value = getattr(row, shape.name)
-    if value is None or shape.decode is None:
+def _word(shape: Shape, value: Any) -> Any:
+    if type(value) is shape.words:
         return value
-    return shape.decode(encode_json(value) if shape.sql == JSON else value)
+    if shape.words is None or value not in list(shape.words):
+        raise RowRefused(f"{value!r} is none of its words")
+    return shape.words(value)
+
+
+def _currency(_: Shape, value: Any) -> Any:
+    if not CURRENCY.fullmatch(value):
+        raise RowRefused(f"{value!r} is no currency")
+    return value
+
+
+def _number(_: Shape, value: Any) -> Any:
+    if value not in BIGINTS:
+        raise RowRefused("a number that no column can hold")
+    return value
+
+
+def _instant(_: Shape, value: Any) -> Any:
+    if value.tzinfo is None:
+        raise RowRefused("an instant without a time zone")
+    return value
+
+
+def _document(shape: Shape, value: Any) -> Any:
+    try:
+        text = encode_json(value) or ""
+    except TypeError as unspeakable:
+        raise RowRefused("JSON has no word for this value") from unspeakable
+    if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
+        raise RowRefused("JSON text with a null character")
+    return shape.decode(text) if shape.decode else value
+
+
+def _truth(_: Shape, value: Any) -> Any:
+    return value
+
+
+Keep = Callable[[Shape, Any], Any]
+# What a column makes of a value: the value as it is read back, or a refusal.
+KEPT: dict[str, Keep] = {
+    TEXT: _text,
+    BIGINT: _number,
+    BOOLEAN: _truth,
+    INSTANT: _instant,
+    JSON: _document,
+}
+
+
+@cache
+def _columns_of(kind: type[Any]) -> tuple[tuple[Shape, Keep], ...]:
+    return tuple((shape, _keeps(shape)) for shape in shapes_of(kind).values())
+
+
+def _keeps(shape: Shape) -> Keep:
+    if shape.words:
+        return _word
+    return _currency if shape.name == "currency" else KEPT[shape.sql]

@@ -10,7 +10,10 @@ from typing import Any
 
 import orjson
 
+from app.domain.records import Wide
+
 TEXT, BIGINT, BOOLEAN, INSTANT, JSON = "text", "bigint", "boolean", "timestamptz", "jsonb"
+NUMERIC = "numeric"
 SCALARS: dict[type, str] = {str: TEXT, int: BIGINT, bool: BOOLEAN, datetime: INSTANT}
 
 
@@ -52,6 +55,8 @@ def _shape(name: str, annotation: Any) -> Shape:
     if len(kept) != 1:
         raise TypeError(f"{name}: {annotation} has no column type")
     plain = typing.get_origin(kept[0]) or kept[0]
+    if plain is Wide:
+        return Shape(name, NUMERIC, optional, None, int)
     if plain in SCALARS:
         return Shape(name, SCALARS[plain], optional, None, None)
     if plain is tuple:

@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.domain.actions import Action
+from app.domain.actions import Action, ActionKind
 from app.domain.operations import InboxEvent
 from app.domain.records import Key, R, key_of
 from app.ports.store import Ask, RowRefused, StoreUnavailable
+from app.storage import agreeing
 from app.storage.addresses import engine_url
+from app.storage.agreeing import Agreement
 from app.storage.asking import Asked
 from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, HOLD_SHARES, PARK_INBOX
 from app.storage.errors import FAULTS, Unbroken, translated
@@ -26,6 +28,7 @@ from app.storage.statements import Plan, newest, plan_of
 
 # Figures as of an instant are repeatable from 5 s after it: no ledger line is written later.
 TRANSACTION_LIMIT_S = 4.5
+KINDS = [kind.value for kind in ActionKind]  # of this release
 SETTINGS = {
     "application_name": "holdfast",
     "statement_timeout": "4500",  # ms, as the next two
@@ -68,10 +71,17 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
 
 class PostgresStore:
     """`ports.store.Store`. Any number may stand on one database. A transaction that is not at
-    its end after `limit_s` is given up with `StoreUnavailable`."""
+    its end after `limit_s` is given up with `StoreUnavailable`. Without an `agreement` any instant
+    will do: the clock is stepped."""
 
-    def __init__(self, engine: AsyncEngine, *, limit_s: float = TRANSACTION_LIMIT_S) -> None:
-        self._engine, self._limit_s = engine, limit_s
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        limit_s: float = TRANSACTION_LIMIT_S,
+        agreement: Agreement | None = None,
+    ) -> None:
+        self._engine, self._limit_s, self._agreement = engine, limit_s, agreement
 
     @asynccontextmanager
     async def transaction(self, *merchants: str) -> AsyncIterator["PostgresTransaction"]:
@@ -107,7 +117,7 @@ class PostgresStore:
             with translated():
                 connection = await held.enter_async_context(self._engine.connect())
                 raw = await connection.get_raw_connection()
-            transaction = PostgresTransaction(connection, raw.driver_connection)
+            transaction = PostgresTransaction(connection, raw.driver_connection, self._agreement)
             held.push_async_callback(transaction.leave)
             try:
                 await transaction.begin(role, merchants)
@@ -125,9 +135,11 @@ class PostgresTransaction(Unbroken):
     statements here. The pool, its limits and its reconnecting stay SQLAlchemy's.
     """
 
-    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+    def __init__(
+        self, connection: AsyncConnection, driver: Any, agreement: Agreement | None
+    ) -> None:
         super().__init__()
-        self._connection, self._driver = connection, driver
+        self._connection, self._driver, self._agreement = connection, driver, agreement
         self._role, self._begun = "", False
 
     async def begin(self, role: str, merchants: Collection[str]) -> None:
@@ -164,6 +176,13 @@ class PostgresTransaction(Unbroken):
         self._role = APP
         with self.step(), translated():
             await self._do(entering(APP, merchants))
+
+    async def agree_on(self, now: datetime) -> None:
+        if self._agreement is None or self._agreement.holds(now):
+            return
+        ((apart_s,),) = await self._ask(agreeing.ASK, now)
+        if why := self._agreement.learns(now, apart_s):
+            raise StoreUnavailable(why)
 
     async def lock(self, account_id: str, keys: Collection[str]) -> None:
         if keys:
@@ -231,7 +250,7 @@ class PostgresTransaction(Unbroken):
         self, limit: int, *, now: datetime, lease_s: float, but: Collection[str] = ()
     ) -> list[Action]:
         self._only_system()
-        rows = await self._ask(CLAIM_ACTIONS, limit, now, float(lease_s), sorted(but))
+        rows = await self._ask(CLAIM_ACTIONS, limit, now, float(lease_s), sorted(but), KINDS)
         claimed = [plan_of(Action).decode(row) for row in rows]
         return sorted(claimed, key=lambda action: (action.due_at, action.key))
 

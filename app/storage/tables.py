@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -23,12 +24,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
-from app.storage.shapes import BIGINT, BOOLEAN, INSTANT, JSON, TEXT, Shape, shapes_of
+from app.storage.shapes import BIGINT, BOOLEAN, INSTANT, JSON, NUMERIC, TEXT, Shape, shapes_of
 
 # Text sorts by code point everywhere: the same order in every cluster, whatever its locale.
 TYPES: dict[str, TypeEngine[Any]] = {
     TEXT: Text(collation="C"),
     BIGINT: BigInteger(),
+    NUMERIC: Numeric(),
     BOOLEAN: Boolean(),
     INSTANT: DateTime(timezone=True),
     JSON: JSONB(),

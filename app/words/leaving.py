@@ -17,6 +17,7 @@ from app.domain.cancellations import (
     RequestState,
 )
 from app.domain.flows import FlowStep, StepKind
+from app.domain.offers.elsewhere import sent_as
 from app.domain.offers.quotes import Quote, quote_from
 from app.domain.sessions import CancelSession, SessionState
 from app.domain.usage import UsageFact, usage_rows
@@ -142,6 +143,12 @@ OUTCOMES: Mapping[SessionState, str] = {
 }
 
 
+def _name_of(session: CancelSession, step: FlowStep, *, waits: bool) -> str:
+    if waits and session.state is SessionState.APPLYING:
+        return "waiting"
+    return OUTCOMES.get(session.state, str(step.kind))
+
+
 def screen_of(
     session: CancelSession,
     step: FlowStep,
@@ -149,19 +156,22 @@ def screen_of(
     tongue: Tongue,
     usage: Iterable[UsageFact] = (),
     accepted: Mapping[str, Any] | None = None,
+    *,
+    waits: bool = False,
 ) -> Screen:
     """The screen of a session: the step it is at, or what came of it. `usage` is what the customer
-    may be reminded of, `accepted` are the terms of the offer that saved it."""
-    name = OUTCOMES.get(session.state, str(step.kind))
+    may be reminded of, `accepted` are the terms of the offer that saved it; `waits`: one must be
+    paid for."""
+    name = _name_of(session, step, waits=waits)
     rows: list[tuple[str, str]] = []
     texts = step.texts.get(PHRASES.language_of(tongue.language)) or step.texts.get("en") or {}
-    if name == "saved" and (there := _kept_elsewhere(accepted or {}, tongue)) is not None:
+    if name == "saved" and (there := kept_elsewhere(accepted or {}, tongue)) is not None:
         return there
     if name == "done" and request is not None:
         name = "undone" if request.state is RequestState.UNDONE else name
         says = confirmed(request, tongue, session.state)
         rows = receipt_rows(request, tongue)
-    elif texts.get("body"):
+    elif texts.get("body") and name in {step.kind, "saved"}:  # else it is about something else
         says = texts["body"].split("\n")
     elif name == "offer":
         says = named(step.offer or {}, quote_from(session.quote), tongue)
@@ -181,7 +191,7 @@ def screen_of(
     return Screen(name=name, heading=heading, says=says, rows=rows)
 
 
-def _kept_elsewhere(offer: Mapping[str, Any], tongue: Tongue) -> Screen | None:
+def kept_elsewhere(offer: Mapping[str, Any], tongue: Tongue) -> Screen | None:
     """The screen of an offer that somebody else keeps, with the way there where it is one that a
     customer may be sent; None for other offers."""
     kind = f"elsewhere.{offer.get('kind')}"
@@ -200,8 +210,9 @@ def _kept_elsewhere(offer: Mapping[str, Any], tongue: Tongue) -> Screen | None:
 
 
 def _address(url: object) -> str | None:
+    sent = sent_as(url) if isinstance(url, str) else None
     try:
-        return safe_link(url) if isinstance(url, str) else None
+        return safe_link(sent) if sent else None
     except UnsafeLink:
         return None
 
@@ -246,6 +257,8 @@ def offered(quote: Quote | None, tongue: Tongue) -> list[str]:
     for name, minor, at in sums:
         if minor is not None and at is not None:
             said.append(_amount(name, minor, quote.currency, at, tongue))
+    if quote.until is None and quote.then_minor not in (None, quote.next_minor):
+        said.append(_amount("after", quote.then_minor or 0, quote.currency, None, tongue))
     if quote.resumes_at:
         said.append(tongue.on("offer.resumes", quote.resumes_at))
     if quote.ends_schedule:

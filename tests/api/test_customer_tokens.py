@@ -143,6 +143,7 @@ AT = int(NOW.timestamp())
         pytest.param({"sub": "c" * 256}, id="long"),
         pytest.param({"aud": None}, id="for nobody"),
         pytest.param({"aud": "another"}, id="for another"),
+        pytest.param({"iss": "mer_" + "0" * 32}, id="of another merchant"),
     ],
 )
 async def test_a_token_that_is_not_fresh_or_whole_is_refused(
@@ -165,10 +166,13 @@ async def test_a_token_signed_otherwise_is_refused(stage: Stage) -> None:
         "x",
         "é" * 20,
         "a" * 5000,
+        f"{head}.{'a' * 2**20}.{mac}",
         f"{head}.{body}.",
         f"{head}.{body}.{mac[::-1]}",
         a_token(key, signed=other["secret"]),
         a_token({"id": "ctk_" + "0" * 32, "secret": key["secret"]}),
+        a_token({"id": "../../../etc/passwd", "secret": key["secret"]}),
+        a_token({"id": f"{key['id']}' or '1'='1", "secret": key["secret"]}),
         "e30.e30.e30",
         a_token(key, signed=key["secret"] * 2, by="HS512"),
         jwt.encode({"sub": "cus_1"}, "", "none", headers={"kid": key["id"]}),

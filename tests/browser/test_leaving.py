@@ -113,6 +113,25 @@ def test_a_double_click_is_one_cancellation(town: Town) -> None:
     assert town.evidence(leaver).count("cancelled") == 1
 
 
+def test_what_has_changed_since_it_was_shown_is_shown_anew(town: Town) -> None:
+    leaver = town.leaver()
+    page = town.inline(leaver)
+
+    def another(route: Route) -> None:
+        told = route.fetch().json()
+        told["choices"][0]["told"] = "0" * 16
+        route.fulfill(json=told)
+
+    page.route("**/preview", another, times=1)
+    press(page, "Cancel now")
+    press(page, CONFIRM)
+    expect(page.get_by_text("Something has changed since you looked.")).to_be_visible()
+    press(page, CONFIRM)
+    shows(page, DONE)
+
+    assert town.evidence(leaver).count("cancelled") == 1
+
+
 def test_a_listener_that_throws_changes_nothing(town: Town) -> None:
     leaver = town.leaver()
     page = town.modal(leaver, {"throws": True})

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from starlette.responses import Response
 
 from tests.browser.conftest import _picture, served_at
-from tests.browser.leavers import PATIENCE, Town, press, shows
+from tests.browser.leavers import PATIENCE, Town, box_of, look_of, press, shows
 from tests.browser.leaving import an_app
 from tests.browser.staying import KINDS, LESS, MORE, YEAR, staying_at
 from tests.sandbox.stand import Served, serve
@@ -48,6 +48,13 @@ class Kept:
     def evidence(self, stayer: Json) -> list[str]:
         kinds: list[str] = httpx.get(f"{self.town.url}/look/kept/{stayer['id']}").json()
         return kinds
+
+    def refuses(self, stayer: Json) -> None:
+        """From now on this customer's card is short of money."""
+        customer = self.sandbox.raw("GET", f"/v1/customers/{self.there(stayer)['customer']}").json()
+        method = customer["invoice_settings"]["default_payment_method"]
+        short = {"kind": "decline", "code": "insufficient_funds"}
+        self.sandbox.control("cards", {"payment_method": method, "behaviour": short})
 
     def there(self, stayer: Json) -> Json:
         """The subscription as the provider has it."""
@@ -133,6 +140,40 @@ def test_who_accepts_an_offer_gets_it_and_stays(kept: Kept, way: str, kind: str)
     assert what_became(kind, there)
     assert kept.evidence(stayer).count("offer_accepted") == 1
     assert "cancelled" not in kept.evidence(stayer)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("way", ["inline", "hosted"])
+def test_who_cannot_pay_for_a_year_may_pay_there_or_leave_in_two_clicks(
+    kept: Kept, way: str, width: int
+) -> None:
+    # given a year that was accepted with a card that refuses it
+    stayer = kept.stayer("annual")
+    kept.refuses(stayer)
+    how: Json = {"java_script_enabled": False} if way == "hosted" else {}
+    page: Page = getattr(kept.town, way)(stayer, width=width, **how)
+    press(page, "Continue")
+    press(page, "Accept the offer")
+    shows(page, "One step is left: the payment")
+    _picture(page, f"leaving-{way}-waiting", width, "light")
+    cancel = page.get_by_role("button", name="Cancel now")
+    pay = page.get_by_role("link", name="Go to the payment")
+    sizes = [(box["width"], box["height"]) for box in (box_of(cancel), box_of(pay))]
+    looks = [look_of(one) for one in (cancel, pay)]
+    address = pay.get_attribute("href")
+
+    # when they leave all the same
+    cancel.click()
+    press(page, "Confirm the cancellation")
+    shows(page, "Your subscription is cancelled")
+
+    # then it was as easy as to pay, and nobody can pay for the year any more
+    there = kept.there(stayer)
+    assert sizes[0] == sizes[1]
+    assert looks[0] == looks[1]
+    assert address is not None
+    assert address.endswith(f"/c/{stayer['token']}/pay")
+    assert (there["pending_update"], there["cancel_at_period_end"]) == (None, True)
 
 
 def test_who_declines_it_may_still_leave_in_two_clicks(kept: Kept) -> None:

@@ -81,6 +81,17 @@ def test_an_offer_is_pictured(seen: Kept, place: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_a_payment_that_is_left_is_pictured(seen: Kept, place: str) -> None:
+    stayer = seen.stayer("annual")
+    seen.refuses(stayer)
+    page = seen.town.hosted(stayer, width=PLACES[place])
+    press(page, "Continue")
+    press(page, "Accept the offer")
+    shows(page, "One step is left: the payment")
+    take(page, "waiting", place)
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_the_widget_is_pictured(seen: Kept, place: str) -> None:
     page = seen.town.inline(seen.stayer("discount"), width=PLACES[place])
     shows(page, "Why are you leaving?")

@@ -63,6 +63,8 @@ KEPT: dict[str, str] = {
     "::test_without_permission_nobody_is_written_to",
     "win-back-later": f"{STORIES}/test_afterwards.py"
     "::test_where_no_offer_may_be_made_nobody_is_won_back_before_the_end",
+    "declined-rests": f"{STORIES}/test_staying.py"
+    "::test_what_was_turned_down_is_not_offered_again_for_half_a_year",
     "offer-told": f"{TOLD}::test_an_offer_whose_money_nobody_can_tell_is_not_made",
     "consent-kept": f"{TOLD}::test_a_discount_is_told_by_api_and_page_and_is_what_is_then_charged",
     "equal-buttons": SAME_SIZE,
@@ -112,6 +114,32 @@ def test_a_flow_that_breaks_a_rule_is_told_which(name: str) -> None:
     broken = {rule.id for rule, _ in faults_in(flow_from(TRIPS[name]), TODAY)}
 
     assert broken == {name}
+
+
+@pytest.mark.parametrize(
+    ("told", "path"),
+    [
+        pytest.param(
+            {"reasons": [{"id": "other", "labels": {"en": "I like paying more"}}]},
+            "reasons[0].labels.en",
+            id="a reason",
+        ),
+        pytest.param(
+            {"reasons": [{"id": "other", "follow_up": {"de": "Nur heute: warum?"}}]},
+            "reasons[0].follow_up.de",
+            id="its question",
+        ),
+        pytest.param({"body": "I don\u2019t want to save"}, "steps[0].texts.en.body", id="curly"),
+    ],
+)
+def test_words_that_shame_are_found_wherever_and_however_they_are_written(
+    told: dict[str, Any], path: str
+) -> None:
+    offer = an_offer("a", told.pop("body", None))
+
+    broken = [fault.path for _, fault in faults_in(flow_from(a_flow(offer, **told)), TODAY)]
+
+    assert broken == [path]
 
 
 @pytest.mark.parametrize("name", KEPT)

@@ -1,43 +1,18 @@
-"""F36, F37: a database that was restored, and one that an older release left, go on where they
-stood. The commands are those of docs/operations.md."""
+"""F37: a database that was restored goes on where it stood. The commands are those of
+docs/operations.md."""
 
 import asyncio
-import os
-import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from app.embedded import migrate
-from app.engines.postgres import postgres_folder
 from tests.databases import Server
-from tests.house.sources import ROOT
+from tests.faults.guide import typed, types
 from tests.processes.site import a_site, until
 
 pytestmark = pytest.mark.anyio
 MANY = [f"pi_{n:03d}" for n in range(40)]
-GUIDE = (ROOT / "docs" / "operations.md").read_text()
-
-
-def typed(heading: str) -> list[str]:
-    """The commands below a heading of the guide."""
-    part = GUIDE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(r"^    (pg_\w+ .+|createdb .+)$", part, re.M)
-
-
-def types(command: str, folder: Path, **named: str) -> None:
-    programs = str(postgres_folder())
-    environment = {**os.environ, **named, "PATH": f"{programs}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["sh", "-c", command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
 async def test_a_restored_backup_has_every_row_and_goes_on(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
@@ -50,8 +50,8 @@ class Host:
 
 def hang_up(talk: SMTP) -> None:
     """End a connection at once, as a crash would."""
-    if isinstance(talk.transport, asyncio.Transport):
-        talk.transport.abort()
+    if talk.transport is not None:  # of no class of asyncio's where the loop is uvloop's
+        cast("asyncio.Transport", talk.transport).abort()
 
 
 @asynccontextmanager

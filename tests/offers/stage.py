@@ -124,6 +124,11 @@ class Leaving:
         wish = {"items[0][id]": item["id"], "items[0][quantity]": quantity}
         self._update(**wish, proration_behavior="none")
 
+    def adds_seats(self, quantity: int) -> None:
+        """So many of it from now on; the rest of the period is settled on the next invoice."""
+        item = self.stage.there(f"subscriptions/{self.person.subscription}")["items"]["data"][0]
+        self._update(**{"items[0][id]": item["id"], "items[0][quantity]": quantity})
+
     def adds_item(self, price: str) -> None:
         """A second item."""
         self._update(**{"items[0][price]": price}, proration_behavior="none")

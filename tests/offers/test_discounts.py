@@ -33,6 +33,8 @@ async def test_a_discount_is_applied_and_the_next_charge_is_what_was_said(
 
 
 async def test_a_discount_ends_when_its_months_are_over(leaving: Leaving) -> None:
+    # given a day of the paid month gone by: months that begin with a period end before the fourth
+    await leaving.stage.passes(days=1)
     said = await leaving.sees(THIRTY_OFF)
     await leaving.accepts(THIRTY_OFF)
 
@@ -41,6 +43,26 @@ async def test_a_discount_ends_when_its_months_are_over(leaving: Leaving) -> Non
     amounts = [invoice["amount_paid"] for invoice in leaving.invoices()]
     assert amounts == [said.then_minor, 2100, 2100, 2100, 3000]
     assert said.cost_minor == 3 * 900
+
+
+async def test_the_charge_afterwards_is_told_without_what_is_settled_once(
+    leaving: Leaving,
+) -> None:
+    # given two seats since the middle of the month, to be settled, and something on account
+    await leaving.stage.passes(days=15)
+    leaving.adds_seats(2)
+    leaving.stage.call(
+        f"customers/{leaving.person.customer}/balance_transactions", amount=-500, currency="usd"
+    )
+
+    said = await leaving.sees()
+    await leaving.accepts()
+    await leaving.stage.passes(days=16)
+    first = leaving.invoices()[0]["amount_paid"]
+    await leaving.stage.passes(days=95)
+
+    assert said.next_minor == first != said.then_minor
+    assert said.then_minor == leaving.invoices()[0]["amount_paid"] == 2 * 3000
 
 
 async def test_an_accepted_discount_takes_the_planned_end_back(leaving: Leaving) -> None:

@@ -1,5 +1,6 @@
 """Offers as documents: every kind is parsed, published as a schema, and refused with its place."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from app.domain.changes import read_change, written
 from app.domain.documents import Fault
 from app.domain.offers import KINDS, Offer, json_schema, judge, parse, steps
-from app.domain.offers.common import Eligible, Refused
-from tests.offers.facts import MONTHLY, facts
+from app.domain.offers.common import Eligible, Refused, Why
+from app.domain.standing import Discounted
+from tests.offers.facts import MONTHLY, facts, standing
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "discount": {"percent": 30, "months": 3},
@@ -83,6 +85,28 @@ def test_nothing_is_given_where_something_is_owed_over_or_under_way(
     assert isinstance(judge(offer(kind), facts(seats=3, **about)), Refused)
 
 
+@pytest.mark.parametrize("kind", ["discount", "annual", "upgrade"])
+@pytest.mark.parametrize("where", ["subscription", "customer", "item"])
+def test_nothing_is_taken_off_on_top_of_a_discount_wherever_it_stands(
+    kind: str, where: str
+) -> None:
+    plain = standing()
+    item = replace(plain.items[0], discounted=True)
+    about = {
+        "subscription": replace(plain, discounts=(Discounted(id="di_1"),)),
+        "customer": replace(plain, customer_discounted=True),
+        "item": replace(plain, items=(item,)),
+    }
+
+    judged = judge(offer(kind), replace(facts(), standing=about[where]))
+
+    assert judged == Refused(Why.HAS_DISCOUNT)
+
+
+def test_a_year_that_would_be_in_force_before_it_is_paid_is_not_offered() -> None:
+    assert judge(offer("annual"), facts(billed=True)) == Refused(Why.BY_BILL)
+
+
 @pytest.mark.parametrize("kind", [kind for kind, one in KINDS.items() if one.gives])
 def test_a_schedule_goes_first_and_the_planned_end_is_taken_back(kind: str) -> None:
     about: dict[str, Any] = {"schedule": "sub_sched_1", "cancel_at_period_end": True}
@@ -114,6 +138,15 @@ def test_a_schedule_goes_first_and_the_planned_end_is_taken_back(kind: str) -> N
         pytest.param(example("redirect", url="http://kelp.example"), "url", id="no https"),
         pytest.param(example("redirect", url="javascript:alert(1)"), "url", id="a script"),
         pytest.param(example("redirect", url="https://a b"), "url", id="a space"),
+        pytest.param(example("redirect", url="https:///no-host"), "url", id="no host"),
+        pytest.param(example("redirect", url="https://me@kelp.example"), "url", id="a user"),
+        pytest.param(example("redirect", url="https://kelp.example:0/"), "url", id="port zero"),
+        pytest.param(example("redirect", url="https://kelp.example:x/"), "url", id="no port"),
+        pytest.param(
+            example("redirect", url="https://faß.example/"), "url", id="a host's two ways"
+        ),
+        pytest.param(example("redirect", url="https://a/" + "语" * 300), "url", id="sent too long"),
+        pytest.param(example("contact", url="https://[::1/"), "url", id="half an address"),
         pytest.param(example("seats", remove=-1), "remove", id="more seats"),
         pytest.param(example("annual", to=[]), "to", id="no prices"),
         pytest.param(example("downgrade", when="later"), "when", id="some other time"),

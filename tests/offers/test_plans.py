@@ -8,6 +8,7 @@ from app.domain.redemptions import RedemptionState
 from app.services import redeeming
 from app.services.redemptions import OfferRefused
 from tests.offers.stage import Leaving, offer_of
+from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
 DECLINES = {"kind": "decline", "code": "insufficient_funds"}
@@ -244,6 +245,23 @@ async def test_fewer_seats_keep_their_price(leaving: Leaving, when: str) -> None
     assert redemption.state is RedemptionState.APPLIED
     assert (item.quantity, item.price.id) == (2, leaving.own_price())
     assert leaving.invoices()[0]["amount_paid"] == said.next_minor
+
+
+async def test_fewer_seats_planned_in_a_trial_leave_it_its_days(stage: Stage) -> None:
+    # given somebody who tries five seats, and is told of the first charge
+    leaving = Leaving(stage, await stage.subscriber({}, trial_days=10))
+    leaving.takes_seats(5)
+    offer = {"id": "fewer", "kind": "seats", "remove": 3}
+    said = await leaving.sees(offer)
+
+    redemption = await leaving.accepts(offer)
+    trying = await leaving.stands()
+    await stage.passes(days=11)
+
+    assert redemption.state is RedemptionState.APPLIED
+    assert (trying.status, trying.trial_end) == ("trialing", said.next_at)
+    (charged,) = leaving.paid()
+    assert charged["amount_paid"] == said.next_minor == 2 * 3000
 
 
 async def test_the_last_seat_is_not_taken_away(leaving: Leaving) -> None:

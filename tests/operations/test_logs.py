@@ -25,6 +25,7 @@ CANARIES = [
     pytest.param("4242424242424242", id="card"),
     pytest.param("4242 4242 4242 4242", id="card, spaced"),
     pytest.param("3782-822463-10005", id="card, dashed"),
+    pytest.param("4000 0566 5566 5556 123", id="card, with its code"),
     pytest.param("/p/Zm9vYmFyYmF6cXV4Zm9v", id="link token"),
     pytest.param("v1.0a1b2c3d.c2VhbGVkY2FuYXJ5", id="sealed"),
 ]

@@ -85,6 +85,29 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_place(
     assert told in printed
 
 
+def test_of_a_column_that_stands_twice_the_last_counts(says: Command, tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("reference," + HEAD + "first," + LINE)
+
+    asked = ("sessions", str(path), "--product", "elsewhere")
+    first, _ = says(moving_in.run, *asked)
+    path.write_text(HEAD + LINE)
+    again, told = says(moving_in.run, *asked)
+
+    assert (first, again) == (0, 0)
+    assert "known     1" in told
+
+
+def test_an_empty_file_holds_nothing(says: Command, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_bytes(b"")
+
+    status, told = says(
+        moving_in.run, "sessions", str(tmp_path / "s.csv"), "--product", "elsewhere"
+    )
+
+    assert (status, "kept      0" in told) == (0, True)
+
+
 def test_a_file_that_is_not_there_is_said_so(says: Command, tmp_path: Path) -> None:
     status, printed = says(
         moving_in.run, "sessions", str(tmp_path / "none.csv"), "--product", "elsewhere"

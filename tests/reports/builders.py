@@ -17,6 +17,7 @@ from app.domain.redemptions import Redemption
 from app.domain.redemptions import RedemptionState as S
 from app.domain.saves import Rung, SaveStep
 from app.domain.sessions import CancelSession, SessionState
+from app.domain.takings import Taking
 
 MERCHANT, ACCOUNT = "mer_1", "acc_1"
 JAN_1 = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -99,7 +100,9 @@ def case(invoice: str = "in_1", **more: Any) -> Case:
     )
 
 
-def held_out(invoice: str = "in_1", customer: str = "cus_1", arm: str = "holdout") -> Assignment:
+def held_out(
+    invoice: str = "in_1", customer: str | None = "cus_1", arm: str = "holdout"
+) -> Assignment:
     """The arm of a case."""
     return Assignment(
         merchant_id=MERCHANT,
@@ -188,7 +191,8 @@ def record_id(subscription: str, entry: ChurnEntry, at: datetime) -> str:
 def redemption(
     session: str, *, at: datetime, offer: str = "half", state: S = S.APPLIED, **more: Any
 ) -> Redemption:
-    fields: dict[str, Any] = {"cost_minor": 3_000, "subscription_id": "sub_1"} | more
+    fields: dict[str, Any] = {"cost_minor": 3_000, "subscription_id": "sub_1", "settled_at": at}
+    fields |= more
     return Redemption(
         redemption_id=f"red_{session}",
         merchant_id=MERCHANT,
@@ -201,7 +205,6 @@ def redemption(
         state=state,
         currency="usd",
         claimed_at=at,
-        settled_at=at,
         **fields,
     )
 
@@ -254,6 +257,27 @@ def payment(minor: int, *, at: datetime, invoice: str = "in_1", **more: Any) -> 
         payment_id=f"pi_{invoice}_{at.isoformat()}",
         invoice_id=invoice,
         amount_minor=minor,
+        occurred_at=at,
+        **fields,
+    )
+
+
+def taking(minor: int, *, at: datetime, invoice: str = "in_1", **more: Any) -> Taking:
+    """What a payment was told to have brought, or with `refunded_minor` given back."""
+    fields: dict[str, Any] = {
+        "subscription_id": "sub_1",
+        "currency": "usd",
+        "refunded_minor": 0,
+        "recorded_at": at,
+    } | more
+    facts = (invoice, minor, fields["refunded_minor"], fields["recorded_at"])
+    return Taking(
+        taking_id=derive_id("taking", at, *facts),
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        payment_id=f"pi_{invoice}_{at.isoformat()}",
+        invoice_id=invoice,
+        paid_minor=minor,
         occurred_at=at,
         **fields,
     )

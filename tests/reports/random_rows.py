@@ -8,6 +8,8 @@ from app.domain.churn import ChurnEntry, ChurnKind
 from app.domain.dunning import CaseState
 from app.domain.mirror import Subscription
 from app.domain.mrr import MovementKind
+from app.domain.recovery import EntryKind
+from app.domain.redemptions import RedemptionState
 from app.domain.saves import Rung
 from tests.reports.builders import (
     ACCOUNT,
@@ -17,12 +19,15 @@ from tests.reports.builders import (
     churned,
     entry,
     failure,
+    held_out,
     judged,
     moved,
     movement,
     paid_at_once,
     record_id,
+    redemption,
     session,
+    taking,
 )
 
 PLANS = (None, "basic", "pro")
@@ -33,6 +38,17 @@ E = ChurnEntry
 def some_time(draw: random.Random, days: int = 30) -> datetime:
     """An instant of the year's first months."""
     return JAN_1 + timedelta(seconds=draw.randrange(days * 86_400))
+
+
+def taken(draw: random.Random, invoice: str, minor: int, at: datetime) -> list[Any]:
+    """What was told of a payment, sooner or later, or never; some of it was given back."""
+    known = at + timedelta(seconds=draw.choice((0, 0, 50_000)))
+    told: list[Any] = [taking(minor, at=at, invoice=invoice, recorded_at=known)]
+    if draw.random() < 0.3:
+        later = known + timedelta(days=draw.randrange(20))
+        told.append(taking(0, at=at, invoice=invoice, refunded_minor=7, recorded_at=later))
+        told.append(entry(-7, EntryKind.REFUNDED, at=later, invoice_id=invoice))
+    return told if draw.random() < 0.8 else []
 
 
 def leaving(draw: random.Random, count: int) -> list[Any]:
@@ -95,9 +111,12 @@ def unpaid(draw: random.Random, count: int) -> list[Any]:
         rows.append(case(invoice, opened_at=at, state=state, **told))
         told |= {"case_id": f"case_{invoice}", "recorded_at": at + timedelta(hours=1)}
         rows.append(failure(draw.randrange(1, 9_000), at=at, invoice=invoice, **told))
+        arm = draw.choice(("holdout", "treated"))
+        rows.append(held_out(invoice, draw.choice((None, "cus_1", "cus_2")), arm))
         if draw.random() < 0.5:
             paid = at + timedelta(days=draw.randrange(40))
             rows.append(entry(50, at=paid, invoice_id=invoice, case_id=f"case_{invoice}"))
+            rows += taken(draw, invoice, 50, paid)
         if over:
             rows.append(moved(CaseState.EXHAUSTED, at=closed, invoice=invoice))
     return rows
@@ -111,6 +130,14 @@ def saving(draw: random.Random, count: int) -> list[Any]:
         rows.append(session(name, at=at))
         rungs = draw.sample(list(Rung), 3)
         rows += [judged(name, rung, at=at, kept=draw.random() < 0.5) for rung in rungs]
+        state = draw.choice((RedemptionState.APPLIED, RedemptionState.FAILED))
+        told: dict[str, Any] = {"plan": draw.choice(PLANS), "subscription_id": f"sub_{number}"}
+        settled = at + timedelta(days=draw.randrange(9))
+        rows.append(redemption(name, at=at, state=state, settled_at=settled, **told))
+        for nth in range(draw.randrange(3)):
+            paid = at + timedelta(days=draw.randrange(-1, 100))
+            invoice = f"kept_{number}_{nth}"
+            rows.append(taking(900, at=paid, invoice=invoice, subscription_id=f"sub_{number}"))
     return rows
 
 

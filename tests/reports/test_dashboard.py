@@ -77,6 +77,15 @@ async def test_the_page_shows_the_figures_of_the_span_in_one_currency(
     assert "€9.00" not in page.text
 
 
+async def test_a_few_weeks_are_drawn_by_week_where_no_period_is_asked_for(
+    books: httpx.AsyncClient,
+) -> None:
+    page = await books.get(PAGE, params={"from": "2026-02-01", "to": "2026-02-28"})
+
+    assert '<option value="week" selected>Weeks</option>' in page.text
+    assert re.search(r"<title>\d\d Feb, Customer new card: US\$40.00</title>", page.text)
+
+
 async def test_the_span_before_stands_beside_it_where_asked(books: httpx.AsyncClient) -> None:
     february = {"from": "2026-02-01", "to": "2026-02-28", "compare": "before"}
 

@@ -2,18 +2,24 @@
 
 import csv
 import hashlib
+import io
 import json
 import re
+import sys
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow.parquet as pq
 import pytest
 
 from app.operations.exporting import run
+from app.ports.exports import NoParquet
 from app.reports.exporting import FILES, export_day, last_day
 from app.storage.exports import FolderShelf
+from app.wiring import refusal
 from tests.house.sources import ROOT
 from tests.reports.builders import MERCHANT, day, entry, failure
 from tests.reports.conftest import Ledger
@@ -78,6 +84,59 @@ async def test_the_same_day_gives_the_same_bytes_and_is_not_written_twice(
 
     assert not again
     assert files(tmp_path / "first") == files(tmp_path / "second")
+
+
+async def test_as_parquet_every_file_says_the_same_with_typed_columns(
+    busy: Ledger, tmp_path: Path
+) -> None:
+    await exports(busy, tmp_path / "first", parquet=True)
+    await exports(busy, tmp_path / "second", parquet=True)
+
+    found = files(tmp_path / "first")
+    told = {file["name"]: file for file in json.loads(found["manifest.json"])["files"]}
+    assert found == files(tmp_path / "second")
+    for file in FILES:
+        lines = list(csv.DictReader(found[f"{file.name}.csv"].decode().splitlines()))
+        content = found[f"{file.name}.parquet"]
+        rows = pq.read_table(io.BytesIO(content)).to_pylist()
+        assert told[f"{file.name}.parquet"]["sha256"] == hashlib.sha256(content).hexdigest()
+        assert told[f"{file.name}.parquet"]["rows"] == len(rows) == len(lines)
+        assert [[as_csv(value) for value in row.values()] for row in rows] == [
+            [cell.removeprefix("'") for cell in line.values()] for line in lines
+        ]
+
+
+def as_csv(value: object) -> str:
+    """A typed value as the CSV has it."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+async def test_parquet_keeps_money_dates_and_instants_apart(busy: Ledger, tmp_path: Path) -> None:
+    await exports(busy, tmp_path, parquet=True)
+
+    found = files(tmp_path)
+    (line,) = pq.read_table(io.BytesIO(found["entries.parquet"])).to_pylist()
+    rate = pq.read_table(io.BytesIO(found["recovery-rate.parquet"])).to_pylist()
+    assert (line["amount_minor"], line["plan"]) == (600, "=cmd()")
+    assert line["occurred_at"] == day(10)
+    assert rate[0]["period"] == date(2026, 1, 9)
+    assert rate[0]["rate"] == Decimal("0.6")
+    assert rate[0]["trial_conversion"] is False
+
+
+async def test_without_the_optional_part_parquet_is_refused_and_nothing_is_left(
+    busy: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setenv("HOLDFAST_EXPORT_PARQUET", "true")
+
+    with pytest.raises(NoParquet, match=r"holdfast\[parquet\]"):
+        await exports(busy, tmp_path, parquet=True)
+    assert list((tmp_path / MERCHANT).iterdir()) == []
+    assert "export_parquet" in (refusal() or "")
 
 
 class Full:

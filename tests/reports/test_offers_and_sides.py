@@ -9,15 +9,13 @@ from app.domain.redemptions import RedemptionState
 from app.domain.saves import Rung
 from app.reports.formats import CSV
 from tests.reports.builders import (
-    JAN_1,
     day,
     entry,
     failure,
     judged,
-    paid_invoice,
-    payment,
     redemption,
     session,
+    taking,
 )
 from tests.reports.conftest import Ledger
 
@@ -28,7 +26,7 @@ JANUARY: dict[str, Any] = {"from_": "2026-01-01", "to": "2026-01-31"}
 async def test_an_offer_is_told_with_its_cost_and_what_it_kept(ledger: Ledger) -> None:
     # given one that held for 90 days, one that did not for 30, one refused, and one of a pause
     await ledger.holds(
-        *(session(f"ses_{n}", reason="price") for n in range(4)),
+        *(session(f"ses_{n}") for n in range(4)),
         redemption("ses_0", at=day(2), subscription_id="sub_1"),
         redemption("ses_1", at=day(3), subscription_id="sub_2"),
         redemption("ses_2", at=day(4), subscription_id="sub_3", state=RedemptionState.FAILED),
@@ -36,10 +34,10 @@ async def test_an_offer_is_told_with_its_cost_and_what_it_kept(ledger: Ledger) -
         judged("ses_0", Rung.SAVED_30D, at=day(2), kept=True),
         judged("ses_0", Rung.SAVED_90D, at=day(2), kept=True),
         judged("ses_1", Rung.SAVED_30D, at=day(3), kept=False),
-        paid_invoice("in_1", 1_000, at=day(10), subscription_id="sub_1"),
-        payment(1_000, at=day(10), refunded_minor=300),
-        paid_invoice("in_2", 9_000, at=day(1), subscription_id="sub_1"),
-        paid_invoice("in_3", 9_000, at=day(95), subscription_id="sub_1"),
+        taking(1_000, at=day(10)),
+        taking(0, at=day(10), refunded_minor=300, recorded_at=day(20)),
+        taking(9_000, at=day(1), invoice="in_2"),
+        taking(9_000, at=day(95), invoice="in_3"),
     )
 
     told = await ledger.tells("offers", **JANUARY)
@@ -68,9 +66,9 @@ async def test_ledger_and_provider_agree_to_the_cent(ledger: Ledger) -> None:
         entry(400, at=day(2)),
         entry(600, at=day(3)),
         entry(-250, EntryKind.REFUNDED, at=day(9)),
-        payment(400, at=day(2)),
-        payment(600, at=day(3), refunded_minor=250),
-        payment(1_000, at=JAN_1, status="failed"),
+        taking(400, at=day(2)),
+        taking(600, at=day(3)),
+        taking(0, at=day(3), refunded_minor=250, recorded_at=day(9)),
     )
 
     told = await ledger.tells("reconciliation", **JANUARY)
@@ -92,7 +90,7 @@ async def test_ledger_and_provider_agree_to_the_cent(ledger: Ledger) -> None:
 
 async def test_an_invoice_that_by_rule_had_no_case_is_not_compared(ledger: Ledger) -> None:
     await ledger.holds(
-        failure(1_000, exclusion="first_invoice", case_id=None), payment(1_000, at=day(2))
+        failure(1_000, exclusion="first_invoice", case_id=None), taking(1_000, at=day(2))
     )
 
     told = await ledger.tells("reconciliation", **JANUARY)
@@ -106,9 +104,9 @@ async def test_differences_are_listed_one_by_one_and_never_averaged(ledger: Ledg
         failure(100, invoice="in_1"),
         failure(100, invoice="in_2"),
         failure(100, invoice="in_3"),
-        payment(100, at=day(2), invoice="in_1"),
+        taking(100, at=day(2), invoice="in_1"),
         entry(100, at=day(2), invoice_id="in_2"),
-        payment(70, at=day(2), invoice="in_3"),
+        taking(70, at=day(2), invoice="in_3"),
         entry(70, at=day(2), invoice_id="in_3"),
     )
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
+from app.domain.mrr import MovementKind
 from app.domain.recovery import EntryKind
 from app.domain.rollups import WINDOWS
 from app.ports.figures import CohortRule, Excerpt, Period
@@ -22,14 +23,18 @@ from app.storage.scope import APP, ENTER
 from tests.reports.builders import (
     JAN_1,
     MERCHANT,
+    case,
     day,
     entry,
     failure,
+    held_out,
     merchant,
+    movement,
+    taking,
     the_account,
 )
 from tests.reports.conftest import Ledger
-from tests.reports.random_rows import everything
+from tests.reports.random_rows import everything, some_time
 from tests.reports.test_by_hand import CURRENCIES, ZONES, filled, random_rows
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +52,8 @@ async def cells(ledger: Ledger) -> list[tuple[Any, ...]]:
         await connection.exec_driver_sql(ENTER, (APP, MERCHANT))
         found = await connection.execute(text("select * from flow_cells"))
         more = await connection.execute(text("select * from cohort_cells"))
-        rows = [tuple(row) for row in [*found.all(), *more.all()]]
+        arms = await connection.execute(text("select *, 0, 0, 0 from arm_cells"))
+        rows = [tuple(row) for row in [*found.all(), *more.all(), *arms.all()]]
         return sorted((row for row in rows if any(row[9:])), key=repr)
 
 
@@ -134,7 +140,7 @@ async def test_every_ledger_adds_up_to_the_same_from_rollups_and_from_its_lines(
 
             assert flows is not None
             assert _same(flows, await plain.flows(name, excerpt, periods, by))
-        by = draw.choice(((), ("plan",), ("interval",)))
+        by = draw.choice(((), ("plan",), ("interval",), ("country",)))
         ends_at = periods[-1].ends_at
         both = PostgresFigures(ledger.engine)
         assert _same(
@@ -142,27 +148,143 @@ async def test_every_ledger_adds_up_to_the_same_from_rollups_and_from_its_lines(
             await plain.balance("mrr", excerpt, ends_at, by),
         )
         assert _same(await both.at_risk(excerpt, by), await plain.at_risk(excerpt, by))
+        span = (periods[0].starts_at, ends_at)
+        assert _same(await both.both_sides(excerpt, *span), await plain.both_sides(excerpt, *span))
+        assert await both.differences(
+            excerpt, *span, after=("", ""), limit=9
+        ) == await plain.differences(excerpt, *span, after=("", ""), limit=9)
 
 
 def _same(found: list[Any], expected: list[Any]) -> bool:
     return sorted(found, key=repr) == sorted(expected, key=repr)
 
 
-async def test_rollups_are_the_same_whether_folded_often_or_anew(
-    story: tuple[Ledger, random.Random, ZoneInfo],
+@pytest.mark.parametrize("seed", range(2))
+async def test_the_arms_of_the_holdout_are_the_same_from_rollups_and_from_the_ledgers(
+    empty_ledger: Ledger, seed: int
 ) -> None:
-    ledger, draw, _ = story
-    reach = JAN_1
-    while reach < END:
-        reach = min(reach + timedelta(seconds=draw.randrange(60 * 86_400)), END)
+    # given customers who fail again and again, some of them under no name
+    ledger, draw = empty_ledger, random.Random(f"arms {seed}")
+    zone = ZoneInfo(draw.choice(ZONES))
+    rows = random_rows(draw, 24)
+    await filled(ledger, rows, zone.key)
+    invoices = sorted({row.invoice_id for row in rows.failures})
+    whose = {invoice: draw.choice((None, "cus_1", "cus_2", "cus_3")) for invoice in invoices}
+    arms = {who: draw.choice(("holdout", "treated")) for who in set(whose.values())}
+    await ledger.holds(*(held_out(i, whose[i], arms[whose[i]]) for i in invoices))
+    rolled, plain = Rolled(ledger.engine), PostgresFigures(ledger.engine, plain=True)
+    reach, told = JAN_1, 0
+
+    for _ in range(12):
+        reach += timedelta(seconds=draw.randrange(40 * 86_400))
         await folded(ledger, reach)
-    often = await cells(ledger)
+        excerpt, _ = a_question(draw, zone, reach)
+        first = midnight(draw.choice((date(2019, 3, 7), date(2026, draw.randrange(1, 4), 1))), zone)
+        last = midnight(date(2026, draw.randrange(4, 8), draw.randrange(1, 28)), zone)
+        within = timedelta(days=draw.choice(WINDOWS))
 
-    await PostgresRollups(ledger.engine).forget(MERCHANT)
-    assert await cells(ledger) == []
-    await folded(ledger, END)
+        arms_found = await rolled.arms(excerpt, first, last, within)
 
-    assert await cells(ledger) == often
+        assert arms_found is not None
+        assert arms_found == await plain.arms(excerpt, first, last, within)
+        told += len(arms_found)
+    assert told
+
+
+async def test_products_of_amounts_that_no_64_bits_hold_are_exact(ledger: Ledger) -> None:
+    # given a customer who fails twice with 4 * 10**15, and pays the one
+    most = 4 * 10**15
+    for n, at in enumerate((day(3), day(36))):
+        invoice = f"in_{n}"
+        await ledger.holds(case(invoice, opened_at=at), held_out(invoice))
+        await ledger.holds(failure(most, at=at, invoice=invoice, case_id=f"case_{invoice}"))
+    await ledger.holds(entry(most, at=day(5), invoice_id="in_0"))
+    await folded(ledger, day(50))
+    excerpt = Excerpt(merchant_id=MERCHANT, as_of=day(50))
+
+    arms = await Rolled(ledger.engine).arms(excerpt, day(1, 0), day(45, 0), timedelta(days=7))
+
+    assert arms is not None
+    arm = arms["usd"]["holdout"]
+    assert (arm.customers, arm.invoices, arm.f, arm.c) == (1, 2, 2 * most, most)
+    assert (arm.ff, arm.fc, arm.cc) == (4 * most**2, 2 * most**2, most**2)
+
+
+async def test_an_invoice_differs_until_the_ledger_and_the_provider_agree(ledger: Ledger) -> None:
+    # given a payment that is entered three days after it was told of
+    await ledger.holds(
+        failure(100, at=day(2)),
+        taking(100, at=day(3)),
+        entry(100, at=day(3), recorded_at=day(6)),
+    )
+    await folded(ledger, day(9))
+
+    told = {
+        number: await ledger.tells("reconciliation", as_of=day(number).isoformat())
+        for number in (2, 4, 8)
+    }
+
+    assert [len(answer["rows"]) for answer in told.values()] == [0, 1, 0]
+    assert told[4]["rows"][0]["invoice"] == "in_1"
+    assert told[4]["rows"][0]["provider_paid_minor"] == 100
+    assert told[8]["totals"][0]["n_invoices"] == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_rollups_are_the_same_whether_folded_bit_by_bit_or_anew(
+    empty_ledger: Ledger, seed: int
+) -> None:
+    # given rows of all ledgers, folded up to any instant, and some lines at a time
+    ledger, draw = empty_ledger, random.Random(f"bit by bit {seed}")
+    await filled(ledger, random_rows(draw, 5), draw.choice(ZONES))
+    await ledger.holds(*everything(draw, 4))
+    bits = PostgresRollups(ledger.engine, at_once=draw.choice((3, 9, 40)))
+    for reach in (*sorted(some_time(draw, 120) for _ in range(3)), END):
+        while await bits.fold(MERCHANT, until=reach):
+            pass
+    bit_by_bit = await cells(ledger)
+
+    await PostgresRollups(ledger.engine).rebuild(MERCHANT, until=END)
+
+    assert await cells(ledger) == bit_by_bit
+
+
+async def test_what_came_to_be_at_risk_on_a_day_is_known_late_on_it(ledger: Ledger) -> None:
+    # given a refusal of a morning, folded with its whole day long after
+    await ledger.holds(
+        movement(100, MovementKind.OPENING),
+        case("in_1", subscription_id="sub_1", opened_at=day(2, 9)),
+        failure(100, at=day(2, 9), case_id="case_in_1", subscription_id="sub_1"),
+    )
+    await folded(ledger, day(9))
+
+    told = {
+        hour: (await ledger.tells("at-risk", as_of=day(2, hour).isoformat()))["totals"]
+        for hour in (8, 11, 22)
+    }
+
+    assert [len(totals) for totals in told.values()] == [0, 1, 1]
+    assert told[22][0]["at_risk_minor"] == 100
+
+
+async def test_what_is_far_behind_is_read_from_the_ledger(
+    ledger: Ledger,
+) -> None:
+    # given one line more since the last folding than a figure adds to what is folded
+    await ledger.holds(entry(100, at=day(2)))
+    await folded(ledger, day(3))
+    await ledger.holds(*(entry(1, at=day(5), invoice_id=f"in_{n}") for n in range(4)))
+    rolled = Rolled(ledger.engine, tail=3)
+    excerpt = Excerpt(merchant_id=MERCHANT, as_of=day(9), currency=None)
+    whole = [Period(day=day(1).date(), starts_at=day(1, 0), ends_at=day(8, 0))]
+
+    flows = await rolled.flows(REVENUE, excerpt, whole, ())
+    told = await ledger.tells("recovered-revenue")
+    await folded(ledger, day(9))
+
+    assert flows is None
+    assert told["totals"][0]["recovered_minor"] == 104
+    assert await rolled.flows(REVENUE, excerpt, whole, ()) is not None
 
 
 async def test_folding_again_adds_nothing(ledger: Ledger) -> None:

@@ -43,6 +43,29 @@ def test_a_planned_end_comes_before_that_days_renewal():
     assert len(list(world.all("invoice"))) == 1
 
 
+def test_an_end_within_a_later_period_is_charged_for_its_part():
+    world = a_world()
+    subscription = a_subscription(world)
+    path = f"/v1/subscriptions/{subscription['id']}"
+    half = START + MONTH + 31 * DAY // 2
+    ask(world, "POST", path, cancel_at=half)
+
+    foreseen = ask(world, "POST", "/v1/invoices/create_preview", subscription=subscription["id"])
+    stays = ask(
+        world,
+        "POST",
+        "/v1/invoices/create_preview",
+        subscription=subscription["id"],
+        subscription_details={"cancel_at": ""},
+    )
+    world.advance_to(START + MONTH + DAY)
+    charged = latest_invoice(world, subscription["id"])["amount_paid"]
+    world.advance_to(half)
+
+    assert (foreseen["amount_due"], stays["amount_due"], charged) == (1000, 2000, 1000)
+    assert ask(world, "GET", path)["ended_at"] == half
+
+
 def test_voiding_pauses_make_invoices_that_nobody_owes():
     world = a_world()
     subscription = a_subscription(world)
@@ -180,6 +203,25 @@ def test_discounts_replace_each_other_and_once_is_used_up():
     assert halved == 1000
     assert latest_invoice(world, subscription["id"])["amount_paid"] == 2000
     assert ask(world, "GET", path)["discounts"] == []
+
+
+def test_a_discount_of_months_touches_no_invoice_after_them():
+    # given three months off from the middle of a period on
+    world = a_world()
+    subscription = a_subscription(world)
+    path = f"/v1/subscriptions/{subscription['id']}"
+    terms = {"percent_off": 50, "duration": "repeating", "duration_in_months": 3}
+    ask(world, "POST", "/v1/coupons", id="HALF", **terms)
+    world.advance_to(START + 15 * DAY)
+    ask(world, "POST", path, discounts=[{"coupon": "HALF"}])
+
+    world.advance_to(START + 95 * DAY)
+    seen = ask(world, "POST", "/v1/invoices/create_preview", subscription=subscription["id"])
+    world.advance_to(START + 126 * DAY)
+
+    amounts = [invoice["amount_paid"] for invoice in world.all("invoice")]
+    assert amounts == [2000, 1000, 1000, 1000, 2000]
+    assert seen["amount_due"] == 2000
 
 
 def test_credit_on_the_balance_pays_the_next_invoice():

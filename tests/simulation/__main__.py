@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from tests.simulation.crashes import STORIES
 from tests.simulation.planted import PLANTED
-from tests.simulation.runner import die_everywhere, exactly, run, totals, try_planted
+from tests.simulation.runner import CORES, die_everywhere, exactly, run, totals, try_planted
 
 AT_MOST = 600  # histories in which a planted fault must be caught
 ENOUGH = 0.95  # of the planted faults
@@ -20,7 +21,7 @@ def main() -> int:
     asked.add_argument("--seed", type=int, help="play this history and show its trace")
     asked.add_argument("--histories", type=int, default=100)
     asked.add_argument("--first", type=int, default=1, help="the first seed")
-    asked.add_argument("--processes", type=int, default=2)
+    asked.add_argument("--processes", type=int, default=os.cpu_count() or CORES)
     asked.add_argument("--planted", action="store_true", help="look for each planted fault")
     asked.add_argument("--crashes", action="store_true", help="die once, at every point")
     asked.add_argument("--only", help="of the planted faults, those whose name has this in it")
@@ -36,7 +37,7 @@ def main() -> int:
     if told.planted:
         return _planted(told)
     seeds = range(told.first, told.first + told.histories)
-    results = run(seeds, processes=told.processes)
+    results = run(seeds, processes=told.processes, seen=Counter(len(seeds)))
     summed = totals(results)
     _write(summed, told.json)
     return int(summed["violations"] > 0)
@@ -44,14 +45,30 @@ def main() -> int:
 
 def _planted(told: argparse.Namespace) -> int:
     names = [name for name in PLANTED if (told.only or "") in name]
-    rows = try_planted(names, processes=told.processes, at_most=AT_MOST)
-    for row in rows:
-        found = f"history {row['histories']}: {row['by']}" if row["caught"] else "missed"
-        sys.stdout.write(f"{row['name']:50} {found}\n")
+    rows = try_planted(names, processes=told.processes, at_most=AT_MOST, seen=_tell)
     caught = sum(row["caught"] for row in rows)
     missed = [row["name"] for row in rows if not row["caught"]]
     _write({"planted": len(rows), "caught": caught, "missed": missed, "rows": rows}, told.json)
     return int(caught < ENOUGH * len(rows))
+
+
+def _tell(row: dict[str, Any]) -> None:
+    found = f"history {row['histories']}: {row['by']}" if row["caught"] else "missed"
+    sys.stdout.write(f"{row['name']:50} {found}\n")
+    sys.stdout.flush()
+
+
+class Counter:
+    """Says on standard error how many histories are through, every hundredth."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.broken = total, 0, 0
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        self.done += 1
+        self.broken += row["violation"] is not None
+        if not self.done % 100 or self.done == self.total:
+            sys.stderr.write(f"{self.done} of {self.total}, {self.broken} broken\n")
 
 
 def _crashes(told: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """What people do while all of it runs: at any time, or aimed at the instant something is due."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +42,7 @@ REFUSALS = (
     payment_links.LinkDead,
 )
 NO = object()
-WAITS_S = 8 * DAY_S  # for a charge to meet
+WAITS_S = 15 * DAY_S  # for a charge to meet
 
 
 @dataclass
@@ -296,15 +296,26 @@ ACTS: Mapping[Act, int] = {
 }
 
 
-async def at_some_time(stage: Stage, person: Person, act: Act, at_s: float, n: int) -> None:
-    """Do it at that time; or, more often than not, at the instant something is due after it, or
-    while a charge is on its way."""
+# What an act is aimed at, with how often: a charge that is intended, one in doubt, the instant
+# something is due, or nothing.
+AIMS = {"intent": 0.25, "doubt": 0.1, "due": 0.45, "nothing": 0.2}
+AT_CHARGES = {"intent": 0.5, "doubt": 0.4, "nothing": 0.1}
+
+
+async def at_some_time(
+    stage: Stage, person: Person, act: Act, at_s: float, n: int, aims: Mapping[str, float]
+) -> None:
+    """Do it at that time, or at what it is aimed at behind it."""
     draw, actor = stage.machine.draw, Actor(stage, person, n)
     await asyncio.sleep(at_s)
-    aim = draw.random()
-    if aim < 0.25:
-        await _meets_a_charge(actor)
-    elif aim < 0.75:
+    (aim,) = draw.choices(list(aims), list(aims.values()))
+    if aim == "intent":
+        await _meets(actor, "intent", (0.0, 0.0, 0.5, 40.0, 900.0))
+        act = draw.choice((act, act, is_held))
+    elif aim == "doubt":
+        await _meets(actor, "doubt", (0.0, 10.0, 40.0))
+        act = draw.choice((act, enters_card))
+    elif aim == "due":
         due = actor.next_due_s()
         if due is not None:
             spread = draw.choice(((-3.0, 3.0), (0.0, 1.0), (-30.0, 1200.0)))
@@ -313,9 +324,10 @@ async def at_some_time(stage: Stage, person: Person, act: Act, at_s: float, n: i
     await act(actor)
 
 
-async def _meets_a_charge(actor: Actor) -> None:
-    """Between intent and call, between call and answer, or while nobody knows how it ended."""
-    intended = actor.stage.rules.next_intent(actor.person.customer)
+async def _meets(actor: Actor, what: str, waits_s: Sequence[float]) -> None:
+    """So long after a charge was intended: before the call, between call and answer, or later; or
+    so long after it came into doubt."""
+    moment = actor.stage.rules.next_moment(what, actor.person.customer)
     with suppress(TimeoutError):
-        await asyncio.wait_for(intended.wait(), WAITS_S)
-    await asyncio.sleep(actor.stage.machine.draw.choice((0.0, 0.0, 0.5, 40.0, 900.0)))
+        await asyncio.wait_for(moment.wait(), WAITS_S)
+    await asyncio.sleep(actor.stage.machine.draw.choice(waits_s))

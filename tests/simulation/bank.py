@@ -16,16 +16,20 @@ from stripe._v1_services import V1Services
 from stripe._v2_services import V2Services
 
 from app.domain.merchants import ProviderAccount
+from app.ports.payments import TURN_WITHIN
 from app.providers.sandbox import acts, webhooks
 from app.providers.sandbox.errors import ApiError, Thing
 from app.providers.sandbox.world import Answer, World
+from app.providers.stripe import connection
 from app.providers.stripe.admin import EVENTS
 from app.providers.stripe.client import StripePayments
 from app.providers.stripe.connection import ANSWER, API_VERSION, RETRIES, Connections
-from tests.simulation.machine import BEGINNING, Machine
+from tests.simulation.machine import BEGINNING, Machine, acted
 
 HISTORY = timedelta(days=32)  # so long before the beginning the earliest subscriber signed up
+BEGAN_AT = BEGINNING.timestamp()
 GIVES_UP_AFTER_S = 30.0
+NO_CONNECTION_AFTER_S = 5.0
 GOOD = 200
 AGAIN = frozenset({409, 429})
 SERVER_FAULT = 500
@@ -37,11 +41,13 @@ _ERRORS = _APIRequestor()
 
 @dataclass
 class Bank:
-    """One account of the provider. `outage_until` is when it answers again."""
+    """One account of the provider. `outage_until` is when it answers again; `charging` is asked
+    about an invoice, a key and perhaps a method right before the charge is sent."""
 
     machine: Machine
     receives: Received | None = None
     watch: Callable[[], None] = lambda: None
+    charging: Callable[[str, str, str | None], None] = lambda invoice, key, method: None
     outage_until: float = 0.0
     world: World = field(init=False)
     endpoint: Thing = field(init=False)
@@ -106,7 +112,7 @@ class Bank:
                 self._posts(delivery)
         due = self.world.records.next_due()
         if due is not None:
-            at = due[0] - BEGINNING.timestamp()
+            at = due[0] - BEGAN_AT
             if self._armed is None or at < self._armed:
                 self._armed = at
                 self.machine.loop.call_at(at, self._plays)
@@ -159,6 +165,10 @@ class Bank:
         key = told.get("idempotency_key")
         if key is None and method == "post":
             key = f"sdk-{self.world.tally('sdk')}"
+        if url.endswith("/pay"):
+            await self._has_its_turn(_invoice_of(url), str(key), params or {})
+        if method != "get":
+            acted()
         tries = told.get("max_network_retries")
         for left in range(RETRIES if tries is None else tries, -1, -1):
             try:
@@ -166,10 +176,25 @@ class Bank:
                 break
             except StripeError as fault:
                 status = fault.http_status or SERVER_FAULT
-                if not left or not (status in AGAIN or status >= SERVER_FAULT):
+                again = status in AGAIN or status >= SERVER_FAULT
+                if not left or not again or not getattr(fault, "should_retry", True):
                     raise
                 await asyncio.sleep(1.0)
         ANSWER.set(orjson.dumps(answer.body))
+
+    async def _has_its_turn(self, invoice: str, key: str, params: Mapping[str, Any]) -> None:
+        """As the connection does it: a charge that waited is looked at once more."""
+        if self.machine.happens(self.machine.weather.turn):
+            wait = self.machine.draw.random() * TURN_WITHIN.total_seconds()
+            self._log("waits for its turn", f"{wait:.1f}", "s")
+            await asyncio.sleep(wait)
+            if not await connection.is_wanted():
+                body, status, headers = connection.not_sent(
+                    400, "not_wanted", "stopped meanwhile", {}
+                )
+                answer = orjson.loads(body)
+                _ERRORS.handle_error_response(body, status, answer, headers, api_mode="V1")
+        self.charging(invoice, key, params.get("payment_method"))
 
     async def _asked(self, method: str, url: str, params: Thing, key: str | None) -> Answer:
         machine = self.machine
@@ -223,14 +248,17 @@ class Bank:
         if fate == "late":
             wait = self.machine.draw.random() * 2400
             self.machine.runs(None, self._comes_late(wait, method, url, params, key))
+        if fate == "lost" and self.machine.happens(0.5):
+            await asyncio.sleep(NO_CONNECTION_AFTER_S)
+            raise APIConnectionError("no connection", should_retry=True)
         await asyncio.sleep(GIVES_UP_AFTER_S)
         await self.machine.point("gave up waiting")
-        raise APIConnectionError("no answer")
+        raise APIConnectionError("no answer in time", should_retry=False)
 
     async def _comes_late(
         self, wait: float, method: str, url: str, params: Thing, key: str | None
     ) -> None:
-        invoice = url.split("/")[3] if url.endswith("/pay") else ""
+        invoice = _invoice_of(url)
         self.under_way.setdefault(invoice, set()).add(key or "")
         await asyncio.sleep(wait)
         self.under_way[invoice].discard(key or "")
@@ -242,6 +270,10 @@ class Bank:
             self.world.call, method, url, params, api_version=API_VERSION, idempotency_key=key
         )
         return self.does(call)
+
+
+def _invoice_of(url: str) -> str:
+    return url.split("/")[3] if url.endswith("/pay") else ""
 
 
 class Wired(StripePayments):

@@ -1,14 +1,14 @@
 """One history: everything that happens in it is drawn from its seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 from app.domain.merchants import CollectionMode
-from tests.simulation.acts import ACTS, at_some_time
+from tests.simulation.acts import ACTS, AIMS, AT_CHARGES, at_some_time
 from tests.simulation.machine import BEGINNING, Machine, Violation, Weather
 from tests.simulation.stage import DAY_S, PERIODS, Stage
 
@@ -21,6 +21,7 @@ WORST = Weather(
     conflict=0.01,
     call=0.12,
     charge=0.7,
+    turn=1.0,
     outage=0.004,
     late_hook=0.3,
     lost_hook=0.1,
@@ -28,6 +29,7 @@ WORST = Weather(
     mail=0.2,
 )
 HAPPENS_AT_ALL = 0.6
+ABOUT_CHARGES = 0.2  # histories in which charges go wrong and people act while they do
 LOSES_HOOKS = 0.2
 RECONCILED = 0.1  # and wherever webhooks get lost; two rounds a day are half of all steps
 REPLAYED_EVERY = 3
@@ -41,7 +43,8 @@ def as_written(_: Stage) -> AbstractContextManager[None]:
 
 @dataclass
 class Result:
-    """How a history went; `violation` is None where every invariant held."""
+    """How a history went; `violation` is None where every invariant held, and `trace` empty where
+    nobody asked for it."""
 
     seed: int
     steps: int
@@ -50,11 +53,14 @@ class Result:
     trace: list[str]
 
 
-def play(seed: int, setting: Setting = as_written) -> Result:
-    """The history of a seed, from the merchant's first day until all has come to rest."""
+def play(seed: int, setting: Setting = as_written, *, traced: bool = False) -> Result:
+    """The history of a seed, from the merchant's first day until all has come to rest. `traced`
+    keeps the trace of one in which every invariant held as well."""
     machine = Machine(seed)
     draw = machine.draw
-    machine.weather = _weather(draw)
+    machine.weather, aims = _weather(draw), AIMS
+    if draw.random() < ABOUT_CHARGES:
+        machine.weather, aims = replace(machine.weather, charge=0.5, turn=0.8), AT_CHARGES
     mode = CollectionMode.DRIVE if draw.random() < 0.85 else CollectionMode.OBSERVE
     reconciles = draw.random() < RECONCILED or machine.weather.lost_hook > 0
     stage = Stage(machine, mode, reconciles=reconciles)
@@ -63,14 +69,15 @@ def play(seed: int, setting: Setting = as_written) -> Result:
         with setting(stage):
             _casts(stage, draw)
             stage.begins()
-            _plots(stage, draw)
+            _plots(stage, draw, aims)
             stage.plays(DAYS)
             stage.rests()
             if seed % REPLAYED_EVERY == 0:
                 stage.hears_all_again()
     except Violation as broken:
         violation = str(broken)
-    return Result(seed, machine.steps, machine.crashes, violation, list(machine.trace))
+    trace = machine.trace() if traced or violation is not None else []
+    return Result(seed, machine.steps, machine.crashes, violation, trace)
 
 
 def _weather(draw: Random) -> Weather:
@@ -110,11 +117,11 @@ def _behaviour(draw: Random) -> dict[str, Any]:
     return draw.choice(behaviours)
 
 
-def _plots(stage: Stage, draw: Random) -> None:
+def _plots(stage: Stage, draw: Random, aims: Mapping[str, float]) -> None:
     n = 0
     for person in stage.people:
         for _ in range(draw.choice((0, 1, 1, 2, 3))):
             n += 1
             (act,) = draw.choices(list(ACTS), list(ACTS.values()))
-            at_s = draw.random() ** 1.5 * 30 * DAY_S
-            stage.machine.runs(None, at_some_time(stage, person, act, at_s, n))
+            at_s = draw.random() ** 1.5 * (6 if aims is AT_CHARGES else 30) * DAY_S
+            stage.machine.runs(None, at_some_time(stage, person, act, at_s, n, aims))

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from app.api.webhooks import mismatch_of
 from app.domain.actions import Action
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.domain.operations import InboxEvent, InboxState, share_of
@@ -23,11 +22,12 @@ from app.resources import resource
 from app.services import actions, intake
 from tests.simulation.bank import Bank, Wired
 from tests.simulation.ledger import Ledger
-from tests.simulation.machine import Machine, Process
+from tests.simulation.machine import CLAIM, Claim, Machine, Process
 from tests.simulation.post import NoWake, Open, Post, unused
 
 LEASE_S = 60.0
 SWEEP_S = 5.0
+AT_ONCE = 0.6
 LONGEST_REST_S = 6 * 3600.0
 TEMPORARY = (Conflict, StoreUnavailable, ProviderUnavailable)
 TRIES = 3
@@ -119,10 +119,18 @@ class House:
         if wait <= 0:
             self.alarm = None
             for bell in self.bells:
-                bell.set()
+                self._rings(bell)
         elif self.alarm is None or self.machine.loop.time() + wait < self.alarm:
             self.alarm = self.machine.loop.time() + wait
             self.machine.loop.call_at(self.alarm, self._alarmed)
+
+    def _rings(self, bell: asyncio.Event) -> None:
+        """At once, or as late as a sweep comes: where all looked at the same instant each time,
+        most would find nothing."""
+        if self.machine.swift or self.machine.happens(AT_ONCE):
+            bell.set()
+        elif not bell.is_set():
+            self.machine.loop.call_later(self.machine.draw.random() * SWEEP_S, bell.set)
 
     def _alarmed(self) -> None:
         if self.alarm is not None and self.alarm <= self.machine.loop.time():
@@ -131,10 +139,9 @@ class House:
 
     def quiet_s(self) -> float:
         """Seconds until something is due that nobody has leased."""
-        due = self.ledger.due.values()
-        if not due:
+        soonest = self.ledger.soonest()
+        if soonest is None:
             return LONGEST_REST_S
-        soonest = min(max(one.due_at, one.leased_until or one.due_at) for one in due)
         return (soonest - self.machine.now()).total_seconds()
 
     # the api
@@ -161,7 +168,7 @@ class House:
             world.webhooks.verify(body, header.encode(), secrets=(self.secret,), now=now)
             head = world.webhooks.head(body)
             account = self.ledger.row(ProviderAccount, ACCOUNT)
-            mismatch = mismatch_of(account, head)
+            mismatch = intake.mismatch_of(account, head)
             event = InboxEvent(
                 merchant_id=MERCHANT,
                 account_id=ACCOUNT,
@@ -214,6 +221,7 @@ def _lane(action: Action) -> tuple[Any, ...]:
 
 async def _carry(house: House, lane: list[Action]) -> None:
     for action in lane:
+        CLAIM.set(Claim(action))
         house.machine.log("carries out", action.kind, action.key[-40:])
         fault = await _carried_out(house, action)
         if fault is None:

@@ -1,7 +1,8 @@
 """The store as the processes see it: the in-memory twin, its breakdowns, and what it told us."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from app.domain.actions import Action, ActionState
@@ -9,7 +10,7 @@ from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key
 from app.ports.store import Conflict, StoreUnavailable, Transaction
 from app.storage.memory import MemoryStore, MemoryTransaction
-from tests.simulation.machine import Machine
+from tests.simulation.machine import CLAIM, Machine
 
 Written = list[tuple[Any, Any]]
 
@@ -19,30 +20,25 @@ class Ledger:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self.memory = MemoryStore(lease_clock=machine.now, pause=self._pause)
+        self.memory = MemoryStore(lease_clock=machine.now, pause=machine.point)
         self.watch: Callable[[Written], None] = lambda _: None
         self.commits = 0
         self.waiting: set[Key] = set()
         self.due: dict[Key, Action] = {}
         self._known: dict[tuple[type[Any], Key], Any] = {}
+        self._soonest: datetime | None = None
 
-    async def _pause(self, step: str) -> None:
-        await self._machine.point(step)
+    def transaction(self, *merchants: str) -> AbstractAsyncContextManager[Transaction]:
+        return self._watched(self.memory.transaction(*merchants))
 
-    @asynccontextmanager
-    async def transaction(self, *merchants: str) -> AsyncIterator[Transaction]:
-        async with self._watched(self.memory.transaction(*merchants)) as tx:
-            yield tx
-
-    @asynccontextmanager
-    async def system(self) -> AsyncIterator[Transaction]:
-        async with self._watched(self.memory.system()) as tx:
-            yield tx
+    def system(self) -> AbstractAsyncContextManager[Transaction]:
+        return self._watched(self.memory.system())
 
     @asynccontextmanager
     async def _watched(self, opened: Any) -> AsyncIterator[Transaction]:
         machine, lost = self._machine, False
         async with opened as tx:
+            self._look_at_claim()
             yield tx
             if tx._written and machine.happens(machine.weather.conflict):
                 raise Conflict("could not serialize")
@@ -53,6 +49,12 @@ class Ledger:
         machine.fuse("committed")
         if lost:
             raise StoreUnavailable("the connection broke after the commit")
+
+    def _look_at_claim(self) -> None:
+        claim = CLAIM.get()
+        if claim is not None:
+            row: Action = self.row(Action, claim.action.action_id)
+            claim.stood = row.is_claimed(claim.action.claims)
 
     def _committed(self, tx: MemoryTransaction) -> None:
         written: Written = []
@@ -72,10 +74,18 @@ class Ledger:
             else:
                 self.waiting.discard(key)
         elif isinstance(row, Action):
+            self._soonest = None
             if row.state is ActionState.PENDING:
                 self.due[key] = row
             else:
                 self.due.pop(key, None)
+
+    def soonest(self) -> datetime | None:
+        """When something is due that nobody has leased; None where nothing ever is."""
+        if self._soonest is None and self.due:
+            due = self.due.values()
+            self._soonest = min(max(one.due_at, one.leased_until or one.due_at) for one in due)
+        return self._soonest
 
     def rows(self, kind: type[Any]) -> list[Any]:
         """All committed rows of a kind."""

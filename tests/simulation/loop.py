@@ -12,28 +12,47 @@ from typing import Any, cast
 OWNER: ContextVar[object | None] = ContextVar("OWNER", default=None)
 
 
+class Call:
+    """A callback that is ready, or will be: `asyncio.Handle` as far as tasks know it. Without a
+    context of its own it runs in nobody's."""
+
+    __slots__ = ("_args", "_callback", "_context", "dead")
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> None:
+        self._callback, self._args, self._context = callback, args, context
+        self.dead = False
+
+    def cancel(self) -> None:
+        """It will not run."""
+        self.dead = True
+
+    def run(self) -> None:
+        if self._context is None:
+            self._callback(*self._args)
+        else:
+            self._context.run(self._callback, *self._args)
+
+
 class SeededLoop:
     """What asyncio's tasks, futures and events need of a loop, and nothing that touches a machine.
 
     `time()` is seconds since the beginning; it stands still while anything is ready and then
-    jumps to the next timer. `after` is called after every step; what it raises ends the run.
+    jumps to the next timer. `real` is this loop as asyncio's types know loops.
     """
 
-    def __init__(self, draw: Random, after: Callable[[], None] = lambda: None) -> None:
-        self._draw, self._after = draw, after
+    def __init__(self, draw: Random) -> None:
+        self._draw = draw
+        self.real = cast("asyncio.AbstractEventLoop", self)
         self._now = 0.0
         self._count = 0
-        self._ready: list[asyncio.Handle] = []
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._ready: list[Call] = []
+        self._timers: list[tuple[float, int, Call]] = []
         self.tasks: dict[asyncio.Task[Any], object | None] = {}
         self.fault: BaseException | None = None
         self.shuffles = True
         self.harmless: tuple[type[BaseException], ...] = ()
-
-    @property
-    def real(self) -> asyncio.AbstractEventLoop:
-        """This loop as asyncio's types know loops."""
-        return cast("asyncio.AbstractEventLoop", self)
 
     def run_until(self, end: float) -> None:
         """Run what is ready and due up to `end`, which is then the time."""
@@ -45,14 +64,18 @@ class SeededLoop:
             events._set_running_loop(None)
         self._now = max(self._now, end)
 
+    def goes_on_forked(self) -> None:
+        """In a process that was forked off inside `run_until`: asyncio asks who runs a loop."""
+        events._set_running_loop(self.real)
+
     def _turn_to(self, end: float) -> bool:
         """Make the next timers ready where nothing is; whether there is anything to do."""
         while not self._ready and self._timers and self._timers[0][0] <= end:
             self._now = max(self._now, self._timers[0][0])
             while self._timers and self._timers[0][0] <= self._now:
-                handle = heapq.heappop(self._timers)[2]
-                if not handle.cancelled():
-                    self._ready.append(handle)
+                call = heapq.heappop(self._timers)[2]
+                if not call.dead:
+                    self._ready.append(call)
         return bool(self._ready)
 
     def _step(self) -> None:
@@ -60,12 +83,11 @@ class SeededLoop:
         if len(ready) > 1 and self.shuffles:
             place = int(self._draw.random() * len(ready))
             ready[place], ready[-1] = ready[-1], ready[place]
-            handle = ready.pop()
+            call = ready.pop()
         else:
-            handle = ready.pop(0)
-        if not handle.cancelled():
-            handle._run()
-            self._after()
+            call = ready.pop(0)
+        if not call.dead:
+            call.run()
         if self.fault is not None:
             raise self.fault
 
@@ -75,10 +97,10 @@ class SeededLoop:
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self.real, context)
-        self._ready.append(handle)
-        return handle
+    ) -> Call:
+        call = Call(callback, args, context)
+        self._ready.append(call)
+        return call
 
     def call_at(
         self,
@@ -86,11 +108,11 @@ class SeededLoop:
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self.real, context)
+    ) -> Call:
+        call = Call(callback, args, context)
         self._count += 1
-        heapq.heappush(self._timers, (when, self._count, handle))
-        return handle
+        heapq.heappush(self._timers, (when, self._count, call))
+        return call
 
     def call_later(
         self,
@@ -98,8 +120,17 @@ class SeededLoop:
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Call:
         return self.call_at(self._now + delay, callback, *args, context=context)
+
+    async def rest(self, delay: float) -> None:
+        """`asyncio.sleep`, for what sleeps more than anything else."""
+        woken = self.create_future()
+        call = self.call_at(self._now + delay, _wake, woken)
+        try:
+            await woken
+        finally:
+            call.dead = True
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self.real)
@@ -124,12 +155,14 @@ class SeededLoop:
     def is_closed(self) -> bool:
         return False
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Nothing: a cancelled timer is skipped when it is due."""
-
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """A fault that nobody looks at ends the run; that a process died is none."""
         fault = context.get("exception") or RuntimeError(context["message"])
         if isinstance(fault, self.harmless):
             return
         self.fault = self.fault or fault
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

@@ -3,17 +3,40 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from app.domain.actions import Action
 from tests.simulation.loop import OWNER, SeededLoop
 
 BEGINNING = datetime(2026, 9, 21, tzinfo=UTC)
 TRACE_KEPT = 4000
 GIVES_WAY = 0.4  # of the steps inside a process so many let others go first
+
+
+@dataclass
+class Claim:
+    """The claimed action that a task carries out. `stood`: nobody else had claimed it when the
+    task's transaction began; `acted`: a letter or a request to change something has left for it;
+    `closed`: it is written down as done or needless."""
+
+    action: Action
+    stood: bool = True
+    acted: bool = False
+    closed: bool = False
+
+
+CLAIM: ContextVar[Claim | None] = ContextVar("CLAIM", default=None)
+
+
+def acted() -> None:
+    """Something left the house: it is written down even by a worker that lost its claim."""
+    claim = CLAIM.get()
+    if claim is not None:
+        claim.acted = True
 
 
 class Crash(BaseException):
@@ -40,7 +63,8 @@ class Weather:
     """How much goes wrong, each as a share of its occasions.
 
     `pause` is a process that stands still for minutes at a point, `lost_commit` a connection that
-    broke around a COMMIT, `conflict` a serialization failure.
+    broke around a COMMIT, `conflict` a serialization failure, `turn` a charge that waits for its
+    turn at the provider.
     """
 
     crash: float = 0.0
@@ -49,6 +73,7 @@ class Weather:
     conflict: float = 0.0
     call: float = 0.0
     charge: float = 0.0
+    turn: float = 0.0
     outage: float = 0.0
     late_hook: float = 0.0
     lost_hook: float = 0.0
@@ -61,18 +86,19 @@ CALM = Weather()
 
 @dataclass
 class Machine:
-    """One loop, one clock, one source of chance, and the processes."""
+    """One loop, one clock, one source of chance, and the processes. `dies` says at which of its
+    points, counted from 1, a process dies whatever the weather."""
 
     seed: int
     weather: Weather = CALM
-    die_at: int | None = None
+    dies: Callable[[int], bool] = lambda point: False
     draw: Random = field(init=False)
     loop: SeededLoop = field(init=False)
-    trace: deque[str] = field(default_factory=lambda: deque(maxlen=TRACE_KEPT))
     steps: int = 0
     crashes: int = 0
     processes: list[Process] = field(default_factory=list)
     swift: bool = False
+    _noted: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=TRACE_KEPT))
 
     def __post_init__(self) -> None:
         self.draw = Random(self.seed)
@@ -82,14 +108,17 @@ class Machine:
 
     def now(self) -> datetime:
         """`ports.clock.Clock`: aware UTC."""
-        return BEGINNING + timedelta(seconds=self.loop.time())
+        return _instant(self.loop.time())
 
     def log(self, *what: object) -> None:
         """Note a line for the trace."""
         owner = OWNER.get()
         who = owner.name if isinstance(owner, Process) else "-"
-        stamp = f"{self.now():%m-%d %H:%M:%S}"
-        self.trace.append(" ".join([stamp, who, *map(str, what)]))
+        self._noted.append((self.loop.time(), " ".join([who, *map(str, what)])))
+
+    def trace(self) -> list[str]:
+        """What was noted, the last of it."""
+        return [f"{_instant(at):%m-%d %H:%M:%S} {text}" for at, text in self._noted]
 
     def happens(self, share: float) -> bool:
         """Whether something of this share happens now."""
@@ -116,6 +145,7 @@ class Machine:
         """A task of a process, or of the outside world."""
         context = copy_context()
         context.run(OWNER.set, process)
+        context.run(CLAIM.set, None)
         return self.loop.create_task(_ended_quietly(work), context=context)
 
     def kills(self, process: Process) -> None:
@@ -142,9 +172,9 @@ class Machine:
         elif self.happens(self.weather.pause):
             wait = self.draw.choice((25.0, 70.0, 1200.0))
             self.log("stands still for", int(wait), "s before", what)
-            await asyncio.sleep(wait)
+            await self.loop.rest(wait)
         elif patience or self.draw.random() < GIVES_WAY:
-            await asyncio.sleep(self.draw.random() * (0.02 + 2 * patience))
+            await self.loop.rest(self.draw.random() * (0.02 + 2 * patience))
         if isinstance(process, Process) and process.dead:
             raise Crash
 
@@ -156,10 +186,14 @@ class Machine:
         if process.dead:
             raise Crash
         self.steps += 1
-        if self.steps == self.die_at or self.happens(self.weather.crash):
+        if self.dies(self.steps) or self.happens(self.weather.crash):
             self.log("dies at", what)
             self.kills(process)
             raise Crash
+
+
+def _instant(seconds: float) -> datetime:
+    return BEGINNING + timedelta(seconds=seconds)
 
 
 async def _ended_quietly(work: Awaitable[Any]) -> Any:

@@ -22,6 +22,7 @@ from app.domain.notices import NoticeKind
 from app.domain.operations import AuditEntry
 from app.domain.outcomes import Outcome, PayAnswer
 from app.domain.recovery import EntryKind, RecoveryEntry
+from app.providers.stripe import connection
 from app.services import (
     actions,
     before_charging,
@@ -211,6 +212,7 @@ PLANTED: dict[str, Swap] = {
     # charged who should be left alone
     "no last look before a charge": asked("read_invoice", stale),
     "no look at the case before the call": put(before_charging.may_go, true),
+    "no look after a wait for a turn": put(connection.is_wanted, true),
     "a hard refusal is tried again": put(retry.next_step, _always_again),
     "never means once more": put_member(Decline, "is_final", property(no)),
     "a hold holds nothing": put(holds.is_barred, no),

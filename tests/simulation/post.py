@@ -11,7 +11,7 @@ import orjson
 from app.domain.messages import Letter, Look, Mail, Rendered, Wording
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown
 from app.ports.outgoing import Response
-from tests.simulation.machine import Machine
+from tests.simulation.machine import Machine, acted
 
 MOODS = (MailDeferred, MailRefused, MailUnknown, MailUnknown)
 
@@ -28,6 +28,7 @@ class Post:
     async def send(self, mail: Mail) -> None:
         """Deliver, or be in a bad mood: before the mail left or after it."""
         machine = self.machine
+        acted()
         await machine.point("mailing", 0.3)
         if machine.happens(machine.weather.mail):
             mood = machine.draw.choice(MOODS)
@@ -60,6 +61,7 @@ class Post:
         return None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Response:
+        acted()
         await asyncio.sleep(0)
         return Response(status=200, ms=1, text=str(len(orjson.loads(body))))
 

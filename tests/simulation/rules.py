@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from app.domain.actions import CASE_ACTIONS, ActionKind
+from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseEvent, CaseState, Trigger
 from app.domain.holds import is_barred
@@ -18,9 +18,10 @@ from app.domain.sequence import DUNNING_TEMPLATES, FINAL
 from app.providers.sandbox.world import World
 from tests.simulation.house import House
 from tests.simulation.ledger import Written
-from tests.simulation.machine import Violation
+from tests.simulation.machine import CLAIM, Violation
 
 TRIES = frozenset({ActionKind.RETRY, ActionKind.RESOLVE, ActionKind.ASSESS, ActionKind.WATCH})
+FENCED = CASE_ACTIONS | {ActionKind.SEND}  # each write of theirs asks whether its claim stands
 OURS = frozenset({Trigger.HOLDFAST, Trigger.OPERATOR})
 MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 # Another may find a letter interrupted whose worker only stood still: it is unknown, until that
@@ -32,6 +33,8 @@ MOST_OWN_ATTEMPTS = 8
 LOOK_IS_GOOD_FOR = timedelta(hours=1)  # a mail may leave so long after the look that allowed it
 EARLY_AT_MOST = timedelta(seconds=60)
 NOTICE_AHEAD = timedelta(hours=72)
+PLANNED_AT_MOST = 60  # actions of a kind in a day, for one case
+LEFT_AT_MOST = 25  # leases of an action that ran out one after the other
 NEVER_AGAIN = frozenset({"lost_card", "stolen_card"})
 CAPTURED, REFUSED = 200, 402
 # Which answer under its key an attempt of this state may have.
@@ -58,9 +61,11 @@ class Rules:
     house: House
     mailed: Counter[tuple[str, ...]] = field(default_factory=Counter)
     forgiven: set[str] = field(default_factory=set)
+    planned: Counter[str] = field(default_factory=Counter)
+    left_lying: Counter[str] = field(default_factory=Counter)
     charged: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
-    awaited: dict[str, list[asyncio.Event]] = field(default_factory=dict)
+    awaited: dict[tuple[str, str], list[asyncio.Event]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         house = self.house
@@ -86,17 +91,45 @@ class Rules:
                 self._attempted(before, row, written)
             elif isinstance(row, Message):
                 self._written_to(before, row)
+            elif isinstance(row, Action):
+                self._claimed(before, row)
             elif isinstance(row, IdempotencyKey):
                 lines = [one for _, one in written if isinstance(one, AuditEntry)]
                 self.require(bool(lines), "I14", "a command without its audit line")
         for case_id in sorted(cases):
             self._keeps_going(case_id)
         self._of_one_merchant(written)
+        self._claim_stands(written)
         self.house.rings()
 
     def _of_one_merchant(self, written: Written) -> None:
         named = {row.merchant_id for _, row in written}
         self.require(len(named) == 1, "I13", f"rows of {sorted(named)} in one transaction")
+
+    def _claimed(self, before: Action | None, action: Action) -> None:
+        """What cannot be done now is put off, not left to its lease time and again."""
+        if before is None:
+            day = f"{action.case_id} {action.kind} {self.house.machine.now():%j}"
+            self.planned[day] += action.case_id is not None
+            many = f"{action.kind} was planned {self.planned[day]} times in a day for one case"
+            self.require(self.planned[day] <= PLANNED_AT_MOST, "I5", many)
+        if before is None or action.claims <= before.claims:
+            return
+        left = 0 if before.leased_until is None else self.left_lying[action.action_id] + 1
+        self.left_lying[action.action_id] = left
+        many = f"{action.kind} was claimed {left} times, and never put off"
+        self.require(left <= LEFT_AT_MOST, "I5", many)
+
+    def _claim_stands(self, written: Written) -> None:
+        """Who stood still until another had their work writes nothing more for it, but what became
+        of the request or the letter that had left."""
+        claim = CLAIM.get()
+        if claim is None or claim.acted or claim.action.kind not in FENCED:
+            return
+        held = claim.closed or claim.stood
+        self.require(held, "I10", f"{claim.action.kind} was written under a claim that was lost")
+        row: Action = self.house.ledger.row(Action, claim.action.action_id)
+        claim.closed = claim.closed or row.state is not ActionState.PENDING
 
     def _moved(self, before: Case | None, case: Case, written: Written) -> None:
         if before is None or before.state is case.state:
@@ -150,23 +183,28 @@ class Rules:
             words = f"attempt {attempt.number} went {before.state} -> {attempt.state}"
             self.require(not settled or before.state is attempt.state, "I10", words)
             self._says_what_happened(attempt)
+            if attempt.state is AttemptState.UNKNOWN is not before.state:
+                self._reached("doubt", attempt)
             return
         self.house.machine.log("attempt", attempt.number, attempt.trigger, attempt.state)
-        self._intended(attempt)
+        if attempt.state is AttemptState.SENT:
+            self._reached("intent", attempt)
         if attempt.trigger is Trigger.HOLDFAST:
             self._spaced(attempt)
             self._in_time(attempt, written)
 
-    def next_intent(self, customer: str) -> asyncio.Event:
-        """Set when a charge of the customer is intended next, before it is asked for."""
+    def next_moment(self, what: str, customer: str) -> asyncio.Event:
+        """Set when a charge of the customer is next intended, before it is asked for (`intent`), or
+        in doubt (`doubt`): of those who wait, one each time."""
         event = asyncio.Event()
-        self.awaited.setdefault(customer, []).append(event)
+        self.awaited.setdefault((what, customer), []).append(event)
         return event
 
-    def _intended(self, attempt: Attempt) -> None:
+    def _reached(self, what: str, attempt: Attempt) -> None:
         case: Case | None = self.house.ledger.row(Case, attempt.case_id)
-        for event in self.awaited.pop(case.customer_id or "", []) if case else ():
-            event.set()
+        waiting = self.awaited.get((what, case.customer_id or ""), []) if case else []
+        if waiting:
+            waiting.pop(0).set()
 
     def _says_what_happened(self, attempt: Attempt) -> None:
         """A timeout is no answer: an outcome is what the provider did with the attempt's key."""
@@ -202,9 +240,7 @@ class Rules:
 
     # before a charge
 
-    def charging(
-        self, account: ProviderAccount, invoice: str, key: str, method: str | None
-    ) -> None:
+    def charging(self, invoice: str, key: str, method: str | None) -> None:
         """No charge without an intent, none after a stop, none beside another in doubt."""
         house = self.house
         attempt = next((a for a in house.ledger.rows(Attempt) if a.key == key), None)
@@ -219,7 +255,7 @@ class Rules:
         self.require(case.driven or attempt.trigger not in OURS, "I2", "a charge beside theirs")
         by_link = attempt.link_id is not None
         self.require(not is_barred(case, by_link=by_link), "I2", "a charge of a case on hold")
-        kept: ProviderAccount = house.ledger.row(ProviderAccount, account.account_id)
+        kept: ProviderAccount = house.ledger.row(ProviderAccount, case.account_id)
         self.require(kept.paused_reason is None, "I2", "a charge through a paused account")
         self._not_beside(case, attempt)
         self._not_after_leaving(case)

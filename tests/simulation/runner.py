@@ -1,12 +1,16 @@
 """Many histories, in processes of their own whose hashes do not differ from run to run."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from time import process_time
 from typing import Any
 
@@ -16,7 +20,10 @@ from tests.simulation.crashes import STORIES, everywhere
 from tests.simulation.history import Result, play
 from tests.simulation.planted import setting
 
+Seen = Callable[[dict[str, Any]], None]
 ROOT = Path(__file__).parents[2]
+CORES = 2  # processes that play at a time
+YOUNG = 50_000  # objects between two looks for garbage
 
 
 def quietly() -> None:
@@ -24,42 +31,74 @@ def quietly() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 
+def swiftly() -> None:
+    """What was imported stays: looking through it for garbage again and again took a fifth of a
+    history."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG)
+
+
 def exactly(seed: int) -> Result:
-    """One history, as it was."""
-    (found,) = run([seed], processes=1)
-    return found
+    """One history, as it was, with its trace."""
+    (row,) = _told_by("trace", [str(seed)], 1)
+    return Result(**row)
 
 
-def run(seeds: Sequence[int], *, processes: int) -> list[Result]:
-    """The histories of these seeds, in their order."""
-    told = _told_by("histories", [str(seed) for seed in seeds], processes)
+def unseen(row: dict[str, Any]) -> None:
+    """Nobody watches."""
+
+
+def run(seeds: Sequence[int], *, processes: int = CORES, seen: Seen = unseen) -> list[Result]:
+    """The histories of these seeds, in their order; `seen` is shown each as it ends."""
+    told = _told_by("histories", [str(seed) for seed in seeds], processes, seen)
     return sorted((Result(**row) for row in told), key=lambda result: result.seed)
 
 
-def try_planted(names: Sequence[str], *, processes: int, at_most: int) -> list[dict[str, Any]]:
+def try_planted(
+    names: Sequence[str], *, at_most: int, processes: int = CORES, seen: Seen = unseen
+) -> list[dict[str, Any]]:
     """Each planted fault in as many histories as it takes to catch it."""
-    told = _told_by(f"planted:{at_most}", names, processes)
+    told = _told_by(f"planted:{at_most}", names, processes, seen)
     return sorted(told, key=lambda row: names.index(row["name"]))
 
 
 def die_everywhere(
-    names: Sequence[str], *, processes: int, stride: int = 1
+    names: Sequence[str], *, stride: int = 1, processes: int = CORES
 ) -> list[dict[str, Any]]:
     """Each short story with one crash at every point of it, or at every so many."""
-    return _told_by(f"crashes:{stride}", names, processes)
+    told = _told_by(f"crashes:{stride}", names, processes)
+    return sorted(told, key=lambda row: names.index(row["name"]))
 
 
-def _told_by(what: str, words: Sequence[str], processes: int) -> list[dict[str, Any]]:
-    shares = [list(words[n::processes]) for n in range(processes)]
-    under_way = [_begin(what, share) for share in shares if share]
-    return [row for process in under_way for row in _rows(process)]
+def _told_by(
+    what: str, words: Sequence[str], processes: int, seen: Seen = unseen
+) -> list[dict[str, Any]]:
+    """What processes of their own tell of each word; whichever is ready is given the next."""
+    left = SimpleQueue[str]()
+    for word in words:
+        left.put(word)
+    asking = min(processes, len(words))
+    with ThreadPoolExecutor(max(1, asking)) as pool:
+        told = [pool.submit(_ask, what, left, seen) for _ in range(asking)]
+        return [row for one in told for row in one.result()]
 
 
-def _begin(what: str, words: Sequence[str]) -> "subprocess.Popen[str]":
+def _ask(what: str, left: SimpleQueue[str], seen: Seen) -> list[dict[str, Any]]:
+    rows = []
+    with _begin(what) as process, suppress(Empty):
+        while True:
+            rows.append(_answer(process, left.get_nowait()))
+            seen(rows[-1])
+    return rows
+
+
+def _begin(what: str) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.simulation.runner", what, *words],
+        [sys.executable, "-m", "tests.simulation.runner", what],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -67,11 +106,16 @@ def _begin(what: str, words: Sequence[str]) -> "subprocess.Popen[str]":
     )
 
 
-def _rows(process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
-    told, _ = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"the histories ended with {process.returncode}")
-    return [json.loads(line) for line in told.splitlines()]
+def _answer(process: "subprocess.Popen[str]", word: str) -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
+    told = process.stdout.readline()
+    if not told:
+        raise RuntimeError(f"the process ended at {word!r}")
+    row: dict[str, Any] = json.loads(told)
+    return row
 
 
 def totals(results: Sequence[Result]) -> dict[str, Any]:
@@ -86,49 +130,44 @@ def totals(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def _play_all(words: Sequence[str]) -> None:
-    alone = len(words) == 1
-    for word in words:
-        result = play(int(word))
-        if not alone and result.violation is None:
-            result.trace = []
-        _tell(asdict(result))
+def _play(word: str, *, traced: bool) -> dict[str, Any]:
+    return asdict(play(int(word), traced=traced))
 
 
-def _hunt_all(names: Sequence[str], at_most: int) -> None:
-    for name in names:
-        began = process_time()
-        for seed in range(1, at_most + 1):
-            found = play(seed, setting(name))
-            if found.violation is not None:
-                break
-        seconds = round(process_time() - began, 1)
-        row = {"name": name, "histories": seed, "seconds": seconds}
-        _tell(row | {"caught": found.violation is not None, "by": found.violation})
+def _hunt(name: str, at_most: int) -> dict[str, Any]:
+    began = process_time()
+    for seed in range(1, at_most + 1):
+        found = play(seed, setting(name))
+        if found.violation is not None:
+            break
+    seconds = round(process_time() - began, 1)
+    row = {"name": name, "histories": seed, "seconds": seconds}
+    return row | {"caught": found.violation is not None, "by": found.violation}
 
 
-def _die_all(names: Sequence[str], stride: int) -> None:
-    for name in names:
-        points, wrong = everywhere(STORIES[name], stride=stride)
-        _tell({"name": name, "points": points, "wrong": wrong})
+def _die(name: str, stride: int) -> dict[str, Any]:
+    points, wrong = everywhere(STORIES[name], stride=stride)
+    return {"name": name, "points": points, "wrong": wrong}
 
 
-def _tell(row: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(row) + "\n")
-    sys.stdout.flush()
+KINDS: dict[str, Callable[[str, int], dict[str, Any]]] = {
+    "histories": lambda word, _: _play(word, traced=False),
+    "trace": lambda word, _: _play(word, traced=True),
+    "planted": _hunt,
+    "crashes": _die,
+}
 
 
-def main(what: str, words: Sequence[str]) -> None:
-    """A process of its own: its results are lines of JSON."""
+def main(what: str) -> None:
+    """A process of its own: each line it is given is a word, and its result a line of JSON."""
     quietly()
+    swiftly()
     kind, _, number = what.partition(":")
-    if kind == "histories":
-        _play_all(words)
-    elif kind == "planted":
-        _hunt_all(words, int(number))
-    else:
-        _die_all(words, int(number))
+    for line in sys.stdin:
+        row = KINDS[kind](line.rstrip("\n"), int(number or 0))
+        sys.stdout.write(json.dumps(row) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1])

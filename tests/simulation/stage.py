@@ -1,17 +1,15 @@
 """The stage of one history: the machine, the provider, the house, and who lives in it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.merchants import CollectionMode, ProviderAccount
-from app.domain.outcomes import PayAnswer
-from app.ports.payments import LastLook
 from app.providers.sandbox import acts
 from app.services import flows
 from app.services.backfill import backfill_subscriptions
 from app.services.reconciling import begin_reconciling
-from tests.simulation.bank import Bank, Wired
+from tests.simulation.bank import Bank
 from tests.simulation.house import MERCHANT, House
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import BEGINNING, CALM, Machine
@@ -49,25 +47,6 @@ class Person:
     method: str
 
 
-class Watched(Wired):
-    """The adapter, and the rules asked before each charge."""
-
-    rules: Rules | None = None
-
-    async def pay(
-        self,
-        account: ProviderAccount,
-        invoice: str,
-        *,
-        key: str,
-        method: str | None = None,
-        last_look: LastLook | None = None,
-    ) -> PayAnswer:
-        if self.rules is not None:
-            self.rules.charging(account, invoice, key, method)
-        return await super().pay(account, invoice, key=key, method=method, last_look=last_look)
-
-
 @dataclass
 class Stage:
     """What a history plays on."""
@@ -87,11 +66,9 @@ class Stage:
         machine = self.machine
         self.bank = Bank(machine)
         self.house = House(machine, self.bank, Ledger(machine), Post(machine))
-        payments = Watched(self.bank, machine)
-        self.house.world = replace(self.house.world, payments=payments)
         self.product = self.bank.asks("products", name="Team")["id"]
         self.rules = Rules(self.house)
-        payments.rules = self.rules
+        self.bank.charging = self.rules.charging
 
     def _price(self, every: str) -> str:
         if every not in self.prices:

@@ -174,3 +174,40 @@ async def test_a_lock_that_is_not_let_go_is_a_conflict(engine: AsyncEngine, outs
 
         with pytest.raises(Conflict):
             await save()
+
+
+async def test_where_no_connection_is_free_one_is_told_so_and_the_next_works(
+    clean_database: str,
+) -> None:
+    engine = create_engine(clean_database, pool_size=1)  # two at most
+    patient, hasty = PostgresStore(engine, limit_s=30), PostgresStore(engine, limit_s=0.2)
+
+    async with patient.transaction(OURS), patient.transaction(OURS):
+        with pytest.raises(StoreUnavailable):
+            async with hasty.transaction(OURS):
+                pass
+    async with patient.transaction(OURS) as tx:
+        found = await tx.find(Customer, where={})
+    await engine.dispose()
+
+    assert found == []
+
+
+async def test_work_of_a_kind_that_a_newer_release_brought_is_left_to_it(own_database: str) -> None:
+    engine = create_engine(own_database)
+    store = PostgresStore(engine)
+    async with store.transaction(OURS) as tx:
+        await tx.insert([merchant()])
+        await tx.insert([account()])
+        newer_one = action("newer", hours=-1, customer_id="cus_1")
+        await tx.insert([action("known", customer_id="cus_1"), newer_one])
+    newer = await asyncpg.connect(own_database)
+    await newer.execute("alter table actions drop constraint actions_kind_words")
+    await newer.execute("update actions set kind = 'newer' where subject = 'newer'")
+    await newer.close()
+
+    async with store.system() as tx:
+        claimed = await tx.claim_actions(10, now=NOW, lease_s=60)
+    await engine.dispose()
+
+    assert [each.subject for each in claimed] == ["known"]

@@ -11,10 +11,12 @@ from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseKind,
 from app.domain.invariants import Breach
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import Message, MessageState
+from app.domain.mirror import Invoice, Payment
 from app.domain.mrr import MrrMovement
 from app.domain.operations import Alert, InboxEvent, InboxState
 from app.domain.records import R
 from app.domain.recovery import Failure, RecoveryEntry
+from app.domain.takings import Taking
 from app.mail.mailbox import FolderMailbox
 from app.ports.mailbox import KeptMail
 from app.ports.world import World
@@ -22,6 +24,8 @@ from app.services.invariants import findings
 from tests.sandbox.stand import Served
 
 SPACING = timedelta(hours=20)
+# Of a payment: its id, its subscription, and whether it was paid or refunded.
+Place = tuple[str, str | None, str]
 # Some stories turn the clock and let nobody work: that is told, and rightly.
 WHILE_NOBODY_WORKS = frozenset({"action_late", "window_outlived"})
 
@@ -140,6 +144,7 @@ class Looks:
         assert not await self.find(InboxEvent, state=InboxState.PARKED)
         broken = await self.broken()
         assert not broken, broken
+        await self._has_what_payments_brought()
         for case in await self.find(Case):
             await self._keeps_going(case)
             await self._agrees_about_the_money(case)
@@ -154,6 +159,19 @@ class Looks:
         found = await findings(self.world, self.merchant.merchant_id, now=self.world.clock.now())
         names = {one.invariant.name: one.broken_by for one in found if one.is_alarming}
         return {name: rows for name, rows in names.items() if name not in WHILE_NOBODY_WORKS}
+
+    async def _has_what_payments_brought(self) -> None:
+        invoices = {row.invoice_id: row.subscription_id for row in await self.find(Invoice)}
+        brought, stands = Counter[Place](), Counter[Place]()
+        for line in await self.find(Taking):
+            brought[line.payment_id, line.subscription_id, "paid"] += line.paid_minor
+            brought[line.payment_id, line.subscription_id, "refunded"] += line.refunded_minor
+        for row in await self.find(Payment, status="succeeded"):
+            if row.invoice_id and row.occurred_at:
+                of = invoices.get(row.invoice_id)
+                stands[row.payment_id, of, "paid"] += row.amount_minor
+                stands[row.payment_id, of, "refunded"] += row.refunded_minor
+        assert brought == stands
 
     async def _keeps_going(self, case: Case) -> None:
         if case.state is CaseState.ACTIVE:

@@ -19,7 +19,7 @@ from app.pages.forms import forms_router
 from tests.stories.cards import APPROVES, BROKE
 from tests.stories.leaving import Door, open_door
 from tests.stories.looks import Person
-from tests.stories.stage import Stage
+from tests.stories.stage import PRICE, Stage
 
 pytestmark = pytest.mark.anyio
 MOST = 5  # of one sender, in a minute that does not end
@@ -165,7 +165,7 @@ async def test_a_day_after_what_is_paid_is_the_last_one_and_what_comes_before_is
     letter = (await stage.mails())[-1].text
     await stage.passes(days=50)
 
-    # then it ended with it, and the month before was charged
+    # then it ended with it, and the days before were charged
     (request,) = await stage.find(CancelRequest)
     there = stage.there(f"subscriptions/{person.subscription}")
     charges = stage.there("charges", customer=person.customer)["data"]
@@ -174,6 +174,7 @@ async def test_a_day_after_what_is_paid_is_the_last_one_and_what_comes_before_is
     assert "5. November 2026" in letter
     assert (there["status"], there["ended_at"]) == ("canceled", planned.ends_at.timestamp())
     assert (request.state, len(charges)) == (RequestState.ENDED, 2)
+    assert 0 < charges[0]["amount"] < PRICE
     assert all(charge["amount_refunded"] == 0 for charge in charges)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.actions import Action, ActionKind, ActionState
-from app.domain.dunning import AttemptState, CaseState, Trigger
+from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
 from tests.stories.cards import EXPIRED, REFUSED, REFUSED_ONCE
 from tests.stories.stage import Stage
 
@@ -42,6 +42,23 @@ async def test_a_charge_in_doubt_is_found_out_by_reading(
     assert await stage.states(case) == [AttemptState.APPROVED]
     assert stage.fuse.keys() == [f"{case.case_id}:2"] * sent
     assert len(stage.captures(case)) == 1
+
+
+async def test_a_charge_is_repeated_on_the_card_it_was_decided_for(stage: Stage) -> None:
+    # given a retry that never arrived, and a new default card that nobody told us of
+    person = await stage.subscriber(REFUSED, address=None)
+    case = await stage.fails(person)
+    stage.hears = False
+    stage.fault("timeout_before")
+    await stage.reaches(case.next_attempt_at)
+    stage.act(person, "new_card", card={"base": "visa"})
+
+    # when it is sent again
+    await stage.passes(hours=0.1)
+
+    attempts = [a for a in await stage.find(Attempt) if a.trigger is Trigger.HOLDFAST]
+    assert [(a.state, a.method_id) for a in attempts] == [(AttemptState.DECLINED, person.method)]
+    assert stage.captures(case) == []
 
 
 async def test_a_charge_that_was_answered_leaves_no_look_behind(stage: Stage) -> None:

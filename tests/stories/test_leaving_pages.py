@@ -38,6 +38,12 @@ def seen(page: httpx.Response) -> str:
     return re.sub(r"[ \n]+", " ", unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
+def hidden(page: httpx.Response) -> dict[str, str]:
+    """What the first form of a page sends along unseen."""
+    form = page.text.split("<form")[1].split("</form>")[0]
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
 async def opened_page(door: Door, *, locale: str | None = None) -> str:
     """The path of a new customer's page, as the API names it."""
     leaver = await door.opens(await door.stage.subscriber(APPROVES, locale=locale))

@@ -43,6 +43,26 @@ async def test_a_subscription_of_somebody_else_is_not_found_and_nobody_is_asked(
     assert await stage.find(CancelSession) == []
 
 
+@pytest.mark.parametrize(
+    ("lasts", "issuer", "answer"),
+    [
+        pytest.param(900, "mine", 201, id="a quarter of an hour"),
+        pytest.param(901, "mine", 401, id="longer than it takes to leave"),
+        pytest.param(600, "another", 401, id="signed for another merchant"),
+    ],
+)
+async def test_a_token_opens_a_session_for_its_merchant_and_not_for_long(
+    door: Door, lasts: int, issuer: str, answer: int
+) -> None:
+    person, now = await door.stage.subscriber(APPROVES), int(door.stage.now.timestamp())
+    whose = {"mine": door.stage.merchant.merchant_id, "another": "mer_" + "0" * 32}
+
+    token = door.token(person, exp=now + lasts, iss=whose[issuer])
+    opened = await door.asks("POST", "/v1/cancel-sessions", token, {})
+
+    assert opened.status_code == answer
+
+
 async def test_a_sessions_token_opens_no_other_session(door: Door) -> None:
     stage = door.stage
     first = await door.opens(await stage.subscriber(APPROVES))

@@ -129,6 +129,27 @@ async def test_what_was_told_long_ago_is_told_anew_before_it_is_charged(door: Do
     assert len(await stage.find(Redemption)) == 1
 
 
+async def test_a_year_for_more_seats_than_were_told_is_told_anew(door: Door) -> None:
+    # given a year that was told for one seat, and a colleague who takes two more meanwhile
+    stage = door.stage
+    await publishes(door, a_year(door))
+    leaver = await asked(door)
+    (session,) = await stage.find(CancelSession)
+    path = f"subscriptions/{session.subscription_id}"
+    item = stage.there(path)["items"]["data"][0]["id"]
+    stage.call(path, **{"items[0][id]": item, "items[0][quantity]": 3}, proration_behavior="none")
+
+    # when it is accepted twice
+    early = await leaver.asks("accept", {"step": "stay"}, **KEY)
+    anew = (await leaver.looks())["step"]["offer"]["now_minor"]
+    late = await leaver.asks("accept", {"step": "stay"}, **KEY)
+
+    # then the second time it is known what it costs
+    charges = stage.there("charges", customer=session.customer_id)["data"]
+    assert (early.status_code, late.status_code) == (409, 200)
+    assert [charge["amount"] for charge in charges] == [anew, PRICE]
+
+
 async def test_an_offer_whose_money_nobody_can_tell_is_not_made(door: Door) -> None:
     stage = door.stage
     await publishes(door, {"kind": "discount", "percent": 50, "months": 3})

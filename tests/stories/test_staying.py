@@ -123,6 +123,28 @@ async def test_who_declines_goes_on_and_is_not_asked_again(door: Door) -> None:
     assert (await leaver.leaves())["state"] == "standing"
 
 
+async def test_what_was_turned_down_is_not_offered_again_for_half_a_year(door: Door) -> None:
+    # given somebody who turned an offer down and stayed all the same
+    person = await door.stage.subscriber(APPROVES)
+
+    async def comes() -> str:
+        leaver = await door.opens(person)
+        shown = (await leaver.does("answer", step="why", reason="too_expensive"))["step"]["id"]
+        if shown == "half":
+            await leaver.does("decline", step="half")
+        await leaver.does("close")
+        return str(shown)
+
+    # when they come again the next day, after five months, and after six
+    seen = [await comes()]
+    for days in (1, 150, 30):
+        await door.stage.passes(days=days)
+        seen.append(await comes())
+
+    # then they are not asked a second time before half a year is over
+    assert seen == ["half", "confirm", "confirm", "half"]
+
+
 async def test_a_reason_without_an_offer_leads_to_the_end(door: Door) -> None:
     assert (await asked(door, "not_using")).step == "confirm"
 
@@ -188,10 +210,13 @@ async def test_the_page_without_a_script_accepts_the_same_and_once(door: Door) -
             id="a page",
         ),
         pytest.param(
-            {"kind": "redirect", "url": 'https://kelp.example/"onclick="x'},
-            None,
+            {"kind": "redirect", "url": 'https://kelp.example/über/"onclick="x'},
+            {
+                "label": "Open the page",
+                "url": "https://kelp.example/%C3%BCber/%22onclick=%22x",
+            },
             "Kelp has something for you.",
-            id="an address nobody is sent to",
+            id="a page beyond ASCII that would break out",
         ),
         pytest.param({"kind": "custom", "name": "call"}, None, "takes care of it", id="their own"),
     ],

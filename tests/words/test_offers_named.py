@@ -1,13 +1,17 @@
 """An offer is named in every language, with its amount as it will be charged."""
 
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app.domain.languages import LANGUAGES
-from app.domain.offers import KINDS
+from app.domain.offers import KINDS, parse
 from app.domain.offers.quotes import Quote, quote_document, quote_from
-from app.words.leaving import PHRASES, Tongue, every_phrase, named, offered
+from app.words.leaving import PHRASES, Tongue, every_phrase, kept_elsewhere, named, offered
 from tests.domain.builders import on_day
 
 QUOTE = Quote(kind="discount", currency="jpy", next_minor=700, next_at=on_day(3), dated=on_day(0))
@@ -47,6 +51,15 @@ def test_months_and_amounts_are_written_as_people_write_them() -> None:
     ]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_charged_after_a_single_cheaper_charge_is_told(language: str) -> None:
+    tongue = Tongue(language=language, time_zone="UTC")
+    once, lasting = replace(QUOTE, then_minor=1400), replace(QUOTE, then_minor=700)
+
+    assert "1,400" in offered(once, tongue)[-1].replace(".", ",").replace("\u202f", ",")
+    assert len(offered(lasting, tongue)) == len(offered(once, tongue)) - 1
+
+
 def test_a_quote_survives_being_kept() -> None:
     assert quote_from(quote_document(QUOTE)) == QUOTE
     assert quote_from(None) is None
@@ -57,6 +70,21 @@ def test_what_is_kept_elsewhere_names_no_money() -> None:
 
     assert offered(Quote(kind="contact", currency="usd"), tongue) == []
     assert offered(None, tongue) == []
+
+
+@given(st.text(max_size=60), st.sampled_from(["", "kelp.example/", "kelp.example:8443/"]))
+@example("?q=ü&r=\"'<>\\^`{|}", "kelp.example/")
+def test_every_address_that_is_taken_leads_there(rest: str, host: str) -> None:
+    terms = {"kind": "redirect", "url": f"https://{host}{rest}"}
+    if isinstance(parse({"id": "there", **terms}), tuple):
+        return
+
+    shown = kept_elsewhere(terms, Tongue(language="en", time_zone="UTC"))
+
+    assert shown is not None
+    assert shown.link is not None
+    assert shown.link[1].isascii()
+    assert urlsplit(shown.link[1]).hostname == urlsplit(terms["url"]).hostname
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

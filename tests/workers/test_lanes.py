@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -89,8 +90,11 @@ async def drained(world: World, *, batch: int, lanes: int) -> dict[str, list[Any
     return await stored(world.store)
 
 
-async def test_batches_lanes_and_stores_end_in_the_same_rows(clean_database: str) -> None:
-    settings = Settings(database_url=clean_database, secret_keys="k" * 44)
+async def test_batches_lanes_and_stores_end_in_the_same_rows(
+    clean_database: str, tmp_path: Path
+) -> None:
+    stepped = tmp_path / "clock"
+    settings = Settings(database_url=clean_database, secret_keys="k" * 44, clock_file=stepped)
     async with build_world(settings) as built:
         on_postgres = replace(built, clock=StandingClock())
         in_memory = replace(on_postgres, store=MemoryStore())

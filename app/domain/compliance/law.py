@@ -124,6 +124,15 @@ RULES = (
         kept_by="letters that win back are planned no sooner than 14 days after the request",
     ),
     Rule(
+        id="declined-rests",
+        places=(ANYWHERE,),
+        says="What was turned down is not offered again for half a year.",
+        since=date(2025, 2, 14),
+        source="E-Commerce Act of Korea, as amended 2025, on nagging; the half year is ours",
+        certainty=Certainty.CAUTION,
+        kept_by="no session makes an offer that an earlier one saw turned down within 180 days",
+    ),
+    Rule(
         id="public-form",
         places=("DE", "FR"),
         says="One may cancel without signing in.",

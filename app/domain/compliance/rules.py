@@ -95,8 +95,21 @@ def no_hurry(flow: Flow) -> Iterator[Fault]:
 
 
 def _saying(flow: Flow, forbidden: tuple[str, ...], why: str) -> Iterator[Fault]:
+    for path, text in (*_said_by_steps(flow), *_said_by_reasons(flow)):
+        plain = text.casefold().replace("\u2019", "'")
+        if any(words in plain for words in forbidden):
+            yield Fault(path, why)
+
+
+def _said_by_steps(flow: Flow) -> Iterator[tuple[str, str]]:
     for place, step in enumerate(flow.steps):
         for language, texts in step.texts.items():
             for part, text in texts.items():
-                if any(words in text.casefold() for words in forbidden):
-                    yield Fault(f"steps[{place}].texts.{language}.{part}", why)
+                yield f"steps[{place}].texts.{language}.{part}", text
+
+
+def _said_by_reasons(flow: Flow) -> Iterator[tuple[str, str]]:
+    for place, reason in enumerate(flow.reasons):
+        for part, texts in (("labels", reason.labels), ("follow_up", reason.follow_up)):
+            for language, text in (texts or {}).items():
+                yield f"reasons[{place}].{part}.{language}", text

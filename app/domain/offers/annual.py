@@ -51,15 +51,18 @@ class Annual(Kind):
 
     def refusal(self, facts: Facts) -> Why | None:
         """All items move together; a discount that stands would take its share of a whole year; in
-        a trial nothing would be charged."""
+        a trial nothing would be charged; by bill it would be in force, and its end taken back,
+        before anybody has paid."""
         standing = facts.standing
         changes = moved(facts, self.to)
         every = standing.months
         if standing.status != "active":
             return Why.IN_TRIAL
+        if standing.billed:
+            return Why.BY_BILL
         if tenure_days(facts) < self.min_tenure_days:
             return Why.NOT_LONG_ENOUGH
-        if standing.discounts or standing.customer_discounted:
+        if standing.discounted:
             return Why.HAS_DISCOUNT
         years = {change.price.months for change in changes}
         if every is None or len(changes) < len(standing.items) or years != {12} or every >= 12:

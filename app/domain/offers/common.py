@@ -28,6 +28,7 @@ class Why(StrEnum):
     ENDED = "ended"  # the subscription is not running
     PAST_DUE = "past_due"  # what is owed is settled first
     UNDER_WAY = "under_way"  # an earlier change is being applied, or waits for its payment
+    DECLINED = "declined"  # this customer turned it down not long ago
     COOL_DOWN = "cool_down"  # this customer had one not long ago
     LIFETIME_BUDGET = "lifetime_budget"  # this customer had as much as one may have
     MONTHLY_BUDGET = "monthly_budget"  # the offer's budget of the month is spent
@@ -40,6 +41,7 @@ class Why(StrEnum):
     NO_TRIAL = "no_trial"
     PAUSED = "paused"
     IN_TRIAL = "in_trial"  # nothing is charged yet
+    BY_BILL = "by_bill"  # it is paid by bill: nothing can be charged at once
     NO_SEATS = "no_seats"  # there are not more seats than would be left
     NOT_LONG_ENOUGH = "not_long_enough"  # the customer has not been here long enough
 
@@ -59,7 +61,8 @@ class Past:
 class Facts:
     """What an offer is judged by.
 
-    `under_way`: another offer of this subscription is being applied. `past` are this customer's
+    `under_way`: another offer of this subscription is being applied. `declined` are the ids of
+    offers that were turned down on leaving it, within half a year. `past` are this customer's
     accepted offers that were not taken back; `spent_minor` is what the
     offers of each id cost this calendar month, over all customers, by (offer id, currency);
     `lifetime_minor` is what one customer may cost, by currency, None where there is no bound.
@@ -72,6 +75,7 @@ class Facts:
     started_at: datetime | None = None
     reason: str | None = None
     under_way: bool = False
+    declined: frozenset[str] = frozenset()
     past: tuple[Past, ...] = ()
     spent_minor: Mapping[tuple[str, str], int] = field(default_factory=dict)
     lifetime_minor: Mapping[str, int] | None = None
@@ -188,8 +192,10 @@ def limits_of(document: Mapping[str, Any]) -> Limits:
 
 
 def guarded(offer: Kind, facts: Facts) -> Why | None:
-    """What speaks against any offer that changes the subscription."""
+    """What speaks against any offer, and against one that changes the subscription."""
     standing = facts.standing
+    if offer.offer_id in facts.declined:
+        return Why.DECLINED
     if not offer.gives:
         return Why.ENDED if standing.status in OVER else None
     if standing.status in BEHIND:

@@ -57,7 +57,7 @@ class Discount(Kind):
     def refusal(self, facts: Facts) -> Why | None:
         """No discount on top of one, none whose months are less than what one charge pays for."""
         standing = facts.standing
-        if standing.discounts or standing.customer_discounted:
+        if standing.discounted:
             return Why.HAS_DISCOUNT
         if self.percent is None and standing.currency not in (self.amount_minor or {}):
             return Why.CURRENCY

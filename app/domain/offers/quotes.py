@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.calendar import months_after
 from app.domain.changes import Change, ChangeItems, MoveTrialEnd, PlanItems
 from app.domain.offers.common import Eligible, Facts, Kind
-from app.domain.standing import Forecast, Standing
+from app.domain.standing import Forecast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def quoted(
     changes = [step.change for step in offer.changes(facts, mark="preview")]
     now_minor, next_minor, next_at = 0, forecast.due_minor, forecast.at
     if any(isinstance(one, ChangeItems) and one.when_unpaid for one in changes):
-        now_minor, next_minor = forecast.due_minor, _regular(changes, facts) or 0
+        now_minor, next_minor = forecast.due_minor, forecast.regular_minor
         next_at = months_after(facts.dated or facts.now, 12)
     for one in changes:
         if isinstance(one, MoveTrialEnd):
@@ -53,7 +53,7 @@ def quoted(
         now_minor=now_minor,
         next_minor=next_minor,
         next_at=resumes or next_at,
-        then_minor=_regular(changes, facts) if _lasts(changes) else without.due_minor,
+        then_minor=(forecast if _lasts(changes) else without).regular_minor,
         until=offer.until(facts),
         cost_minor=judged.cost_minor,
         resumes_at=resumes,
@@ -66,23 +66,6 @@ def quoted(
 def _lasts(changes: list[Change]) -> bool:
     """Whether another price or quantity is for good: one change of items, and no way back."""
     return len([one for one in changes if isinstance(one, ChangeItems | PlanItems)]) == 1
-
-
-def _regular(changes: list[Change], facts: Facts) -> int | None:
-    """What a period costs when the items are what they are to be, before discounts and taxes."""
-    standing: Standing = facts.standing
-    wanted = {w.id: w for c in changes if isinstance(c, ChangeItems | PlanItems) for w in c.items}
-    total = 0
-    for item in standing.items:
-        one = wanted.get(item.id)
-        price = facts.prices.get(one.price, item.price) if one else item.price
-        if price.metered:
-            continue
-        if price.unit_minor is None:
-            return None
-        quantity = item.quantity if one is None or one.quantity is None else one.quantity
-        total += price.unit_minor * quantity
-    return total
 
 
 INSTANTS = ("next_at", "until", "resumes_at", "dated")

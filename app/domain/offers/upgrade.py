@@ -49,7 +49,7 @@ class Upgrade(Kind):
         standing, changes = facts.standing, moved(facts, self.to)
         if standing.status != "active":
             return Why.IN_TRIAL
-        if standing.discounts or standing.customer_discounted:
+        if standing.discounted:
             return Why.HAS_DISCOUNT
         if why := unfit(facts, changes):
             return why

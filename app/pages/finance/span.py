@@ -11,6 +11,7 @@ from app.reports.periods import Step, day_of, first_day, months_later
 NAMES = ("from", "to", "interval", "currency", "compare")
 STEPS = {"day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters", "year": "Years"}
 USUAL_MONTHS = 6
+USUAL_STEPS = ((14, Step.DAY), (62, Step.WEEK), (10_000, Step.MONTH))  # up to so many days
 LONGEST_DAYS = 1_100
 
 
@@ -26,9 +27,10 @@ class Chosen:
 
     @property
     def interval(self) -> str:
-        """The length of a period."""
-        given = self.typed["interval"]
-        return given if given in STEPS else Step.MONTH.value
+        """The length of a period; where none was asked for one that makes a line of the span."""
+        given, days = self.typed["interval"], (self.to - self.since).days
+        usual = next(step for longest, step in USUAL_STEPS if days <= longest)
+        return given if given in STEPS else usual.value
 
     @property
     def compared(self) -> bool:
@@ -76,7 +78,7 @@ def read_span(given: Mapping[str, str], now: datetime, zone: str) -> Chosen:
         faults["from"] = f"More than {LONGEST_DAYS} days; the last of them are shown."
         since = to - timedelta(days=LONGEST_DAYS)
     if typed["interval"] and typed["interval"] not in STEPS:
-        faults["interval"] = "There is no such period; months are shown."
+        faults["interval"] = "There is no such period; it was left out."
     return Chosen(typed, since, to, faults)
 
 

@@ -176,24 +176,25 @@ button:hover,a:hover{opacity:.9}
       this.dispatchEvent(new CustomEvent(`holdfast-${what}`, { detail, bubbles: true, composed: true }));
     }
 
-    async see(view) {
+    async see(view, again) {
       const before = this.view;
       this.view = view;
       const shown = view.screen;
-      if (shown.name === "confirm" && view.may.includes("confirm")) await this.foresee();
+      if ((again || shown.name === "confirm") && view.may.includes("confirm")) await this.foresee(again);
       else this.draw(shown, this.parts(view));
       const outcome = before && before.screen.name !== shown.name && OUTCOMES[shown.name];
       if (outcome) this.said.textContent = shown.heading;
       if (outcome) this.tell(outcome, { session: view, receipt: view.receipt });
     }
 
-    async foresee() {
+    async foresee(again) {
       const { choices } = await this.ask(`cancel-sessions/${this.view.id}/preview`);
       const ends = choices.map((end) =>
-        make("div", { className: "end" }, make("ul", {}, ...end.says.map((line) => make("li", { textContent: line, dir: "auto" }))), this.button(end.label, () => this.act("confirm", { choice: end.choice }))),
+        make("div", { className: "end" }, make("ul", {}, ...end.says.map((line) => make("li", { textContent: line, dir: "auto" }))), this.button(end.label, () => this.act("confirm", { choice: end.choice, told: end.told }))),
       );
-      const screen = { name: "confirm", heading: this.words["confirm.heading"], says: [], rows: [] };
-      this.draw(screen, [...ends, this.button(this.words.keep, () => this.act("close"), "plain")]);
+      const w = this.words;
+      const screen = { name: "confirm", heading: w["confirm.heading"], says: again ? [w["confirm.changed"]] : [], rows: [] };
+      this.draw(screen, [...ends, this.button(w.keep, () => this.act("close"), "plain")]);
     }
 
     parts({ may, screen, step }) {
@@ -205,6 +206,12 @@ button:hover,a:hover{opacity:.9}
         return [link(w["done.receipt"], "/receipt"), undo, away];
       }
       if (screen.name === "applying") return [this.button(w["applying.again"], () => this.load())];
+      if (screen.name === "waiting") {
+        const pay = Object.assign(link(w["waiting.pay"], "/pay"), { target: "_blank", rel: "noopener noreferrer" });
+        const which = { step: step.id };
+        const pair = make("div", { className: "pair" }, this.button(w.leave, () => this.act("decline", which)), pay);
+        return [pair, this.button(w["waiting.done"], () => this.act("accept", which), "plain"), this.button(w.keep, () => this.act("close"), "plain")];
+      }
       const kept = screen.link;
       if (kept) return [make("a", { textContent: kept.label, href: kept.url, target: "_blank", rel: "noopener noreferrer" })];
       if (!may.includes("confirm")) return [];
@@ -264,12 +271,12 @@ button:hover,a:hover{opacity:.9}
     }
 
     /* No answer: one may try again, or go on where no script is needed. What was decided meanwhile
-       elsewhere is shown as it is. */
+       elsewhere is shown as it is; what leaving does by now, as it is by now. */
     async fail(fault, deed) {
       const { problem } = fault;
       this.tell("error", problem || { title: fault.message });
       const over = [401, 404].includes(problem?.status);
-      if (problem?.status === 409 && this.view) return this.trying(async () => this.see(await this.ask(`cancel-sessions/${this.view.id}`)));
+      if (problem?.status === 409 && this.view) return this.trying(async () => this.see(await this.ask(`cancel-sessions/${this.view.id}`), this.drawn === "confirm"));
       if (over && !this.words) await this.speak(this.language).catch(() => {});
       const lost = LOST[this.language.slice(0, 2).toLowerCase()] || LOST.en;
       const w = this.words || { "trouble.heading": lost[0], "trouble.again": lost[1] };

@@ -127,10 +127,11 @@ def proration_lines(
     core: Core, subscription: Thing, old: list[Thing], new: list[Thing], at: int
 ) -> list[Thing]:
     """The lines that prorations would be, without making any."""
+    settled: Thing = {"discountable": False, "proration": True}
     gone = [(item, -rest_of(item, at)) for item in old]
     come = [] if rhythm(old) != rhythm(new) else [(item, rest_of(item, at)) for item in new]
     return [
-        lines.subscription_line(core, subscription, item, amount=amount, discountable=False)
+        lines.subscription_line(core, subscription, item, amount=amount, **settled)
         for item, amount in (*gone, *come)
         if amount
     ]

@@ -3,7 +3,7 @@
 from app.providers.sandbox import collection, lines, standing
 from app.providers.sandbox.calendar import DAY, add_interval, period_end
 from app.providers.sandbox.core import Core
-from app.providers.sandbox.discounts import without_used
+from app.providers.sandbox.discounts import still_valid, without_used
 from app.providers.sandbox.drafting import blank_invoice, draft
 from app.providers.sandbox.errors import Thing
 from app.providers.sandbox.records import HIDDEN
@@ -100,9 +100,23 @@ def _discounts_left(core: Core, subscription: Thing) -> list[str]:
     return without_used(core, subscription["discounts"])
 
 
-def period_lines(core: Core, subscription: Thing) -> list[Thing]:
-    """A line per item for the current period."""
-    return [lines.subscription_line(core, subscription, item) for item in items_of(subscription)]
+def period_lines(core: Core, subscription: Thing, *, until: int | None = None) -> list[Thing]:
+    """A line per item for the current period: for a part of it, where an end is planned within."""
+    return [
+        lines.subscription_line(core, subscription, item, amount=_worth(item, until))
+        for item in items_of(subscription)
+    ]
+
+
+def _worth(item: Thing, until: int | None) -> int:
+    """What the period is worth until the planned end, rounded to the nearest ("If set during a
+    future period, this will always cause a proration for that period": the API's word on
+    `cancel_at`)."""
+    full = int(item["price"]["unit_amount"]) * int(item["quantity"])
+    start, end = item["current_period_start"], item["current_period_end"]
+    if until is None or not start < until < end:
+        return full
+    return int((2 * full * (until - start) + (end - start)) // (2 * (end - start)))
 
 
 def renew(core: Core, subscription: Thing) -> None:
@@ -119,7 +133,7 @@ def renew(core: Core, subscription: Thing) -> None:
         core,
         subscription,
         reason="subscription_cycle",
-        made_lines=period_lines(core, subscription),
+        made_lines=period_lines(core, subscription, until=subscription["cancel_at"]),
         auto_advance=not unpaid,
     )
     if subscription["status"] == "trialing":
@@ -192,7 +206,8 @@ def preview(core: Core, subscription: Thing) -> Thing:
     }
     customer = core.find("customer", subscription["customer"])
     waiting = lines.pending_items(core, customer["id"], subscription["currency"])
-    made = [*(lines.item_line(core, i) for i in waiting), *period_lines(core, ahead)]
+    renewed = period_lines(core, ahead, until=subscription["cancel_at"])
+    made = [*(lines.item_line(core, i) for i in waiting), *renewed]
     return imagined(core, subscription, made, start)
 
 
@@ -200,7 +215,8 @@ def imagined(core: Core, subscription: Thing, made: list[Thing], at: int) -> Thi
     """An invoice of these lines that is never kept."""
     invoice = blank_invoice(core, core.find("customer", subscription["customer"]), subscription)
     invoice["id"] = f"upcoming_in_{subscription['id'].removeprefix('sub_')}"
-    invoice |= {"discounts": subscription["discounts"], "billing_reason": "upcoming"}
+    lasting = still_valid(core, subscription["discounts"], at)
+    invoice |= {"discounts": lasting, "billing_reason": "upcoming"}
     invoice |= {"created": at, "next_payment_attempt": at + core.settings["finalize_after"]}
     invoice |= {"period_start": core.now, "period_end": at, HIDDEN: {}}
     invoice |= lines.totals(core, invoice, made)

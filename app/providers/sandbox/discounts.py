@@ -79,10 +79,12 @@ def _start(
     return str(made["id"])
 
 
-def still_valid(core: Core, discounts: list[str]) -> list[str]:
-    """The discounts that have not run out."""
-    found = [core.find("discount", ident, "discounts") for ident in discounts]
-    return [d["id"] for d in found if d["end"] is None or d["end"] > core.now]
+def still_valid(core: Core, discounts: list[str], at: int | None = None) -> list[str]:
+    """The discounts that have not run out, now or `at` that time; a coupon that is only previewed
+    among them."""
+    when = core.now if at is None else at
+    ends = {ident: (core.get(ident) or {}).get("end") for ident in discounts}
+    return [ident for ident, end in ends.items() if end is None or end > when]
 
 
 def without_used(core: Core, discounts: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from app.providers.sandbox import lines, payments
 from app.providers.sandbox.core import Core
+from app.providers.sandbox.discounts import still_valid
 from app.providers.sandbox.errors import Thing
 
 NO_STAMPS = {
@@ -28,7 +29,7 @@ def draft(
     """A new draft of these lines and waiting items, with the discounts that apply."""
     key = subscription["id"] if subscription else customer["id"]
     ident = core.new_id("in", key)
-    discounts = (subscription or {}).get("discounts") or []
+    discounts = still_valid(core, (subscription or {}).get("discounts") or [])
     if not discounts and customer.get("discount"):
         discounts = [customer["discount"]["id"]]
     invoice = core.add(

@@ -8,7 +8,13 @@ from app.providers.sandbox.errors import Thing
 
 
 def subscription_line(
-    core: Core, subscription: Thing, item: Thing, *, amount: int | None = None, **fields: Any
+    core: Core,
+    subscription: Thing,
+    item: Thing,
+    *,
+    amount: int | None = None,
+    proration: bool = False,
+    **fields: Any,
 ) -> Thing:
     """The line of one subscription item for its current period."""
     price = item["price"]
@@ -17,7 +23,7 @@ def subscription_line(
     every = price["recurring"]["interval"]
     detail = {
         "invoice_item": None,
-        "proration": False,
+        "proration": proration,
         "proration_details": {"credited_items": None},
         "subscription": subscription["id"],
         "subscription_item": item["id"],
@@ -165,7 +171,7 @@ def totals(core: Core, invoice: Thing, lines: list[Thing]) -> Thing:
     return {
         "lines": {
             "object": "list",
-            "data": [{**line, "invoice": invoice["id"]} for line in lines],
+            "data": [{**line, "invoice": invoice["id"]} for line in _discounted(lines, off)],
             "has_more": False,
             "total_count": len(lines),
             "url": f"/v1/invoices/{invoice['id']}/lines",
@@ -178,3 +184,19 @@ def totals(core: Core, invoice: Thing, lines: list[Thing]) -> Thing:
         "amount_due": due,
         "amount_remaining": due,
     }
+
+
+def _discounted(lines: list[Thing], off: list[Thing]) -> list[Thing]:
+    """The lines, each with its share of what is taken off; the last one bears the rounding."""
+    open_to = [line for line in lines if line["discountable"]]
+    full = sum(line["amount"] for line in open_to)
+    shares: dict[str, list[Thing]] = {line["id"]: [] for line in lines}
+    for row in off:
+        left = row["amount"]
+        for line in open_to:
+            part = (
+                row["amount"] * line["amount"] // full if full and line is not open_to[-1] else left
+            )
+            left -= part
+            shares[line["id"]].append({"amount": part, "discount": row["discount"]})
+    return [{**line, "discount_amounts": shares[line["id"]]} for line in lines]

@@ -24,6 +24,8 @@ def _preview(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
         raise missing_parameter("subscription")
     subscription = core.find("subscription", given["subscription"], "subscription")
     details = given.get("subscription_details") or {}
+    if _stays(subscription, details):
+        subscription = {**subscription, "cancel_at": None}
     _check_comes(subscription, details)
     if isinstance(given.get("discounts"), list):
         found = [foreseen(core, wish) for wish in given["discounts"]]
@@ -47,14 +49,19 @@ def _ending_now(core: Core, subscription: Thing) -> Thing:
     return cycles.with_period(subscription, core.now, core.now)
 
 
+def _stays(subscription: Thing, details: Thing) -> bool:
+    """Whether the preview is of a subscription whose planned end is taken back."""
+    cleared = details.get("cancel_at", subscription["cancel_at"]) is None
+    return details.get("cancel_at_period_end") is False or cleared
+
+
 def _check_comes(subscription: Thing, details: Thing) -> None:
     """A subscription that ends with its period has no next invoice, unless the preview is of one
     that stays."""
     if subscription["status"] == "paused" and not details.get("resume_at"):
         raise refused("A paused subscription has no upcoming invoice.", code=NO_INVOICE)
     end = subscription["cancel_at"]
-    stays = details.get("cancel_at_period_end") is False or details.get("cancel_at", end) is None
-    if end and end <= cycles.ends_at(subscription) and not stays:
+    if end and end <= cycles.ends_at(subscription):
         raise refused("No upcoming invoices for the subscription.", code=NO_INVOICE)
 
 

@@ -25,6 +25,13 @@ from app.providers.sandbox.render import page
 from app.providers.sandbox.routing import PAGING, Route
 
 OVER = ("canceled", "completed", "released")
+# What a phase says of the subscription, and what holds where it says nothing.
+TERMS: Thing = {
+    "collection_method": "charge_automatically",
+    "default_payment_method": None,
+    "default_tax_rates": [],
+    "description": None,
+}
 
 
 def _create(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
@@ -49,7 +56,7 @@ def _from_subscription(core: Core, given: Thing) -> Thing:
     if subscription["schedule"]:
         raise refused("You cannot migrate a subscription that is attached to a schedule.")
     items = [
-        {"price": i["price"]["id"], "quantity": i["quantity"]}
+        {"price": i["price"]["id"], "quantity": i["quantity"], "tax_rates": i["tax_rates"]}
         for i in cycles.items_of(subscription)
     ]
     first = cycles.items_of(subscription)[0]
@@ -58,6 +65,8 @@ def _from_subscription(core: Core, given: Thing) -> Thing:
         "start_date": first["current_period_start"],
         "end_date": first["current_period_end"],
         "discounts": [{"discount": ident} for ident in subscription["discounts"]],
+        "trial_end": subscription["trial_end"] if subscription["status"] == "trialing" else None,
+        **{name: subscription[name] for name in TERMS},
     }
     schedule = _new(core, given, subscription["customer"], [phase])
     _attach(core, schedule, subscription)
@@ -108,6 +117,7 @@ def _phases(core: Core, wishes: list[Thing], begins: int) -> list[Thing]:
                 "proration_behavior": wish.get("proration_behavior", "create_prorations"),
                 "discounts": wish.get("discounts") or [],
                 "trial_end": wish.get("trial_end"),
+                **{name: wish.get(name) or nothing for name, nothing in TERMS.items()},
             }
         )
         start = end
@@ -192,18 +202,24 @@ def _apply_phase(core: Core, subscription: Thing, phase: Thing) -> None:
     wishes = [*rows, *gone[len(rows) :]]
     given = {"items": wishes, "proration_behavior": "none"}
     former = changes.apply(core, subscription, given)
-    former |= _discount(core, subscription, phase)
+    former |= _agree(core, subscription, phase)
     if former:
         core.emit("customer.subscription.updated", subscription, former)
 
 
-def _discount(core: Core, subscription: Thing, phase: Thing) -> Thing:
-    """The subscription has exactly the discounts of the phase it is in."""
+def _agree(core: Core, subscription: Thing, phase: Thing) -> Thing:
+    """The subscription has exactly the discounts and terms of the phase it is in; a trial that the
+    phase does not know is over."""
     found = [
         redeem(core, wish, customer=subscription["customer"], subscription=subscription["id"])
         for wish in phase.get("discounts") or []
     ]
-    return core.change(subscription, discounts=found)
+    terms = {name: phase.get(name) or nothing for name, nothing in TERMS.items()}
+    former = core.change(subscription, discounts=found, **terms)
+    until = phase.get("trial_end") or "now"
+    if subscription["status"] == "trialing" and until != subscription["trial_end"]:
+        former |= changes.apply(core, subscription, {"trial_end": until})
+    return former
 
 
 def release(core: Core, schedule: Thing) -> None:
@@ -264,7 +280,7 @@ def _update(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
         number = _current(core, schedule)
         _enter(core, schedule, number)
         subscription = core.find("subscription", schedule["subscription"])
-        if changed := _discount(core, subscription, schedule["phases"][number]):
+        if changed := _agree(core, subscription, schedule["phases"][number]):
             core.emit("customer.subscription.updated", subscription, changed)
     core.emit("subscription_schedule.updated", schedule, former)
     return schedule
@@ -286,7 +302,9 @@ def _list(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
 
 PHASE = table(
     ("items",),
-    items=many(table(price=text, quantity=whole, metadata=labels, discounts=anything)),
+    items=many(
+        table(price=text, quantity=whole, metadata=labels, discounts=anything, tax_rates=many(text))
+    ),
     start_date=instant,
     end_date=instant,
     iterations=whole,
@@ -296,7 +314,12 @@ PHASE = table(
     metadata=labels,
     trial_end=instant,
     billing_cycle_anchor=anything,
+    automatic_tax=anything,
     collection_method=text,
+    default_payment_method=text,
+    default_tax_rates=many(text),
+    description=text,
+    invoice_settings=anything,
 )
 FIELDS = {
     "end_behavior": choice("release", "cancel"),

@@ -27,7 +27,8 @@ from app.ports.payments import ProviderRefused
 from app.providers.stripe.connection import json_of
 from app.providers.stripe.ends import REAL_PAUSE
 from app.providers.stripe.failures import in_our_words
-from app.providers.stripe.reading import Json, ref, rows, table, whole
+from app.providers.stripe.phases import item_of, phases_of
+from app.providers.stripe.reading import Json, ref, rows, table
 from app.providers.stripe.standings import MARK, STANDING, standing_of
 
 EXISTS, MISSING = "resource_already_exists", "resource_missing"
@@ -143,12 +144,7 @@ async def _change_items(call: Call, change: ChangeItems) -> None:
 
 def items_with(wanted: Iterable[Wanted]) -> list[dict[str, Any]]:
     """With its id, or it would be one item more; with its quantity, or that would be one."""
-    return [_item(one, id=one.id) for one in wanted]
-
-
-def _item(wanted: Wanted, **more: Any) -> dict[str, Any]:
-    counted = {} if wanted.quantity is None else {"quantity": wanted.quantity}
-    return {**more, "price": wanted.price, **counted}
+    return [item_of(one, id=one.id) for one in wanted]
 
 
 async def _drop_pending(call: Call, change: DropPending) -> None:
@@ -163,35 +159,14 @@ async def _plan_items(call: Call, change: PlanItems) -> None:
         await have_coupon(call.client, change)
     schedule = await _schedule_of(call)
     begun = next(rows(schedule.get("phases")), {})
-    discounts = discounts_with(change)
-    kept = [{"discount": ident} for ident in change.keep]
-    first: Any = {
-        "items": [_as_begun(row) for row in rows(begun.get("items"))],
-        "start_date": whole(begun.get("start_date")),
-        "end_date": seconds(change.at),
-        "proration_behavior": "none",
-    }
-    then: Any = {
-        "items": [_item(one) for one in change.items],
-        "duration": {"interval": "month", "interval_count": 1},
-        "proration_behavior": "none",
-    }
-    if discounts:
-        first["discounts"], then["discounts"] = discounts, kept or ""
     params: Any = {
         "end_behavior": "release",
         "proration_behavior": "none",
         "metadata": {MARK: change.mark},
-        "phases": [first, then],
+        "phases": phases_of(change, begun, discounts_with(change)),
     }
     found = ref(schedule) or ""
     await call.client.v1.subscription_schedules.update_async(found, params, call.under("phases"))
-
-
-def _as_begun(row: Json) -> dict[str, Any]:
-    quantity = whole(row.get("quantity"))
-    counted = {} if quantity is None else {"quantity": quantity}
-    return {"price": ref(row.get("price")), **counted}
 
 
 async def _schedule_of(call: Call) -> Json:

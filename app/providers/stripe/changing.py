@@ -103,7 +103,9 @@ class Changing:
         client = self._connections.client(account)
         with in_our_words():
             asked = await _asked(client, standing, changes)
-            forecast = forecast_of(await json_of(client.v1.invoices.create_preview_async(asked)))
+            shown = await json_of(client.v1.invoices.create_preview_async(asked))
+        metered = [item.price.id for item in standing.items if item.price.metered]
+        forecast = forecast_of(shown, metered=metered)
         given = sum(one.amount_minor for one in changes if isinstance(one, GiveCredit))
         return replace(forecast, due_minor=max(0, forecast.due_minor - given))
 

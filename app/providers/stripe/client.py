@@ -59,13 +59,15 @@ READING = [
     "customer.invoice_settings.default_payment_method",
     "customer.default_source",
 ]
+NAMED = "pm_"  # what begins otherwise is a source of before 2018
 
 
 class StripePayments(Cancelling, Changing, Moved):
     """`ports.payments.Payments` for Stripe. Belongs to one event loop; `close` at the end.
 
     Charges are sent once and never repeated by the SDK, so that the doubt of a timeout is ours to
-    resolve; questions and harmless writes are repeated twice under one key.
+    resolve; questions and harmless writes are repeated twice under one key, unless all the time
+    for an answer passed without one.
     """
 
     def __init__(
@@ -141,7 +143,8 @@ class StripePayments(Cancelling, Changing, Moved):
         method: str | None = None,
         last_look: LastLook | None = None,
     ) -> PayAnswer:
-        """Charge an open invoice once, off-session, under `key`. See `answer_of_error`."""
+        """Charge an open invoice once, off-session, under `key`. See `answer_of_error`. An old
+        source cannot be named as `method`: Stripe then takes its own choice."""
         try:
             client = self._connections.client(account)
         except AccountRefused as refused:
@@ -149,7 +152,7 @@ class StripePayments(Cancelling, Changing, Moved):
                 outcome=Outcome.NOT_EXECUTED, reason=str(refused), account_refused=True
             )
         params: Any = {"off_session": True, "expand": [INTENT]}
-        if method:
+        if method and method.startswith(NAMED):
             params["payment_method"] = method
         options: Any = {"idempotency_key": key, "max_network_retries": 0}
         looked = LAST_LOOK.set(last_look)

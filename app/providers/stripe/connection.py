@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 import stripe
-from stripe import APIError, HTTPXClient, StripeClient, StripeObject
+from stripe import APIConnectionError, APIError, HTTPXClient, StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
 from app.ports.payments import TURN_WITHIN, AccountRefused, LastLook
@@ -77,8 +77,8 @@ class Wire(HTTPXClient):
                 return _not_now(wait)
             if wait:
                 await asyncio.sleep(wait)
-            if (wait or again) and not await _is_wanted():
-                return _not_sent(400, "not_wanted", "stopped meanwhile", {})
+            if (wait or again) and not await is_wanted():
+                return not_sent(400, "not_wanted", "stopped meanwhile", {})
             again = True
             sent = content, status, told = await self._send(method, url, headers, post_data)
             if status != TOO_MANY or LOCKED in content:
@@ -94,6 +94,10 @@ class Wire(HTTPXClient):
             answer = await self._client_async.request(
                 method, url, headers=headers, content=post_data, timeout=self._timeout
             )
+        except httpx.ReadTimeout as error:
+            # three such waits outlast a lease: another would ask as well, and nobody would put off
+            unanswered = APIConnectionError("no answer in time", should_retry=False)  # type: ignore[no-untyped-call]
+            raise unanswered from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self._handle_request_error(error)
         if not answer.is_success:
@@ -102,17 +106,17 @@ class Wire(HTTPXClient):
         return SEEN, answer.status_code, answer.headers
 
 
-async def _is_wanted() -> bool:
+async def is_wanted() -> bool:
     look = LAST_LOOK.get()
     return look is None or await look()
 
 
 def _not_now(wait: float) -> Sent:
     """What Stripe would have answered: when to come again."""
-    return _not_sent(TOO_MANY, "rate_limit", "our own pace", {"retry-after": f"{wait:.0f}"})
+    return not_sent(TOO_MANY, "rate_limit", "our own pace", {"retry-after": f"{wait:.0f}"})
 
 
-def _not_sent(status: int, code: str, why: str, told: Mapping[str, str]) -> Sent:
+def not_sent(status: int, code: str, why: str, told: Mapping[str, str]) -> Sent:
     error = {"type": code, "code": code, "message": f"not sent: {why}"}
     return orjson.dumps({"error": error}), status, {**told, "stripe-should-retry": "false"}
 
@@ -131,7 +135,7 @@ class Connections:
         """The client of an account; a new key or address makes a new one.
 
         Reads and harmless writes are repeated twice by the SDK, all tries under one idempotency
-        key. Raises `AccountRefused` where the key cannot be opened.
+        key, unless nobody answered in time. Raises `AccountRefused` where the key cannot be opened.
         """
         cached = (account.api_key_sealed, account.api_base)
         known = self._clients.get(cached)

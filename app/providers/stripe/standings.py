@@ -1,6 +1,6 @@
 """A subscription as Stripe shows it, read in full: items, discounts, schedule, pending update."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from app.domain.standing import Discounted, Forecast, Item, Price, Standing
@@ -39,6 +39,7 @@ def standing_of(obj: Json, credits_found: Iterable[Json] = ()) -> Standing:
         trial_end=instant(obj.get("trial_end")),
         flexible=at(obj, "billing_mode", "type") == "flexible",
         collection_paused=bool(table(obj.get("pause_collection"))),
+        billed=obj.get("collection_method") == "send_invoice",
         pending=bool(pending),
         pending_until=instant(pending.get("expires_at")),
         latest_invoice=ref(obj.get("latest_invoice")),
@@ -60,18 +61,33 @@ def price_of(obj: Json) -> Price:
     )
 
 
-def forecast_of(obj: Json) -> Forecast:
-    """A previewed invoice. Raises `ProviderUnavailable` where the answer shows no amount."""
-    due, subtotal = whole(obj.get("amount_due")), obj.get("subtotal")
-    code = currency(obj.get("currency"))
-    if due is None or code is None or isinstance(subtotal, bool) or not isinstance(subtotal, int):
+def forecast_of(obj: Json, *, metered: Collection[str] = ()) -> Forecast:
+    """A previewed invoice; `metered` are prices of what is used. Raises `ProviderUnavailable`
+    where the answer shows no amount, or not all of its lines."""
+    due, code = whole(obj.get("amount_due")), currency(obj.get("currency"))
+    if due is None or code is None or at(obj, "lines", "has_more") is not False:
         raise ProviderUnavailable("the answer shows no preview")
+    regular = [row for row in rows(obj.get("lines")) if _comes_again(row, metered)]
     return Forecast(
         due_minor=due,
-        subtotal_minor=subtotal,
+        regular_minor=max(0, sum(map(_comes_to, regular))),
         currency=code,
         at=instant(obj.get("period_end")),
     )
+
+
+def _comes_again(line: Json, metered: Collection[str]) -> bool:
+    """Whether a line is for a period of an item, not for the rest of one."""
+    detail = table(at(line, "parent", "subscription_item_details"))
+    price = ref(at(line, "pricing", "price_details", "price"))
+    return bool(detail) and detail.get("proration") is not True and price not in metered
+
+
+def _comes_to(line: Json) -> int:
+    """A line less its discounts, with the taxes that come on top."""
+    taxes = [row for row in rows(line.get("taxes")) if row.get("tax_behavior") == "exclusive"]
+    off = sum(whole(row.get("amount")) or 0 for row in rows(line.get("discount_amounts")))
+    return (whole(line.get("amount")) or 0) - off + sum(whole(r.get("amount")) or 0 for r in taxes)
 
 
 def _item(item: Json) -> Item:
@@ -80,6 +96,7 @@ def _item(item: Json) -> Item:
         id=ref(item) or "",
         price=price_of(table(item.get("price"))),
         quantity=1 if quantity is None else quantity,
+        discounted=bool(item.get("discounts")),
         period_start=instant(item.get("current_period_start")),
         period_end=instant(item.get("current_period_end")),
     )

@@ -5,80 +5,70 @@ Asked at a cut-off, or as lines: what changed between two instants, what was bef
 
 from sqlalchemy import Boolean, DateTime, Text, bindparam, text
 
+from app.storage.reports.stretches import SIGNED, SINCE, ends_of, points_of, stretch_of
 from app.storage.reports.verdicts import CLOSED, MOVES, SETTLING
 
 RISK_KEYS = ("plan", "interval", "country", "decline_kind")
 
 
-def _standing(name: str, as_of: str, chosen: str) -> str:
-    """Tables of a `with`: what of the subscriptions in `chosen` is unpaid or will end at a cut-off,
-    with its MRR; the last is called `name`. By what was recorded by then alone."""
-    unpaid, ending = _unpaid(as_of, chosen), _ending(as_of, chosen)
+def _standing(chosen: str) -> str:
+    """Tables of a `with`: what of the subscriptions in `chosen` is unpaid or will end at their
+    cut-off `at`, with its MRR; the last is called `standing`. By what was recorded by then."""
     return f"""
-{name}_unpaid as materialized ({unpaid}), {name}_ending as materialized ({ending}
-), {name}_either as materialized (
-    select account_id, subscription_id, u.decline_kind, u.owed,
-        u.subscription_id is not null as is_unpaid, g.subscription_id is not null as is_ending
-    from {name}_unpaid u
-    full join {name}_ending g using (account_id, subscription_id)
-), {name} as materialized (
-    select m.*, x.decline_kind, x.owed, x.is_unpaid, x.is_ending
-    from {name}_either x
+told as (
+    select s.*, u.n is not null as is_unpaid, u.decline_kind, u.owed, {_ENDING} as is_ending
+    from {chosen} s
+    left join lateral ({_UNPAID}) u on u.n > 0
+    offset 0
+), standing as (
+    select x.*, m.*
+    from told x
     cross join lateral (
         select v.currency, v.plan, v.interval, v.country, sum(v.delta_minor) as mrr
         from mrr_movements v
         where v.account_id = x.account_id and v.subscription_id = x.subscription_id
-            and v.merchant_id = :merchant and v.recorded_at <= {as_of}
+            and v.merchant_id = :merchant and v.recorded_at <= x.at
         group by 1, 2, 3, 4 having sum(v.delta_minor) > 0
     ) m
+    where x.is_unpaid or x.is_ending
 )"""  # noqa: S608 - words of ours
 
 
-def _unpaid(as_of: str, chosen: str) -> str:
-    """What is owed of each subscription with an open case at the cut-off."""
-    return f"""
-    select s.account_id, s.subscription_id, sum(o.owed) as owed,
-        min(c.decline_kind) as decline_kind
-    from {chosen} s
-    join cases c on c.subscription_id = s.subscription_id and c.account_id = s.account_id
-        and c.merchant_id = :merchant and c.kind = 'payment'
+# What is owed of a subscription with an open case at the cut-off.
+_UNPAID = f"""
+    select count(*) as n, sum(o.owed) as owed, min(c.decline_kind) as decline_kind
+    from cases c
     cross join lateral (
         select greatest(f.amount_minor - coalesce((
                 select sum(e.amount_minor) from recovery_entries e
                 where e.account_id = f.account_id and e.invoice_id = f.invoice_id
                     and e.currency = f.currency and e.kind in {SETTLING}
-                    and e.recorded_at <= {as_of}
+                    and e.recorded_at <= s.at
             ), 0), 0) as owed
         from failures f
         where f.account_id = c.account_id and f.invoice_id = c.invoice_id
-            and f.recorded_at <= {as_of}
+            and f.recorded_at <= s.at
         order by f.version desc limit 1
     ) o
-    where coalesce((
-        select v.type not in {CLOSED} from case_events v
-        where v.merchant_id = :merchant and v.case_id = c.case_id and v.at <= {as_of}
-            and v.type in {MOVES}
-        order by v.at desc, v.seq desc, v.event_id desc limit 1
-    ), true)
-    group by 1, 2
+    where c.subscription_id = s.subscription_id and c.account_id = s.account_id
+        and c.merchant_id = :merchant and c.kind = 'payment' and coalesce((
+            select v.type not in {CLOSED} from case_events v
+            where v.merchant_id = :merchant and v.case_id = c.case_id and v.at <= s.at
+                and v.type in {MOVES}
+            order by v.at desc, v.seq desc, v.event_id desc limit 1
+        ), true)
 """  # noqa: S608 - words of ours
-
-
-def _ending(as_of: str, chosen: str) -> str:
-    """Subscriptions that were told to end, and whose end nobody took back by the cut-off."""
-    return f"""
-    select distinct r.account_id, r.subscription_id
-    from {chosen} s
-    join churn_records r on r.account_id = s.account_id
-        and r.subscription_id = s.subscription_id
-    where r.merchant_id = :merchant and r.entry = 'pending' and r.recorded_at <= {as_of}
-        and not exists (
-            select from churn_records over
-            where over.account_id = r.account_id and over.subscription_id = r.subscription_id
-                and over.about = r.record_id and over.recorded_at <= {as_of}
-        )"""  # noqa: S608 - words of ours
-
-
+# Whether a subscription was told to end, and nobody took that back by the cut-off.
+_ENDING = """exists (
+        select from churn_records r
+        where r.account_id = s.account_id and r.subscription_id = s.subscription_id
+            and r.merchant_id = :merchant and r.entry = 'pending' and r.recorded_at <= s.at
+            and not exists (
+                select from churn_records over
+                where over.account_id = r.account_id and over.subscription_id = r.subscription_id
+                    and over.about = r.record_id and over.recorded_at <= s.at
+            )
+    )"""
 _KINDS = """cross join lateral (
     select 'at_risk' as kind where x.is_unpaid
     union all select 'owed' where x.is_unpaid
@@ -94,13 +84,13 @@ with moved as (
     union
     select case_id from case_events
     where merchant_id = :merchant and at > :as_of and type in {MOVES}
-), chosen as materialized (
-    select c.account_id, c.subscription_id from moved join cases c using (case_id)
+), chosen as (
+    select c.account_id, c.subscription_id, :as_of as at from moved join cases c using (case_id)
     where c.subscription_id is not null
     union
-    select account_id, subscription_id from churn_records
+    select account_id, subscription_id, :as_of from churn_records
     where merchant_id = :merchant and entry = 'pending' and recorded_at <= :as_of
-), {_standing("standing", ":as_of", "chosen")}
+), {_standing("chosen")}
 select x.currency, w.kind,
     {", ".join(f"case when :by_{n} then nullif(x.{n}, '') end as {n}" for n in RISK_KEYS)},
     count(*) as n, sum({_MINOR}) as minor
@@ -112,34 +102,43 @@ group by 1, 2, 3, 4, 5, 6
     bindparam("as_of", type_=DateTime(timezone=True)),
     *(bindparam(f"by_{name}", type_=Boolean) for name in RISK_KEYS),
 )
-_SINCE = "merchant_id = :merchant and recorded_at > :after and recorded_at <= :until"
-
-
-def _told(name: str, sign: str) -> str:
-    return f"""select x.currency, w.kind, {sign}1 as n, {sign}{_MINOR} as minor,
-    coalesce(x.plan, '') as plan, coalesce(x.interval, '') as interval
-from {name} x {_KINDS}"""  # noqa: S608 - words of ours
-
-
+# Most movements are of subscriptions that never were at risk.
+_CONCERNED = """(exists (
+        select from cases c
+        where c.subscription_id = v.subscription_id and c.account_id = v.account_id
+    ) or exists (
+        select from churn_records r
+        where r.account_id = v.account_id and r.subscription_id = v.subscription_id
+            and r.entry = 'pending'
+    ))"""
+# What stands of a subscription from one time that something was recorded of it until the next: it
+# comes then, and is taken back next time. What stood before is taken back the first time.
 CHANGED = f"""
-with touched as materialized (
-    select c.account_id, c.subscription_id
+with touched as (
+    select c.account_id, c.subscription_id, {stretch_of("v.at")} as stretch
     from case_events v join cases c using (case_id)
     where v.merchant_id = :merchant and v.at > :after and v.at <= :until and v.type in {MOVES}
         and c.subscription_id is not null
     union
-    select account_id, subscription_id from failures
-    where {_SINCE} and subscription_id is not null
+    select account_id, subscription_id, {stretch_of("recorded_at")} from failures
+    where {SINCE} and subscription_id is not null
     union
-    select c.account_id, c.subscription_id
-    from (select * from recovery_entries where {_SINCE} and kind in {SETTLING}) e
+    select c.account_id, c.subscription_id, e.stretch
+    from (
+        select *, {stretch_of("recorded_at")} as stretch
+        from recovery_entries where {SINCE} and kind in {SETTLING}
+    ) e
     join cases c on c.account_id = e.account_id and c.invoice_id = e.invoice_id
     where c.subscription_id is not null
     union
-    select account_id, subscription_id from mrr_movements where {_SINCE}
+    select account_id, subscription_id, {stretch_of("recorded_at")} from mrr_movements v
+    where {SINCE} and {_CONCERNED}
     union
-    select account_id, subscription_id from churn_records where {_SINCE}
-), {_standing("standing", ":until", "touched")}, {_standing("stood", ":after", "touched")}
-select :until as happened_at, null::timestamptz as since, t.*
-from ({_told("standing", "")} union all {_told("stood", "-")}) t
+    select account_id, subscription_id, {stretch_of("recorded_at")} from churn_records where {SINCE}
+), points as ({points_of("touched", "account_id, subscription_id")}), {_standing("points")}
+select {ends_of("t.stretch")} - interval '1 microsecond' as happened_at,
+    null::timestamptz as since, t.stretch, x.currency, w.kind, t.sign as n,
+    t.sign * {_MINOR} as minor, coalesce(x.plan, '') as plan,
+    coalesce(x.interval, '') as interval, coalesce(x.country, '') as country
+from standing x {_KINDS} {SIGNED.format("x")}
 """  # noqa: S608 - words of ours

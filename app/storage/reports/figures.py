@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import RowMapping, TextClause
@@ -25,7 +26,8 @@ from app.ports.figures import (
     Period,
     RecoveredSums,
 )
-from app.storage.reports import statements
+from app.storage.reports import sided, statements
+from app.storage.reports.armed import SUMS as ARM_SUMS
 from app.storage.reports.arms import ARMS
 from app.storage.reports.at_risk import AT_RISK, RISK_KEYS
 from app.storage.reports.counted import Counted
@@ -36,7 +38,7 @@ from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
-ARM_SUMS = ("customers", "invoices", "f", "c", "ff", "fc", "cc")
+
 COHORTS = (
     "n",
     "n_open",
@@ -77,10 +79,10 @@ class PostgresFigures:
     async def ledger(
         self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
     ) -> dict[str, int]:
-        whole = Period(day=starts_at.date(), starts_at=starts_at, ends_at=ends_at)
+        whole = [_whole(starts_at, ends_at)]
         return {
             sums.currency: sum(minor for _, minor in sums.kinds.values())
-            for sums in await self.flows(REVENUE, excerpt, [whole], ())
+            for sums in await self.flows(REVENUE, excerpt, whole, ())
         }
 
     async def flows(
@@ -170,6 +172,10 @@ class PostgresFigures:
     async def arms(
         self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime, within: timedelta
     ) -> dict[str, dict[str, Arm]]:
+        if self._rolled:
+            rolled = await self._rolled.arms(excerpt, starts_at, ends_at, within)
+            if rolled is not None:
+                return rolled
         bound = _excerpt(excerpt) | {
             "starts_at": starts_at,
             "ends_at": ends_at,
@@ -191,6 +197,11 @@ class PostgresFigures:
         after: tuple[str, str],
         limit: int,
     ) -> list[Difference]:
+        if self._rolled:
+            rolled = await sided.differences(self._rolled, excerpt, _whole(starts_at, ends_at))
+            if rolled is not None:
+                behind = (one for one in rolled if (one.account_id, one.invoice_id) > after)
+                return list(islice(behind, limit))
         bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at, "limit": limit}
         bound |= {"after_account": after[0], "after_invoice": after[1]}
         return [
@@ -206,6 +217,10 @@ class PostgresFigures:
     async def both_sides(
         self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
     ) -> list[BothSides]:
+        if self._rolled:
+            rolled = await sided.both_sides(self._rolled, excerpt, _whole(starts_at, ends_at))
+            if rolled is not None:
+                return rolled
         bound = _excerpt(excerpt) | {"starts_at": starts_at, "ends_at": ends_at}
         return [
             BothSides(
@@ -244,6 +259,10 @@ class PostgresFigures:
         self, statement: TextClause, merchant_id: str, bound: Mapping[str, Any]
     ) -> Sequence[RowMapping]:
         return await read(self._engine, statement, {"merchant": merchant_id, **bound})
+
+
+def _whole(starts_at: datetime, ends_at: datetime) -> Period:
+    return Period(day=starts_at.date(), starts_at=starts_at, ends_at=ends_at)
 
 
 def _recovered(sums: FlowSums) -> RecoveredSums:

@@ -1,11 +1,10 @@
 """Adding to rollups what was recorded: as SQL, so that no line leaves the database."""
 
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import DateTime, Interval, Text, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import (
@@ -18,146 +17,165 @@ from app.domain.rollups import (
     FlowCell,
     day_key,
     layer_name,
-    month_key,
 )
+from app.reports.periods import day_of, midnight
 from app.reports.turns import turns_of
+from app.storage.reports.armed import ARMS_FOLDED
+from app.storage.reports.cells import added
+from app.storage.reports.days import RECORDED_DAYS, TURNS, months_of
+from app.storage.reports.days import day_key as as_day
+from app.storage.reports.days import day_of as clock_day
+from app.storage.reports.days import month_key as as_month
 from app.storage.reports.ledgers import SOURCES
 from app.storage.reports.rolling import (
+    ARMS_FROM,
     BOUNDS,
     COHORTS_FROM,
     FOLDED,
     PLACES,
     RECORDED,
     VERDICTS,
+    between,
     lines_since,
 )
+from app.storage.reports.stretches import EDGES, stretch_of
 
 COUNTED = "lines"  # the layer whose cells count what was recorded on a day, table by table
-_TURNS = (
-    bindparam("turns", type_=ARRAY(DateTime(timezone=True))),
-    bindparam("offsets", type_=ARRAY(Interval)),
-    bindparam("recorded", type_=ARRAY(Text)),
-)
-_MONTH = "to_char({}, '\"m\"YYYY-MM')"
-_DAY = "to_char({}, '\"d\"YYYY-MM-DD')"
-_MONTHS_OF = "extract(year from {0}) * 12 + extract(month from {0})"
+_MONTH_OF = "date_trunc('month', {}::timestamp)::date"
+_HAPPENED = f"case when grouping(day) = 0 then {as_day('day')} else {as_month('month')} end"
+# A stretch lies within a day of the merchant.
+_RECORDED_MONTH = "'m' || substr((:recorded)[stretch], 2, 7)"
+_RECORDED = "case when grouping(stretch) = 0 then (:recorded)[stretch] else recorded_month end"
+_RECORDED_SETS = "grouping sets ((stretch), (recorded_month))"
 
 
-def _day_of(at: str) -> str:
-    """The merchant's day of an instant."""
-    offset = f"(:offsets)[width_bucket({at}, :turns) + 1]"
-    return f"(({at} at time zone 'UTC') + {offset})::date"
-
-
-def _added(kind: type[Any], table: str, measures: tuple[str, ...], rows: str) -> str:
-    keys = ", ".join(kind.KEY)
-    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in measures)
-    return f"""
-insert into {table} ({keys}, {", ".join(measures)}) {rows}
-on conflict ({keys}) do update set {sums}"""
+def _layers(layers: Sequence[tuple[str, ...]], keys: Sequence[str]) -> tuple[str, str, str]:
+    """Sets to group by, and as what of them a layer's name and the values of its keys are read."""
+    used = [key for key in keys if any(key in layer for layer in layers)]
+    sets = ", ".join(f"({', '.join(layer)})" for layer in layers)
+    if not used:
+        return sets, "''", "'[]'"
+    found = {
+        sum((key not in layer) << place for place, key in enumerate(reversed(used))): layer
+        for layer in layers
+    }
+    which = f"case grouping({', '.join(used)})"
+    names = " ".join(f"when {bits} then '{layer_name(layer)}'" for bits, layer in found.items())
+    named = " ".join(
+        f"when {bits} then json_build_array({', '.join(layer)})::text"
+        for bits, layer in found.items()
+    )
+    return sets, f"{which} {names} end", f"{which} {named} end"
 
 
 def _flows(ledger: str) -> str:
     source = SOURCES[ledger]
     named = "".join(f", {key}" for key in source.keys)
-    layers = ", ".join(
-        f"('{layer_name(layer)}', json_build_array({', '.join(layer)})::text)"
-        for layer in source.layers
-    )
-    day, month = _DAY.format("d.day"), _MONTH.format("d.day")
-    grains = [f"({day}, '')", f"({month}, '')"]
-    since = "null::date"
+    sets, layer, values = _layers(source.layers, source.keys)
+    since, happened, told, known = "null::date", "(day), (month)", "''", "true"
     if source.since:
-        earlier = f"least({_day_of('since')}, {_day_of('happened_at')})"
+        earlier = f"least({clock_day('since')}, {clock_day('happened_at')})"
         since = f"case when since is not null then {earlier} end"
-        apart = f"{_MONTHS_OF.format('d.day')} - ({_MONTHS_OF.format('d.since')})"
-        month_of = f"case when {apart} < {KEPT_MONTHS} then {_MONTH.format('d.since')} end"
-        day_of = f"case when d.day - d.since <= {KEPT_DAYS} then {_DAY.format('d.since')} end"
-        grains += [f"({day}, {month_of})", f"({month}, {month_of})", f"({day}, {day_of})"]
+        happened += ", (day, since_month), (month, since_month), (day, since_day)"
+        told = f"""case when grouping(since_day) = 0 then {as_day("since_day")}
+        when grouping(since_month) = 0 then {as_month("since_month")} else '' end"""
+        known = """(grouping(since_day) = 1 or since_day is not null)
+        and (grouping(since_month) = 1 or since_month is not null)"""
+    apart = f"{months_of('day')} - {months_of('since')}"
     return f"""
-with lines as materialized ({lines_since(ledger)}
-), days as materialized (
-    select {_day_of("happened_at")} as day, {since} as since, currency, kind{named},
+with lines as ({lines_since(ledger)}
+), days as (
+    select {clock_day("happened_at")} as day, {since} as since, stretch, currency, kind{named},
         sum(n) as n, sum(minor) as minor
     from lines
-    group by 1, 2, currency, kind{named}
+    group by 1, 2, stretch, currency, kind{named}
+), layers as (
+    select {layer} as layer, {values} as named, currency, kind, day,
+        {_MONTH_OF.format("day")} as month,
+        case when day - since <= {KEPT_DAYS} then since end as since_day,
+        case when {apart} < {KEPT_MONTHS} then {_MONTH_OF.format("since")} end as since_month,
+        stretch, {_RECORDED_MONTH} as recorded_month, sum(n) as n, sum(minor) as minor
+    from days
+    group by day, since, stretch, currency, kind, grouping sets ({sets})
 ), cells as (
-    select w.layer, g.happened, g.since, d.currency, d.kind, w.named, sum(d.n) as n,
-        sum(d.minor) as minor
-    from days d
-    cross join lateral (values {layers}) w (layer, named)
-    cross join lateral (values {", ".join(grains)}) g (happened, since)
-    where g.since is not null
-    group by 1, 2, 3, 4, 5, 6
+    select layer, {_HAPPENED} as happened, {told} as since, {_RECORDED} as recorded, currency,
+        kind, named, sum(n) as n, sum(minor) as minor
+    from layers
+    group by layer, currency, kind, named, grouping sets ({happened}), {_RECORDED_SETS}
+    having {known}
 )
 {
-        _added(
+        added(
             FlowCell,
             "flow_cells",
             ("n", "minor"),
-            f'''select :merchant, '{ledger}', layer, happened, since, r, currency, kind, named, n,
-    minor
-from cells cross join unnest(:recorded) r''',
+            f'''select :merchant, '{ledger}', layer, happened, since, recorded, currency, kind,
+    named, n, minor
+from cells''',
+            ledger,
         )
     }"""  # noqa: S608 - words of ours
 
 
 def _cohorts() -> str:
-    layers = ", ".join(
-        "('{}', {})".format(
-            layer_name(layer),
-            ", ".join(f"d.{key}" if key in layer else "''" for key in COHORT_KEYS),
-        )
-        for layer in COHORT_LAYERS
-    )
-    sums = ", ".join(f"sum({name}) as {name}" for name in MEASURES)
+    sets, layer, _ = _layers(COHORT_LAYERS, COHORT_KEYS)
+    sums = ", ".join(f"sum({name})::bigint as {name}" for name in MEASURES)
     moved = " or ".join(f"sum({name}) <> 0" for name in MEASURES)
     return f"""
-{VERDICTS}, days as materialized (
-    select {_day_of("failed_at")} as day, currency, plan, interval, trial_conversion, open, {sums}
+{VERDICTS}, days as (
+    select {clock_day("failed_at")} as day, stretch, currency, plan, interval, trial_conversion,
+        open, {sums}
     from verdicts
-    group by 1, 2, 3, 4, 5, 6
-    having {moved}
-), cells as (
-    select w.layer, g.failed, d.currency, w.plan, w.interval, d.trial_conversion, d.open, {sums}
-    from days d
-    cross join lateral (values {layers}) w (layer, plan, interval)
-    cross join lateral (
-        values ({_DAY.format("d.day")}), ({_MONTH.format("d.day")})
-    ) g (failed)
     group by 1, 2, 3, 4, 5, 6, 7
+    having {moved}
+), layers as (
+    select {layer} as layer, day, {_MONTH_OF.format("day")} as month, stretch,
+        {_RECORDED_MONTH} as recorded_month, currency, coalesce(plan, '') as plan,
+        coalesce(interval, '') as interval, trial_conversion, open, {sums}
+    from days
+    group by day, stretch, currency, trial_conversion, open, grouping sets ({sets})
+), cells as (
+    select layer, {_HAPPENED} as failed, {_RECORDED} as recorded, currency, plan, interval,
+        trial_conversion, open, {sums}
+    from layers
+    group by layer, currency, plan, interval, trial_conversion, open,
+        grouping sets ((day), (month)), {_RECORDED_SETS}
 )
 {
-        _added(
+        added(
             CohortCell,
             "cohort_cells",
             MEASURES,
-            f'''select :merchant, layer, failed, r, currency, plan, interval, trial_conversion,
-    open, {", ".join(MEASURES)}
-from cells cross join unnest(:recorded) r''',
+            f'''select :merchant, layer, failed, recorded, currency, plan, interval,
+    trial_conversion, open, {", ".join(MEASURES)}
+from cells''',
         )
     }"""  # noqa: S608 - words of ours
 
 
 def _tables() -> str:
     counts = " union all ".join(
-        f"select '{table}' as of, count(*) as n {PLACES[table].since()}" for table in RECORDED
+        f"""select '{table}' as of, {stretch_of("recorded_at")} as stretch, count(*) as n
+    {PLACES[table].since()} group by 2"""
+        for table in RECORDED
     )
-    others = " union all ".join(
-        f"select '{name}' where exists (select {place.since()})"
-        for name, place in PLACES.items()
-        if name not in RECORDED
-    )
-    rows = f"""select :merchant, of, '{COUNTED}', '', '', r, 'xxx', '{COUNTED}', '', n, 0
-from ({counts}) counts cross join unnest((:recorded)[1:1]) r where n > 0"""  # noqa: S608
-    counting = _added(FlowCell, "flow_cells", ("n", "minor"), rows)
-    return f"""with counting as ({counting} returning ledger)
-select ledger from counting union all {others}"""  # noqa: S608 - words of ours
+    rows = f"""select :merchant, of, '{COUNTED}', '', '', (:recorded)[stretch], 'xxx',
+    '{COUNTED}', '', n, 0
+from ({counts}) counts"""  # noqa: S608 - words of ours
+    return added(FlowCell, "flow_cells", ("n", "minor"), rows)
 
 
-_FLOWS = {ledger: text(_flows(ledger)).bindparams(*BOUNDS, *_TURNS) for ledger in FOLDED}
-_COHORTS = text(_cohorts()).bindparams(*BOUNDS, *_TURNS)
-_COUNT = text(_tables()).bindparams(*BOUNDS, _TURNS[2])
+_FLOWS = {
+    ledger: text(_flows(ledger)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
+    for ledger in FOLDED
+}
+_COHORTS = text(_cohorts()).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
+_TOUCHED = text(
+    " union all ".join(
+        f"select '{name}' where exists (select {place.since()})" for name, place in PLACES.items()
+    )
+).bindparams(*BOUNDS)
+_COUNT = text(_tables()).bindparams(*BOUNDS, EDGES, RECORDED_DAYS)
 _COMPLETE = text(
     " union all ".join(
         f"""select (
@@ -166,44 +184,45 @@ _COMPLETE = text(
 ) = (
     select coalesce(sum(n), 0) from flow_cells
     where merchant_id = :merchant and ledger = '{table}' and layer = '{COUNTED}'
-        and happened = '' and since = '' and recorded = :recorded
+        and happened = '' and since = '' and recorded between :first and :last
 )"""  # noqa: S608 - words of ours
         for table in RECORDED
     )
-).bindparams(*BOUNDS, bindparam("recorded", type_=Text))
+).bindparams(*BOUNDS, *(bindparam(name, type_=Text) for name in ("first", "last")))
 
 
 async def fold(
-    connection: AsyncConnection,
-    merchant_id: str,
-    after: datetime,
-    until: datetime,
-    *,
-    recorded: date,
-    zone: ZoneInfo,
+    connection: AsyncConnection, merchant_id: str, edges: Sequence[datetime], zone: ZoneInfo
 ) -> None:
-    """Add to the cells of a recorded day all that was recorded after the one instant and by the
-    other. Not safe to repeat: the mark tells what was folded, in the same transaction."""
+    """Add to the cells all that was recorded after the first instant and by the last. Between two
+    neighbours lies a day of the merchant, or a part of one.
+
+    Not safe to repeat: the mark tells what was folded, in the same transaction."""
     turns, offsets = turns_of(zone)
-    bound: dict[str, Any] = {
-        "merchant": merchant_id,
-        "after": after,
-        "until": until,
-        "recorded": [day_key(recorded), month_key(recorded)],
-    }
-    places = set((await connection.execute(_COUNT, bound)).scalars())
+    bound = between(merchant_id, edges)
+    bound["recorded"] = [day_key(day_of(edge, zone)) for edge in edges[:-1]]
+    places = set((await connection.execute(_TOUCHED, bound)).scalars())
+    await connection.execute(_COUNT, bound)
     bound |= {"turns": list(turns), "offsets": list(offsets)}
     for ledger, statement in _FLOWS.items():
         if places.intersection(SOURCES[ledger].tables):
             await connection.execute(statement, bound)
     if places & COHORTS_FROM:
         await connection.execute(_COHORTS, bound)
+    if places & ARMS_FROM:
+        await connection.execute(ARMS_FOLDED, bound)
 
 
 async def complete(
-    connection: AsyncConnection, merchant_id: str, after: datetime, until: datetime, *, day: date
+    connection: AsyncConnection, merchant_id: str, first: date, last: date, zone: ZoneInfo
 ) -> bool:
-    """Whether the cells of a recorded day, which lies between the two instants, have as many
-    lines of each ledger as it has."""
-    bound = {"merchant": merchant_id, "after": after, "until": until, "recorded": day_key(day)}
+    """Whether the cells of recorded days, from the first to the last, have as many lines of each
+    ledger as it has."""
+    bound = {
+        "merchant": merchant_id,
+        "after": midnight(first, zone),
+        "until": midnight(last + timedelta(days=1), zone),
+        "first": day_key(first),
+        "last": day_key(last),
+    }
     return all((await connection.execute(_COMPLETE, bound)).scalars())

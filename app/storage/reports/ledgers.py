@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.storage.reports.at_risk import CHANGED
 from app.storage.reports.attempts import ATTEMPTS
 from app.storage.reports.lives import LASTING, RECOVERING
+from app.storage.reports.sides import SIDE_KEYS, SIDES_CHANGED
 from app.storage.reports.verdicts import CLOSED, MOVES
 
 _INSTANT = DateTime(timezone=True)
@@ -140,31 +141,28 @@ _OVERDUE = f"""
             order by v.at desc, v.seq desc, v.event_id desc limit 1
         ), true)
 """  # noqa: S608 - words of ours
-# What came of each accepted offer, all dated by its acceptance.
-_ACCEPTED = """
+# What came of each accepted offer, all dated by its acceptance. What came in counts from when both
+# the offer and the money were known.
+_OFFER = "d.offer_id as offer, d.kind as offer_kind, d.given_reason as reason, d.plan, d.interval"
+_KEPT = f"""
+    select d.claimed_at, {{}}, d.currency, 'retained', 0, t.paid_minor - t.refunded_minor, {_OFFER}
     from redemptions d
-    left join cancel_sessions x on x.session_id = d.session_id
-    left join subscriptions s
-        on s.account_id = d.account_id and s.subscription_id = d.subscription_id
-"""
-_OFFER = """d.offer_id as offer, d.kind as offer_kind, x.reason, s.plan, s.interval"""
+    join takings t on t.account_id = d.account_id and t.subscription_id = d.subscription_id
+        and t.currency = d.currency and t.occurred_at > d.claimed_at
+        and t.occurred_at <= d.claimed_at + interval '2160 hours'
+    where d.merchant_id = :merchant and t.merchant_id = :merchant and d.state = 'applied'
+"""  # noqa: S608 - words of ours
 _OFFERS = f"""
     select d.claimed_at as happened_at, d.claimed_at as recorded_at, d.currency,
         'accepted' as kind, 1 as n, d.cost_minor as minor, {_OFFER}
-    {_ACCEPTED} where d.merchant_id = :merchant
+    from redemptions d where d.merchant_id = :merchant
     union all
     select d.claimed_at, d.settled_at, d.currency, d.state, 1, d.cost_minor, {_OFFER}
-    {_ACCEPTED} where d.merchant_id = :merchant and d.state in ('applied', 'failed')
+    from redemptions d where d.merchant_id = :merchant and d.state in ('applied', 'failed')
     union all
-    select d.claimed_at, i.paid_at, d.currency, 'retained', 1, i.paid_minor - coalesce((
-            select sum(p.refunded_minor) from payments p
-            where p.account_id = i.account_id and p.invoice_id = i.invoice_id
-        ), 0), {_OFFER}
-    {_ACCEPTED}
-    join invoices i on i.account_id = d.account_id and i.subscription_id = d.subscription_id
-        and i.currency = d.currency and i.paid_at > d.claimed_at
-        and i.paid_at <= d.claimed_at + interval '2160 hours'
-    where d.merchant_id = :merchant and d.state = 'applied' and i.status = 'paid'
+    {_KEPT.format("t.recorded_at")} and t.recorded_at >= d.settled_at
+    union all
+    {_KEPT.format("d.settled_at")} and t.recorded_at < d.settled_at
     union all
     select t.begun_at, t.recorded_at, t.currency,
         t.rung || case when t.kept then '' else '_lost' end, 1, t.mrr_minor, t.offer_id,
@@ -215,11 +213,16 @@ SOURCES: Mapping[str, Source] = {
         layers=alone("offer_kind", "reason", "plan", "interval"),
         tables=("save_steps",),
     ),
-    "offers": Source(lines=_OFFERS, keys=("offer", "offer_kind", "reason", "plan", "interval")),
+    "offers": Source(
+        lines=_OFFERS,
+        keys=("offer", "offer_kind", "reason", "plan", "interval"),
+        layers=alone("offer", "offer_kind", "reason", "plan", "interval"),
+        tables=("claims", "settlements", "takings", "save_steps"),
+    ),
     "churn": Source(
         lines=f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}",
         keys=CHURN_KEYS,
-        layers=alone("plan", "interval"),
+        layers=alone(*CHURN_KEYS),
         tables=("churn_records", "cases"),
         since=True,
     ),
@@ -227,7 +230,7 @@ SOURCES: Mapping[str, Source] = {
     "ends": Source(
         lines=_ENDS,
         keys=END_KEYS,
-        layers=alone("kind_of_end", "cause", "reason", "plan", "interval"),
+        layers=alone(*END_KEYS),
         tables=("churn_records",),
     ),
     # Why a payment was refused may be learned after the failure was written.
@@ -251,9 +254,15 @@ SOURCES: Mapping[str, Source] = {
     ),
     "risk": Source(
         changed=CHANGED,
-        keys=("plan", "interval"),
-        layers=alone("plan", "interval"),
+        keys=("plan", "interval", "country"),
+        layers=alone("plan", "interval", "country"),
         tables=("failures", "recovery_entries", "moves", "mrr_movements", "churn_records"),
+    ),
+    "sides": Source(
+        changed=SIDES_CHANGED,
+        keys=SIDE_KEYS,
+        layers=((), SIDE_KEYS),
+        tables=("failures", "recovery_entries", "takings"),
     ),
 }
 

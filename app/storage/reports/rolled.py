@@ -11,6 +11,7 @@ from sqlalchemy import BindParameter, Boolean, Date, RowMapping, Text, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.domain.holdouts import Arm
 from app.domain.rollups import (
     COHORT_KEYS,
     COHORT_LAYERS,
@@ -24,11 +25,12 @@ from app.domain.rollups import (
     layer_name,
 )
 from app.ports.figures import CohortRule, CohortSums, Excerpt, FlowSums, Keys, Period
+from app.storage.reports.armed import arms
 from app.storage.reports.basis import Basis, Piece, basis_of
 from app.storage.reports.counted import Counted
 from app.storage.reports.ledgers import SOURCES
 from app.storage.reports.reading import snapshot
-from app.storage.reports.rolling import COHORTS_FROM, anything, lines, verdicts
+from app.storage.reports.rolling import COHORTS_FROM, lines, recorded, verdicts
 
 _CELLS = """
 select p.period, c.currency, {keys}, {sums}
@@ -95,12 +97,16 @@ _COHORTS = {
 }
 
 
+# As many lines as a figure adds to what is folded. Of more, the ledgers are added up instead.
+TAIL = 20_000
+
+
 class Rolled:
     """Sums out of rollups. None where they cannot tell: a span that does not begin and end with
-    days, a window that is not kept, a merchant without rollups."""
+    days, a window that is not kept, a merchant without rollups or with much that is not folded."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, *, tail: int = TAIL) -> None:
+        self._engine, self._tail = engine, tail
 
     async def flows(
         self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
@@ -117,7 +123,9 @@ class Rolled:
                 return None
             bound = _bound(basis, excerpt, layer) | probes | {"ledger": ledger}
             rows = (await connection.execute(_FLOWS, bound)).mappings().all()
-            tail = await _lines(connection, excerpt, basis, ledger)
+            tail = await self._lines(connection, excerpt, basis, ledger)
+        if tail is None:
+            return None
         counted = Counted(since=source.since)
         wanted = [name for name in source.keys if name in by]
         for row in rows:
@@ -157,7 +165,9 @@ class Rolled:
                 **{f"by_{name}": name in by for name in COHORT_KEYS},
             }
             rows = (await connection.execute(_COHORTS[days], bound)).mappings().all()
-            tail = await _verdicts(connection, excerpt, basis)
+            tail = await self._verdicts(connection, excerpt, basis)
+        if tail is None:
+            return None
         counted: Cohorts = defaultdict(lambda: [0] * len(MEASURED))
         for row in rows:
             keys = replace(_keys(row, COHORT_KEYS), trial_conversion=row["trial_conversion"])
@@ -169,6 +179,45 @@ class Rolled:
             keys = replace(keys, trial_conversion=one.trial_conversion)
             _add(counted[keys, one.open], [basis.sign * one.counts[place] for place in places])
         return _cohort_sums(counted, closed_only=rule.closed_only)
+
+    async def arms(
+        self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime, within: timedelta
+    ) -> dict[str, dict[str, Arm]] | None:
+        """The holdout's arms by currency."""
+        span = Period(day=starts_at.date(), starts_at=starts_at, ends_at=ends_at)
+        if starts_at >= ends_at:
+            return {}
+        return await arms(self._engine, excerpt, span, within, tail=self._tail)
+
+    async def _lines(
+        self, connection: AsyncConnection, excerpt: Excerpt, basis: Basis, ledger: str
+    ) -> list[tuple[Piece, Line]] | None:
+        many = await self._many(connection, excerpt, basis, SOURCES[ledger].tables)
+        if not 0 < many <= self._tail:
+            return None if many else []
+        found = await lines(connection, excerpt.merchant_id, ledger, *basis.tail)
+        pieces = [basis.piece_of(line.happened_at) for line in found]
+        return _asked_for(excerpt, pieces, found)
+
+    async def _verdicts(
+        self, connection: AsyncConnection, excerpt: Excerpt, basis: Basis
+    ) -> list[tuple[Piece, Verdict]] | None:
+        many = await self._many(connection, excerpt, basis, COHORTS_FROM)
+        if not 0 < many <= self._tail:
+            return None if many else []
+        found = await verdicts(connection, excerpt.merchant_id, *basis.tail)
+        pieces = [basis.piece_of(one.failed_at) for one in found]
+        return _asked_for(excerpt, pieces, found)
+
+    async def _many(
+        self, connection: AsyncConnection, excerpt: Excerpt, basis: Basis, places: Collection[str]
+    ) -> int:
+        """How many lines must be added or taken back."""
+        after, until = basis.tail
+        if after >= until:
+            return 0
+        most = self._tail + 1
+        return await recorded(connection, excerpt.merchant_id, after, until, places, most)
 
 
 MEASURED = (*COUNTS, *KINDS_WITHIN)
@@ -218,31 +267,6 @@ def _bound(basis: Basis, excerpt: Excerpt, layer: tuple[str, ...]) -> dict[str, 
         "layer": layer_name(layer),
         **basis.bound,
     }
-
-
-async def _lines(
-    connection: AsyncConnection, excerpt: Excerpt, basis: Basis, ledger: str
-) -> list[tuple[Piece, Line]]:
-    after, until = basis.tail
-    places = SOURCES[ledger].tables
-    if after >= until or not await anything(connection, excerpt.merchant_id, after, until, places):
-        return []
-    found = await lines(connection, excerpt.merchant_id, ledger, after, until)
-    pieces = [basis.piece_of(line.happened_at) for line in found]
-    return _asked_for(excerpt, pieces, found)
-
-
-async def _verdicts(
-    connection: AsyncConnection, excerpt: Excerpt, basis: Basis
-) -> list[tuple[Piece, Verdict]]:
-    after, until = basis.tail
-    if after >= until or not await anything(
-        connection, excerpt.merchant_id, after, until, COHORTS_FROM
-    ):
-        return []
-    found = await verdicts(connection, excerpt.merchant_id, after, until)
-    pieces = [basis.piece_of(one.failed_at) for one in found]
-    return _asked_for(excerpt, pieces, found)
 
 
 T = TypeVar("T", Line, Verdict)

@@ -1,6 +1,6 @@
 """What is folded into rollups, and what a figure adds to them: the same two readings."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,87 +10,78 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import MEASURES, WINDOWS, Line, Verdict
 from app.storage.reports.ledgers import OVERDUE_AFTER, SOURCES, narrowed
-from app.storage.reports.verdicts import MOVES, SETTLING, decided, newest
+from app.storage.reports.stretches import EDGES, SIGNED, SINCE, points_of, stretch_of
+from app.storage.reports.verdicts import MOVES, SETTLING, decided
 
 REVENUE = "revenue"
 FOLDED = tuple(name for name, source in SOURCES.items() if source.folded)
 # Ledgers whose lines are counted when their day is over: whether all of them were folded.
 RECORDED = (
-    *("failures", "first_payments", "recovery_entries"),
+    *("failures", "first_payments", "recovery_entries", "takings"),
     *("mrr_movements", "churn_records", "save_steps"),
 )
 COHORTS_FROM = frozenset({"failures", "recovery_entries", "moves"})
+ARMS_FROM = frozenset({"failures", "recovery_entries"})
 BOUNDS = (
     bindparam("merchant", type_=Text),
     bindparam("after", type_=DateTime(timezone=True)),
     bindparam("until", type_=DateTime(timezone=True)),
 )
-_SINCE = "merchant_id = :merchant and recorded_at > :after and recorded_at <= :until"
 
 
 def lines_since(name: str) -> str:
     """The lines of a ledger that were recorded after the one instant and by the other, as SQL:
-    instants, currency, kind, count, minor units and keys, of which none is null."""
+    instants, stretch, currency, kind, count, minor units and keys, of which none is null."""
     source = SOURCES[name]
     if source.changed:
         return source.changed
     keys = "".join(f", coalesce({key}, '') as {key}" for key in source.keys)
     since = "since" if source.since else "null::timestamptz as since"
     return f"""
-        select happened_at, {since}, currency, kind, n, minor{keys}
+        select happened_at, {since}, {stretch_of("recorded_at")} as stretch, currency, kind, n,
+            minor{keys}
         from ({narrowed(source.lines, ":after", ":until")}) e
         where recorded_at > :after and recorded_at <= :until"""  # noqa: S608 - words of ours
 
 
-_LINES = {name: text(lines_since(name)).bindparams(*BOUNDS) for name in FOLDED}
+_LINES = {name: text(lines_since(name)).bindparams(*BOUNDS, EDGES) for name in FOLDED}
 _WINDOWS = {str(days): f"interval '{days * 24} hours'" for days in WINDOWS}
-
-
-def _chosen(name: str, as_of: str) -> str:
-    return f"""
-chosen_{name} as (
-    select f.failed_at as day, f.*
-    from touched t
-    cross join lateral (
-        select * from failures f
-        where f.account_id = t.account_id and f.invoice_id = t.invoice_id
-            and f.merchant_id = :merchant and {newest(as_of)}
-        offset 0
-    ) f
-), {decided(f"chosen_{name}", name=name, as_of=as_of, windows=_WINDOWS)}"""  # noqa: S608 - words of ours
-
-
-def _counted(name: str, sign: str) -> str:
-    counts = [
-        "1",
-        "(exclusion is not null)::int",
-        "amount_minor",
-        "case when exclusion is not null then amount_minor else 0 end",
-        "owed",
-        *(measure.removesuffix("_minor") for measure in MEASURES[5:]),
-    ]
-    signed = ", ".join(
-        f"{sign}({count}) as {measure}" for count, measure in zip(counts, MEASURES, strict=True)
-    )
-    return f"""
-select failed_at, currency, coalesce(plan, '') as plan, coalesce(interval, '') as interval,
-    trial_conversion, open, {signed}
-from {name}"""  # noqa: S608 - words of ours
-
-
+_COUNTS = (
+    "1",
+    "(exclusion is not null)::int",
+    "amount_minor",
+    "case when exclusion is not null then amount_minor else 0 end",
+    "owed",
+    *(measure.removesuffix("_minor") for measure in MEASURES[5:]),
+)
+# What an invoice counts for from one time that something was recorded of it until the next.
 VERDICTS = f"""
 with touched as (
-    select account_id, invoice_id from failures where {_SINCE}
+    select account_id, invoice_id, {stretch_of("recorded_at")} as stretch
+    from failures where {SINCE}
     union
-    select account_id, invoice_id from recovery_entries where {_SINCE} and kind in {SETTLING}
+    select account_id, invoice_id, {stretch_of("recorded_at")}
+    from recovery_entries where {SINCE} and kind in {SETTLING}
     union
-    select c.account_id, c.invoice_id
+    select c.account_id, c.invoice_id, {stretch_of("v.at")}
     from case_events v join cases c on c.case_id = v.case_id
     where v.merchant_id = :merchant and v.at > :after and v.at <= :until and v.type in {MOVES}
-), {_chosen("after_it", ":until")}, {_chosen("before_it", ":after")}, verdicts as (
-    {_counted("after_it", "+")} union all {_counted("before_it", "-")}
+), points as ({points_of("touched", "account_id, invoice_id")}), chosen as (
+    select p.stretch, p.next, p.at, f.*
+    from points p
+    cross join lateral (
+        select * from failures f
+        where f.account_id = p.account_id and f.invoice_id = p.invoice_id
+            and f.merchant_id = :merchant and f.recorded_at <= p.at
+        order by f.version desc limit 1
+    ) f
+), {decided("chosen", name="decided", windows=_WINDOWS)}, verdicts as (
+    select d.failed_at, t.stretch, d.currency, coalesce(d.plan, '') as plan,
+        coalesce(d.interval, '') as interval, d.trial_conversion, d.open,
+        {", ".join(f"t.sign * ({c}) as {m}" for c, m in zip(_COUNTS, MEASURES, strict=True))}
+    from decided d {SIGNED.format("d")}
 )"""  # noqa: S608 - words of ours
-_VERDICTS = text(f"{VERDICTS} select * from verdicts").bindparams(*BOUNDS)  # noqa: S608
+_VERDICTS = text(f"{VERDICTS} select * from verdicts").bindparams(*BOUNDS, EDGES)  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +111,8 @@ PLACES: Mapping[str, Place] = {
     **{table: Place(table) for table in RECORDED},
     "moves": Place(f"(select * from case_events where type in {MOVES}) m", "at"),  # noqa: S608
     "cases": Place("cases", "opened_at", OVERDUE_AFTER),
+    "claims": Place("redemptions", "claimed_at"),
+    "settlements": Place("redemptions", "settled_at"),
 }
 # The instant at which so many lines were recorded since, of whichever ledger came first.
 _NTH = text(
@@ -137,28 +130,33 @@ async def nth_recorded(
     return at
 
 
-def _any_of(places: Collection[str]) -> TextClause:
-    found = " or ".join(f"exists (select {PLACES[name].since()})" for name in sorted(places))
-    return text(f"select {found}").bindparams(*BOUNDS)
+def _many_in(places: Collection[str]) -> TextClause:
+    counts = " + ".join(
+        f"(select count(*) from (select {PLACES[name].since()} limit :most) l)"  # noqa: S608
+        for name in sorted(places)
+    )
+    return text(f"select {counts}").bindparams(*BOUNDS, bindparam("most", type_=Integer))
 
 
-_ANY = {
-    places: _any_of(places)
-    for places in {frozenset(s.tables) for s in SOURCES.values() if s.folded} | {COHORTS_FROM}
+_MANY = {
+    places: _many_in(places)
+    for places in {frozenset(s.tables) for s in SOURCES.values() if s.folded}
+    | {COHORTS_FROM, ARMS_FROM}
 }
 
 
-async def anything(
+async def recorded(
     connection: AsyncConnection,
     merchant_id: str,
     after: datetime,
     until: datetime,
     places: Collection[str],
-) -> bool:
-    """Whether anything was recorded in these places between two instants: asked before what takes
-    longer to plan than to find nothing."""
-    bound = {"merchant": merchant_id, "after": after, "until": until}
-    return bool((await connection.execute(_ANY[frozenset(places)], bound)).scalar_one())
+    most: int,
+) -> int:
+    """How many lines were recorded in these places between two instants, of each at `most`. Asked
+    before what takes longer to plan than to find nothing."""
+    bound = {"merchant": merchant_id, "after": after, "until": until, "most": most}
+    return int((await connection.execute(_MANY[frozenset(places)], bound)).scalar_one())
 
 
 async def lines(
@@ -207,5 +205,15 @@ async def _asked(
     after: datetime,
     until: datetime,
 ) -> list[RowMapping]:
-    bound: dict[str, Any] = {"merchant": merchant_id, "after": after, "until": until}
+    bound = between(merchant_id, (after, until))
     return list((await connection.execute(statement, bound)).mappings().all())
+
+
+def between(merchant_id: str, edges: Sequence[datetime]) -> dict[str, Any]:
+    """What statements about stretches are given: the instants between which these lie."""
+    return {
+        "merchant": merchant_id,
+        "after": edges[0],
+        "until": edges[-1],
+        "edges": list(edges),
+    }

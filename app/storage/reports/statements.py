@@ -30,12 +30,10 @@ TIME_ZONE = text("select time_zone from merchants where merchant_id = :merchant"
     bindparam("merchant", type_=Text)
 )
 
-_DECIDED = decided(
-    "chosen", name="decided", as_of=":as_of", windows={"w": "make_interval(secs => :within_s)"}
-)
+_DECIDED = decided("chosen", name="decided", windows={"w": "make_interval(secs => :within_s)"})
 COHORTS = text(f"""
 with chosen as (
-    select p.day, f.*
+    select p.day, :as_of as at, f.*
     from unnest(:days, :starts, :ends) as p (day, starts_at, ends_at)
     join failures f
         on f.merchant_id = :merchant and f.failed_at >= p.starts_at and f.failed_at < p.ends_at
@@ -45,8 +43,8 @@ with chosen as (
         and {newest(":as_of")}
 ), {_DECIDED}
 select d.day as period, d.currency,
-    case when :by_plan then d.plan end as plan,
-    case when :by_interval then d.interval end as interval,
+    case when :by_plan then nullif(d.plan, '') end as plan,
+    case when :by_interval then nullif(d.interval, '') end as interval,
     d.trial_conversion,
     count(*) as n,
     count(*) filter (where open) as n_open,

@@ -26,48 +26,46 @@ def newest(as_of: str) -> str:
     )"""
 
 
-def decided(chosen: str, *, name: str, as_of: str, windows: Mapping[str, str]) -> str:
+def decided(chosen: str, *, name: str, windows: Mapping[str, str]) -> str:
     """Two tables of a `with`: the failures of `chosen`, and what became of each, called `name`.
 
     Args:
-        chosen: a table of failures of `:merchant`, each in its counting version, with a `day`.
-        as_of: the bound instant by which payments and moves count.
+        chosen: a table of failures of `:merchant`, each in the version that counts at its cut-off
+            `at`, the instant by which payments and moves count.
         windows: the length of each window as SQL, by its name; it gives the columns
             `cash_{name}`, `other_{name}` and `credited_{name}`. Cash is counted first, then what
             else settled the invoice, then credits, together no more than had failed.
     """
     sums = [
         f"coalesce(sum(e.amount_minor) filter (where {rule}"
-        f" and e.occurred_at <= c.failed_at + {length}), 0) as {kind}_in_{window}"
+        f" and e.occurred_at <= c.failed_at + {length}), 0)::bigint as {kind}_in_{window}"
         for kind, rule in WITHIN
         for window, length in windows.items()
     ]
     counted = [column for window in windows for column in _counted(window)]
     return f"""
 {name}_settled as (
-    select c.day, c.account_id, c.invoice_id, c.failed_at, c.case_id, c.currency,
-        c.amount_minor, nullif(c.plan, '') as plan, nullif(c.interval, '') as interval,
-        c.trial_conversion, c.exclusion,
-        greatest(c.amount_minor - coalesce(sum(e.amount_minor), 0), 0) as owed,
-        {", ".join(sums)}
+    select c.*, e.*, greatest(c.amount_minor - e.settled, 0) as owed
     from {chosen} c
-    left join recovery_entries e
-        on e.merchant_id = :merchant and e.account_id = c.account_id
-        and e.invoice_id = c.invoice_id and e.currency = c.currency
-        and e.kind in {SETTLING} and e.recorded_at <= {as_of}
-    group by c.day, c.account_id, c.invoice_id, c.failed_at, c.case_id, c.currency,
-        c.amount_minor, c.plan, c.interval, c.trial_conversion, c.exclusion
-), {name} as materialized (
+    cross join lateral (
+        select coalesce(sum(e.amount_minor), 0)::bigint as settled, {", ".join(sums)}
+        from recovery_entries e
+        where e.merchant_id = :merchant and e.account_id = c.account_id
+            and e.invoice_id = c.invoice_id and e.currency = c.currency
+            and e.kind in {SETTLING} and e.recorded_at <= c.at
+    ) e
+), {name} as (
     select s.*, {", ".join(counted)},
         s.owed > 0 and s.case_id is not null and coalesce((
             select v.type not in {CLOSED}
             from case_events v
-            where v.merchant_id = :merchant and v.case_id = s.case_id and v.at <= {as_of}
+            where v.merchant_id = :merchant and v.case_id = s.case_id and v.at <= s.at
                 and v.type in {MOVES}
             order by v.at desc, v.seq desc, v.event_id desc
             limit 1
         ), true) as open
     from {name}_settled s
+    offset 0
 )"""  # noqa: S608 - words of ours
 
 

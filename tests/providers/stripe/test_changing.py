@@ -19,7 +19,7 @@ from app.domain.changes import (
     TakeBackEnd,
     Wanted,
 )
-from app.domain.standing import Discounted, Standing
+from app.domain.standing import Item, Price, Standing
 from app.ports.payments import ProviderRefused, ProviderUnavailable
 from app.providers.stripe.standings import standing_of
 from tests.providers.stripe.stripe_shapes import subscription
@@ -152,36 +152,6 @@ async def test_a_change_that_is_refused_or_unanswered_is_told_apart(payments, wi
         await ask(payments, PlanEnd())
 
 
-async def test_a_standing_is_read_in_full(payments, wire):
-    shown = subscription(
-        billing_mode={"type": "flexible"},
-        customer={"id": "cus_1", "discount": {"id": "di_9"}},
-        discounts=[{"id": "di_1", "source": {"coupon": "OLD"}, "end": 1796083200}],
-        metadata={"holdfast_offer": "red_1"},
-        schedule={"id": "sub_sched_1", "metadata": {"holdfast_offer": "red_0"}},
-        cancel_at=1796083200,
-        latest_invoice={"id": "in_1", "status": "open"},
-        pending_update={"expires_at": 1796083200},
-    )
-    route = wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(shown))
-
-    found = await payments.read_standing(ACCOUNT, "sub_1")
-
-    december = datetime(2026, 12, 1, tzinfo=UTC)
-    wanted = {
-        "expand[0]": "discounts",
-        "expand[1]": "customer",
-        "expand[2]": "schedule",
-        "expand[3]": "latest_invoice",
-    }
-    assert dict(route.calls[0].request.url.params) == wanted
-    assert found.discounts == (Discounted(id="di_1", coupon="OLD", ends_at=december),)
-    assert (found.mark, found.schedule, found.schedule_mark) == ("red_1", "sub_sched_1", "red_0")
-    assert (found.flexible, found.customer_discounted, found.pending) == (True, True, True)
-    assert (found.cancel_at, found.cancel_at_period_end, found.ends) == (december, False, True)
-    assert (found.latest_invoice, found.latest_invoice_status) == ("in_1", "open")
-
-
 async def test_the_marks_of_credits_are_a_question_more(payments, wire):
     wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(subscription()))
     row = {"id": "cbtxn_1", "amount": -500, "metadata": {"holdfast_offer": "red_1"}}
@@ -210,22 +180,31 @@ async def test_the_mark_of_a_credit_is_found_behind_hundreds_of_others(payments,
     assert listing.calls[1].request.url.params["starting_after"] == "cbtxn_99"
 
 
-@pytest.mark.parametrize("shown", [{}, {"id": "sub_1"}, {"id": "sub_1", "items": []}])
-def test_an_answer_that_shows_no_subscription_is_no_answer(shown):
-    with pytest.raises(ProviderUnavailable):
-        standing_of(shown)
-
-
 def a_standing(**fields):
     read = standing_of(subscription())
     return replace(read, **fields)
 
 
+def line(amount, *, price="price_1", off=0, tax=0, behavior="exclusive", proration=False):
+    return {
+        "amount": amount,
+        "parent": {"subscription_item_details": {"proration": proration}},
+        "pricing": {"price_details": {"price": price}},
+        "discount_amounts": [{"amount": off, "discount": "di_1"}] if off else [],
+        "taxes": [{"amount": tax, "tax_behavior": behavior}] if tax else [],
+    }
+
+
+def foreseen(due, *lines):
+    """An invoice that Stripe sees coming."""
+    listed = {"object": "list", "data": list(lines), "has_more": False}
+    return {"amount_due": due, "currency": "usd", "period_end": 1796083200, "lines": listed}
+
+
 async def test_a_discount_is_previewed_by_stripe_as_if_no_end_were_planned(payments, wire):
     wire.get(COUPON).mock(return_value=answers({"id": "holdfast-30pct-3m"}))
     route = wire.post(f"{API}/v1/invoices/create_preview")
-    shown = {"amount_due": 2100, "subtotal": 3000, "currency": "usd", "period_end": 1796083200}
-    route.mock(return_value=answers(shown))
+    route.mock(return_value=answers(foreseen(2100, line(3000, off=900))))
     standing: Standing = a_standing(cancel_at_period_end=True)
 
     forecast = await payments.preview_change(ACCOUNT, standing, (THIRTY_OFF,))
@@ -237,7 +216,33 @@ async def test_a_discount_is_previewed_by_stripe_as_if_no_end_were_planned(payme
         "discounts[0][coupon]": "holdfast-30pct-3m",
     }
     assert form(route, 1) == {"subscription": standing.subscription_id}
-    assert (forecast.due_minor, forecast.subtotal_minor) == (2100, 3000)
+    assert (forecast.due_minor, forecast.regular_minor) == (2100, 2100)
+
+
+async def test_what_comes_again_is_told_from_what_is_settled_once(payments, wire):
+    # given taxes on top, the rest of a period, something sold once, what was used, and credit
+    route = wire.post(f"{API}/v1/invoices/create_preview")
+    once = {"amount": 5000, "parent": {"type": "invoice_item_details"}}
+    used = line(777, price="price_used")
+    lines = (line(3000, tax=570), line(200, tax=38, behavior="inclusive"), used, once)
+    route.mock(return_value=answers(foreseen(7000, *lines, line(-1200, proration=True))))
+    standing = a_standing()
+    metered = Item(id="si_2", price=Price(id="price_used", currency="usd", metered=True))
+
+    forecast = await payments.preview_change(
+        ACCOUNT, replace(standing, items=(*standing.items, metered)), ()
+    )
+
+    assert (forecast.due_minor, forecast.regular_minor) == (7000, 3000 + 570 + 200)
+
+
+@pytest.mark.parametrize("wrong", [{"lines": None}, {"lines": {"data": [], "has_more": True}}])
+async def test_a_preview_that_is_not_whole_tells_no_money(payments, wire, wrong):
+    route = wire.post(f"{API}/v1/invoices/create_preview")
+    route.mock(return_value=answers(foreseen(3000, line(3000)) | wrong))
+
+    with pytest.raises(ProviderUnavailable):
+        await payments.preview_change(ACCOUNT, a_standing(), ())
 
 
 async def test_prices_that_are_gone_or_do_not_recur_are_left_out(payments, wire):
@@ -370,8 +375,7 @@ async def test_a_change_that_waits_goes_with_its_invoice(payments, wire):
 
 async def test_a_switch_is_previewed_for_the_instant_it_is_asked_for(payments, wire):
     route = wire.post(f"{API}/v1/invoices/create_preview")
-    shown = {"amount_due": 28000, "subtotal": 28000, "currency": "usd", "period_end": 1796083200}
-    route.mock(return_value=answers(shown))
+    route.mock(return_value=answers(foreseen(28000, line(28000))))
     change = ChangeItems(items=YEAR, proration="always_invoice", dated=DECEMBER, when_unpaid="hold")
     standing = a_standing()
 

@@ -8,6 +8,8 @@ from stripe import HTTPXClient
 from app.domain.declines import DeclineKind
 from app.domain.mirror import InvoiceStatus
 from app.domain.outcomes import Outcome
+from app.ports.payments import ProviderUnavailable
+from app.providers.stripe.connection import TIMEOUT
 from tests.providers.stripe.stripe_shapes import intent, invoice
 from tests.providers.stripe.wire import (
     ACCOUNT,
@@ -18,6 +20,7 @@ from tests.providers.stripe.wire import (
     key,
     refuses,
 )
+from workers.shift import Pace
 
 pytestmark = pytest.mark.anyio
 PAY = f"{API}/v1/invoices/in_1/pay"
@@ -64,8 +67,9 @@ async def test_the_request_is_off_session_under_our_key_and_the_pinned_version(p
     assert "x-stripe-client-telemetry" not in request.headers
 
 
-async def test_without_a_method_the_provider_chooses(pay):
-    _, route = await pay(answers(paid()))
+@pytest.mark.parametrize("method", [None, "card_1", "src_1"])
+async def test_without_a_method_that_can_be_named_the_provider_chooses(pay, method):
+    _, route = await pay(answers(paid()), method=method)
 
     assert "payment_method" not in form(route)
 
@@ -271,7 +275,7 @@ async def test_questions_are_asked_again_under_the_same_key(payments, monkeypatc
     failed = httpx.Response(503, json={"error": {}})
     with respx.mock:
         route = respx.post(f"{API}/v1/customers/cus_1").mock(
-            side_effect=[httpx.ReadTimeout("late"), failed, answers({"id": "cus_1"})]
+            side_effect=[httpx.ConnectTimeout("late"), failed, answers({"id": "cus_1"})]
         )
         await payments.set_default_method(
             ACCOUNT, customer="cus_1", subscriptions=(), method="pm_2", key="act_1"
@@ -279,3 +283,13 @@ async def test_questions_are_asked_again_under_the_same_key(payments, monkeypatc
 
     assert route.call_count == 3
     assert {key(route, call) for call in range(3)} == {"act_1:cus_1"}
+
+
+async def test_a_question_that_took_all_its_time_is_not_asked_again_within_the_lease(payments):
+    with respx.mock:
+        route = respx.get(f"{API}/v1/invoices/in_1").mock(side_effect=httpx.ReadTimeout("late"))
+        with pytest.raises(ProviderUnavailable):
+            await payments.read_invoice(ACCOUNT, "in_1")
+
+    assert route.call_count == 1
+    assert (TIMEOUT.connect or 0) + (TIMEOUT.read or 0) < Pace().job_timeout_s

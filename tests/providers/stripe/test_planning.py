@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ SUBSCRIPTION = f"{API}/v1/subscriptions/sub_1"
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 PLAN = PlanItems(mark="red_1", at=DECEMBER, items=(Wanted(id="si_1", price="less", quantity=4),))
 SCHEDULES = f"{API}/v1/subscription_schedules"
-BEGUN = {
+BEGUN: dict[str, Any] = {
     "id": "sub_sched_1",
     "metadata": {},
     "phases": [
@@ -69,6 +70,44 @@ async def test_a_plan_with_something_off_until_then_ends_that_with_its_first_pha
     sent = form(phased)
     assert sent["phases[0][discounts][0][coupon]"] == "c"
     assert sent["phases[1][discounts]"] == ""
+
+
+TERMS = {
+    "automatic_tax": {"enabled": True, "liability": {"type": "account", "account": "acct_2"}},
+    "collection_method": "send_invoice",
+    "default_payment_method": "pm_1",
+    "default_tax_rates": [{"id": "txr_1", "percentage": 19}],
+    "invoice_settings": {"account_tax_ids": None, "days_until_due": 14, "issuer": {"type": "self"}},
+    "transfer_data": {"destination": "acct_3", "amount_percent": None},
+    "trial_end": 1796083200,
+}
+
+
+async def test_a_plan_names_again_what_its_phases_would_lose(payments, wire):
+    # given a trial, with taxes, that is to be paid by bill, and an item with a discount of its own
+    (phase,) = BEGUN["phases"]
+    item = {"price": "price_month", "quantity": 4, "tax_rates": [{"id": "txr_2"}]}
+    item |= {"discounts": [{"coupon": None, "discount": "di_7"}]}
+    begun = {**BEGUN, "phases": [{**phase, **TERMS, "items": [item]}]}
+    wire.post(SCHEDULES).mock(return_value=answers(begun))
+    phased = wire.post(f"{SCHEDULES}/sub_sched_1").mock(return_value=answers(begun))
+
+    await ask(payments, PLAN)
+
+    sent = form(phased)
+    for number in (0, 1):
+        told = {k.removeprefix(f"phases[{number}]"): v for k, v in sent.items()}
+        assert told["[items][0][tax_rates][0]"] == "txr_2"
+        assert told["[items][0][discounts][0][discount]"] == "di_7"
+        assert told["[default_tax_rates][0]"] == "txr_1"
+        assert told["[automatic_tax][enabled]"] == "true"
+        assert told["[automatic_tax][liability][account]"] == "acct_2"
+        assert told["[invoice_settings][days_until_due]"] == "14"
+        assert told["[collection_method]"] == "send_invoice"
+        assert told["[default_payment_method]"] == "pm_1"
+        assert told["[transfer_data][destination]"] == "acct_3"
+    assert sent["phases[0][trial_end]"] == "1796083200"
+    assert "phases[1][trial_end]" not in sent
 
 
 @pytest.mark.parametrize("attached", [BEGUN, {**BEGUN, "metadata": {"theirs": "yes"}}])
