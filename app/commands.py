@@ -105,6 +105,9 @@ def up(
         bool | None,
         typer.Option(help="Run the sandbox; by default while no provider account is configured."),
     ] = None,
+    sandbox_port: Annotated[
+        int | None, typer.Option(help="The sandbox's port; chosen when left out.")
+    ] = None,
 ) -> None:
     """Run the whole service on this machine, on embedded engines where no URLs are given."""
     from app.embedded import up as run_everything
@@ -116,6 +119,7 @@ def up(
         redis_url=os.environ.get("REDIS_URL"),
         port=port,
         sandbox=sandbox,
+        sandbox_port=sandbox_port,
     )
 
 

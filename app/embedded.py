@@ -9,6 +9,7 @@ import importlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,13 +20,14 @@ from pathlib import Path
 
 from app.engines import EngineFailure, Engines, start_engines
 from app.engines.homes import StateFolder, open_home
-from app.engines.processes import free_port, is_running, spawn, stop, wait_until
+from app.engines.processes import is_running, listen, listen_at, spawn, stop, wait_until
 
 PAUSES = (0.2, 0.5, 1, 2, 5, 10)  # seconds before the n-th restart of a child that keeps dying
 STEADY = 30.0  # seconds a child must live for its deaths to be forgotten
 PATIENCE = 30.0  # seconds a child gets to finish what it does
 PREFERRED_PORT = 8200
 SANDBOX_PORT = 8210
+DOOR_S = 40.0  # seconds until what stood at a port must have left it: longer than PATIENCE
 
 
 @dataclass
@@ -206,29 +208,70 @@ def up(
     redis_url: str | None,
     port: int | None,
     sandbox: bool | None,
+    sandbox_port: int | None = None,
 ) -> None:
     """Run everything on this machine until SIGTERM or SIGINT.
 
     `sandbox=None` runs the sandbox while no provider account is configured, never in production.
+    Ports that are left out are those of the last run, since letters, webhook endpoints and accounts
+    name them, and at the first run what is free.
 
     Safe to start again after any death: the database is the truth, and whatever a killed run left
     behind is cleared away first.
 
     Raises:
-        EngineFailure: an engine cannot be had, or another supervisor holds the folder.
+        EngineFailure: an engine cannot be had, another supervisor holds the folder, or somebody
+            else listens where we must.
     """
     stopping = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, lambda *_: stopping.set())
     engines = start_engines(state_dir, database_url=database_url, redis_url=redis_url)
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(engines.stop)
         migrate(engines.database_url)
         os.environ.update(environment_for(engines, state_dir))
-        if sandbox is None:
-            sandbox = _needs_sandbox()
-        supervise(_children(engines, state_dir, port, sandbox), stopping, engines=engines)
-    finally:
-        engines.stop()
+        wanted = {"api": port}
+        if sandbox or (sandbox is None and _needs_sandbox()):
+            wanted["sandbox"] = sandbox_port
+        doors = {name: ends.enter_context(_door(engines, name, wanted[name])) for name in wanted}
+        supervise(_children(engines, state_dir, doors), stopping, engines=engines)
+
+
+def _door(engines: Engines, name: str, port: int | None) -> socket.socket:
+    """Where a child is reached, for as long as we run: who comes while it starts waits there, and
+    nobody takes the place of one that has died."""
+    former = port or engines.notes.read().get(name, {}).get("port")
+    if former is None:
+        door = listen({"api": PREFERRED_PORT, "sandbox": SANDBOX_PORT}[name])
+    else:
+        door = door_at(name, int(former))
+    place = door.getsockname()[1]
+    engines.notes.write(**{name: {"port": place, "url": f"http://127.0.0.1:{place}"}})
+    return door
+
+
+def door_at(name: str, port: int, *, patience_s: float = DOOR_S) -> socket.socket:
+    """Listen at that port of 127.0.0.1 and no other. What a killed run left behind may still be on
+    its way out, so somebody who listens there is waited for.
+
+    Raises:
+        EngineFailure: somebody still listens there after `patience_s`.
+    """
+    found: list[socket.socket] = []
+    if not wait_until(lambda: _is_at(port, found), seconds=patience_s, step=0.2):
+        option = {"api": "--port", "sandbox": "--sandbox-port"}[name]
+        raise EngineFailure(
+            f"Something else listens at 127.0.0.1:{port}, where the {name} is to stand. "
+            f"Stop it, or give another port with {option}."
+        )
+    return found[0]
+
+
+def _is_at(port: int, found: list[socket.socket]) -> bool:
+    with contextlib.suppress(OSError):
+        found.append(listen_at(port))
+    return bool(found)
 
 
 def _needs_sandbox() -> bool:
@@ -254,27 +297,21 @@ def clean(state_dir: Path) -> None:
     shutil.rmtree(state_dir)
 
 
-def _children(engines: Engines, state_dir: Path, port: int | None, sandbox: bool) -> list[Child]:
-    former = engines.notes.read()
-    port = port or free_port(former.get("api", {}).get("port") or PREFERRED_PORT)
-    url = f"http://127.0.0.1:{port}"
-    known = {"HOLDFAST_PUBLIC_URL": url} | os.environ | environment_for(engines, state_dir)
-    engines.notes.write(api={"port": port, "url": url})
-    children = [
-        python_child("api", "-m", "app", "api", "--port", str(port), env=known),
-        python_child("worker", "-m", "workers", env=known),
-    ]
-    threading.Thread(target=_announce, args=(url, state_dir), daemon=True).start()
-    if sandbox:
-        place = free_port(former.get("sandbox", {}).get("port") or SANDBOX_PORT)
-        engines.notes.write(sandbox={"port": place, "url": f"http://127.0.0.1:{place}"})
-        arguments = ("--port", str(place), "--state", str(state_dir / "sandbox.sqlite3"))
-        children.append(
-            python_child(
-                "sandbox", "-m", "app", "sandbox", *arguments, "--mode", "running", env=known
-            )
-        )
-        print(f"sandbox   http://127.0.0.1:{place}", flush=True)
+def _children(engines: Engines, state_dir: Path, doors: Mapping[str, socket.socket]) -> list[Child]:
+    urls = {name: f"http://127.0.0.1:{door.getsockname()[1]}" for name, door in doors.items()}
+    known = {"HOLDFAST_PUBLIC_URL": urls["api"]} | os.environ
+    known |= environment_for(engines, state_dir)
+    words = {
+        "api": ("app", "api"),
+        "sandbox": ("app", "sandbox", "--state", str(state_dir / "sandbox.sqlite3")),
+    }
+    children = [python_child("worker", "-m", "workers", env=known)]
+    for name, door in doors.items():
+        own = ("-m", *words[name], "--fd", str(door.fileno()))
+        children.append(python_child(name, *own, env=known, inherited=(door.fileno(),)))
+    threading.Thread(target=_announce, args=(urls["api"], state_dir), daemon=True).start()
+    if "sandbox" in urls:
+        print(f"sandbox   {urls['sandbox']}", flush=True)
     return children
 
 

@@ -179,16 +179,22 @@ def wait_until(true: Callable[[], bool], *, seconds: float, step: float = 0.02) 
 def listen(preferred: int | None = None) -> socket.socket:
     """Listen on 127.0.0.1: at the preferred port while it is free, else at one that the system
     chooses. Nobody else gets the port while the socket is open.
+    """
+    with contextlib.suppress(OSError):
+        return listen_at(preferred or 0)
+    return listen_at(0)
+
+
+def listen_at(port: int) -> socket.socket:
+    """Listen on 127.0.0.1 at that port; 0 lets the system choose. Raises `OSError` where it is
+    taken.
 
     What is sent leaves at once. A server that is handed a socket takes it for one of a file and
     does not see to that: each answer in two parts then waited 40 ms for the other side.
     """
-    for port in (preferred or 0, 0):
-        with contextlib.suppress(OSError):
-            door = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
-            door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return door
-    raise OSError("no free port on 127.0.0.1")
+    door = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return door
 
 
 def free_port(preferred: int | None = None) -> int:

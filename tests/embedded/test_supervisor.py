@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded import Child, borrowed_engines, clean, supervise
+from app.embedded import Child, borrowed_engines, clean, door_at, supervise
 from app.engines import EngineFailure, Engines, start_engines
 from app.engines.homes import StateFolder, empty
 from app.engines.processes import is_running, listen, wait_until
@@ -155,6 +155,20 @@ def test_what_a_server_listens_at_is_nobody_elses_while_it_is_started_again() ->
     # then whoever came in between was only kept waiting
     assert answers == [b"here", b"here"]
     assert elsewhere != port
+
+
+def test_a_port_that_links_name_is_waited_for_and_never_changed_for_another() -> None:
+    with listen() as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(EngineFailure, match=f"{port}.*--sandbox-port"):
+            door_at("sandbox", port, patience_s=0)
+        leaving = threading.Timer(0.3, taken.close)
+        leaving.start()
+        with door_at("sandbox", port) as door:
+            stands = door.getsockname()[1]
+
+    assert stands == port
 
 
 def _asked(port: int) -> bytes:

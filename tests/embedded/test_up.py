@@ -23,11 +23,12 @@ class Up:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.port = free_port()
+        self.port, self.sandbox_port = free_port(), free_port()
+        ports = ("--port", str(self.port), "--sandbox-port", str(self.sandbox_port))
         kept = {n: v for n, v in os.environ.items() if n not in ("DATABASE_URL", "REDIS_URL")}
         self.log = (state.parent / "up.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app", "up", "--port", str(self.port)],
+            [sys.executable, "-m", "app", "up", *ports],
             cwd=ROOT,
             env=kept | {"HOLDFAST_STATE_DIR": str(state)},
             stdout=self.log,
