@@ -1,14 +1,16 @@
 """What every test may ask for: real engines, a migrated database, and only the tests chosen."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.collecting import collect_seldom
 from app.engines import start_engines
 from app.engines.homes import ROOMS
+from app.storage.store import create_engine
 from tests.databases import Server
 from tests.rooms import sweep
 
@@ -83,6 +85,14 @@ def database_url(server: Server) -> str:
 def migrated_database_url(server: Server) -> str:
     """A migrated database of this test process. Ask for `clean_database` to find it empty."""
     return server.create("migrated", template=server.template())
+
+
+@pytest.fixture(scope="session")
+async def connected(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
+    """Connections that tests share: each new one begins by learning the whole schema."""
+    engine = create_engine(migrated_database_url)
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
 """A merchant's ledger on real PostgreSQL, and finance's answers about it."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.ports.figures import Figures
 from app.reports import finance
 from app.reports.formats import JSON, rendered
-from app.storage.addresses import engine_url
 from app.storage.registry import in_order, table_for
 from app.storage.reports.figures import PostgresFigures
 from app.storage.scope import APP, ENTER, merchants_list
@@ -81,10 +78,8 @@ class Ledger:
 
 
 @pytest.fixture
-async def empty_ledger(clean_database: str) -> AsyncIterator[Ledger]:
-    engine = create_async_engine(engine_url(clean_database), poolclass=NullPool)
-    yield Ledger(engine)
-    await engine.dispose()
+def empty_ledger(clean_database: str, connected: AsyncEngine) -> Ledger:
+    return Ledger(connected)
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """The store under test: the twin and PostgreSQL, one after the other."""
 
-from collections.abc import AsyncIterator
-
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.ports.store import Store
 from app.storage.memory import MemoryStore
-from app.storage.store import PostgresStore, create_engine
+from app.storage.store import PostgresStore
 from tests.storage.builders import OURS, THEIRS, account, merchant
 
 
@@ -20,13 +19,8 @@ def place(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-async def empty_store(place: str | None) -> AsyncIterator[Store]:
-    if place is None:
-        yield MemoryStore()
-        return
-    engine = create_engine(place)
-    yield PostgresStore(engine)
-    await engine.dispose()
+def empty_store(place: str | None, connected: AsyncEngine) -> Store:
+    return MemoryStore() if place is None else PostgresStore(connected)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.merchants import CollectionMode
 from app.mail.render import TemplateRenderer
@@ -12,6 +13,8 @@ from app.ports.mailer import Renderer
 from app.ports.world import World
 from app.resources import resource
 from app.services import event_endpoints
+from app.storage.invariants.asking import PostgresInvariants
+from app.storage.store import PostgresStore
 from tests.outgoing.receiver import open_receiver
 from tests.sandbox.stand import hang_up
 from tests.stories.stage import Stage, open_stage, open_world
@@ -31,9 +34,16 @@ def renderer() -> Renderer:
 
 
 @pytest.fixture
-async def world(clean_database: str, tmp_path: Path, renderer: Renderer) -> AsyncIterator[World]:
+async def world(
+    clean_database: str, connected: AsyncEngine, tmp_path: Path, renderer: Renderer
+) -> AsyncIterator[World]:
     async with open_world(clean_database, tmp_path) as opened:
-        yield replace(opened, renderer=renderer)
+        yield replace(
+            opened,
+            renderer=renderer,
+            store=PostgresStore(connected),
+            invariants=PostgresInvariants(connected),
+        )
 
 
 @pytest.fixture

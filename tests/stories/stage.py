@@ -4,6 +4,7 @@ sandbox over HTTP, a clock that moves when a story says so."""
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from app.domain.operations import InboxEvent
 from app.mail.mailbox import FolderMailbox
 from app.ports.payments import Payments
 from app.ports.world import World
+from app.providers.sandbox.control import events_after
 from app.services import actions, intake, merchants
 from app.services.backfill import backfill_subscriptions
 from app.services.backlog import backlog
@@ -82,7 +84,7 @@ class Stage(Looks):
             **({"billing_mode[type]": billing_mode} if billing_mode != "flexible" else {}),
         )
         self.program(method, behaviour)
-        self.heard = self.sandbox.events()[-1]["id"]
+        self.heard = self.missed()[-1]["id"]
         await backfill_subscriptions(self.world, self.account)
         return Person(made["id"], subscription["id"], method)
 
@@ -160,7 +162,8 @@ class Stage(Looks):
         """Move both clocks; only the provider does what is due."""
         self.now = max(at, self.now)
         self.clock_file.write_text(self.now.isoformat())
-        self.sandbox.control("advance", {"to": self.now.isoformat()})
+        instant = int(self.now.timestamp())
+        self.sandbox.inside(lambda house: house.advance(instant))
 
     async def works(self) -> int:
         """Drain the inbox and carry out what is due; how much there was."""
@@ -184,9 +187,9 @@ class Stage(Looks):
 
     def missed(self) -> list[Event]:
         """The provider's events that we have not heard, oldest first."""
-        after = {"after": self.heard} if self.heard else {}
-        answer = self.sandbox.http.get("/_sandbox/events", params=after).json()
-        found: list[Event] = answer["events"]
+        found: list[Event] = self.sandbox.inside(
+            lambda house: deepcopy(events_after(house.world, self.heard))
+        )
         return found
 
     async def delivers(self, *events: Event) -> None:
@@ -208,8 +211,8 @@ class Stage(Looks):
 
     async def _next(self) -> datetime | None:
         times = [(await backlog(self.world)).next_due_at]
-        following = self.sandbox.status()["next_event_at"]
-        times.append(datetime.fromisoformat(following) if following else None)
+        following = self.sandbox.inside(lambda house: house.world.next_event_at())
+        times.append(datetime.fromtimestamp(following, UTC) if following else None)
         found = [at for at in times if at is not None]
         return max(min(found), self.now) if found else None
 

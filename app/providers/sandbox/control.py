@@ -8,6 +8,7 @@ from app.providers.sandbox import acts, faults, webhooks
 from app.providers.sandbox.errors import Thing
 from app.providers.sandbox.house import House, from_iso
 from app.providers.sandbox.records import HIDDEN
+from app.providers.sandbox.world import World
 
 Json = dict[str, Any]
 
@@ -99,11 +100,8 @@ def _look_routes(router: APIRouter, house: House) -> None:
     @router.get("/events")
     async def events(after: str | None = None, limit: int = 1000) -> Json:
         """Every event since the beginning (or after one), oldest first."""
-        found = list(world.all("event"))
-        if after is not None:
-            ids = [event["id"] for event in found]
-            found = found[ids.index(after) + 1 :] if after in ids else []
-        return {"events": [_shown(event) for event in found[:limit]], "total": len(found)}
+        found = events_after(world, after)
+        return {"events": found[:limit], "total": len(found)}
 
     @router.get("/objects/{ident}")
     async def look(ident: str) -> Json:
@@ -112,6 +110,15 @@ def _look_routes(router: APIRouter, house: House) -> None:
         if found is None:
             raise HTTPException(404, "No such object.")
         return found
+
+
+def events_after(world: World, after: str | None) -> list[Thing]:
+    """Every event since the beginning (or after one), oldest first, as they are shown."""
+    found = list(world.all("event"))
+    if after is not None:
+        ids = [event["id"] for event in found]
+        found = found[ids.index(after) + 1 :] if after in ids else []
+    return [_shown(event) for event in found]
 
 
 def _shown(thing: Thing) -> Thing:
