@@ -141,9 +141,12 @@ def _settled(at: Desk, invoice: Invoice, rests: bool) -> None:
     elif rests:
         note(at.book, case, now, "given_back", "the provider's own retries are off while it waits")
     elif not must_rest(case):
-        at.book.put(replace(case, stilled=False, next_attempt_at=invoice.next_attempt_at))
+        active = case.state is CaseState.ACTIVE  # a parked one waits for a person, not for a try
+        theirs = invoice.next_attempt_at if active else None
+        at.book.put(replace(case, stilled=False, next_attempt_at=theirs))
         note(at.book, case, now, "given_back", "the provider's own retries are on again")
-        watch_again(at, at.case, invoice)
+        if active:
+            watch_again(at, at.case, invoice)
 
 
 def give_back_later(at: Desk) -> None:

@@ -216,11 +216,15 @@ async def _takes_half(actor: Actor, *, clicks: int) -> CancelSession | None:
         return None
     world = actor.stage.house.world
     said = Said(reason="too_expensive")
-    await actor.asks("say why", lambda: cancel_sessions.answer(world, session, "why", said))
+    seen = await actor.asks("say why", lambda: cancel_sessions.answer(world, session, "why", said))
+    if seen is NO or seen.step.id != "half":
+        actor.stage.machine.log("not offered anything", actor.person.customer[:10])
+        return session
+    told: CancelSession = seen.session
     await asyncio.gather(
         *(
             actor.asks(
-                "accept", lambda: accepting.accept(world, session, "half", key=f"yes-{actor.n}")
+                "accept", lambda: accepting.accept(world, told, "half", key=f"yes-{actor.n}")
             )
             for _ in range(clicks)
         )
@@ -284,7 +288,8 @@ ACTS: Mapping[Act, int] = {
     enters_card: 4,
     follows_link: 3,
     leaves: 4,
-    accepts: 2,
+    accepts: 3,
+    stays: 1,
     leaves_at_the_portal: 2,
     is_refunded: 2,
     disputes: 1,

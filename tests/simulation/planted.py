@@ -32,6 +32,7 @@ from app.services import (
     dunning,
     endings,
     messages,
+    parting,
     posting,
     work,
 )
@@ -57,7 +58,7 @@ from tests.simulation.means import (
     true,
 )
 from tests.simulation.stage import Stage
-from tests.simulation.swaps import Swap, put, put_entry, put_member
+from tests.simulation.swaps import Swap, both, put, put_entry, put_member
 
 # what is decided
 
@@ -216,7 +217,7 @@ PLANTED: dict[str, Swap] = {
     "a hard refusal is tried again": put(retry.next_step, _always_again),
     "never means once more": put_member(Decline, "is_final", property(no)),
     "a hold holds nothing": put(holds.is_barred, no),
-    "the word does not stop the case": put_member(cancelling, "close_case", nothing),
+    "the word does not stop the case": put_member(parting, "close_case", nothing),
     "the word is not told to the provider": never_asked("cancel"),
     "what was forgiven stays open": through(ActionKind.SETTLE),
     "taking it back is not told to the provider": never_asked("uncancel"),
@@ -241,7 +242,9 @@ PLANTED: dict[str, Swap] = {
     "the release is lost": put(holds.lift, lambda book, case, ends, why, given: case),
     # too often, too early
     "four attempts too many": put(retry.next_step, _one_more),
-    "five hours between attempts": put(retry.next_step, _sooner),
+    "five hours between attempts": both(
+        put(retry.next_step, _sooner), put_member(dunning, "SPACING", SPACE)
+    ),
     "everything a day early": _claims(_early),
     # letters
     "an interrupted letter is sent again": put(messages._may_leave, _resent),

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.domain.actions import ActionKind
 from app.domain.cancellations import CancelRequest, RequestState, Source
+from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseKind, CaseState, Waits
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice
@@ -31,6 +32,7 @@ def at_rest(rules: Rules, until: datetime) -> None:
         _is_settled(rules, case, until)
         _agrees(rules, case)
         _ended_there(rules, case)
+        _was_tried(rules, case)
         _is_thanked(rules, case)
     _every_failure_has_a_case(rules)
     for request in house.ledger.rows(CancelRequest):
@@ -134,6 +136,9 @@ def _every_failure_has_a_case(rules: Rules) -> None:
 def _ended_there(rules: Rules, case: Case) -> None:
     """What the end of a case says of the provider is so there."""
     world, words = rules.house.bank.world, case.reason or ""
+    if case.state is CaseState.STOPPED and words == "forgiven":
+        status = (world.get(case.invoice_id) or {}).get("status")
+        rules.require(status != "open", "I12", "the invoice was forgiven and is open there")
     if case.state is not CaseState.EXHAUSTED or not words.startswith(ENDED):
         return
     if "subscription cancel_now" in words:
@@ -142,6 +147,21 @@ def _ended_there(rules: Rules, case: Case) -> None:
     if "invoice uncollectible" in words:
         status = (world.get(case.invoice_id) or {}).get("status")
         rules.require(status != "open", "I6", "the invoice was given up and is open there")
+
+
+SOFT = frozenset(
+    {DeclineKind.INSUFFICIENT_FUNDS, DeclineKind.RETRY_LATER, DeclineKind.RETRY_FEW_AND_ASK}
+)
+
+
+def _was_tried(rules: Rules, case: Case) -> None:
+    """A refusal that another day may change is not the end of a case by itself."""
+    over = case.state is CaseState.EXHAUSTED and (case.reason or "").startswith(ENDED)
+    if over and case.driven and not case.held_s:
+        mine = [row for row in rules.house.ledger.rows(Attempt) if row.case_id == case.case_id]
+        first = min(mine, key=lambda row: row.number)  # a later one may come too late to be tried
+        soft = (first.decline or {}).get("kind") in SOFT and case.decline_kind in SOFT
+        rules.require(case.attempts_used > 0 or not soft, "I5", "given up without a single try")
 
 
 def _is_thanked(rules: Rules, case: Case) -> None:
@@ -164,6 +184,10 @@ def _left_as_told(rules: Rules, request: CancelRequest, until: datetime) -> None
     rules.require(not (old and state is RequestState.ASKED), "I5", "a cancellation is still asked")
     if state is RequestState.STANDING:
         rules.require(ends or gone, "I6", "a cancellation stands that the provider does not know")
+    if _is_taken_back(rules, request):
+        rules.require(not ends, "I6", "it was taken back, and the provider ends it all the same")
+    if state is not RequestState.UNDONE and old:
+        _is_forgiven(rules, request)
     if state is RequestState.ENDED:
         rules.require(gone, "I6", "a subscription has ended here, and runs there")
     if request.source is Source.SESSION and old:
@@ -171,6 +195,24 @@ def _left_as_told(rules: Rules, request: CancelRequest, until: datetime) -> None
         mine = [m for m in letters if m.subscription_id == request.subscription_id]
         told = any(m.template == "cancellation_confirmed" for m in mine)
         rules.require(told, "I11", "a cancellation was not confirmed in writing")
+
+
+def _is_taken_back(rules: Rules, request: CancelRequest) -> bool:
+    """Whether every cancellation of its subscription was."""
+    others = rules.house.ledger.rows(CancelRequest)
+    mine = [row for row in others if row.subscription_id == request.subscription_id]
+    return all(row.state is RequestState.UNDONE for row in mine)
+
+
+def _is_forgiven(rules: Rules, request: CancelRequest) -> None:
+    """What the customer was told they need not pay is neither open nor collected."""
+    house = rules.house
+    for invoice in request.forgiven:
+        status = (house.bank.world.get(invoice) or {}).get("status")
+        rules.require(status != "open", "I12", "an invoice was forgiven on leaving and is open")
+    for case in house.ledger.rows(Case):
+        going = case.state is CaseState.ACTIVE and case.invoice_id in request.forgiven
+        rules.require(not going, "I12", "the customer has left, and their case goes on")
 
 
 def _kept_as_accepted(rules: Rules, redemption: Redemption, until: datetime) -> None:
@@ -185,6 +227,7 @@ def _kept_as_accepted(rules: Rules, redemption: Redemption, until: datetime) -> 
     states = {row.state for row in mine}
     old = redemption.claimed_at < until - SLACK
     rules.require(not (old and redemption.state in AT_WORK), "I5", f"an offer {redemption.state}")
+    rules.require(redemption.state is not RedemptionState.PARKED, "I5", "an offer is parked")
     if there["status"] == "canceled":
         return
     discounts = len(there["discounts"])

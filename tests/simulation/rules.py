@@ -10,9 +10,10 @@ from typing import Any
 from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseEvent, CaseState, Trigger
-from app.domain.holds import is_barred
+from app.domain.holds import HoldReason, is_barred
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import Mail, Message, MessageState
+from app.domain.movements import is_ending
 from app.domain.operations import AuditEntry, IdempotencyKey
 from app.domain.sequence import DUNNING_TEMPLATES, FINAL
 from app.providers.sandbox.world import World
@@ -84,29 +85,50 @@ class Rules:
     def committed(self, written: Written) -> None:
         """What was written is allowed, and leaves what it touches in order."""
         cases = {row.case_id for _, row in written if getattr(row, "case_id", None)}
+        looks: dict[type[Any], Callable[[Any, Any, Written], None]] = {
+            Case: self._moved,
+            Attempt: self._attempted,
+            Message: self._written_to,
+            Action: self._claimed,
+            IdempotencyKey: self._has_its_line,
+            AuditEntry: self._ordered,
+            CancelRequest: self._left,
+        }
         for before, row in written:
-            if isinstance(row, Case):
-                self._moved(before, row, written)
-            elif isinstance(row, Attempt):
-                self._attempted(before, row, written)
-            elif isinstance(row, Message):
-                self._written_to(before, row)
-            elif isinstance(row, Action):
-                self._claimed(before, row)
-            elif isinstance(row, IdempotencyKey):
-                lines = [one for _, one in written if isinstance(one, AuditEntry)]
-                self.require(bool(lines), "I14", "a command without its audit line")
+            if (look := looks.get(type(row))) is not None:
+                look(before, row, written)
         for case_id in sorted(cases):
             self._keeps_going(case_id)
         self._of_one_merchant(written)
         self._claim_stands(written)
         self.house.rings()
 
+    def _has_its_line(self, _: None, key: IdempotencyKey, written: Written) -> None:
+        told = any(isinstance(row, AuditEntry) for _, row in written)
+        self.require(told, "I14", "a command without its audit line")
+
+    def _ordered(self, _: None, line: AuditEntry, written: Written) -> None:
+        """What a person was told is done is done."""
+        if line.action == "case.release":
+            case: Case = self.house.ledger.row(Case, line.subject)
+            held = [hold["name"] for hold in case.holds if hold["reason"] == HoldReason.OPERATOR]
+            self.require(not held, "I14", f"released, and still held: {held}")
+
+    def _left(self, before: CancelRequest | None, request: CancelRequest, _: Written) -> None:
+        """Who leaves at once is collected from no more, from that very transaction on."""
+        if before is not None or request.ends_at > self.house.machine.now():
+            return
+        cases = self.house.ledger.rows(Case)
+        going = [case for case in cases if case.subscription_id == request.subscription_id]
+        still = [case for case in going if case.state is CaseState.ACTIVE]
+        active = [case.invoice_id for case in still if not is_ending(case)]
+        self.require(not active, "I12", f"somebody left at once, and {active} is collected")
+
     def _of_one_merchant(self, written: Written) -> None:
         named = {row.merchant_id for _, row in written}
         self.require(len(named) == 1, "I13", f"rows of {sorted(named)} in one transaction")
 
-    def _claimed(self, before: Action | None, action: Action) -> None:
+    def _claimed(self, before: Action | None, action: Action, _: Written) -> None:
         """What cannot be done now is put off, not left to its lease time and again."""
         if before is None:
             day = f"{action.case_id} {action.kind} {self.house.machine.now():%j}"
@@ -156,7 +178,7 @@ class Rules:
         fair = any(at <= now - NOTICE_AHEAD for at in left) or (bool(kept) and not left)
         self.require(fair, "I9", "a case ended without a final notice 72 hours before")
 
-    def _written_to(self, before: Message | None, message: Message) -> None:
+    def _written_to(self, before: Message | None, message: Message, _: Written) -> None:
         if before is None or before.state is message.state:
             return
         words = f"letter {message.step} went {before.state} -> {message.state}"

@@ -37,7 +37,8 @@ def everywhere(original: Any, replacement: Any) -> Iterator[None]:
 
 @contextmanager
 def member(owner: Any, name: str, replacement: Any) -> Iterator[None]:
-    """A member of a class or an object."""
+    """A member of a class, an object or a module."""
+    assert hasattr(owner, name), f"{owner!r} has no {name}: nothing would be planted"
     own = name in vars(owner)
     former = vars(owner).get(name)
     setattr(owner, name, replacement)
@@ -75,3 +76,13 @@ def put_member(owner: Any, name: str, replacement: Any) -> Swap:
 def put_entry(table: Mapping[Any, Any], key: Any, replacement: Any) -> Swap:
     """`entry`, as a swap."""
     return lambda _, stack: stack.enter_context(entry(table, key, replacement))
+
+
+def both(*swaps: Swap) -> Swap:
+    """A fault that a second line of defence would hide, with a hole in that as well."""
+
+    def plant(stage: Stage, stack: ExitStack) -> None:
+        for swap in swaps:
+            swap(stage, stack)
+
+    return plant

@@ -3,12 +3,11 @@
 from tests.simulation.crashes import STORIES
 from tests.simulation.runner import die_everywhere
 
-# Every so many points: `./run simulate --crashes` tries all of all.
-STRIDE = 8
+POINTS = 2000  # that all stories have together, at least: else something was left out
 
 
 def test_it_comes_out_the_same_wherever_a_process_dies() -> None:
-    found = die_everywhere(list(STORIES), stride=STRIDE)
+    found = die_everywhere(list(STORIES))
 
     assert {row["name"]: row["wrong"] for row in found} == {name: [] for name in STORIES}
-    assert min(row["points"] for row in found) > STRIDE
+    assert sum(row["points"] for row in found) > POINTS

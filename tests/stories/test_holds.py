@@ -273,6 +273,24 @@ async def test_the_provider_does_not_collect_what_we_hold_and_goes_on_after_it(
     assert watching.fuse.keys() == []
 
 
+async def test_of_a_parked_case_whose_hold_ends_no_next_try_is_announced(watching: Stage) -> None:
+    # given a case on hold that was parked while the provider's collection rests (seed 1936)
+    person = await watching.subscriber(REFUSED)
+    case = await watching.fails(person)
+    day = (watching.now + timedelta(days=2)).date()
+    await promises(watching, case, day)
+    await watching.plays()
+    case = await watching.case(person)
+    async with watching.world.store.transaction(case.merchant_id) as tx:
+        await tx.save([case.moved(CaseState.PARKED, at=watching.now, reason="a fault")])
+
+    await watching.passes(days=4)
+
+    case = await watching.case(person)
+    assert (case.state, case.stilled, case.next_attempt_at) == (CaseState.PARKED, False, None)
+    assert watching.there(f"invoices/{case.invoice_id}")["auto_advance"] is True
+
+
 async def test_what_the_merchant_had_turned_off_stays_off_after_a_hold(watching: Stage) -> None:
     person = await watching.subscriber(REFUSED)
     case = await watching.fails(person)
