@@ -10,6 +10,11 @@ from app.domain.actions import Action
 from app.domain.operations import InboxEvent
 from app.domain.records import Key, R
 
+# A transaction that is not at its end by then comes to nothing. It is shorter than every lease, so
+# that who stood still writes nothing beside who has the work now. Figures as of an instant are
+# repeatable from 5 s after it: no ledger line is written later.
+TRANSACTION_LIMIT_S = 4.5
+
 
 class Conflict(Exception):
     """Another transaction wrote first (serialization, deadlock, unique violation on an upsert).
@@ -115,7 +120,8 @@ class Transaction(Protocol):
 class Store(Protocol):
     def transaction(self, *merchants: str) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that sees and writes these merchants' rows only. Commits when the block
-        ends, rolls back when it raises. Raises `Conflict` or `StoreUnavailable`."""
+        ends, rolls back when it raises, and where it took longer than `TRANSACTION_LIMIT_S`.
+        Raises `Conflict` or `StoreUnavailable`."""
         ...
 
     def system(self) -> AbstractAsyncContextManager[Transaction]:

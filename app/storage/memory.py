@@ -25,7 +25,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from app.domain.actions import Action
 from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, R, changed, key_of
-from app.ports.store import Ask, Conflict, RowRefused
+from app.ports.store import TRANSACTION_LIMIT_S, Ask, Conflict, RowRefused, StoreUnavailable
 from app.storage.errors import Unbroken
 from app.storage.matching import (
     claimable,
@@ -60,7 +60,8 @@ class MemoryStore:
 
     `lease_clock` is the time of leases (the database's clock elsewhere). `pause` is awaited
     before each step with its name (`load`, `save`, `commit`, …); a simulation interleaves tasks
-    or raises there.
+    or raises there. A transaction that is not at its end after `TRANSACTION_LIMIT_S` of the
+    `lease_clock` comes to nothing: elsewhere the server has ended it by then.
     """
 
     def __init__(
@@ -84,10 +85,13 @@ class MemoryStore:
 
     @asynccontextmanager
     async def _open(self, transaction: "MemoryTransaction") -> AsyncIterator["MemoryTransaction"]:
+        end = self.lease_clock() + timedelta(seconds=TRANSACTION_LIMIT_S)
         try:
             await self.pause("begin")
             yield transaction
             await self.pause("commit")
+            if self.lease_clock() > end:
+                raise StoreUnavailable(f"no end within {TRANSACTION_LIMIT_S} s")
             with transaction.step():
                 transaction.commit()
         finally:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from app.domain.actions import Action, ActionKind
 from app.domain.operations import InboxEvent
 from app.domain.records import Key, R, key_of
-from app.ports.store import Ask, RowRefused, StoreUnavailable
+from app.ports.store import TRANSACTION_LIMIT_S, Ask, RowRefused, StoreUnavailable
 from app.storage import agreeing
 from app.storage.addresses import engine_url
 from app.storage.agreeing import Agreement
@@ -26,8 +26,6 @@ from app.storage.registry import in_order
 from app.storage.scope import APP, SYSTEM, entering
 from app.storage.statements import Plan, newest, plan_of
 
-# Figures as of an instant are repeatable from 5 s after it: no ledger line is written later.
-TRANSACTION_LIMIT_S = 4.5
 KINDS = [kind.value for kind in ActionKind]  # of this release
 SETTINGS = {
     "application_name": "holdfast",

@@ -83,18 +83,17 @@ def _ending(stage: Stage) -> Ending:
 
 
 class Forked:
-    """At every so many points a process is forked off in which the story goes on with a crash
-    there; what came before is played once. `wrong` says what went wrong at which point."""
+    """At every point a process is forked off in which the story goes on with a crash there; what
+    came before is played once. `wrong` says what went wrong at which point."""
 
-    def __init__(self, stride: int) -> None:
+    def __init__(self) -> None:
         self.points = 0
         self.wrong: list[str] = []
-        self._stride = stride
         self._into: int | None = None
 
     def dies(self, machine: Machine, point: int) -> bool:
         """Whether this is the process in which somebody dies here."""
-        if self._into is not None or (point - 1) % self._stride:
+        if self._into is not None:
             return False
         self.points += 1
         back, into = os.pipe()
@@ -118,10 +117,10 @@ class Forked:
         os._exit(0)
 
 
-def everywhere(story: Story, *, stride: int = 1) -> tuple[int, list[str]]:
+def everywhere(story: Story) -> tuple[int, list[str]]:
     """How many points were tried, and what went wrong at which; none is good."""
     _, calm = tell(story)
-    forked, wrong = Forked(stride), "it did not come to its end"
+    forked, wrong = Forked(), "it did not come to its end"
     try:
         _, ending = tell(story, forked)
         wrong = "" if ending == calm else f"{ending} instead of {calm}"

@@ -8,7 +8,15 @@ from typing import Any
 from app.domain.actions import ActionKind
 from app.domain.cancellations import CancelRequest, RequestState, Source
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Attempt, AttemptState, Case, CaseKind, CaseState, Waits
+from app.domain.dunning import (
+    Attempt,
+    AttemptState,
+    Case,
+    CaseKind,
+    CaseState,
+    Trigger,
+    Waits,
+)
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice
 from app.domain.movements import ENDED
@@ -161,7 +169,8 @@ def _was_tried(rules: Rules, case: Case) -> None:
         mine = [row for row in rules.house.ledger.rows(Attempt) if row.case_id == case.case_id]
         first = min(mine, key=lambda row: row.number)  # a later one may come too late to be tried
         soft = (first.decline or {}).get("kind") in SOFT and case.decline_kind in SOFT
-        rules.require(case.attempts_used > 0 or not soft, "I5", "given up without a single try")
+        tried = any(row.trigger is Trigger.HOLDFAST for row in mine)
+        rules.require(tried or not soft, "I5", "given up without a single try")
 
 
 def _is_thanked(rules: Rules, case: Case) -> None:
