@@ -79,6 +79,23 @@ async def test_a_discount_is_told_by_api_and_page_and_is_what_is_then_charged(do
     assert line.data["quote"]["next_minor"] == charged["amount"]
 
 
+async def test_of_yen_no_fraction_is_told_or_charged(door: Door) -> None:
+    stage = door.stage
+    await publishes(door, {"kind": "discount", "percent": 50, "months": 3})
+    person = await stage.subscriber(APPROVES, currency="jpy", amount=1201)
+    leaver = await door.opens(person)
+
+    await leaver.does("answer", step="why", reason="too_expensive")
+    offer, says = leaver.seen["step"]["offer"], leaver.seen["screen"]["says"]
+    await leaver.asks("accept", {"step": "stay"}, **KEY)
+    await stage.passes(days=31)
+
+    charged = stage.there("charges", customer=person.customer)["data"][0]
+    assert (charged["amount"], charged["currency"]) == (offer["next_minor"], "jpy")
+    assert says[2].startswith(f"The next charge is ¥{offer['next_minor']}, on ")
+    assert says[3].endswith("on it is ¥1,201.")
+
+
 async def test_no_customer_learns_what_an_offer_may_cost_the_merchant(door: Door) -> None:
     budget = {"monthly_budget_minor": {"usd": 777_777}}
     await publishes(door, {"kind": "discount", "percent": 50, "months": 3} | budget)
