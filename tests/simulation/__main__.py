@@ -13,6 +13,7 @@ from tests.simulation.runner import CORES, die_everywhere, exactly, run, totals,
 
 AT_MOST = 600  # histories in which a planted fault must be caught
 ENOUGH = 0.95  # of the planted faults
+LONGEST = 100  # characters of what told of one; the JSON has all of them
 
 
 def main() -> int:
@@ -53,7 +54,8 @@ def _planted(told: argparse.Namespace) -> int:
 
 
 def _tell(row: dict[str, Any]) -> None:
-    found = f"history {row['histories']}: {row['by']}" if row["caught"] else "missed"
+    by = str(row["by"])[:LONGEST]
+    found = f"history {row['histories']}: {by}" if row["caught"] else "missed"
     sys.stdout.write(f"{row['name']:50} {found}\n")
     sys.stdout.flush()
 
