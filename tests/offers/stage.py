@@ -23,6 +23,9 @@ def offer_of(document: dict[str, Any]) -> Offer:
     return found
 
 
+DAY_S = 86_400
+
+
 @dataclass
 class Leaving:
     """A person with a session open, and what a click of theirs does."""
@@ -103,9 +106,12 @@ class Leaving:
         )["data"]
         return found
 
-    def plans_to_leave(self) -> None:
-        """The subscription is to end with its period."""
-        self.stage.call(f"subscriptions/{self.person.subscription}", cancel_at_period_end="true")
+    def plans_to_leave(self, *, in_days: int | None = None) -> None:
+        """The subscription is to end with its period, or on a day within it."""
+        end: dict[str, Any] = {"cancel_at_period_end": "true"}
+        if in_days is not None:
+            end = {"cancel_at": int(self.stage.now.timestamp()) + in_days * DAY_S}
+        self.stage.call(f"subscriptions/{self.person.subscription}", **end)
 
     def price(self, every: str, amount: int) -> str:
         """A price of the same product's kind."""

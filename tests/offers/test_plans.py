@@ -76,10 +76,11 @@ async def test_a_year_that_is_not_paid_waits_and_the_planned_end_stands(
     assert standing.items[0].price.id == leaving.own_price()
 
 
+@pytest.mark.parametrize("days", [None, 12], ids=["with the period", "on a day"])
 async def test_a_year_that_is_paid_on_its_page_is_in_force_and_the_end_taken_back(
-    leaving: Leaving, prices: dict[str, str]
+    leaving: Leaving, prices: dict[str, str], days: int | None
 ) -> None:
-    leaving.plans_to_leave()
+    leaving.plans_to_leave(in_days=days)
     leaving.stage.program(leaving.person.method, DECLINES)
     await leaving.accepts(annual(leaving, prices["year"]))
     leaving.stage.program(leaving.person.method, {"kind": "approve"})
@@ -94,10 +95,11 @@ async def test_a_year_that_is_paid_on_its_page_is_in_force_and_the_end_taken_bac
     assert not standing.ends
 
 
+@pytest.mark.parametrize("days", [None, 12], ids=["with the period", "on a day"])
 async def test_a_year_that_nobody_pays_for_is_given_up_with_the_session(
-    leaving: Leaving, prices: dict[str, str]
+    leaving: Leaving, prices: dict[str, str], days: int | None
 ) -> None:
-    leaving.plans_to_leave()
+    leaving.plans_to_leave(in_days=days)
     leaving.stage.program(leaving.person.method, DECLINES)
     waiting = await leaving.accepts(annual(leaving, prices["year"]))
 
