@@ -103,7 +103,9 @@ def up(
     port: Annotated[int | None, typer.Option(help="The api's port; chosen when left out.")] = None,
     sandbox: Annotated[
         bool | None,
-        typer.Option(help="Run the sandbox; by default while no provider account is configured."),
+        typer.Option(
+            help="Run the sandbox; by default while no account of the real provider is configured."
+        ),
     ] = None,
     sandbox_port: Annotated[
         int | None, typer.Option(help="The sandbox's port; chosen when left out.")

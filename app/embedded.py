@@ -212,7 +212,8 @@ def up(
 ) -> None:
     """Run everything on this machine until SIGTERM or SIGINT.
 
-    `sandbox=None` runs the sandbox while no provider account is configured, never in production.
+    `sandbox=None` runs the sandbox while no account but the sandbox's own is configured, never in
+    production.
     Ports that are left out are those of the last run, since letters, webhook endpoints and accounts
     name them, and at the first run what is free.
 
@@ -275,10 +276,10 @@ def _is_at(port: int, found: list[socket.socket]) -> bool:
 
 
 def _needs_sandbox() -> bool:
-    """While no account is configured there is something to try; in production there is not."""
+    """While no account is the provider's there is something to try; in production there is not."""
     if os.environ.get("HOLDFAST_ENVIRONMENT") == "production":
         return False
-    return bool(importlib.import_module("app.operations.accounts").none_configured())
+    return bool(importlib.import_module("app.operations.accounts").only_to_try())
 
 
 def clean(state_dir: Path) -> None:

@@ -44,15 +44,15 @@ def run(arguments: Sequence[str]) -> int:
     return with_world(lambda world: commands[asked.command](world, asked))
 
 
-def none_configured() -> bool:
-    """Whether this deployment has no provider account yet."""
+def only_to_try() -> bool:
+    """Whether this deployment has no provider account yet, or only such as are the sandbox's."""
     found: list[ProviderAccount] = []
 
     async def look(world: World) -> int:
         found.extend(account for _, account in await merchants.list_accounts(world))
         return 0
 
-    return with_world(look) == 0 and not found
+    return with_world(look) == 0 and all(account.api_base for account in found)
 
 
 def _parser() -> argparse.ArgumentParser:

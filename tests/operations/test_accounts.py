@@ -10,14 +10,22 @@ ADD = ("add", "--merchant", "Kelp & Co", "--mode", "drive", "--time-zone", "Euro
 
 
 def test_a_deployment_begins_without_accounts(says: Command) -> None:
-    assert accounts.none_configured()
+    assert accounts.only_to_try()
+
+
+def test_who_has_only_tried_it_out_goes_on_with_the_sandbox(says: Command) -> None:
+    tried = (*ADD, "--api-base", "http://127.0.0.1:8210")
+
+    status, _ = says(accounts.run, *tried, typed="sk_test_1\n\n")
+
+    assert (status, accounts.only_to_try()) == (0, True)
 
 
 def test_an_account_is_added_with_its_secrets_from_standard_input(says: Command) -> None:
     status, printed = says(accounts.run, *ADD, typed="sk_live_canary1\nwhsec_canary2\n")
     _, listed = says(accounts.run, "list")
 
-    assert (status, accounts.none_configured()) == (0, False)
+    assert (status, accounts.only_to_try()) == (0, False)
     assert "webhooks  http://127.0.0.1:8200/webhooks/stripe/acc_" in printed
     assert "Kelp & Co" in listed
     assert "stripe live  drive  ready" in listed
