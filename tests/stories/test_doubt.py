@@ -44,6 +44,24 @@ async def test_a_charge_in_doubt_is_found_out_by_reading(
     assert len(stage.captures(case)) == 1
 
 
+async def test_a_refusal_in_doubt_is_found_though_the_invoice_was_voided(stage: Stage) -> None:
+    # given a retry that was refused without our hearing it (seed 21990)
+    person = await stage.subscriber(REFUSED, address=None)
+    case = await stage.fails(person)
+    stage.hears = False
+    stage.fault("timeout_after")
+    await stage.reaches(case.next_attempt_at)
+    in_doubt = await stage.states(case)
+
+    # when the merchant voids the invoice, which takes its payment intent back, before we look
+    stage.call(f"invoices/{case.invoice_id}/void")
+    await stage.passes(days=2)
+
+    assert in_doubt == [AttemptState.UNKNOWN]
+    assert await stage.states(case) == [AttemptState.DECLINED]
+    assert (await stage.case(person)).state is CaseState.STOPPED
+
+
 async def test_a_charge_is_repeated_on_the_card_it_was_decided_for(stage: Stage) -> None:
     # given a retry that never arrived, and a new default card that nobody told us of
     person = await stage.subscriber(REFUSED, address=None)

@@ -174,7 +174,9 @@ def payments_of(obj: Json, now: datetime, charges: Sequence[Json] = ()) -> list[
     found = [_payment_in(row, now) for row in rows(obj.get("payments"))]
     if not payment_row(obj):
         found = [_old_payment(obj, now)]
-    shown = {payment.charge_id for payment in found if payment is not None}
+    # of an intent that was given up, as that of a void invoice, nothing shows that it was refused
+    stands = (payment for payment in found if payment and payment.status != "canceled")
+    shown = {payment.charge_id for payment in stands}
     found += [read_charge(charge, seen_at=now) for charge in charges if ref(charge) not in shown]
     own = [
         replace(payment, invoice_id=ref(obj), customer_id=payment.customer_id or _customer(obj))
