@@ -165,7 +165,8 @@ class Attempt:
 
     `number` counts from 1 within the case, over all triggers; for ours the idempotency key is
     `{case}:{number}`, committed before the call. `intent_at` is when it was committed.
-    `provider_ref` is the charge or payment that decided it.
+    `provider_ref` is the charge or payment that decided it; `attempt_count` the invoice's own
+    count at the intent, which only the provider's retries raise after it.
     """
 
     KEY: ClassVar = ("attempt_id",)
@@ -189,6 +190,7 @@ class Attempt:
     provider_ref: str | None = None
     link_id: str | None = None
     reads: int = 0
+    attempt_count: int | None = None
 
     @property
     def key(self) -> str:

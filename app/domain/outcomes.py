@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.actions import Action, ActionKind, action_for, jitter
+from app.domain.attributing import uncharged_ref
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseState, Trigger
 from app.domain.holds import is_barred
@@ -14,7 +15,7 @@ from app.domain.mirror import Invoice, Payment, PaymentMethod
 from app.domain.mirroring import forward
 from app.domain.openings import case_action
 from app.domain.records import Book
-from app.domain.settlement import take_reading, uncharged_ref
+from app.domain.settlement import take_reading
 from app.domain.terms import Terms, decline_json, note, with_decline
 
 # When an attempt in doubt is looked at again, counted from its intent. Source: the design; the
@@ -74,6 +75,7 @@ def begin(
     """The intent of one charge, to be committed before the call: attempt row, key, the read
     that will find out if we never hear the answer."""
     number = 1 + max((a.number for a in book.all(Attempt) if a.case_id == case.case_id), default=0)
+    invoice = book.get(Invoice, case.account_id, case.invoice_id)
     attempt = Attempt(
         attempt_id=derive_id("attempt", terms.now, case.case_id, number),
         merchant_id=case.merchant_id,
@@ -89,6 +91,7 @@ def begin(
         brand=method.brand if method else None,
         intent_at=terms.now,
         link_id=link,
+        attempt_count=invoice.attempt_count if invoice else None,
     )
     used = case.attempts_used + (trigger is Trigger.HOLDFAST)
     case = replace(case, attempts_used=used, next_attempt_at=None)

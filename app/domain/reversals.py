@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 
 from app.domain.actions import ActionKind, action_for
+from app.domain.attributing import payment_ref
 from app.domain.closings import cases_of, close_case
 from app.domain.dunning import Case, CaseState
 from app.domain.holds import Hold, HoldReason, holds_of, lift, look_at_collection, put_on_hold
@@ -23,7 +24,6 @@ from app.domain.recovery import EntryKind, RecoveryEntry
 from app.domain.settlement import (
     dispute_closed,
     failed_refunds,
-    payment_ref,
     refund_undone,
     take_reading,
 )

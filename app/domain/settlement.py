@@ -7,8 +7,16 @@ the provider's reference.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from app.domain.attributing import (
+    Refs,
+    by_another,
+    in_doubt,
+    known,
+    payment_ref,
+    tries_of_the_provider,
+)
 from app.domain.causes import cause_of
 from app.domain.credits import (
     MONEY_IN,
@@ -20,7 +28,6 @@ from app.domain.credits import (
     owing,
 )
 from app.domain.dunning import (
-    IN_DOUBT,
     Attempt,
     AttemptState,
     CardUse,
@@ -29,9 +36,8 @@ from app.domain.dunning import (
     CaseState,
     Trigger,
 )
-from app.domain.ids import derive_id
 from app.domain.lines import entered_minor, is_entered, line_of
-from app.domain.messages import LinkEvent, PaymentLink, link_event
+from app.domain.messages import PaymentLink, link_event
 from app.domain.mirror import CreditNote, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.movements import reason_when_paid
 from app.domain.records import Book, changed
@@ -39,9 +45,6 @@ from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.retry import card_expiry
 from app.domain.terms import Terms, decline_from, note, with_decline
 
-# The provider stamps whole seconds and its clock is not ours: a charge this much earlier than
-# our intent may still be ours.
-CLOCK_SLACK = timedelta(minutes=2)
 CURRENCY_DIFFERS = "the currency differs"
 
 
@@ -68,8 +71,10 @@ def take_reading(
     if (reason := other_currency(case, invoice, ordered)) is not None:
         return _park(book, case, reason, terms)
     case = owing(book, case, invoice.remaining_minor, terms)
+    mine = list(book.all(Attempt, case_id=case.case_id))
+    theirs = tries_of_the_provider(mine, invoice, ordered)
     for payment in ordered:
-        case = _take_payment(book, case, invoice, payment, terms)
+        case = _take_payment(book, case, invoice, payment, theirs, terms)
     enter_credits(book, case, invoice, notes, terms)
     if whole:
         look_for_voids(book, case, invoice, terms)
@@ -116,21 +121,19 @@ def recover(book: Book, case: Case, at: datetime, cause: str | None, terms: Term
     return case
 
 
-def payment_ref(payment: Payment) -> str:
-    """What names a movement in attempts and ledger: the charge, else the payment."""
-    return payment.charge_id or payment.payment_id
-
-
-def _take_payment(book: Book, case: Case, invoice: Invoice, payment: Payment, terms: Terms) -> Case:
+def _take_payment(
+    book: Book, case: Case, invoice: Invoice, payment: Payment, theirs: Refs, terms: Terms
+) -> Case:
     if payment.status not in {"succeeded", "failed"}:
         return case
     before_failure = payment.occurred_at is not None and payment.occurred_at < case.opened_at
     if payment.status == "succeeded":
         if before_failure:
             return case
-        case, attempt = _attempt_of(book, case, invoice, payment, AttemptState.APPROVED, terms)
+        state = AttemptState.APPROVED
+        case, attempt = _attempt_of(book, case, invoice, payment, state, theirs, terms)
         return _enter_money(book, case, invoice, payment, attempt, terms)
-    case, _ = _attempt_of(book, case, invoice, payment, AttemptState.DECLINED, terms)
+    case, _ = _attempt_of(book, case, invoice, payment, AttemptState.DECLINED, theirs, terms)
     return case
 
 
@@ -140,16 +143,19 @@ def _attempt_of(
     invoice: Invoice,
     payment: Payment,
     state: AttemptState,
+    theirs: Refs,
     terms: Terms,
 ) -> tuple[Case, Attempt]:
     """The attempt this payment was: known by its charge, else ours in doubt, else another's."""
     ref = payment_ref(payment)
     mine = list(book.all(Attempt, case_id=case.case_id))
-    known = _known(mine, payment)
-    if known is not None and (known.state is state or _was_answered(known, state)):
-        return case, known
+    recorded = known(mine, payment)
+    if recorded is not None and (recorded.state is state or _was_answered(recorded, state)):
+        return case, recorded
     attempt = (
-        known or _in_doubt(mine, payment) or _by_another(book, mine, case, invoice, payment, terms)
+        recorded
+        or (None if ref in theirs else in_doubt(mine, payment))
+        or by_another(book, mine, case, invoice, payment, terms)
     )
     decline = decline_from(payment.decline) if state is AttemptState.DECLINED else None
     attempt = replace(
@@ -175,91 +181,9 @@ def _attempt_of(
     return case, attempt
 
 
-def uncharged_ref(payment_id: str, number: int) -> str:
-    """What names an attempt that was refused before there was a charge: several of them stand on
-    one payment, so the payment's own id would not tell them apart."""
-    return f"{payment_id}:{number}"
-
-
-def _known(attempts: list[Attempt], payment: Payment) -> Attempt | None:
-    """The attempt that is recorded as this payment already, by charge or, without one, as the
-    latest of those refused on the same payment."""
-    ref = payment_ref(payment)
-    if exact := next((a for a in attempts if a.provider_ref == ref), None):
-        return exact
-    if payment.charge_id is not None:
-        return None
-    alike = [a for a in attempts if a.provider_ref == uncharged_ref(payment.payment_id, a.number)]
-    return max(alike, key=lambda a: a.number, default=None)
-
-
 def _was_answered(known: Attempt, state: AttemptState) -> bool:
     """A call for the customer shows in a reading as a refusal, and was counted as our answer."""
     return state is AttemptState.DECLINED and known.state is AttemptState.ACTION_REQUIRED
-
-
-def _in_doubt(attempts: list[Attempt], payment: Payment) -> Attempt | None:
-    doubted = (a for a in attempts if a.state in IN_DOUBT and a.provider_ref is None)
-    return next((attempt for attempt in doubted if may_be(attempt, payment)), None)
-
-
-def may_be(attempt: Attempt, payment: Payment) -> bool:
-    """Whether this payment may be what our request made."""
-    if attempt.method_id and payment.method_id and payment.method_id != attempt.method_id:
-        return False  # somebody paid with another card meanwhile
-    if 0 < payment.amount_minor < attempt.amount_minor:
-        return False  # somebody paid a part; ours asks for all that is owed
-    at = payment.occurred_at
-    return at is None or at >= attempt.intent_at - CLOCK_SLACK
-
-
-def _by_another(
-    book: Book,
-    attempts: list[Attempt],
-    case: Case,
-    invoice: Invoice,
-    payment: Payment,
-    terms: Terms,
-) -> Attempt:
-    number = max((a.number for a in attempts), default=0) + 1
-    at = payment.occurred_at or terms.now
-    theirs = sum(a.trigger is Trigger.PROVIDER for a in attempts)
-    automatic = invoice.attempt_count > theirs or not attempts
-    automatic = automatic and case.kind is CaseKind.PAYMENT
-    link = _link_used(book, case, at)
-    return Attempt(
-        attempt_id=derive_id("attempt", at, case.case_id, number),
-        merchant_id=case.merchant_id,
-        account_id=case.account_id,
-        case_id=case.case_id,
-        number=number,
-        trigger=Trigger.PROVIDER if automatic and not link else Trigger.CUSTOMER,
-        state=AttemptState.SENT,
-        currency=payment.currency,
-        amount_minor=payment.amount_minor,
-        intent_at=at,
-        link_id=link,
-    )
-
-
-def _link_used(book: Book, case: Case, at: datetime) -> str | None:
-    """The payment link by which the customer went to the provider's page last, within a day. A
-    link of another case of theirs counts where it led to the page of this invoice."""
-    links = {link.link_id: link for link in book.all(PaymentLink)}
-    went = [
-        event
-        for event in book.all(LinkEvent)
-        if event.link_id in links
-        and _led_to(links[event.link_id], event, case)
-        and at - timedelta(days=1) <= event.at <= at + CLOCK_SLACK
-    ]
-    return max(went, key=lambda event: event.at).link_id if went else None
-
-
-def _led_to(link: PaymentLink, event: LinkEvent, case: Case) -> bool:
-    invoice = (event.data or {}).get("invoice")
-    here = invoice == case.invoice_id if invoice else link.case_id == case.case_id
-    return event.kind == "went_to_provider" and link.account_id == case.account_id and here
 
 
 def _use_card(book: Book, attempt: Attempt, payment: Payment, terms: Terms) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from app.domain.actions import Action
+from app.domain.attributing import may_be
 from app.domain.decisions import decide
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState
 from app.domain.merchants import ProviderAccount
@@ -17,7 +18,6 @@ from app.domain.outcomes import (
     take_answer,
     unspent,
 )
-from app.domain.settlement import may_be
 from app.ports.payments import TURN_WITHIN, InvoiceReading, PayAnswer
 from app.ports.world import World
 from app.services.alarms import pause_account

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.alerts import AlertKind
+from app.domain.attributing import payment_ref
 from app.domain.decisions import decide
 from app.domain.dunning import Case, CaseState
 from app.domain.mirror import Invoice, InvoiceStatus, Payment
 from app.domain.mirroring import forward
 from app.domain.movements import is_ending
 from app.domain.openings import CREDITED, case_action
-from app.domain.settlement import other_currency, payment_ref, take_reading
+from app.domain.settlement import other_currency, take_reading
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.services.alarms import alert

@@ -62,6 +62,34 @@ async def test_a_refusal_in_doubt_is_found_though_the_invoice_was_voided(stage: 
     assert (await stage.case(person)).state is CaseState.STOPPED
 
 
+async def test_a_try_of_the_provider_is_not_taken_for_ours_that_is_in_doubt(
+    watching: Stage,
+) -> None:
+    # given a new card that is tried at once, by a request whose key keeps an error, where the
+    # provider retries (seed 10329)
+    stage = watching
+    person = await stage.subscriber(REFUSED, address=None)
+    case = await stage.fails(person)
+    await stage.reaches(case.next_attempt_at, hours=-3)
+    stage.fault("500")
+    stage.act(person, "new_card", card={"base": "visa", "behaviour": REFUSED})
+    await stage.plays()
+    stage.hears = False
+
+    # when the provider's own retry is refused, and we read about ours again
+    await stage.passes(hours=6)
+    while_in_doubt = await stage.find(Attempt)
+    await stage.passes(days=1)
+
+    told = {a.trigger: a.state for a in while_in_doubt if a.number > 1}
+    assert told == {
+        Trigger.NEW_CARD: AttemptState.UNKNOWN,
+        Trigger.PROVIDER: AttemptState.DECLINED,
+    }
+    ended = [a.state for a in await stage.find(Attempt) if a.trigger is Trigger.NEW_CARD]
+    assert ended == [AttemptState.NOT_EXECUTED]
+
+
 async def test_a_charge_is_repeated_on_the_card_it_was_decided_for(stage: Stage) -> None:
     # given a retry that never arrived, and a new default card that nobody told us of
     person = await stage.subscriber(REFUSED, address=None)

@@ -1,0 +1,10 @@
+"""What an attempt knew of the provider's own retries: the invoice's attempt count at its intent."""
+
+from alembic import op
+
+revision = "0030"
+down_revision = "0029"
+
+
+def upgrade() -> None:
+    op.execute("alter table attempts add column attempt_count bigint")
