@@ -27,6 +27,7 @@ WORST = Weather(
     lost_hook=0.1,
     double_hook=0.3,
     mail=0.2,
+    mail_away=0.06,
 )
 HAPPENS_AT_ALL = 0.6
 ABOUT_CHARGES = 0.2  # histories in which charges go wrong and people act while they do

@@ -64,7 +64,7 @@ class Weather:
 
     `pause` is a process that stands still for minutes at a point, `lost_commit` a connection that
     broke around a COMMIT, `conflict` a serialization failure, `turn` a charge that waits for its
-    turn at the provider.
+    turn at the provider, `mail_away` a mail server that is away for hours or days.
     """
 
     crash: float = 0.0
@@ -79,6 +79,7 @@ class Weather:
     lost_hook: float = 0.0
     double_hook: float = 0.0
     mail: float = 0.0
+    mail_away: float = 0.0
 
 
 CALM = Weather()

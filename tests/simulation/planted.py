@@ -1,7 +1,7 @@
 """Planted faults: each is what somebody, somewhere, has shipped. The simulation must find them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from app.domain.notices import NoticeKind
 from app.domain.operations import AuditEntry
 from app.domain.outcomes import Outcome, PayAnswer
 from app.domain.recovery import EntryKind, RecoveryEntry
+from app.ports.webhooks import BadSignature
 from app.providers.stripe import connection
 from app.services import (
     actions,
@@ -113,7 +114,8 @@ def _answered_first(stage: Stage, stack: ExitStack) -> None:
 
     async def _late(self: Any, body: bytes, header: str) -> None:
         await self.machine.point("answered already", 5.0)
-        await real(self, body, header)
+        with suppress(BadSignature):  # who stood still for too long
+            await real(self, body, header)
 
     put_member(House, "_takes_in", takes_in)(stage, stack)
 
@@ -252,7 +254,9 @@ PLANTED: dict[str, Swap] = {
     "letters are lost": lost(ActionKind.SEND),
     "letters go twice": put(posting.post, lambda world, out: _posted_twice(world, out)),
     "letters go to somebody else": _to_another,
-    "the end comes without notice": put(endings._notice_allows, lambda at: at.terms.now),
+    "the end comes without notice": both(
+        put(endings._notice_allows, lambda at: at.terms.now), put(messages._hold_the_end, nothing)
+    ),
     "no thanks": put(work.say_thanks, nothing),
     "no confirmation of a cancellation": put(cancel_letters.plan_confirmation, nothing),
     # reports

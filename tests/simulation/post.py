@@ -19,17 +19,19 @@ MOODS = (MailDeferred, MailRefused, MailUnknown, MailUnknown)
 @dataclass
 class Post:
     """Mailer, renderer and client of merchants' addresses. `watch` is told of each mail that
-    left."""
+    left; `away_until` is when the mail server answers again."""
 
     machine: Machine
     watch: Callable[[Mail], None] = lambda _: None
     mails: list[Mail] = field(default_factory=list)
+    away_until: float = 0.0
 
     async def send(self, mail: Mail) -> None:
         """Deliver, or be in a bad mood: before the mail left or after it."""
         machine = self.machine
         acted()
         await machine.point("mailing", 0.3)
+        self._is_there()
         if machine.happens(machine.weather.mail):
             mood = machine.draw.choice(MOODS)
             if mood is MailUnknown and machine.happens(0.5):
@@ -38,6 +40,15 @@ class Post:
             raise mood("the server's mood")
         self._leaves(mail)
         await machine.point("mailed", 0.3)
+
+    def _is_there(self) -> None:
+        machine = self.machine
+        if machine.happens(machine.weather.mail_away):
+            hours = machine.draw.choice((1, 30, 100))
+            self.away_until = machine.loop.time() + hours * 3600
+            machine.log("the mail server is away for", hours, "h")
+        if machine.loop.time() < self.away_until:
+            raise MailDeferred("no connection")
 
     def _leaves(self, mail: Mail) -> None:
         self.machine.log("mail", mail.body.subject, "to", mail.recipient)

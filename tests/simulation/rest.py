@@ -12,11 +12,13 @@ from app.domain.dunning import (
     Attempt,
     AttemptState,
     Case,
+    CaseEvent,
     CaseKind,
     CaseState,
     Trigger,
     Waits,
 )
+from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice
 from app.domain.movements import ENDED
@@ -40,6 +42,7 @@ def at_rest(rules: Rules, until: datetime) -> None:
         _is_settled(rules, case, until)
         _agrees(rules, case)
         _ended_there(rules, case)
+        _was_looked_at(rules, case, until)
         _was_tried(rules, case)
         _is_thanked(rules, case)
     _every_failure_has_a_case(rules)
@@ -155,6 +158,20 @@ def _ended_there(rules: Rules, case: Case) -> None:
     if "invoice uncollectible" in words:
         status = (world.get(case.invoice_id) or {}).get("status")
         rules.require(status != "open", "I6", "the invoice was given up and is open there")
+
+
+LOOKED_WITHIN = timedelta(days=5)  # the provider may be away, and away again
+LOOKS = frozenset({"taken_over", "given_back", "decision"})
+
+
+def _was_looked_at(rules: Rules, case: Case, until: datetime) -> None:
+    """What we are to drive was taken over, or a line says why not."""
+    ours = case.mode is CollectionMode.DRIVE and case.kind is CaseKind.PAYMENT
+    waits = case.held_s or case.waits is Waits.ON_HOLD
+    if ours and not waits and (case.closed_at or until) - rules.heard[case.case_id] > LOOKED_WITHIN:
+        lines = [row for row in rules.house.ledger.rows(CaseEvent) if row.case_id == case.case_id]
+        looked = any(line.type in LOOKS for line in lines)
+        rules.require(looked, "I5", "a case of ours was never looked at")
 
 
 SOFT = frozenset(

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
@@ -61,6 +61,7 @@ class Rules:
 
     house: House
     mailed: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    heard: dict[str, datetime] = field(default_factory=dict)
     forgiven: set[str] = field(default_factory=set)
     planned: Counter[str] = field(default_factory=Counter)
     left_lying: Counter[str] = field(default_factory=Counter)
@@ -154,6 +155,7 @@ class Rules:
         claim.closed = claim.closed or row.state is not ActionState.PENDING
 
     def _moved(self, before: Case | None, case: Case, written: Written) -> None:
+        self.heard.setdefault(case.case_id, self.house.machine.now())
         if before is None or before.state is case.state:
             return
         words = f"{before.state} -> {case.state}"

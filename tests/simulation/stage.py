@@ -134,7 +134,7 @@ class Stage:
         """Nothing goes wrong any more; once all is settled everything must be in order."""
         machine = self.machine
         machine.weather = CALM
-        self.bank.outage_until = 0.0
+        self.bank.outage_until = self.house.post.away_until = 0.0
         self.plays(machine.loop.time() / DAY_S + days)
         at_rest(self.rules, machine.now())
 
