@@ -61,14 +61,17 @@ def _tell(row: dict[str, Any]) -> None:
 
 
 class Counter:
-    """Says on standard error how many histories are through, every hundredth."""
+    """Says on standard error how many histories are through, every hundredth, and at once which
+    one broke a rule: a long run need not come to its end before somebody looks."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done, self.broken = total, 0, 0
 
     def __call__(self, row: dict[str, Any]) -> None:
         self.done += 1
-        self.broken += row["violation"] is not None
+        if row["violation"] is not None:
+            self.broken += 1
+            sys.stderr.write(f"seed {row['seed']}: {row['violation'][:LONGEST]}\n")
         if not self.done % 100 or self.done == self.total:
             sys.stderr.write(f"{self.done} of {self.total}, {self.broken} broken\n")
 
