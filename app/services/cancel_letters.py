@@ -1,7 +1,6 @@
 """The letter that acknowledges a cancellation: planned with it, sent at once, whatever the hour."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.alerts import AlertKind
@@ -20,10 +19,9 @@ from app.services.books import Touched, account_terms
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.declaration_letters import receipt_letter
 from app.services.letters import stationery_for
-from app.services.posting import Outgoing, Posted, is_our_fault, post
+from app.services.posting import DEFERRED_AGAIN, Outgoing, Posted, is_our_fault, post
 
 TEMPLATE, WITHDRAWN = "cancellation_confirmed", "withdrawal_confirmed"
-DEFERRED_AGAIN = timedelta(minutes=15)
 
 
 class UnknownReceipt(LookupError):

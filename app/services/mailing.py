@@ -15,10 +15,9 @@ from app.services.alarms import alert
 from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.letters import Stationery, stationery_for
-from app.services.posting import Outgoing, Posted, is_our_fault
+from app.services.posting import DEFERRED_AGAIN, Outgoing, Posted, is_our_fault
 
 LINK_LIVES = timedelta(days=60)
-DEFERRED_AGAIN = timedelta(minutes=15)
 UNSUBSCRIBE = "unsubscribe"
 Headers = tuple[tuple[str, str], ...]
 WhenSent = Callable[[CustomerDesk, Message], Awaitable[None]]

@@ -35,14 +35,13 @@ from app.services.alarms import alert
 from app.services.fuses import look_at_letters
 from app.services.letters import letter_of, stationery_for
 from app.services.looks import is_under_way, take
-from app.services.posting import Gateway, Outgoing, Posted, is_our_fault, post
+from app.services.posting import Gateway, Outgoing, Posted, again_after, is_our_fault, post
 from app.services.work import Desk, desk, glance, say_thanks
 
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 HELD_AGAIN = timedelta(days=1)
 AFTER_DOUBT = timedelta(minutes=1)  # behind the look that finds out about a charge
 LATE_LOOK = timedelta(minutes=30)  # that look is overdue: the provider does not answer it
-DEFERRED_AGAIN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +327,7 @@ async def _record(world: World, action: Action, claimed: Claimed, posted: Posted
         now, lead = at.terms.now, claimed.messages[0]
         for one in claimed.messages:
             carried = None if one is lead else lead.message_id
-            _note_posted(at, replace(one, carried_by=carried), posted)
+            _note_posted(at, action, replace(one, carried_by=carried), posted)
         if posted.state is MessageState.SENT:
             _note_sent(at, lead)
         elif is_our_fault(replace(lead, reason=posted.why)):
@@ -336,18 +335,19 @@ async def _record(world: World, action: Action, claimed: Claimed, posted: Posted
             at.book.add(alert(now, lead.merchant_id, AlertKind.TEMPLATE, lead.template, text))
 
 
-def _note_posted(at: Desk, message: Message, posted: Posted) -> None:
+def _note_posted(at: Desk, action: Action, message: Message, posted: Posted) -> None:
     now = at.terms.now
     if posted.state is MessageState.PLANNED:
+        times = int((action.data or {}).get("put_off", 0))
         moved = replace(
             message,
             state=MessageState.PLANNED,
-            due_at=now + DEFERRED_AGAIN,
+            due_at=now + again_after(times),
             reason=posted.why,
             carried_by=None,
         )
         at.book.put(moved)
-        at.book.add(send_action(moved))
+        at.book.add(replace(send_action(moved), data={"put_off": times + 1}))
         return
     sent_at = now if posted.state is MessageState.SENT else None
     told = replace(message, subject=posted.subject, sent_at=sent_at)

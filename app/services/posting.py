@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 
 from app.domain.correspondence import Channel
 from app.domain.merchants import Merchant
@@ -12,6 +13,8 @@ from app.ports.world import World
 COME_BACK = frozenset({408, 425, 429, 503})
 NOT_CONNECTED = frozenset({"no answer: ConnectError", "no answer: ConnectTimeout"})
 FIRST_SERVER_FAULT = 500
+DEFERRED_AGAIN = timedelta(minutes=15)
+DEFERRED_AT_MOST = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,12 @@ async def post(world: World, out: Outgoing) -> Posted:
         return Posted(state=MessageState.UNKNOWN, why=str(fault)[:300])
     except MailDeferred as fault:
         return Posted(state=MessageState.PLANNED, why=str(fault)[:300])
+
+
+def again_after(times: int) -> timedelta:
+    """How long a message waits that was put off `times` times before: a server that is away for
+    days is not asked by everybody four times an hour."""
+    return min(DEFERRED_AGAIN * (1 << min(times, 8)), DEFERRED_AT_MOST)
 
 
 async def _by_mail(world: World, out: Outgoing) -> Posted:

@@ -155,7 +155,24 @@ async def test_a_letter_put_off_by_the_server_goes_later_once(stage: Stage) -> N
     message = await stage.message(case, "failed")
     assert message.sent_at is not None
     assert message.sent_at.hour == 8
-    assert message.sent_at.minute == 30
+    assert message.sent_at.minute == 45
+    assert len(await stage.mails()) == 1
+
+
+async def test_a_server_that_is_away_for_long_is_asked_ever_less_often(stage: Stage) -> None:
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+    stage.mailer.moods = [MailDeferred("no connection")] * 100
+
+    # when it is back after four hours
+    await stage.passes(hours=12)
+    asked = 100 - len(stage.mailer.moods)
+    stage.mailer.moods = []
+    await stage.passes(hours=2)
+
+    # then it was asked after 15 min, 30 min, an hour, and every two hours from then on
+    assert 4 <= asked <= 6
+    assert (await stage.message(case, "failed")).state is MessageState.SENT
     assert len(await stage.mails()) == 1
 
 
