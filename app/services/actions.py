@@ -193,16 +193,21 @@ async def _postpone(tx: Transaction, action: Action, at: datetime, why: str) -> 
 
 
 async def _provider_away(world: World, action: Action, fault: ProviderUnavailable) -> None:
-    wait = BACKOFF[min(action.claims, len(BACKOFF)) - 1]
+    """Asked again by how often it was away: an action is claimed for other reasons as well, and
+    one that waited for its day often enough would begin with the longest wait."""
+    away = int((action.data or {}).get("away", 0)) + 1
+    wait = BACKOFF[min(away, len(BACKOFF)) - 1]
     asked = timedelta(seconds=fault.retry_after_s or 0)
-    extra = wait * jitter(f"{action.action_id}:{action.claims}")
-    await _put_off(world, action, max(wait, asked) + extra, f"provider: {fault}")
+    extra = wait * jitter(f"{action.action_id}:{away}")
+    await _put_off(world, action, max(wait, asked) + extra, f"provider: {fault}", away=away)
 
 
-async def _put_off(world: World, action: Action, wait: timedelta, why: str) -> None:
+async def _put_off(world: World, action: Action, wait: timedelta, why: str, **counted: int) -> None:
     async with world.store.transaction(action.merchant_id) as tx:
         if current := await _current(tx, action):
-            await _postpone(tx, current, world.clock.now() + wait, why)
+            data = {**(current.data or {}), **counted} or None
+            put_off = replace(current, data=data)
+            await _postpone(tx, put_off, world.clock.now() + wait, why)
 
 
 async def failed(world: World, action: Action, fault: BaseException) -> None:

@@ -1,8 +1,10 @@
 """A provider that is away or refuses our key: nothing is spent, nothing untrue is written."""
 
+from dataclasses import replace
+
 import pytest
 
-from app.domain.actions import Action, ActionState
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import AttemptState, CaseState
 from app.services.merchants import resume_account
 from tests.stories.cards import EXPIRED, REFUSED_ONCE
@@ -39,6 +41,25 @@ async def test_a_provider_away_is_asked_less_and_less_often(stage: Stage) -> Non
     stage.fuse.away = False
 
     assert 20 <= asked <= 35
+
+
+async def test_what_was_put_off_for_other_reasons_is_asked_again_soon(stage: Stage) -> None:
+    # given a retry that was claimed many times, its account being paused
+    person = await stage.subscriber(REFUSED_ONCE, address=None)
+    case = await stage.fails(person)
+    assert case.next_attempt_at is not None
+    await stage.reaches(case.next_attempt_at, hours=-0.1)
+    (retry,) = [a for a in await stage.find(Action) if a.kind is ActionKind.RETRY]
+    async with stage.world.store.transaction(case.merchant_id) as tx:
+        await tx.save([replace(retry, claims=40)])
+
+    # when the provider is away at its instant, and back five minutes later
+    stage.fuse.away = True
+    await stage.reaches(case.next_attempt_at, hours=0.08)
+    stage.fuse.away = False
+    await stage.passes(hours=0.2)
+
+    assert await stage.states(case) == [AttemptState.APPROVED]
 
 
 async def test_a_letter_kept_back_by_an_outage_goes_out_after_it(stage: Stage) -> None:
