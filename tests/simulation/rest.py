@@ -212,7 +212,8 @@ def _left_as_told(rules: Rules, request: CancelRequest, until: datetime) -> None
     if state is RequestState.STANDING:
         rules.require(ends or gone, "I6", "a cancellation stands that the provider does not know")
     if _is_taken_back(rules, request):
-        rules.require(not ends, "I6", "it was taken back, and the provider ends it all the same")
+        ended = ends and (not gone or there["ended_at"] >= (there["cancel_at"] or 0))
+        rules.require(not ended, "I6", "it was taken back, and the provider ends it all the same")
     if state is not RequestState.UNDONE and old:
         _is_forgiven(rules, request)
     if state is RequestState.ENDED:
