@@ -97,9 +97,9 @@ class Driver:
         self.now = at
         self.stage.set_clock(at)
         self.stage.watch()
-        lines = [await self._acted(act) for act in self._due_acts()]
         await gather(*(house.advance(at) for house in self.houses))
-        worked, following = await self._settle()
+        lines = [await self._acted(act) for act in self._due_acts()]
+        worked, following = await self._settle(acted=bool(lines))
         if worked:
             for more in await gather(self._timeline(), self._mail()):
                 lines += more
@@ -122,14 +122,14 @@ class Driver:
             found.append(self.acts[0].at)
         return max(_whole_hour(min(found)), self.now + HOUR) if found else None
 
-    async def _settle(self) -> tuple[bool, list[datetime | None]]:
+    async def _settle(self, *, acted: bool) -> tuple[bool, list[datetime | None]]:
         """Wait for the fixed point; whether the service did anything on the way, and the instants
         of the next action and of each provider's next event.
 
-        A service that had nothing to do since the providers advanced has made nothing there to
-        be delivered.
+        A service that had nothing to do since the providers advanced, while nobody acted, has made
+        nothing there to be delivered.
         """
-        busy = self.due is not None and self.due <= self.now
+        busy = acted or (self.due is not None and self.due <= self.now)
         busy = busy or any(house.told for house in self.houses)
         while True:
             busy = await self._quiet(busy) or busy

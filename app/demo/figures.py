@@ -18,6 +18,10 @@ from app.ports.world import World
 ByCurrency = dict[str, int]
 
 
+class Unreconciled(RuntimeError):
+    """The ledger says another thing than the provider's payments: these figures are wrong."""
+
+
 @dataclass(slots=True)
 class Figures:
     """What a run came to; amounts in minor units."""
@@ -49,7 +53,11 @@ async def collect(
     figures: Figures, world: World, house: House, api: str, span: tuple[datetime, datetime]
 ) -> None:
     """Add a company's: recovered by cause and failed by currency from the API; cases, letters and
-    how those ended who went to the cancel page from the store."""
+    how those ended who went to the cancel page from the store.
+
+    Raises:
+        Unreconciled: the recovered revenue is not what the provider took.
+    """
     asked = {"from": f"{span[0]:%Y-%m-%d}", "to": f"{span[1]:%Y-%m-%d}"}
     headers = {"Authorization": f"Bearer {house.key}"}
     async with httpx.AsyncClient(base_url=api, headers=headers) as client:
@@ -60,6 +68,9 @@ async def collect(
         query = asked | {"view": "all", "interval": "year"}
         for row in (await _rows(client, "/v1/finance/recovery-rate", query))["rows"]:
             _add(figures.failed_minor, row["currency"], row["failed_minor"])
+        sides = await _rows(client, "/v1/finance/reconciliation", asked)
+        if not sides["identity"]["holds"]:
+            raise Unreconciled(f"{house.merchant_id}: {sides['rows']}")
     own = {"merchant_id": house.merchant_id}
     async with world.store.transaction(house.merchant_id) as tx:
         cases = await tx.find(Case, where=own)

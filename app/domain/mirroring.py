@@ -126,4 +126,6 @@ def _filled(row: M, old: M) -> M:
     if isinstance(row, Payment) and isinstance(old, Payment):
         kept["refunded_minor"] = max(row.refunded_minor, old.refunded_minor)
         kept["amount_minor"] = row.amount_minor or old.amount_minor
+        if row.charge_id and old.charge_id and row.charge_id != old.charge_id:
+            kept["occurred_at"] = row.occurred_at  # that was another try of the same payment
     return changed(row, **kept) if kept else row

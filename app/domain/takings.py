@@ -19,8 +19,9 @@ class Taking:
     """By how much more was paid, or given back, of an invoice, since the line before; negative
     where a line is taken back because the payment turned out to be another.
 
-    `occurred_at` is when the payment was made, of what was given back too. `subscription_id` is
-    the invoice's; a payment whose invoice became known later is moved by two lines.
+    `occurred_at` is when the payment was made, of what was given back too: of its charge, and while
+    none was heard of, when its success was told. `subscription_id` is the invoice's; a payment
+    whose invoice or charge became known later is moved by two lines.
     """
 
     KEY: ClassVar = ("taking_id",)
@@ -96,15 +97,16 @@ def _invoices(book: Book, payment: Payment) -> Pair:
 
 
 def _told(payment: Payment | None, invoice: Invoice | None) -> Told:
-    if payment is None or payment.status != "succeeded" or payment.occurred_at is None:
+    if payment is None or payment.status != "succeeded" or payment.invoice_id is None:
         return NOTHING
-    if payment.invoice_id is None:
+    occurred_at = payment.occurred_at or payment.seen_at
+    if occurred_at is None:
         return NOTHING
     place = Place(
         invoice_id=payment.invoice_id,
         subscription_id=invoice.subscription_id if invoice else None,
         currency=payment.currency,
-        occurred_at=payment.occurred_at,
+        occurred_at=occurred_at,
     )
     return place, payment.amount_minor, payment.refunded_minor
 

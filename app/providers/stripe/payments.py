@@ -67,7 +67,11 @@ def read_charge(charge: Json, *, seen_at: datetime) -> Payment | None:
 
 
 def read_intent(intent: Json, *, seen_at: datetime) -> Payment | None:
-    """A payment intent with what its latest charge adds where that is expanded; None without id."""
+    """A payment intent with what its latest charge adds where that is expanded; None without id.
+
+    When it succeeded only the charge knows: the intent was made for the first try, which may have
+    been refused days before.
+    """
     payment_id = ref(intent)
     if payment_id is None:
         return None
@@ -92,7 +96,8 @@ def read_intent(intent: Json, *, seen_at: datetime) -> Payment | None:
         fingerprint=_fingerprint(charge) or text(at(card, "fingerprint"), 100),
         brand=card_brand(charge) or text(at(card, "brand"), 40),
         decline=plain(decline) if decline and status == "failed" else None,
-        occurred_at=instant(charge.get("created")) or instant(intent.get("created")),
+        occurred_at=instant(charge.get("created"))
+        or (None if status == "succeeded" else instant(intent.get("created"))),
         seen_at=seen_at,
     )
 

@@ -142,13 +142,13 @@ _OVERDUE = f"""
         ), true)
 """  # noqa: S608 - words of ours
 # What came of each accepted offer, all dated by its acceptance. What came in counts from when both
-# the offer and the money were known.
+# the offer and the money were known; the provider dates it by the whole second.
 _OFFER = "d.offer_id as offer, d.kind as offer_kind, d.given_reason as reason, d.plan, d.interval"
 _KEPT = f"""
     select d.claimed_at, {{}}, d.currency, 'retained', 0, t.paid_minor - t.refunded_minor, {_OFFER}
     from redemptions d
     join takings t on t.account_id = d.account_id and t.subscription_id = d.subscription_id
-        and t.currency = d.currency and t.occurred_at > d.claimed_at
+        and t.currency = d.currency and t.occurred_at >= date_trunc('second', d.claimed_at)
         and t.occurred_at <= d.claimed_at + interval '2160 hours'
     where d.merchant_id = :merchant and t.merchant_id = :merchant and d.state = 'applied'
 """  # noqa: S608 - words of ours
