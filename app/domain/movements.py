@@ -122,7 +122,7 @@ def move_mrr(
         write.switch(currency, was)
     if now == was:
         _end_of_rest(write, kind, currency)
-    elif any(left for other, left in known.items() if other != currency) and now:
+    elif not was and any(left for other, left in known.items() if other != currency):
         write.line(MovementKind.FX, currency, now - was)
     else:
         kind = kind or _kind(lines_of(book, after), before, after, was, now, notice)

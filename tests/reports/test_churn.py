@@ -5,14 +5,25 @@ from typing import Any
 import pytest
 
 from app.domain.churn import ChurnEntry, ChurnKind
+from app.domain.dunning import CaseState
 from app.domain.mrr import MovementKind as M
 from app.storage.rollups import PostgresRollups
-from tests.reports.builders import JAN_1, MERCHANT, churned, day, movement, record_id
+from tests.reports.builders import (
+    JAN_1,
+    MERCHANT,
+    case,
+    churned,
+    day,
+    moved,
+    movement,
+    record_id,
+)
 from tests.reports.conftest import Ledger
 from tests.reports.month import month
 
 pytestmark = pytest.mark.anyio
 JANUARY: dict[str, Any] = {"from_": "2026-01-01", "to": "2026-01-31"}
+EARLIER = JAN_1.replace(year=2025)
 
 
 @pytest.fixture
@@ -128,3 +139,57 @@ async def test_what_was_recorded_later_is_not_in_an_older_answer(january: Ledger
     before = await january.tells("churn", as_of="2026-01-11T00:00:00Z", **JANUARY)
 
     assert [row["n_lost"] for row in before["rows"]] == [3]
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_who_pays_in_another_currency_is_counted_there(ledger: Ledger, folded: bool) -> None:
+    # given three who pay in dollars, of whom one goes on in euros
+    moves: dict[str, Any] = {"subscription_id": "sub_1", "at": day(10)}
+    await ledger.holds(
+        *(movement(10_000, M.OPENING, at=EARLIER, subscription_id=f"sub_{n}") for n in range(3)),
+        movement(-10_000, M.FX, source="fx:usd", **moves),
+        movement(9_000, M.FX, currency="eur", source="fx", **moves),
+    )
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(20))
+
+    january = (await ledger.tells("mrr", **JANUARY))["rows"]
+    february = (await ledger.tells("churn", from_="2026-02-01", to="2026-02-28"))["rows"]
+
+    told = {row["currency"]: (row["end_minor"], row["n_end"], row["arpa_minor"]) for row in january}
+    assert told == {"usd": (20_000, 2, 10_000), "eur": (9_000, 1, 9_000)}
+    assert {row["currency"]: row["n_start"] for row in february} == {"usd": 2, "eur": 1}
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_who_owes_for_several_periods_is_past_due_once(ledger: Ledger, folded: bool) -> None:
+    # given two past due for 30 days, one of them for two invoices, and one whose first was paid
+    await ledger.holds(
+        *(movement(10_000, M.OPENING, at=EARLIER, subscription_id=f"sub_{n}") for n in range(3)),
+        case("in_1", subscription_id="sub_1", opened_at=day(-29)),
+        case("in_2", subscription_id="sub_1", opened_at=day(-22)),
+        case("in_3", subscription_id="sub_2", opened_at=day(-25)),
+        case("in_4", subscription_id="sub_0", opened_at=day(-28)),
+        moved(CaseState.RECOVERED, at=day(-20), invoice="in_4"),
+    )
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(20))
+
+    (row,) = (await ledger.tells("churn", preset="baremetrics", **JANUARY))["rows"]
+
+    assert (row["n_lost"], row["lost_minor"]) == (2, 20_000)
+
+
+async def test_who_leaves_while_past_due_was_lost_before(ledger: Ledger) -> None:
+    # given one past due for 30 days by their first invoice, who is ended for want of the second
+    await ledger.holds(
+        movement(10_000, M.OPENING, at=EARLIER, subscription_id="sub_1"),
+        case("in_1", subscription_id="sub_1", opened_at=day(-28)),
+        case("in_2", subscription_id="sub_1", opened_at=day(1)),
+        movement(-10_000, M.CHURN_INVOLUNTARY, at=day(20), subscription_id="sub_1"),
+        churned("sub_1", at=day(20), kind=ChurnKind.INVOLUNTARY, case_id="case_in_2"),
+    )
+
+    (row,) = (await ledger.tells("churn", preset="baremetrics", **JANUARY))["rows"]
+
+    assert (row["n_lost"], row["lost_minor"]) == (1, 10_000)

@@ -53,7 +53,7 @@ def alone(*keys: str) -> tuple[tuple[str, ...], ...]:
 _JOINS = "('opening', 'new', 'reactivation', 'resume')"
 _LEAVES = "('churn_voluntary', 'churn_involuntary', 'churn_merchant', 'migration', 'pause')"
 _PAYING = f"""case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1
-    when kind = 'switch' then sign(delta_minor)::int else 0 end"""
+    when kind in ('switch', 'fx') then sign(delta_minor)::int else 0 end"""
 CHURN_KEYS = ("plan", "interval", "country")
 END_KEYS = (
     *("kind_of_end", "cause", "reason", "plan", "interval", "country", "segment"),
@@ -83,13 +83,31 @@ _ENDS = f"""
 """  # noqa: S608 - words of ours
 _PLACE = "r.plan, r.interval, r.country"
 OVERDUE_AFTER = "interval '720 hours'"
+
+
+def _open_at(case: str, at: str) -> str:
+    """A rule: the case was open then, by its timeline."""
+    return f"""coalesce((
+            select v.type not in {CLOSED} from case_events v
+            where v.merchant_id = :merchant and v.case_id = {case}.case_id and v.at <= {at}
+                and v.type in {MOVES}
+            order by v.at desc, v.seq desc, v.event_id desc limit 1
+        ), true)"""  # noqa: S608 - words of ours
+
+
+def _cases_of(name: str, of: str) -> str:
+    """The cases of the same subscription."""
+    return f"""select from cases {name}
+        where {name}.account_id = {of}.account_id and {name}.kind = 'payment'
+            and {name}.subscription_id = {of}.subscription_id"""
+
+
 # An end counts by its own line, and as asked for when the plan of it was heard of, if there was
 # one. Who had been past due for 30 days before is known once more under another name.
 _ENDED = f"""
     select r.occurred_at as happened_at, r.recorded_at, r.started_at as since, r.currency,
         w.name as kind, r.count as n, r.mrr_minor as minor, {_PLACE}
     from churn_records r
-    left join cases c on c.case_id = r.case_id
     left join churn_records b on b.record_id = r.about
     cross join lateral (
         select 'ended' as name where r.entry in ('churned', 'restated')
@@ -98,8 +116,10 @@ _ENDED = f"""
             or (r.entry in ('churned', 'restated') and (r.kind <> 'voluntary'
                 or case when r.entry = 'churned' then r.about else b.about end is null))
         union all
-        select 'ended_overdue' where r.entry in ('churned', 'restated')
-            and c.opened_at + {OVERDUE_AFTER} <= r.occurred_at
+        select 'ended_overdue' where r.entry in ('churned', 'restated') and exists (
+            {_cases_of("p", "r")} and p.opened_at + {OVERDUE_AFTER} <= r.occurred_at
+                and {_open_at("p", f"p.opened_at + {OVERDUE_AFTER}")}
+        )
     ) w
     where {_COUNTS}
 """  # noqa: S608 - words of ours
@@ -117,7 +137,8 @@ _RETURNED = f"""
     where {_COUNTS} and r.entry = 'reversed'
 """  # noqa: S608 - words of ours
 # A case that is 30 days old and open, of a subscription that has MRR then: by what was known then,
-# so that nothing that happens later changes it.
+# so that nothing that happens later changes it. A subscription that owes for several periods is
+# overdue once: by the oldest of its cases that are open then.
 _OVERDUE = f"""
     select x.at, x.at, s.started_at, c.currency, 'overdue', 1, m.minor, m.plan, m.interval,
         m.country
@@ -134,12 +155,10 @@ _OVERDUE = f"""
         order by 4 desc, 1, 2, 3 limit 1
     ) m
     where c.merchant_id = :merchant and c.kind = 'payment' and WITHIN(c.opened_at)
-        and coalesce((
-            select v.type not in {CLOSED} from case_events v
-            where v.merchant_id = :merchant and v.case_id = c.case_id and v.at <= x.at
-                and v.type in {MOVES}
-            order by v.at desc, v.seq desc, v.event_id desc limit 1
-        ), true)
+        and {_open_at("c", "x.at")} and not exists (
+            {_cases_of("p", "c")} and {_open_at("p", "x.at")}
+                and (p.opened_at, p.case_id) < (c.opened_at, c.case_id)
+        )
 """  # noqa: S608 - words of ours
 # What came of each accepted offer, all dated by its acceptance. What came in counts from when both
 # the offer and the money were known; the provider dates it by the whole second.
