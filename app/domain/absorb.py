@@ -238,7 +238,8 @@ def _customer(book: Book, notice: Notice, terms: Terms) -> None:
     before = book.get(Customer, terms.account.account_id, snapshot.customer_id)
     after = forward(book, snapshot, terms)
     if before is not None and after.default_method_id != before.default_method_id:
-        _new_method(book, notice, after.customer_id, after.default_method_id, terms)
+        method, replaces = after.default_method_id, before.default_method_id is not None
+        _new_method(book, notice, after.customer_id, method, terms, replaces=replaces)
     _agreed_now(book, before, after, terms)
 
 
@@ -291,13 +292,22 @@ def _card_collected(book: Book, notice: Notice, terms: Terms) -> None:
 
 
 def _new_method(
-    book: Book, notice: Notice, customer: str | None, method: str | None, terms: Terms
+    book: Book,
+    notice: Notice,
+    customer: str | None,
+    method: str | None,
+    terms: Terms,
+    *,
+    replaces: bool = False,
 ) -> None:
-    """A customer has another card: set it where it counts and try what is open, once. One that
-    was entered by way of our link is wanted also where nothing is open."""
+    """A customer has another card: set it where it counts and try what is open, once; a card that
+    comes back in a later case is tried in that one. One that was entered by way of our link is
+    wanted also where nothing is open, and one that replaces another may have to be taken to where
+    we set the other."""
     active = [c for c in cases_of(book, customer) if c.state is CaseState.ACTIVE]
-    if not method or customer is None or not (active or notice.link):
+    if not method or customer is None or not (active or notice.link or replaces):
         return
+    newest = max(active, key=lambda case: (case.opened_at, case.case_id), default=None)
     book.add(
         action_for(
             ActionKind.NEW_CARD,
@@ -307,7 +317,7 @@ def _new_method(
             due_at=terms.now,
             customer_id=customer,
             case_id=active[0].case_id if active else None,
-            nth=method,
+            nth=f"{method}:{newest.case_id if newest else notice.event}",
             data={"method": method, "link": notice.link},
         )
     )

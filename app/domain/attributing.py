@@ -92,25 +92,27 @@ def by_another(
     theirs = sum(a.trigger is Trigger.PROVIDER for a in attempts)
     automatic = invoice.attempt_count > theirs or not attempts
     automatic = automatic and case.kind is CaseKind.PAYMENT
-    link = _link_used(book, case, at)
+    page, link = _link_used(book, case, at)
+    by_itself = automatic and page != "invoice"  # on the page of a card nothing is paid
     return Attempt(
         attempt_id=derive_id("attempt", at, case.case_id, number),
         merchant_id=case.merchant_id,
         account_id=case.account_id,
         case_id=case.case_id,
         number=number,
-        trigger=Trigger.PROVIDER if automatic and not link else Trigger.CUSTOMER,
+        trigger=Trigger.PROVIDER if by_itself else Trigger.CUSTOMER,
         state=AttemptState.SENT,
         currency=payment.currency,
         amount_minor=payment.amount_minor,
         intent_at=at,
-        link_id=link,
+        link_id=None if by_itself else link,
     )
 
 
-def _link_used(book: Book, case: Case, at: datetime) -> str | None:
-    """The payment link by which the customer went to the provider's page last, within a day. A
-    link of another case of theirs counts where it led to the page of this invoice."""
+def _link_used(book: Book, case: Case, at: datetime) -> tuple[str | None, str | None]:
+    """The page of the provider that the customer went to last within a day, and the payment link
+    that led there. A link of another case of theirs counts where it led to the page of this
+    invoice."""
     links = {link.link_id: link for link in book.all(PaymentLink)}
     went = [
         event
@@ -119,7 +121,10 @@ def _link_used(book: Book, case: Case, at: datetime) -> str | None:
         and _led_to(links[event.link_id], event, case)
         and at - timedelta(days=1) <= event.at <= at + CLOCK_SLACK
     ]
-    return max(went, key=lambda event: event.at).link_id if went else None
+    if not went:
+        return None, None
+    last = max(went, key=lambda event: event.at)
+    return (last.data or {}).get("page"), last.link_id
 
 
 def _led_to(link: PaymentLink, event: LinkEvent, case: Case) -> bool:

@@ -64,6 +64,8 @@ class Subscription:
     """A subscription. `mrr_minor` is per month, metered parts left out; `interval` such as
     `month` or `year`, with `interval_count`. `items` are plain dicts: id, price, product, name,
     quantity, unit_amount_minor, interval, interval_count, metered, period_end (epoch seconds).
+    `pinned_method_id` is the card we made its own default last: the provider would go on with it
+    whatever the customer's default becomes, so we take it along.
     """
 
     KEY: ClassVar = ("account_id", "subscription_id")
@@ -81,6 +83,7 @@ class Subscription:
     items: tuple[dict[str, Any], ...] = ()
     metadata: dict[str, Any] | None = None
     default_method_id: str | None = None
+    pinned_method_id: str | None = None
     cancel_at: datetime | None = None
     cancel_at_period_end: bool = False
     canceled_at: datetime | None = None
@@ -94,6 +97,11 @@ class Subscription:
     trial_end: datetime | None = None
     period_end: datetime | None = None
     seen_at: datetime | None = None
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether its own default is one that we set."""
+        return self.pinned_method_id is not None and self.pinned_method_id == self.default_method_id
 
     @property
     def plan_names(self) -> set[str]:

@@ -36,6 +36,7 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
         "metadata",
         "started_at",
         "period_end",
+        "pinned_method_id",
     ),
     Invoice: (
         "customer_id",

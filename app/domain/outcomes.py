@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.actions import Action, ActionKind, action_for, jitter
-from app.domain.attributing import uncharged_ref
+from app.domain.attributing import payment_ref, uncharged_ref
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseState, Trigger
 from app.domain.holds import is_barred
@@ -165,6 +165,7 @@ def _approved(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms
     book.put(invoice)
     # The join by which a refund or a dispute of this charge finds the invoice, webhooks or not.
     forward(book, payment, terms)
+    _is_ours(book, attempt, payment)
     return take_reading(book, case, invoice, [payment], terms, whole=False)
 
 
@@ -172,8 +173,17 @@ def _declined(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms
     payment = _as_payment(case, attempt, answer, "failed", terms.now)
     invoice = answer.invoice or book.get(Invoice, case.account_id, case.invoice_id)
     if payment is not None and payment.charge_id and invoice is not None:
+        _is_ours(book, attempt, payment)
         return take_reading(book, case, invoice, [payment], terms, whole=False)
     return _refused(book, case, attempt, AttemptState.DECLINED, answer, terms)
+
+
+def _is_ours(book: Book, attempt: Attempt, payment: Payment) -> None:
+    """What answers our request is no question of whose it was, unless it is on record already."""
+    ref = payment_ref(payment)
+    others = book.all(Attempt, account_id=attempt.account_id, provider_ref=ref)
+    if not any(other.attempt_id != attempt.attempt_id for other in others):
+        book.put(replace(attempt, provider_ref=ref))
 
 
 def _action_required(

@@ -174,13 +174,13 @@ class Payments(Cancellations, Movements, Protocol):
         self,
         account: ProviderAccount,
         *,
-        customer: str,
+        customer: str | None,
         subscriptions: tuple[str, ...],
         method: str,
         key: str,
     ) -> None:
-        """Make `method` the customer's default and that of each subscription (whose own default
-        would win over the customer's)."""
+        """Make `method` the customer's default, where one is named, and that of each subscription
+        (whose own default would win over the customer's)."""
         ...
 
     async def card_page(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.domain.actions import Action, ActionKind
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.case_commands import is_forgiven
 from app.domain.closings import CANCELLED
 from app.domain.departures import is_let_go
@@ -25,12 +25,13 @@ from app.domain.sequence import (
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
+from app.services.before_charging import KEPT
 from app.services.driving import PARKED_AFTER, give_back_later
 from app.services.looks import is_under_way, take
 from app.services.posting import is_our_fault
 from app.services.work import Desk, desk, glance
 
-LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt
+LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt, or a card
 UNDELIVERABLE = frozenset({MessageState.FAILED, MessageState.DROPPED})
 MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 ENDABLE = frozenset({"past_due", "unpaid"})
@@ -44,7 +45,7 @@ async def end(world: World, action: Action) -> None:
     its end, whoever drives by then: half an end would be neither's.
     """
     async with desk(world, action) as at:
-        if at is None or not _may_end(at, action):
+        if at is None or not _may_end(at, action) or await _waits_for_card(at, action):
             return
         account, case = at.terms.account, at.case
     reading = await world.payments.read_invoice(account, case.invoice_id)
@@ -87,6 +88,25 @@ def _may_end(at: Desk, action: Action) -> bool:
     allowed = _notice_allows(at)
     if allowed is None or allowed > now:
         return _again(at, action, allowed or now + LATER, "waits for the final notice")
+    return True
+
+
+async def _waits_for_card(at: Desk, action: Action) -> bool:
+    """Whether a card of the customer's is still to be set or tried: it waits for its turn, for
+    another charge, or for the provider."""
+    if is_ending(at.case):
+        return False
+    where = {
+        "customer_id": at.case.customer_id,
+        "account_id": at.case.account_id,
+        "state": ActionState.PENDING,
+    }
+    rows = await at.tx.find(Action, where=where) if at.case.customer_id else []
+    mine = (row for row in rows if row.case_id == at.case_id and row.kind is ActionKind.RETRY)
+    waits = any((row.data or {}).get("trigger") in KEPT for row in mine)
+    if not waits and not any(row.kind is ActionKind.NEW_CARD for row in rows):
+        return False
+    _again(at, action, at.terms.now + LATER, "waits for a card that is to be tried")
     return True
 
 

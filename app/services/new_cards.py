@@ -7,6 +7,7 @@ from app.domain.dunning import Case, CaseKind, CaseState, Trigger
 from app.domain.mirror import Subscription
 from app.domain.openings import case_action
 from app.domain.records import Book
+from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.books import Touched, account_terms, load_touched, write
 
@@ -16,36 +17,47 @@ CHARGED_LATER = ["active", "past_due", "trialing", "unpaid"]
 async def try_new_card(world: World, action: Action) -> None:
     """Set the new method on customer and subscriptions, then plan one attempt per open case,
     oldest first. A card entered by way of a reminder, with nothing open, is for every subscription
-    of the customer that will be charged. Safe to repeat: setting a default twice is one default,
-    and the attempts' keys are made of case and method."""
+    of the customer that will be charged; any other only for those whose own default is one that we
+    set before. Safe to repeat: setting a default twice is one default, so each try has a key of its
+    own and none gets an error that an earlier one left, and the attempts' keys are made of case and
+    method."""
     data = action.data or {}
     method, customer = data["method"], action.subject
     async with world.store.transaction(action.merchant_id) as tx:
         book = await load_touched(tx, action.account_id, Touched(customers={customer}))
         account = (await account_terms(tx, world, action.merchant_id, action.account_id)).account
         open_cases = _open_cases(book, customer)
+        asked = bool(open_cases or data.get("link"))
+        known = await _charged_later(tx, action)
         subscriptions = {c.subscription_id for c in open_cases if c.subscription_id}
-        if not open_cases and data.get("link"):
-            where = {"account_id": action.account_id, "customer_id": customer}
-            found = await tx.find(Subscription, where=where | {"status": CHARGED_LATER})
-            subscriptions = {one.subscription_id for one in found}
+        subscriptions |= {one.subscription_id for one in known if one.is_pinned}
+        if not open_cases and asked:
+            subscriptions = {one.subscription_id for one in known}
     if open_cases or subscriptions:
         await world.payments.set_default_method(
             account,
-            customer=customer,
+            customer=customer if asked else None,
             subscriptions=tuple(sorted(subscriptions)),
             method=method,
-            key=f"{action.action_id}:default",
+            key=f"{action.action_id}:default:{action.claims}",
         )
     async with world.store.transaction(action.merchant_id) as tx:
         book = await load_touched(tx, action.account_id, Touched(customers={customer}))
         now = world.clock.now()
+        book.know(await _charged_later(tx, action))
+        for one in [s for s in book.all(Subscription) if s.subscription_id in subscriptions]:
+            book.put(replace(one, pinned_method_id=method))
         for case in _open_cases(book, customer):
             attempt = {"trigger": Trigger.NEW_CARD, "method": method, "link": data.get("link")}
             due = case_action(case, ActionKind.RETRY, now, nth=f"card:{method}", data=attempt)
             book.add(due)
         book.put(replace(action, state=ActionState.DONE, leased_until=None))
         await write(tx, book, at=now)
+
+
+async def _charged_later(tx: Transaction, action: Action) -> list[Subscription]:
+    where = {"account_id": action.account_id, "customer_id": action.subject}
+    return await tx.find(Subscription, where=where | {"status": CHARGED_LATER})
 
 
 def _open_cases(book: Book, customer: str) -> list[Case]:

@@ -183,16 +183,18 @@ class StripePayments(Cancelling, Changing, Moved):
         self,
         account: ProviderAccount,
         *,
-        customer: str,
+        customer: str | None,
         subscriptions: tuple[str, ...],
         method: str,
         key: str,
     ) -> None:
-        """The customer's default first, then each subscription's; one that has ended is left."""
+        """The customer's default first, unless none is named, then each subscription's; one that
+        has ended is left."""
         client = self._connections.client(account)
         default: Any = {"invoice_settings": {"default_payment_method": method}}
         with in_our_words():
-            await client.v1.customers.update_async(customer, default, _under(key, customer))
+            if customer is not None:
+                await client.v1.customers.update_async(customer, default, _under(key, customer))
         for subscription in subscriptions:
             params: Any = {"default_payment_method": method}
             update = client.v1.subscriptions.update_async(
