@@ -308,6 +308,8 @@ def _new_method(
     if not method or customer is None or not (active or notice.link or replaces):
         return
     newest = max(active, key=lambda case: (case.opened_at, case.case_id), default=None)
+    # An entry on our page is one for ever: heard again when all is paid, it must change nothing.
+    nth = "" if notice.link else f":{newest.case_id if newest else notice.event}"
     book.add(
         action_for(
             ActionKind.NEW_CARD,
@@ -317,7 +319,7 @@ def _new_method(
             due_at=terms.now,
             customer_id=customer,
             case_id=active[0].case_id if active else None,
-            nth=f"{method}:{newest.case_id if newest else notice.event}",
+            nth=f"{method}{nth}",
             data={"method": method, "link": notice.link},
         )
     )
