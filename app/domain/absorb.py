@@ -19,7 +19,7 @@ from app.domain.mirror import (
     PaymentMethod,
     Subscription,
 )
-from app.domain.mirroring import forward
+from app.domain.mirroring import ENDED, forward
 from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
@@ -192,6 +192,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     keep_ledgers(book, before, after, notice, terms)
     if after is before:
         return
+    _look_at_discounts(book, after, notice, terms)
     departure_seen(book, before, after, notice, terms)
     plan_renewals(book, before, after, terms)
     if after.status in {"canceled", "incomplete_expired"}:
@@ -200,6 +201,15 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
         _given_up(book, after, terms)
     elif before is not None and after.default_method_id != before.default_method_id:
         _new_method(book, notice, after.customer_id, after.default_method_id, terms)
+
+
+def _look_at_discounts(
+    book: Book, subscription: Subscription, notice: Notice, terms: Terms
+) -> None:
+    """Reports only name discounts since 2025-03-31: what they take off is read."""
+    if subscription.discounts_hidden and subscription.status not in ENDED:
+        told = f"{notice.event}:discounts"
+        _read_live(book, notice, terms, ("subscription", subscription.subscription_id), told)
 
 
 def _given_up(book: Book, subscription: Subscription, terms: Terms) -> None:
@@ -327,7 +337,12 @@ def _new_method(
 
 def _read(book: Book, notice: Notice, terms: Terms) -> None:
     """A thin event, or one that tells too little: read live what it points to."""
-    kind, subject = _pointed_at(notice)
+    _read_live(book, notice, terms, _pointed_at(notice), notice.event)
+
+
+def _read_live(book: Book, notice: Notice, terms: Terms, what: tuple[str, str], event: str) -> None:
+    """Plan to read an object, which will be absorbed as told by `event`."""
+    kind, subject = what
     book.add(
         action_for(
             ActionKind.READ,
@@ -336,8 +351,8 @@ def _read(book: Book, notice: Notice, terms: Terms) -> None:
             account_id=terms.account.account_id,
             due_at=terms.now,
             customer_id=notice.customer,
-            nth=notice.event,
-            data={"type": kind, "event": notice.event, "at": notice.occurred_at.isoformat()},
+            nth=event,
+            data={"type": kind, "event": event, "at": notice.occurred_at.isoformat()},
         )
     )
 

@@ -65,7 +65,9 @@ class Subscription:
     `month` or `year`, with `interval_count`. `items` are plain dicts: id, price, product, name,
     quantity, unit_amount_minor, interval, interval_count, metered, period_end (epoch seconds).
     `pinned_method_id` is the card we made its own default last: the provider would go on with it
-    whatever the customer's default becomes, so we take it along.
+    whatever the customer's default becomes, so we take it along. `list_minor` is the MRR before the
+    discounts of `discount_ids`; `discounts_hidden` says that the last report named such as it does
+    not show, so that `mrr_minor` is what was known before.
     """
 
     KEY: ClassVar = ("account_id", "subscription_id")
@@ -80,6 +82,9 @@ class Subscription:
     interval: str | None = None
     interval_count: int = 1
     mrr_minor: int = 0
+    list_minor: int | None = None
+    discount_ids: tuple[str, ...] | None = None
+    discounts_hidden: bool | None = None
     items: tuple[dict[str, Any], ...] = ()
     metadata: dict[str, Any] | None = None
     default_method_id: str | None = None

@@ -1,6 +1,6 @@
 """Moving mirror rows forward, never back: by status rank first, then by the event's instant."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from app.domain.mirror import (
     STATUS_RANK,
@@ -90,6 +90,8 @@ def forward(book: Book, snapshot: M, terms: Terms) -> M:
         snapshot, merchant_id=terms.merchant.merchant_id, account_id=terms.account.account_id
     )
     old = book.get(type(row), *key_of(row))
+    if isinstance(row, Subscription) and row.discounts_hidden:
+        row = cast("M", _priced(row, old if isinstance(old, Subscription) else None))
     if old is None:
         book.put(row)
         return row
@@ -100,6 +102,16 @@ def forward(book: Book, snapshot: M, terms: Terms) -> M:
         return old
     book.put(row)
     return row
+
+
+def _priced(row: Subscription, old: Subscription | None) -> Subscription:
+    """What it brings a month, where its discounts are only named: as it was, which is right as long
+    as neither they nor the prices have changed; nothing yet where nothing was known."""
+    if old is None:
+        return changed(row, mrr_minor=0)
+    same = (row.discount_ids, row.list_minor) == (old.discount_ids, old.list_minor)
+    known = same and not old.discounts_hidden
+    return changed(row, mrr_minor=old.mrr_minor, discounts_hidden=None if known else True)
 
 
 def _is_older(row: M, old: M) -> bool:

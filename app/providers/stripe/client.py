@@ -315,7 +315,8 @@ class StripePayments(Cancelling, Changing, Moved):
         self, account: ProviderAccount, *, after: str | None, limit: int
     ) -> SubscriptionPage:
         """One page of the account's subscriptions with their customers, newest first."""
-        asked: Any = {"status": "all", "limit": limit, "expand": ["data.customer"]}
+        asked: Any = {"status": "all", "limit": limit}
+        asked["expand"] = ["data.customer", "data.discounts.source.coupon"]
         if after is not None:
             asked["starting_after"] = after
         client = self._connections.client(account)

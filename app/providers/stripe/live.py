@@ -32,7 +32,9 @@ LIVE: Mapping[str, Call] = {
     "invoice": lambda c, key: c.v1.invoices.retrieve_async(
         key, _expanding("payments.data.payment.payment_intent.latest_charge")
     ),
-    "subscription": lambda c, key: c.v1.subscriptions.retrieve_async(key),
+    "subscription": lambda c, key: c.v1.subscriptions.retrieve_async(
+        key, _expanding("discounts.source.coupon")
+    ),
     "customer": lambda c, key: c.v1.customers.retrieve_async(key),
     "charge": lambda c, key: c.v1.charges.retrieve_async(key),
     "payment_intent": lambda c, key: c.v1.payment_intents.retrieve_async(

@@ -42,7 +42,7 @@ def mrr_of(obj: Json, items: tuple[Json, ...], *, at_instant: datetime) -> int:
 
     A week counts 52/12, a day 365/12, a year 1/12 of a month's worth. Lasting discounts of the
     subscription are taken off where the snapshot shows them in full (since 2025-03-31 an event
-    carries only their ids; those cannot be counted). One rounding at the end, half to even.
+    carries only their ids: `hides_discounts`). One rounding at the end, half to even.
     """
     monthly = sum(_monthly(item) for item in items)
     months = next((m for item in items if (m := _months(item))), Fraction(1))
@@ -52,6 +52,24 @@ def mrr_of(obj: Json, items: tuple[Json, ...], *, at_instant: datetime) -> int:
         if ends is None or ends > at_instant:
             monthly = _less(Fraction(monthly), _coupon(discount), months=months, code=code)
     return min(round(monthly), LARGEST_AMOUNT)
+
+
+def list_mrr_of(items: tuple[Json, ...]) -> int:
+    """The same before discounts."""
+    return min(round(sum(_monthly(item) for item in items)), LARGEST_AMOUNT)
+
+
+def discount_ids(obj: Json) -> tuple[str, ...]:
+    """The discounts of a subscription, shown or only named, in the order of their ids."""
+    listed = obj.get("discounts")
+    found = [ref(row) for row in listed] if isinstance(listed, list) else []
+    return tuple(sorted(one for one in found if one is not None))
+
+
+def hides_discounts(obj: Json) -> bool:
+    """Whether a snapshot names discounts without showing what they take off."""
+    listed = obj.get("discounts")
+    return isinstance(listed, list) and any(not _coupon(table(row)) for row in listed)
 
 
 def plan_name(items: tuple[Json, ...]) -> str | None:

@@ -6,7 +6,14 @@ from app.domain.mirror import Subscription
 from app.domain.notices import Notice, NoticeKind
 from app.domain.records import quick
 from app.providers.stripe.envelope import Event
-from app.providers.stripe.pricing import items_of, mrr_of, plan_name
+from app.providers.stripe.pricing import (
+    discount_ids,
+    hides_discounts,
+    items_of,
+    list_mrr_of,
+    mrr_of,
+    plan_name,
+)
 from app.providers.stripe.reading import (
     Json,
     at,
@@ -46,6 +53,9 @@ def read_subscription(obj: Json, *, seen_at: datetime) -> Subscription | None:
         interval=first.get("interval"),
         interval_count=first.get("interval_count") or 1,
         mrr_minor=mrr_of(obj, items, at_instant=seen_at),
+        list_minor=list_mrr_of(items),
+        discount_ids=discount_ids(obj) or None,
+        discounts_hidden=hides_discounts(obj) or None,
         items=items,
         metadata=metadata(obj.get("metadata")),
         default_method_id=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
