@@ -26,7 +26,8 @@ from app.storage.reports.stretches import EDGES
 # A ledger whose lines lie on the days on which something failed.
 OF_FAILURES = "recovering"
 _NAMES = ", ".join(ARM_MEASURES)
-ARMS_FOLDED = text(f"""
+ARMS_FOLDED = {
+    fresh: text(f"""
 {ARMS_CHANGED}, cells as (
     select arm, currency, g.failed, coalesce({month_key("a.since")}, '') as since, r.recorded,
         {", ".join(f"sum({name}) as {name}" for name in ARM_MEASURES)}
@@ -36,16 +37,19 @@ ARMS_FOLDED = text(f"""
     group by 1, 2, 3, 4, 5
 )
 {
-    added(
-        ArmCell,
-        "arm_cells",
-        ARM_MEASURES,
-        f"select :merchant, failed, since, recorded, currency, arm, {_NAMES} from cells",
-    )
-}
+        added(
+            ArmCell,
+            "arm_cells",
+            ARM_MEASURES,
+            f"select :merchant, failed, since, recorded, currency, arm, {_NAMES} from cells",
+            fresh=fresh,
+        )
+    }
 """).bindparams(  # noqa: S608 - words of ours
-    *BOUNDS, EDGES, *TURNS, RECORDED_DAYS
-)
+        *BOUNDS, EDGES, *TURNS, RECORDED_DAYS
+    )
+    for fresh in (True, False)
+}
 
 
 def _sums(days: int) -> str:

@@ -68,7 +68,7 @@ def _layers(layers: Sequence[tuple[str, ...]], keys: Sequence[str]) -> tuple[str
     return sets, f"{which} {names} end", f"{which} {named} end"
 
 
-def _flows(ledger: str) -> str:
+def _flows(ledger: str, *, fresh: bool) -> str:
     source = SOURCES[ledger]
     named = "".join(f", {key}" for key in source.keys)
     sets, layer, values = _layers(source.layers, source.keys)
@@ -113,11 +113,12 @@ with lines as ({lines_since(ledger)}
     named, n, minor
 from cells''',
             ledger,
+            fresh=fresh,
         )
     }"""  # noqa: S608 - words of ours
 
 
-def _cohorts() -> str:
+def _cohorts(*, fresh: bool) -> str:
     sets, layer, _ = _layers(COHORT_LAYERS, COHORT_KEYS)
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in MEASURES)
     moved = " or ".join(f"sum({name}) <> 0" for name in MEASURES)
@@ -149,11 +150,12 @@ def _cohorts() -> str:
             f'''select :merchant, layer, failed, recorded, currency, plan, interval,
     trial_conversion, open, {", ".join(MEASURES)}
 from cells''',
+            fresh=fresh,
         )
     }"""  # noqa: S608 - words of ours
 
 
-def _tables() -> str:
+def _tables(*, fresh: bool) -> str:
     counts = " union all ".join(
         f"""select '{table}' as of, {stretch_of("recorded_at")} as stretch, count(*) as n
     {PLACES[table].since()} group by 2"""
@@ -162,20 +164,30 @@ def _tables() -> str:
     rows = f"""select :merchant, of, '{COUNTED}', '', '', (:recorded)[stretch], 'xxx',
     '{COUNTED}', '', n, 0
 from ({counts}) counts"""  # noqa: S608 - words of ours
-    return added(FlowCell, "flow_cells", ("n", "minor"), rows)
+    return added(FlowCell, "flow_cells", ("n", "minor"), rows, fresh=fresh)
 
 
+# Each by whether the cells are fresh.
 _FLOWS = {
-    ledger: text(_flows(ledger)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
-    for ledger in FOLDED
+    fresh: {
+        ledger: text(_flows(ledger, fresh=fresh)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
+        for ledger in FOLDED
+    }
+    for fresh in (True, False)
 }
-_COHORTS = text(_cohorts()).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
+_COHORTS = {
+    fresh: text(_cohorts(fresh=fresh)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
+    for fresh in (True, False)
+}
 _TOUCHED = text(
     " union all ".join(
         f"select '{name}' where exists (select {place.since()})" for name, place in PLACES.items()
     )
 ).bindparams(*BOUNDS)
-_COUNT = text(_tables()).bindparams(*BOUNDS, EDGES, RECORDED_DAYS)
+_COUNT = {
+    fresh: text(_tables(fresh=fresh)).bindparams(*BOUNDS, EDGES, RECORDED_DAYS)
+    for fresh in (True, False)
+}
 _COMPLETE = text(
     " union all ".join(
         f"""select (
@@ -192,25 +204,31 @@ _COMPLETE = text(
 
 
 async def fold(
-    connection: AsyncConnection, merchant_id: str, edges: Sequence[datetime], zone: ZoneInfo
+    connection: AsyncConnection,
+    merchant_id: str,
+    edges: Sequence[datetime],
+    zone: ZoneInfo,
+    *,
+    fresh: bool,
 ) -> None:
     """Add to the cells all that was recorded after the first instant and by the last. Between two
-    neighbours lies a day of the merchant, or a part of one.
+    neighbours lies a day of the merchant, or a part of one. `fresh` tells that nothing recorded in
+    a month of theirs is in the cells.
 
     Not safe to repeat: the mark tells what was folded, in the same transaction."""
     turns, offsets = turns_of(zone)
     bound = between(merchant_id, edges)
     bound["recorded"] = [day_key(day_of(edge, zone)) for edge in edges[:-1]]
     places = set((await connection.execute(_TOUCHED, bound)).scalars())
-    await connection.execute(_COUNT, bound)
+    await connection.execute(_COUNT[fresh], bound)
     bound |= {"turns": list(turns), "offsets": list(offsets)}
-    for ledger, statement in _FLOWS.items():
+    for ledger, statement in _FLOWS[fresh].items():
         if places.intersection(SOURCES[ledger].tables):
             await connection.execute(statement, bound)
     if places & COHORTS_FROM:
-        await connection.execute(_COHORTS, bound)
+        await connection.execute(_COHORTS[fresh], bound)
     if places & ARMS_FROM:
-        await connection.execute(ARMS_FOLDED, bound)
+        await connection.execute(ARMS_FOLDED[fresh], bound)
 
 
 async def complete(
