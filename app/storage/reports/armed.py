@@ -66,27 +66,20 @@ def _sums(days: int) -> str:
     return ", ".join(f"sum({column}) as {name}" for name, column in named.items())
 
 
+PROBES = ("pieces", "sinces", "lows", "highs")
 SUMS = ("customers", "invoices", "f", "c", "ff", "fc", "cc")
 _CELLS = {
     days: text(f"""
 select c.currency, c.arm, {_sums(days)}
-from unnest(:pieces, :sinces) as p (piece, since)
-cross join lateral (
-    select * from arm_cells
-    where merchant_id = :merchant and failed = p.piece and since = p.since
-        and recorded >= 'm' and recorded < :month
-    union all
-    select * from arm_cells
-    where merchant_id = :merchant and failed = p.piece and since = p.since
-        and recorded >= :first and recorded <= :last
-) c
+from unnest(:pieces, :sinces, :lows, :highs) as p (piece, since, low, high)
+join arm_cells c
+    on c.merchant_id = :merchant and c.failed = p.piece and c.since = p.since
+        and c.recorded >= p.low and c.recorded < p.high
 where :currency is null or c.currency = :currency
 group by 1, 2
 """).bindparams(  # noqa: S608 - words of ours
         *(bindparam(name, type_=Text) for name in ("merchant", "currency")),
-        *(bindparam(name, type_=Text) for name in ("month", "first", "last")),
-        bindparam("pieces", type_=ARRAY(Text)),
-        bindparam("sinces", type_=ARRAY(Text)),
+        *(bindparam(name, type_=ARRAY(Text)) for name in PROBES),
     )
     for days in WINDOWS
 }
@@ -121,8 +114,7 @@ async def arms(
         bound: dict[str, Any] = {
             "merchant": excerpt.merchant_id,
             "currency": excerpt.currency,
-            **basis.bound,
-            **{name: probes[name] for name in ("pieces", "sinces")},
+            **{name: probes[name] for name in PROBES},
         }
         found: Found = {}
         for row in (await connection.execute(_CELLS[days], bound)).mappings():
@@ -142,7 +134,7 @@ def _probes(basis: Basis) -> dict[str, list[Any]] | None:
     }
     if any(day_of(piece.starts_at, basis.zone).day != 1 for piece in pieces.values()):
         return None
-    return replace(basis, pieces=pieces).probes(since=True)
+    return replace(basis, pieces=pieces).probes(since=True, late=True)
 
 
 async def _complete(

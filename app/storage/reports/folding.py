@@ -46,7 +46,17 @@ _HAPPENED = f"case when grouping(day) = 0 then {as_day('day')} else {as_month('m
 # A stretch lies within a day of the merchant.
 _RECORDED_MONTH = "'m' || substr((:recorded)[stretch], 2, 7)"
 _RECORDED = "case when grouping(stretch) = 0 then (:recorded)[stretch] else recorded_month end"
-_RECORDED_SETS = "grouping sets ((stretch), (recorded_month))"
+
+
+def _happened_sets(happened: Sequence[str], *, late: bool) -> str:
+    """Sets to group by: what happened, each by the day and the month it was recorded on. What is
+    not `late` has no months of what was recorded of a day."""
+    return ", ".join(
+        f"({name}, {recorded})"
+        for name in happened
+        for recorded in ("stretch", "recorded_month")
+        if late or recorded == "stretch" or not name.startswith("day")
+    )
 
 
 def _layers(layers: Sequence[tuple[str, ...]], keys: Sequence[str]) -> tuple[str, str, str]:
@@ -72,11 +82,12 @@ def _flows(ledger: str, *, fresh: bool) -> str:
     source = SOURCES[ledger]
     named = "".join(f", {key}" for key in source.keys)
     sets, layer, values = _layers(source.layers, source.keys)
-    since, happened, told, known = "null::date", "(day), (month)", "''", "true"
+    since, told, known = "null::date", "''", "true"
+    happened = ["day", "month"]
     if source.since:
         earlier = f"least({clock_day('since')}, {clock_day('happened_at')})"
         since = f"case when since is not null then {earlier} end"
-        happened += ", (day, since_month), (month, since_month), (day, since_day)"
+        happened += ["day, since_month", "month, since_month", "day, since_day"]
         told = f"""case when grouping(since_day) = 0 then {as_day("since_day")}
         when grouping(since_month) = 0 then {as_month("since_month")} else '' end"""
         known = """(grouping(since_day) = 1 or since_day is not null)
@@ -101,7 +112,8 @@ with lines as ({lines_since(ledger)}
     select layer, {_HAPPENED} as happened, {told} as since, {_RECORDED} as recorded, currency,
         kind, named, sum(n) as n, sum(minor) as minor
     from layers
-    group by layer, currency, kind, named, grouping sets ({happened}), {_RECORDED_SETS}
+    group by layer, currency, kind, named,
+        grouping sets ({_happened_sets(happened, late=source.late)})
     having {known}
 )
 {
@@ -140,7 +152,7 @@ def _cohorts(*, fresh: bool) -> str:
         trial_conversion, open, {sums}
     from layers
     group by layer, currency, plan, interval, trial_conversion, open,
-        grouping sets ((day), (month)), {_RECORDED_SETS}
+        grouping sets ({_happened_sets(("day", "month"), late=True)})
 )
 {
         added(

@@ -27,8 +27,9 @@ class Source:
     and `:until`, and what stood before, taken back.
 
     `layers` are the groupings that rollups keep of it: none, and it is read from its ledger alone.
-    `tables` are the places where its lines are recorded. Lines `since` something know of another
-    instant beside their own, and are told apart by it.
+    `tables` are the places where its lines are recorded: `late` ones on many days of each day they
+    happened on. Lines `since` something know of another instant beside their own, and are told
+    apart by it.
     """
 
     keys: tuple[str, ...]
@@ -37,6 +38,7 @@ class Source:
     layers: tuple[tuple[str, ...], ...] = ()
     tables: tuple[str, ...] = ()
     since: bool = False
+    late: bool = False
 
     @property
     def folded(self) -> bool:
@@ -44,9 +46,13 @@ class Source:
         return bool(self.layers)
 
 
+PLANS = ("plan", "interval")
+
+
 def alone(*keys: str) -> tuple[tuple[str, ...], ...]:
-    """Layers of nothing, and of each key alone."""
-    return ((), *((key,) for key in keys))
+    """Layers of nothing, of plan and interval, of which one nearly tells the other, and of each
+    other key alone."""
+    return ((), PLANS, *((key,) for key in keys))
 
 
 # How a movement changes the number of subscriptions that pay.
@@ -212,7 +218,7 @@ SOURCES: Mapping[str, Source] = {
         where merchant_id = :merchant
         """,
         keys=("cause", "plan", "interval"),
-        layers=(*alone("cause", "plan", "interval"), ("cause", "plan", "interval")),
+        layers=(*alone("cause"), ("cause", "plan", "interval")),
         tables=("recovery_entries",),
     ),
     "mrr": Source(
@@ -223,25 +229,25 @@ SOURCES: Mapping[str, Source] = {
         where merchant_id = :merchant
         """,  # noqa: S608 - words of ours
         keys=("plan", "interval", "country"),
-        layers=alone("plan", "interval", "country"),
+        layers=alone("country"),
         tables=("mrr_movements",),
     ),
     "saves": Source(
         lines=_SAVES,
         keys=("offer_kind", "reason", "plan", "interval"),
-        layers=alone("offer_kind", "reason", "plan", "interval"),
+        layers=alone("offer_kind", "reason"),
         tables=("save_steps",),
     ),
     "offers": Source(
         lines=_OFFERS,
         keys=("offer", "offer_kind", "reason", "plan", "interval"),
-        layers=alone("offer", "offer_kind", "reason", "plan", "interval"),
+        layers=(*alone("reason"), ("offer", "offer_kind")),
         tables=("claims", "settlements", "takings", "save_steps"),
     ),
     "churn": Source(
         lines=f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}",
         keys=CHURN_KEYS,
-        layers=alone(*CHURN_KEYS),
+        layers=alone("country"),
         tables=("churn_records", "cases"),
         since=True,
     ),
@@ -249,32 +255,33 @@ SOURCES: Mapping[str, Source] = {
     "ends": Source(
         lines=_ENDS,
         keys=END_KEYS,
-        layers=alone(*END_KEYS),
+        layers=alone(*(key for key in END_KEYS if key not in PLANS)),
         tables=("churn_records",),
     ),
     # Why a payment was refused may be learned after the failure was written.
     "recovering": Source(
         lines=RECOVERING,
         keys=("plan", "interval", "decline_kind"),
-        layers=alone("plan", "interval"),
+        layers=alone(),
         tables=("failures", "recovery_entries"),
+        late=True,
     ),
     "lasting": Source(
         lines=LASTING,
         keys=("offer", "offer_kind", "reason", "plan", "interval"),
-        layers=alone("offer", "offer_kind", "reason", "plan", "interval"),
+        layers=(*alone("reason"), ("offer", "offer_kind")),
         tables=("save_steps", "churn_records"),
     ),
     "attempts": Source(
         lines=ATTEMPTS,
         keys=("decline_kind", "network", "country", "plan", "interval"),
-        layers=alone("plan", "interval"),
+        layers=alone(),
         tables=("failures", "first_payments"),
     ),
     "risk": Source(
         changed=CHANGED,
         keys=("plan", "interval", "country"),
-        layers=alone("plan", "interval", "country"),
+        layers=alone("country"),
         tables=("failures", "recovery_entries", "moves", "mrr_movements", "churn_records"),
     ),
     "sides": Source(
@@ -282,6 +289,7 @@ SOURCES: Mapping[str, Source] = {
         keys=SIDE_KEYS,
         layers=((), SIDE_KEYS),
         tables=("failures", "recovery_entries", "takings"),
+        late=True,
     ),
 }
 

@@ -34,24 +34,16 @@ from app.storage.reports.rolling import COHORTS_FROM, lines, recorded, verdicts
 
 _CELLS = """
 select p.period, c.currency, {keys}, {sums}
-from unnest(:periods, :pieces{more}) as p (period, piece{names})
-cross join lateral (
-    select * from {table}
-    where merchant_id = :merchant and {of} and {axis}
-        and recorded >= 'm' and recorded < :month
-    union all
-    select * from {table}
-    where merchant_id = :merchant and {of} and {axis}
-        and recorded >= :first and recorded <= :last
-) c
+from unnest(:periods, :pieces, :lows, :highs{more}) as p (period, piece, low, high{names})
+join {table} c
+    on c.merchant_id = :merchant and {of} and {axis} and c.recorded >= p.low and c.recorded < p.high
 where :currency is null or c.currency = :currency
 group by {groups}
 """
 _BOUNDS: tuple[BindParameter[Any], ...] = (
     *(bindparam(name, type_=Text) for name in ("merchant", "layer", "currency")),
-    *(bindparam(name, type_=Text) for name in ("month", "first", "last")),
     bindparam("periods", type_=ARRAY(Date)),
-    bindparam("pieces", type_=ARRAY(Text)),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("pieces", "lows", "highs")),
 )
 
 
@@ -66,8 +58,8 @@ _FLOWS = text(
         keys="p.since <> '' as young, c.kind, c.named",
         sums="sum(c.n) as n, sum(c.minor) as minor",
         table="flow_cells",
-        of="ledger = :ledger and layer = :layer",
-        axis="happened = p.piece and since = p.since",
+        of="c.ledger = :ledger and c.layer = :layer",
+        axis="c.happened = p.piece and c.since = p.since",
         groups="1, 2, 3, 4, 5",
     )
 ).bindparams(
@@ -88,8 +80,8 @@ _COHORTS = {
                 ]
             ),
             table="cohort_cells",
-            of="layer = :layer",
-            axis="failed = p.piece",
+            of="c.layer = :layer",
+            axis="c.failed = p.piece",
             groups="1, 2, 3, 4, 5, 6",
         )
     ).bindparams(*_BOUNDS, *(bindparam(f"by_{name}", type_=Boolean) for name in COHORT_KEYS))
@@ -118,10 +110,10 @@ class Rolled:
             return None
         async with snapshot(self._engine, excerpt.merchant_id) as connection:
             basis = await basis_of(connection, excerpt, periods, ledger=ledger)
-            probes = basis.probes(since=source.since) if basis else None
+            probes = basis.probes(since=source.since, late=source.late) if basis else None
             if basis is None or probes is None:
                 return None
-            bound = _bound(basis, excerpt, layer) | probes | {"ledger": ledger}
+            bound = _bound(excerpt, layer) | probes | {"ledger": ledger}
             rows = (await connection.execute(_FLOWS, bound)).mappings().all()
             tail = await self._lines(connection, excerpt, basis, ledger)
         if tail is None:
@@ -156,14 +148,12 @@ class Rolled:
             return []
         async with snapshot(self._engine, excerpt.merchant_id) as connection:
             basis = await basis_of(connection, excerpt, kept)
-            if basis is None:
+            probes = basis.probes(late=True) if basis else None
+            if basis is None or probes is None:
                 return None
             layer = layer_for(by, COHORT_LAYERS)
-            bound = _bound(basis, excerpt, layer or ()) | {
-                "periods": [piece.day for piece in basis.pieces.values()],
-                "pieces": list(basis.pieces),
-                **{f"by_{name}": name in by for name in COHORT_KEYS},
-            }
+            bound = _bound(excerpt, layer or ()) | {name: probes[name] for name in COHORT_PROBES}
+            bound |= {f"by_{name}": name in by for name in COHORT_KEYS}
             rows = (await connection.execute(_COHORTS[days], bound)).mappings().all()
             tail = await self._verdicts(connection, excerpt, basis)
         if tail is None:
@@ -220,6 +210,7 @@ class Rolled:
         return await recorded(connection, excerpt.merchant_id, after, until, places, most)
 
 
+COHORT_PROBES = ("periods", "pieces", "lows", "highs")
 MEASURED = (*COUNTS, *KINDS_WITHIN)
 Cohorts = dict[tuple[Keys, bool], list[int]]
 
@@ -260,12 +251,11 @@ def _cohort_sums(counted: Cohorts, *, closed_only: bool) -> list[CohortSums]:
     return found
 
 
-def _bound(basis: Basis, excerpt: Excerpt, layer: tuple[str, ...]) -> dict[str, Any]:
+def _bound(excerpt: Excerpt, layer: tuple[str, ...]) -> dict[str, Any]:
     return {
         "merchant": excerpt.merchant_id,
         "currency": excerpt.currency,
         "layer": layer_name(layer),
-        **basis.bound,
     }
 
 
