@@ -244,12 +244,15 @@ class Watch:
     """What was asked of the database, so that it can be asked once more how long that takes it."""
 
     def __init__(self, stage: Stage, engine: AsyncEngine) -> None:
-        self._stage, self._asked = stage, list[tuple[str, tuple[Any, ...]]]()
+        self._stage, self._asked = stage, list[tuple[str, str, tuple[Any, ...]]]()
+        self._sorts = "on"
         event.listen(engine.sync_engine, "before_cursor_execute", self._note)
 
     def _note(self, _c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "set_config('role'" not in statement:
-            self._asked.append((statement, tuple(parameters)))
+        if "set_config('" in statement:
+            self._sorts = "off" if "'enable_sort', 'off'" in statement else "on"
+        else:
+            self._asked.append((self._sorts, statement, tuple(parameters)))
 
     def forget(self) -> None:
         """What was asked so far does not count."""
@@ -261,7 +264,8 @@ class Watch:
         acting |= {"plan_cache_mode": "force_custom_plan", "statement_timeout": "0"}
         connection = await asyncpg.connect(self._stage.database_url, server_settings=acting)
         took = 0.0
-        for statement, parameters in self._asked:
+        for sorts, statement, parameters in self._asked:
+            await connection.execute(f"set enable_sort = {sorts}")
             explained = f"explain (analyze, timing off, format json) {statement}"
             (plan,) = json.loads(await connection.fetchval(explained, *parameters, timeout=600))
             took += plan["Planning Time"] + plan["Execution Time"]

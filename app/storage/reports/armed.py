@@ -19,7 +19,7 @@ from app.storage.reports.arms import ARMS_CHANGED
 from app.storage.reports.basis import Basis, basis_of
 from app.storage.reports.cells import added
 from app.storage.reports.days import RECORDED_DAYS, TURNS, day_key, month_key, recorded_in
-from app.storage.reports.reading import snapshot
+from app.storage.reports.reading import ready_for_lines, snapshot
 from app.storage.reports.rolling import ARMS_FROM, BOUNDS, between, recorded
 from app.storage.reports.stretches import EDGES
 
@@ -156,6 +156,7 @@ async def _complete(
     turns, offsets = turns_of(basis.zone)
     bound = between(excerpt.merchant_id, basis.tail) | {"currency": excerpt.currency}
     bound |= {"turns": list(turns), "offsets": list(offsets)}
+    await ready_for_lines(connection)
     for row in (await connection.execute(_TAIL[days], bound)).mappings():
         if _lies_in(basis, span, row["day"], row["since"]):
             _add(found, row, basis.sign)

@@ -49,6 +49,11 @@ class Basis:
     tail: tuple[datetime, datetime]
     sign: int
 
+    @property
+    def in_months(self) -> bool:
+        """Whether it is all of some months, up to the end of a month or to all that is folded."""
+        return self.days[0] >= self.days[1] and all(key.startswith("m") for key in self.pieces)
+
     def piece_of(self, happened_at: datetime) -> Piece | None:
         """The piece of the question that an instant lies in."""
         day = day_of(happened_at, self.zone)
@@ -87,8 +92,7 @@ async def basis_of(
     if row is None or row["zone"] != row["time_zone"]:
         return None
     zone = ZoneInfo(row["zone"])
-    tomorrow = midnight(day_of(excerpt.as_of, zone) + timedelta(days=1), zone)
-    pieces = _pieces([_narrowed(period, zone, tomorrow) for period in periods], zone)
+    pieces = _pieces([_narrowed(period, zone, excerpt.as_of) for period in periods], zone)
     if pieces is None:
         return None
     (months, days), tail, sign = _reaching(excerpt.as_of, row["folded_until"], zone)
@@ -118,16 +122,20 @@ _EVERYTHING: Names = (("m", "n"), ("e", "e"))
 
 
 def _recorded_by(last: date) -> Names:
-    first, after = last.replace(day=1), last + timedelta(days=1)
-    return ("m", month_key(last)), (day_key(first), day_key(after))
+    after = last + timedelta(days=1)
+    first = after if after.day == 1 else last.replace(day=1)
+    return ("m", month_key(first)), (day_key(first), day_key(after))
 
 
-def _narrowed(period: Period, zone: ZoneInfo, tomorrow: datetime) -> Period:
+def _narrowed(period: Period, zone: ZoneInfo, as_of: datetime) -> Period:
     """What has no beginning begins with a day before any line, and what has no end ends with the
-    day of the cut-off."""
+    month of the cut-off."""
     if period.starts_at == EARLIEST:
         period = replace(period, starts_at=midnight(EARLIEST.date(), zone))
-    return replace(period, ends_at=tomorrow) if period.ends_at == LATEST else period
+    if period.ends_at == LATEST:
+        this_month = day_of(as_of, zone).replace(day=1)
+        period = replace(period, ends_at=midnight(months_later(this_month, 1), zone))
+    return period
 
 
 def _pieces(periods: Sequence[Period], zone: ZoneInfo) -> dict[str, Piece] | None:

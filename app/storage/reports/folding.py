@@ -81,7 +81,7 @@ def _layers(layers: Sequence[tuple[str, ...]], keys: Sequence[str]) -> tuple[str
 def _flows(ledger: str, *, fresh: bool) -> str:
     source = SOURCES[ledger]
     named = "".join(f", {key}" for key in source.keys)
-    sets, layer, values = _layers(source.layers, source.keys)
+    sets, layer, values = _layers((*source.layers, *source.coarse), source.keys)
     since, told, known = "null::date", "''", "true"
     happened = ["day", "month"]
     if source.since:
@@ -92,6 +92,9 @@ def _flows(ledger: str, *, fresh: bool) -> str:
         when grouping(since_month) = 0 then {as_month("since_month")} else '' end"""
         known = """(grouping(since_day) = 1 or since_day is not null)
         and (grouping(since_month) = 1 or since_month is not null)"""
+    if source.coarse:
+        names = ", ".join(f"'{layer_name(keys)}'" for keys in source.coarse)
+        known += f" and (layer not in ({names}) or grouping(day) + grouping(stretch) = 2)"
     apart = f"{months_of('day')} - {months_of('since')}"
     return f"""
 with lines as ({lines_since(ledger)}

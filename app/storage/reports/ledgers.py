@@ -27,6 +27,7 @@ class Source:
     and `:until`, and what stood before, taken back.
 
     `layers` are the groupings that rollups keep of it: none, and it is read from its ledger alone.
+    Those of `coarse` are kept by month alone, of what happened and of when it was recorded.
     `tables` are the places where its lines are recorded: `late` ones on many days of each day they
     happened on. Lines `since` something know of another instant beside their own, and are told
     apart by it.
@@ -36,6 +37,7 @@ class Source:
     lines: str = ""
     changed: str = ""
     layers: tuple[tuple[str, ...], ...] = ()
+    coarse: tuple[tuple[str, ...], ...] = ()
     tables: tuple[str, ...] = ()
     since: bool = False
     late: bool = False
@@ -230,24 +232,28 @@ SOURCES: Mapping[str, Source] = {
         """,  # noqa: S608 - words of ours
         keys=("plan", "interval", "country"),
         layers=alone("country"),
+        coarse=(CHURN_KEYS,),
         tables=("mrr_movements",),
     ),
     "saves": Source(
         lines=_SAVES,
         keys=("offer_kind", "reason", "plan", "interval"),
         layers=alone("offer_kind", "reason"),
+        coarse=(("offer_kind", "reason", *PLANS),),
         tables=("save_steps",),
     ),
     "offers": Source(
         lines=_OFFERS,
         keys=("offer", "offer_kind", "reason", "plan", "interval"),
         layers=(*alone("reason"), ("offer", "offer_kind")),
+        coarse=(("offer", "offer_kind", "reason", *PLANS),),
         tables=("claims", "settlements", "takings", "save_steps"),
     ),
     "churn": Source(
         lines=f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}",
         keys=CHURN_KEYS,
         layers=alone("country"),
+        coarse=(CHURN_KEYS,),
         tables=("churn_records", "cases"),
         since=True,
     ),

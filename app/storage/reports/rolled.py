@@ -105,13 +105,14 @@ class Rolled:
     ) -> list[FlowSums] | None:
         """Sums of a ledger by period, currency, the keys of `by`, and kind."""
         source = SOURCES[ledger]
-        layer = layer_for(by, source.layers)
+        fine = layer_for(by, source.layers)
+        layer = layer_for(by, source.coarse) if fine is None else fine
         if layer is None:
             return None
         async with snapshot(self._engine, excerpt.merchant_id) as connection:
             basis = await basis_of(connection, excerpt, periods, ledger=ledger)
             probes = basis.probes(since=source.since, late=source.late) if basis else None
-            if basis is None or probes is None:
+            if basis is None or probes is None or (fine is None and not basis.in_months):
                 return None
             bound = _bound(excerpt, layer) | probes | {"ledger": ledger}
             rows = (await connection.execute(_FLOWS, bound)).mappings().all()
