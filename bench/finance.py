@@ -96,7 +96,7 @@ def prepare(stage: Stage, size: int) -> dict[str, float]:
     stage.sql("vacuum analyze")
     _say(began, "counted by the planner")
     took = asyncio.run(_rebuilt(stage))
-    stage.sql("vacuum analyze flow_cells, cohort_cells")
+    stage.sql("vacuum analyze flow_cells, cohort_cells, arm_cells")
     (cells,) = stage.sql(_CELLS, merchant=who[0])
     _say(began, f"{1e6 * took / wrote:.0f} us a line: {cells['flows']:,} cells of lines,")
     _say(began, f"{cells['cohorts']:,} of cohorts")
@@ -171,6 +171,8 @@ async def _written(stage: Stage, name: str) -> float:
 async def _rebuilt(stage: Stage) -> float:
     """Add up all that is recorded; seconds."""
     engine = create_engine(stage.database_url, pool_size=1)
+    async with engine.connect():  # a worker is connected already
+        pass
     began = time.perf_counter()
     await PostgresRollups(engine).rebuild(stage.merchant_id, until=ENDS)
     took = time.perf_counter() - began

@@ -57,6 +57,10 @@ def alone(*keys: str) -> tuple[tuple[str, ...], ...]:
     return ((), PLANS, *((key,) for key in keys))
 
 
+# Curves are asked for day by day: of one key at a time no more cells are read than that has.
+_CURVES = ((), ("plan",), ("interval",))
+
+
 # How a movement changes the number of subscriptions that pay.
 _JOINS = "('opening', 'new', 'reactivation', 'resume')"
 _LEAVES = "('churn_voluntary', 'churn_involuntary', 'churn_merchant', 'migration', 'pause')"
@@ -268,14 +272,14 @@ SOURCES: Mapping[str, Source] = {
     "recovering": Source(
         lines=RECOVERING,
         keys=("plan", "interval", "decline_kind"),
-        layers=alone(),
+        layers=_CURVES,
         tables=("failures", "recovery_entries"),
         late=True,
     ),
     "lasting": Source(
         lines=LASTING,
         keys=("offer", "offer_kind", "reason", "plan", "interval"),
-        layers=(*alone("reason"), ("offer", "offer_kind")),
+        layers=(*_CURVES, ("reason",), ("offer", "offer_kind")),
         tables=("save_steps", "churn_records"),
     ),
     "attempts": Source(
