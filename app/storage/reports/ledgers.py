@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.storage.reports.at_risk import CHANGED
 from app.storage.reports.attempts import ATTEMPTS
-from app.storage.reports.lives import LASTING, RECOVERING
+from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING
 from app.storage.reports.sides import SIDE_KEYS, SIDES_CHANGED
 from app.storage.reports.verdicts import CLOSED, MOVES
 
@@ -24,7 +24,8 @@ _INSTANT = DateTime(timezone=True)
 class Source:
     """`lines` as SQL about `:merchant`, of which `WITHIN(x)` is a rule that narrows an instant.
     What stands, and is no sum of lines, has `changed` instead: what came to stand between `:after`
-    and `:until`, and what stood before, taken back.
+    and `:until`, and what stood before, taken back. `lately` are the same lines as `lines`, in a
+    form of which few are found by when they were recorded.
 
     `layers` are the groupings that rollups keep of it: none, and it is read from its ledger alone.
     Those of `coarse` are kept by month alone, of what happened and of when it was recorded.
@@ -36,6 +37,7 @@ class Source:
     keys: tuple[str, ...]
     lines: str = ""
     changed: str = ""
+    lately: str = ""
     layers: tuple[tuple[str, ...], ...] = ()
     coarse: tuple[tuple[str, ...], ...] = ()
     tables: tuple[str, ...] = ()
@@ -278,6 +280,7 @@ SOURCES: Mapping[str, Source] = {
     ),
     "lasting": Source(
         lines=LASTING,
+        lately=LASTING_LATELY,
         keys=("offer", "offer_kind", "reason", "plan", "interval"),
         layers=(*_CURVES, ("reason",), ("offer", "offer_kind")),
         tables=("save_steps", "churn_records"),

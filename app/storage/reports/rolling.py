@@ -41,7 +41,7 @@ def lines_since(name: str) -> str:
     return f"""
         select happened_at, {since}, {stretch_of("recorded_at")} as stretch, currency, kind, n,
             minor{keys}
-        from ({narrowed(source.lines, ":after", ":until")}) e
+        from ({narrowed(source.lately or source.lines, ":after", ":until")}) e
         where recorded_at > :after and recorded_at <= :until"""  # noqa: S608 - words of ours
 
 
