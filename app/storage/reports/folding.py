@@ -26,7 +26,7 @@ from app.storage.reports.days import RECORDED_DAYS, TURNS, months_of
 from app.storage.reports.days import day_key as as_day
 from app.storage.reports.days import day_of as clock_day
 from app.storage.reports.days import month_key as as_month
-from app.storage.reports.ledgers import SOURCES
+from app.storage.reports.ledgers import SOURCES, Source
 from app.storage.reports.rolling import (
     ARMS_FROM,
     BOUNDS,
@@ -48,15 +48,36 @@ _RECORDED_MONTH = "'m' || substr((:recorded)[stretch], 2, 7)"
 _RECORDED = "case when grouping(stretch) = 0 then (:recorded)[stretch] else recorded_month end"
 
 
-def _happened_sets(happened: Sequence[str], *, late: bool) -> str:
+_SINCE = f"""case when since is not null
+    then least({clock_day("since")}, {clock_day("happened_at")}) end"""
+_SINCE_TOLD = f"""case when grouping(since_day) = 0 then {as_day("since_day")}
+    when grouping(since_month) = 0 then {as_month("since_month")} else '' end"""
+
+
+def _happened_sets(source: Source) -> str:
     """Sets to group by: what happened, each by the day and the month it was recorded on. What is
     not `late` has no months of what was recorded of a day."""
+    happened = ["day", "month"]
+    if source.since:
+        happened += ["day, since_month", "month, since_month", "day, since_day"]
     return ", ".join(
         f"({name}, {recorded})"
         for name in happened
         for recorded in ("stretch", "recorded_month")
-        if late or recorded == "stretch" or not name.startswith("day")
+        if source.late or recorded == "stretch" or not name.startswith("day")
     )
+
+
+def _kept(source: Source) -> str:
+    """A rule for what was grouped: what knows no other instant has no cell by it, and `coarse`
+    layers have no days."""
+    rules = ["true"]
+    if source.since:
+        rules = [f"(grouping({s}) = 1 or {s} is not null)" for s in ("since_day", "since_month")]
+    if source.coarse:
+        names = ", ".join(f"'{layer_name(keys)}'" for keys in source.coarse)
+        rules.append(f"(layer not in ({names}) or grouping(day) + grouping(stretch) = 2)")
+    return " and ".join(rules)
 
 
 def _layers(layers: Sequence[tuple[str, ...]], keys: Sequence[str]) -> tuple[str, str, str]:
@@ -82,19 +103,7 @@ def _flows(ledger: str, *, fresh: bool) -> str:
     source = SOURCES[ledger]
     named = "".join(f", {key}" for key in source.keys)
     sets, layer, values = _layers((*source.layers, *source.coarse), source.keys)
-    since, told, known = "null::date", "''", "true"
-    happened = ["day", "month"]
-    if source.since:
-        earlier = f"least({clock_day('since')}, {clock_day('happened_at')})"
-        since = f"case when since is not null then {earlier} end"
-        happened += ["day, since_month", "month, since_month", "day, since_day"]
-        told = f"""case when grouping(since_day) = 0 then {as_day("since_day")}
-        when grouping(since_month) = 0 then {as_month("since_month")} else '' end"""
-        known = """(grouping(since_day) = 1 or since_day is not null)
-        and (grouping(since_month) = 1 or since_month is not null)"""
-    if source.coarse:
-        names = ", ".join(f"'{layer_name(keys)}'" for keys in source.coarse)
-        known += f" and (layer not in ({names}) or grouping(day) + grouping(stretch) = 2)"
+    since, told = (_SINCE, _SINCE_TOLD) if source.since else ("null::date", "''")
     apart = f"{months_of('day')} - {months_of('since')}"
     return f"""
 with lines as ({lines_since(ledger)}
@@ -116,8 +125,8 @@ with lines as ({lines_since(ledger)}
         kind, named, sum(n) as n, sum(minor) as minor
     from layers
     group by layer, currency, kind, named,
-        grouping sets ({_happened_sets(happened, late=source.late)})
-    having {known}
+        grouping sets ({_happened_sets(source)})
+    having {_kept(source)}
 )
 {
         added(
@@ -155,7 +164,7 @@ def _cohorts(*, fresh: bool) -> str:
         trial_conversion, open, {sums}
     from layers
     group by layer, currency, plan, interval, trial_conversion, open,
-        grouping sets ({_happened_sets(("day", "month"), late=True)})
+        grouping sets ((day), (month)), grouping sets ((stretch), (recorded_month))
 )
 {
         added(
