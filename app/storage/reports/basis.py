@@ -54,6 +54,11 @@ class Basis:
         """Whether it is all of some months, up to the end of a month or to all that is folded."""
         return self.days[0] >= self.days[1] and all(key.startswith("m") for key in self.pieces)
 
+    @property
+    def day_by_day(self) -> bool:
+        """Whether each period is one day."""
+        return all(key == day_key(piece.day) for key, piece in self.pieces.items())
+
     def piece_of(self, happened_at: datetime) -> Piece | None:
         """The piece of the question that an instant lies in."""
         day = day_of(happened_at, self.zone)

@@ -7,7 +7,16 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Boolean, Date, RowMapping, Text, bindparam, text
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    Date,
+    RowMapping,
+    Text,
+    TextClause,
+    bindparam,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -38,7 +47,7 @@ from unnest(:periods, :pieces, :lows, :highs{more}) as p (period, piece, low, hi
 join {table} c
     on c.merchant_id = :merchant and {of} and {axis} and c.recorded >= p.low and c.recorded < p.high
 where :currency is null or c.currency = :currency
-group by {groups}
+{groups}
 """
 _BOUNDS: tuple[BindParameter[Any], ...] = (
     *(bindparam(name, type_=Text) for name in ("merchant", "layer", "currency")),
@@ -51,22 +60,27 @@ def _by(names: Iterable[str]) -> str:
     return ", ".join(f"case when :by_{n} then nullif(c.{n}, '') end as {n}" for n in names)
 
 
-_FLOWS = text(
-    _CELLS.format(
+def _flows(sums: str, groups: str) -> TextClause:
+    form = _CELLS.format(
         more=", :sinces",
         names=", since",
         keys="p.since <> '' as young, c.kind, c.named",
-        sums="sum(c.n) as n, sum(c.minor) as minor",
+        sums=sums,
         table="flow_cells",
         of="c.ledger = :ledger and c.layer = :layer",
         axis="c.happened = p.piece and c.since = p.since",
-        groups="1, 2, 3, 4, 5",
+        groups=groups,
     )
-).bindparams(
-    *_BOUNDS,
-    bindparam("ledger", type_=Text),
-    bindparam("sinces", type_=ARRAY(Text)),
-)
+    return text(form).bindparams(
+        *_BOUNDS,
+        bindparam("ledger", type_=Text),
+        bindparam("sinces", type_=ARRAY(Text)),
+    )
+
+
+_FLOWS = _flows("sum(c.n) as n, sum(c.minor) as minor", "group by 1, 2, 3, 4, 5")
+# Of periods that are days nearly each cell is a row of its own, and not worth adding up twice.
+_FLOWS_OF_DAYS = _flows("c.n, c.minor", "")
 _COHORTS = {
     days: text(
         _CELLS.format(
@@ -82,7 +96,7 @@ _COHORTS = {
             table="cohort_cells",
             of="c.layer = :layer",
             axis="c.failed = p.piece",
-            groups="1, 2, 3, 4, 5, 6",
+            groups="group by 1, 2, 3, 4, 5, 6",
         )
     ).bindparams(*_BOUNDS, *(bindparam(f"by_{name}", type_=Boolean) for name in COHORT_KEYS))
     for days in WINDOWS
@@ -115,7 +129,8 @@ class Rolled:
             if basis is None or probes is None or (fine is None and not basis.in_months):
                 return None
             bound = _bound(excerpt, layer) | probes | {"ledger": ledger}
-            rows = (await connection.execute(_FLOWS, bound)).mappings().all()
+            statement = _FLOWS_OF_DAYS if basis.day_by_day else _FLOWS
+            rows = (await connection.execute(statement, bound)).mappings().all()
             tail = await self._lines(connection, excerpt, basis, ledger)
         if tail is None:
             return None
