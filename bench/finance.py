@@ -96,7 +96,7 @@ def prepare(stage: Stage, size: int) -> dict[str, float]:
     stage.sql("vacuum analyze")
     _say(began, "counted by the planner")
     took = asyncio.run(_rebuilt(stage))
-    stage.sql("vacuum analyze flow_cells, cohort_cells")
+    stage.sql("vacuum analyze flow_cells, cohort_cells, arm_cells")
     (cells,) = stage.sql(_CELLS, merchant=who[0])
     _say(began, f"{1e6 * took / wrote:.0f} us a line: {cells['flows']:,} cells of lines,")
     _say(began, f"{cells['cohorts']:,} of cohorts")
@@ -171,6 +171,8 @@ async def _written(stage: Stage, name: str) -> float:
 async def _rebuilt(stage: Stage) -> float:
     """Add up all that is recorded; seconds."""
     engine = create_engine(stage.database_url, pool_size=1)
+    async with engine.connect():  # a worker is connected already
+        pass
     began = time.perf_counter()
     await PostgresRollups(engine).rebuild(stage.merchant_id, until=ENDS)
     took = time.perf_counter() - began
@@ -244,12 +246,15 @@ class Watch:
     """What was asked of the database, so that it can be asked once more how long that takes it."""
 
     def __init__(self, stage: Stage, engine: AsyncEngine) -> None:
-        self._stage, self._asked = stage, list[tuple[str, tuple[Any, ...]]]()
+        self._stage, self._asked = stage, list[tuple[str, str, tuple[Any, ...]]]()
+        self._sorts = "on"
         event.listen(engine.sync_engine, "before_cursor_execute", self._note)
 
     def _note(self, _c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "set_config('role'" not in statement:
-            self._asked.append((statement, tuple(parameters)))
+        if "set_config('" in statement:
+            self._sorts = "off" if "'enable_sort', 'off'" in statement else "on"
+        else:
+            self._asked.append((self._sorts, statement, tuple(parameters)))
 
     def forget(self) -> None:
         """What was asked so far does not count."""
@@ -261,7 +266,8 @@ class Watch:
         acting |= {"plan_cache_mode": "force_custom_plan", "statement_timeout": "0"}
         connection = await asyncpg.connect(self._stage.database_url, server_settings=acting)
         took = 0.0
-        for statement, parameters in self._asked:
+        for sorts, statement, parameters in self._asked:
+            await connection.execute(f"set enable_sort = {sorts}")
             explained = f"explain (analyze, timing off, format json) {statement}"
             (plan,) = json.loads(await connection.fetchval(explained, *parameters, timeout=600))
             took += plan["Planning Time"] + plan["Execution Time"]

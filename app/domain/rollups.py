@@ -2,6 +2,8 @@
 
 A cell is kept twice over on both of its axes, by day and by month: a long span is then a few
 months and the days at its edges, and a cut-off is the months before it and some days of its own.
+Where nearly all of a day is recorded on it, its cells by month would be the same once more: what
+was recorded of a day is then the days up to the cut-off.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,9 +19,10 @@ KINDS_WITHIN = ("cash", "other", "credited")
 COUNTS = ("n", "n_excluded", "failed_minor", "excluded_minor", "owed_minor")
 WITHIN = tuple(f"{kind}_{days}_minor" for kind in KINDS_WITHIN for days in WINDOWS)
 MEASURES = COUNTS + WITHIN
-# What is kept apart of cohorts: nothing, one key alone, or both together.
+# What is kept apart of cohorts: nothing, or both together. A plan has an interval or two, so that
+# each for itself would be as many cells once more.
 COHORT_KEYS = ("plan", "interval")
-COHORT_LAYERS: tuple[tuple[str, ...], ...] = ((), ("plan",), ("interval",), COHORT_KEYS)
+COHORT_LAYERS: tuple[tuple[str, ...], ...] = ((), COHORT_KEYS)
 # What is kept of the holdout's arms: sums over customers, of products too.
 ARM_MEASURES = (
     *("n", "customers", "failed_minor"),

@@ -19,8 +19,10 @@ def reconciliation(question: Question, *, figures: Figures) -> Answer:
     excerpt, span = question.excerpt, (question.starts_at, question.ends_at)
 
     async def rows() -> AsyncIterator[Row]:
-        after = ("", "")
-        while found := await figures.differences(excerpt, *span, after=after, limit=PAGE):
+        after, more = ("", ""), True
+        while more:
+            found = await figures.differences(excerpt, *span, after=after, limit=PAGE)
+            more = len(found) == PAGE
             for one in found:
                 yield {
                     "account": one.account_id,
@@ -28,7 +30,7 @@ def reconciliation(question: Question, *, figures: Figures) -> Answer:
                     "currency": one.currency,
                     **dict(zip(SIDES, one.sides, strict=True)),
                 }
-            after = (found[-1].account_id, found[-1].invoice_id)
+                after = (one.account_id, one.invoice_id)
 
     async def tail() -> Mapping[str, Any]:
         totals = await figures.both_sides(excerpt, *span)

@@ -38,7 +38,7 @@ def at_risk(question: Question, *, figures: Figures) -> Answer:
 
     async def tail() -> Mapping[str, Any]:
         all_mrr = await mrr_now(excerpt, figures)
-        whole = by_currency(await figures.at_risk(excerpt, ()))
+        whole = by_currency(await figures.at_risk(excerpt, ())) if by else totals
         adds_up = all(
             minor(kinds, "at_risk", "ending") == minor(kinds, "both", "either")
             for kinds in whole.values()

@@ -28,6 +28,7 @@ SAVE_STEPS = table_of(
     check("save_steps_cost_count", "cost_minor >= 0"),
     index("save_steps_by_time", "merchant_id begun_at session_id"),
     index("save_steps_by_record", "merchant_id recorded_at"),
+    index("save_steps_accepted", "subscription_id account_id", where="rung = 'accepted'"),
 )
 IMPORTED_SESSIONS = table_of(
     ImportedSession,

@@ -1,14 +1,14 @@
 """Rollups over PostgreSQL: cells that grow by what was recorded since they were folded last."""
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import DateTime, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.rollups import ArmCell, CohortCell, FlowCell, RollupMark
-from app.reports.periods import Step, cut, day_of, midnight
+from app.reports.periods import Step, cut, day_of, midnight, months_later
 from app.storage.errors import translated
 from app.storage.reports.folding import complete, fold
 from app.storage.reports.reading import READING
@@ -23,7 +23,7 @@ COHORT_CELLS = table_of(CohortCell, "cohort_cells")
 ARM_CELLS = table_of(ArmCell, "arm_cells")
 ROLLUP_MARKS = table_of(RollupMark, "rollup_marks", refers(MERCHANT, "merchants"))
 # In one fold: lines of each ledger, some seconds of work; and days, of a ledger with few lines.
-AT_ONCE, DAYS_AT_ONCE = 25_000, timedelta(days=400)
+AT_ONCE, DAYS_AT_ONCE = 50_000, timedelta(days=400)
 # What does not fit into its memory is sorted on the disk.
 LIMITS = {"statement_timeout": "120000", "lock_timeout": "60000", "work_mem": "32MB"}
 LIMIT = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in LIMITS.items())
@@ -89,15 +89,20 @@ class PostgresRollups:
         until: datetime,
         zone: ZoneInfo,
     ) -> datetime:
-        """Add some of what was recorded, from the first line on; returns how far that reaches."""
+        """Add some of what was recorded, from the first line on; returns how far that reaches.
+
+        Cells of a month that was begun are looked up one by one, others are only written: months
+        are added whole where they can be, and what is left of one for itself."""
         reached = until
         first = await nth_recorded(connection, merchant_id, after, until, 0)
         if first is not None:
             begins = max(after, first - MOMENT)
-            far = midnight(day_of(begins, zone) + DAYS_AT_ONCE, zone)
             many = await nth_recorded(connection, merchant_id, begins, until, self._at_once)
-            reached = min(until, far, many or until)
-            await fold(connection, merchant_id, _edges(begins, reached, zone), zone)
+            far = midnight(day_of(begins, zone) + DAYS_AT_ONCE, zone)
+            fresh = _month_of(begins, zone) > _month_of(after - MOMENT, zone)
+            reached = _whole(begins, min(until, far, many or until), zone, months=fresh)
+            edges = _edges(begins, reached, zone)
+            await fold(connection, merchant_id, edges, zone, fresh=fresh)
         return await _checked(connection, merchant_id, after, reached, zone)
 
 
@@ -134,6 +139,18 @@ async def _mark(
 ) -> None:
     bound = {"merchant": merchant_id, "zone": zone.key, "until": until}
     await connection.execute(_SET_MARK, bound)
+
+
+def _month_of(at: datetime, zone: ZoneInfo) -> date:
+    return day_of(at, zone).replace(day=1)
+
+
+def _whole(after: datetime, until: datetime, zone: ZoneInfo, *, months: bool) -> datetime:
+    """How far to go at once: as many whole `months` as there are, or to the end of this one."""
+    first, last = _month_of(after, zone), _month_of(until, zone)
+    if not months:
+        return min(until, midnight(months_later(first, 1), zone))
+    return until if first == last else midnight(last, zone)
 
 
 def _edges(after: datetime, until: datetime, zone: ZoneInfo) -> list[datetime]:

@@ -39,6 +39,7 @@ from tests.reports.test_by_hand import CURRENCIES, ZONES, filled, random_rows
 
 pytestmark = pytest.mark.anyio
 END = datetime(2027, 1, 1, tzinfo=UTC)
+COARSE = [name for name in FOLDED if SOURCES[name].coarse]
 
 
 async def folded(ledger: Ledger, until: datetime) -> None:
@@ -153,6 +154,41 @@ async def test_every_ledger_adds_up_to_the_same_from_rollups_and_from_its_lines(
         assert await both.differences(
             excerpt, *span, after=("", ""), limit=9
         ) == await plain.differences(excerpt, *span, after=("", ""), limit=9)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_all_keys_of_whole_months_add_up_to_the_same(empty_ledger: Ledger, seed: int) -> None:
+    # given rollups that reach into a day of February
+    ledger, draw = empty_ledger, random.Random(f"all keys {seed}")
+    zone = ZoneInfo(draw.choice(ZONES))
+    await ledger.holds(replace(merchant(), time_zone=zone.key), the_account())
+    await ledger.holds(*everything(draw, 12))
+    reach = JAN_1 + timedelta(days=37, seconds=draw.randrange(20 * 86_400))
+    await folded(ledger, reach)
+    rolled, plain = Rolled(ledger.engine), PostgresFigures(ledger.engine, plain=True)
+    first, last = (midnight(date(2025, 9, 1), zone), midnight(date(2026, 3, 1), zone))
+    months = list(cut(first, last, Step.MONTH, zone))
+    february = midnight(date(2026, 2, 1), zone)
+    some_days = Period(day=last.date(), starts_at=last, ends_at=last + timedelta(days=9))
+    both = PostgresFigures(ledger.engine)
+
+    for name in COARSE:
+        by, told = SOURCES[name].coarse[0], 0
+        for as_of in (reach, february, february + timedelta(days=1)):
+            excerpt = Excerpt(merchant_id=MERCHANT, as_of=as_of)
+            flows = await rolled.flows(name, excerpt, months, by)
+
+            # within a month only the ledger tells all keys apart
+            assert (flows is None) == (as_of > february and as_of != reach)
+            expected = await plain.flows(name, excerpt, months, by)
+            assert flows is None or _same(flows, expected)
+            begun = [*months, some_days]
+            assert _same(
+                await both.flows(name, excerpt, begun, by),
+                await plain.flows(name, excerpt, begun, by),
+            )
+            told += len(expected)
+        assert told
 
 
 def _same(found: list[Any], expected: list[Any]) -> bool:

@@ -19,14 +19,15 @@ from app.storage.reports.arms import ARMS_CHANGED
 from app.storage.reports.basis import Basis, basis_of
 from app.storage.reports.cells import added
 from app.storage.reports.days import RECORDED_DAYS, TURNS, day_key, month_key, recorded_in
-from app.storage.reports.reading import snapshot
+from app.storage.reports.reading import ready_for_lines, snapshot
 from app.storage.reports.rolling import ARMS_FROM, BOUNDS, between, recorded
 from app.storage.reports.stretches import EDGES
 
 # A ledger whose lines lie on the days on which something failed.
 OF_FAILURES = "recovering"
 _NAMES = ", ".join(ARM_MEASURES)
-ARMS_FOLDED = text(f"""
+ARMS_FOLDED = {
+    fresh: text(f"""
 {ARMS_CHANGED}, cells as (
     select arm, currency, g.failed, coalesce({month_key("a.since")}, '') as since, r.recorded,
         {", ".join(f"sum({name}) as {name}" for name in ARM_MEASURES)}
@@ -36,16 +37,19 @@ ARMS_FOLDED = text(f"""
     group by 1, 2, 3, 4, 5
 )
 {
-    added(
-        ArmCell,
-        "arm_cells",
-        ARM_MEASURES,
-        f"select :merchant, failed, since, recorded, currency, arm, {_NAMES} from cells",
-    )
-}
+        added(
+            ArmCell,
+            "arm_cells",
+            ARM_MEASURES,
+            f"select :merchant, failed, since, recorded, currency, arm, {_NAMES} from cells",
+            fresh=fresh,
+        )
+    }
 """).bindparams(  # noqa: S608 - words of ours
-    *BOUNDS, EDGES, *TURNS, RECORDED_DAYS
-)
+        *BOUNDS, EDGES, *TURNS, RECORDED_DAYS
+    )
+    for fresh in (True, False)
+}
 
 
 def _sums(days: int) -> str:
@@ -62,27 +66,20 @@ def _sums(days: int) -> str:
     return ", ".join(f"sum({column}) as {name}" for name, column in named.items())
 
 
+PROBES = ("pieces", "sinces", "lows", "highs")
 SUMS = ("customers", "invoices", "f", "c", "ff", "fc", "cc")
 _CELLS = {
     days: text(f"""
 select c.currency, c.arm, {_sums(days)}
-from unnest(:pieces, :sinces) as p (piece, since)
-cross join lateral (
-    select * from arm_cells
-    where merchant_id = :merchant and failed = p.piece and since = p.since
-        and recorded >= 'm' and recorded < :month
-    union all
-    select * from arm_cells
-    where merchant_id = :merchant and failed = p.piece and since = p.since
-        and recorded >= :first and recorded <= :last
-) c
+from unnest(:pieces, :sinces, :lows, :highs) as p (piece, since, low, high)
+join arm_cells c
+    on c.merchant_id = :merchant and c.failed = p.piece and c.since = p.since
+        and c.recorded >= p.low and c.recorded < p.high
 where :currency is null or c.currency = :currency
 group by 1, 2
 """).bindparams(  # noqa: S608 - words of ours
         *(bindparam(name, type_=Text) for name in ("merchant", "currency")),
-        *(bindparam(name, type_=Text) for name in ("month", "first", "last")),
-        bindparam("pieces", type_=ARRAY(Text)),
-        bindparam("sinces", type_=ARRAY(Text)),
+        *(bindparam(name, type_=ARRAY(Text)) for name in PROBES),
     )
     for days in WINDOWS
 }
@@ -117,8 +114,7 @@ async def arms(
         bound: dict[str, Any] = {
             "merchant": excerpt.merchant_id,
             "currency": excerpt.currency,
-            **basis.bound,
-            **{name: probes[name] for name in ("pieces", "sinces")},
+            **{name: probes[name] for name in PROBES},
         }
         found: Found = {}
         for row in (await connection.execute(_CELLS[days], bound)).mappings():
@@ -138,7 +134,7 @@ def _probes(basis: Basis) -> dict[str, list[Any]] | None:
     }
     if any(day_of(piece.starts_at, basis.zone).day != 1 for piece in pieces.values()):
         return None
-    return replace(basis, pieces=pieces).probes(since=True)
+    return replace(basis, pieces=pieces).probes(since=True, late=True)
 
 
 async def _complete(
@@ -160,6 +156,7 @@ async def _complete(
     turns, offsets = turns_of(basis.zone)
     bound = between(excerpt.merchant_id, basis.tail) | {"currency": excerpt.currency}
     bound |= {"turns": list(turns), "offsets": list(offsets)}
+    await ready_for_lines(connection)
     for row in (await connection.execute(_TAIL[days], bound)).mappings():
         if _lies_in(basis, span, row["day"], row["since"]):
             _add(found, row, basis.sign)

@@ -44,7 +44,8 @@ def _each(form: str) -> str:
 
 
 # All failures of customers of whom something was recorded, as they stood when it was and before.
-# Their days are added up first, so that a customer is as many rows as they have days.
+# Their days are added up first, so that a customer is as many rows as they have days. What is
+# theirs is looked up at each point: joined, it might be compared with all that is touched.
 _SEEN = f"""
 touched as (
     select account_id, invoice_id, {stretch_of("recorded_at")} as stretch
@@ -58,20 +59,17 @@ touched as (
     from touched t
     join cases c on c.account_id = t.account_id and c.invoice_id = t.invoice_id
     join assignments a on {_OURS} and a.unit = c.case_id
-), units as (
-    select w.who, a.unit, a.arm
-    from (select distinct who, customer_id from whose) w
-    join assignments a on {_OURS} and a.customer_id = w.customer_id
-    union all
-    select w.who, a.unit, a.arm
-    from (select distinct who, unit from whose where customer_id is null) w
-    join assignments a on {_OURS} and a.unit = w.unit
-), points as ({points_of("whose", "who")}), seen as materialized (
+), points as ({points_of("whose", "who, customer_id, unit")}), seen as materialized (
     select u.arm, p.who, p.stretch, p.next, f.currency, {day_of("f.failed_at")} as day,
         count(*) as n, sum(f.amount_minor) as f,
         {_each("sum(least(e.c_{days}, f.amount_minor)) as c_{days}")}
     from points p
-    join units u on u.who = p.who
+    cross join lateral (
+        select a.unit, a.arm from assignments a where {_OURS} and a.customer_id = p.customer_id
+        union all
+        select a.unit, a.arm from assignments a
+        where {_OURS} and p.customer_id is null and a.unit = p.unit
+    ) u
     join cases c on c.case_id = u.unit
     cross join lateral (
         select * from failures f

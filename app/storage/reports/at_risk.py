@@ -34,29 +34,31 @@ told as (
 )"""  # noqa: S608 - words of ours
 
 
-# What is owed of a subscription with an open case at the cut-off.
+# What is owed of a subscription with an open case at the cut-off. The timeline is only asked of
+# what had failed by then, and what was paid only of what is open.
 _UNPAID = f"""
-    select count(*) as n, sum(o.owed) as owed, min(c.decline_kind) as decline_kind
+    select count(*) as n, min(c.decline_kind) as decline_kind,
+        sum(greatest(f.amount_minor - coalesce((
+            select sum(e.amount_minor) from recovery_entries e
+            where e.account_id = f.account_id and e.invoice_id = f.invoice_id
+                and e.currency = f.currency and e.kind in {SETTLING}
+                and e.recorded_at <= s.at
+        ), 0), 0)) as owed
     from cases c
     cross join lateral (
-        select greatest(f.amount_minor - coalesce((
-                select sum(e.amount_minor) from recovery_entries e
-                where e.account_id = f.account_id and e.invoice_id = f.invoice_id
-                    and e.currency = f.currency and e.kind in {SETTLING}
-                    and e.recorded_at <= s.at
-            ), 0), 0) as owed
-        from failures f
+        select * from failures f
         where f.account_id = c.account_id and f.invoice_id = c.invoice_id
             and f.recorded_at <= s.at
         order by f.version desc limit 1
-    ) o
+    ) f
     where c.subscription_id = s.subscription_id and c.account_id = s.account_id
-        and c.merchant_id = :merchant and c.kind = 'payment' and coalesce((
+        and c.merchant_id = :merchant and c.kind = 'payment'
+        and case when f.version is not null then coalesce((
             select v.type not in {CLOSED} from case_events v
             where v.merchant_id = :merchant and v.case_id = c.case_id and v.at <= s.at
                 and v.type in {MOVES}
             order by v.at desc, v.seq desc, v.event_id desc limit 1
-        ), true)
+        ), true) end
 """  # noqa: S608 - words of ours
 # Whether a subscription was told to end, and nobody took that back by the cut-off.
 _ENDING = """exists (

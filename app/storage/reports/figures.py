@@ -89,25 +89,34 @@ class PostgresFigures:
         self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[FlowSums]:
         source = SOURCES[ledger]
-        if self._rolled and source.folded:
-            rolled = await self._rolled.flows(ledger, excerpt, periods, by)
-            if rolled is not None:
-                return rolled
+        rolled = await self._of_cells(ledger, excerpt, periods, by)
+        if rolled is not None:
+            return rolled
+        if source.coarse:
+            # the last is often a month that is not over, and no cells of months tell of that one
+            rolled = await self._of_cells(ledger, excerpt, periods[:-1], by)
+        rest = periods if rolled is None else periods[-1:]
         counted = Counted(since=source.since)
         # where it matters in which period somebody began, a period stays whole
-        parts = [[period] for period in periods] if source.since else _parts(periods)
+        parts = [[period] for period in rest] if source.since else _parts(rest)
         for part in parts:
             await self._add(counted, ledger, excerpt, part, by)
-        return counted.sums()
+        return [*(rolled or ()), *counted.sums()]
+
+    async def _of_cells(
+        self, ledger: str, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
+    ) -> list[FlowSums] | None:
+        if self._rolled is None or not periods or not SOURCES[ledger].folded:
+            return None
+        return await self._rolled.flows(ledger, excerpt, periods, by)
 
     async def balance(
         self, ledger: str, excerpt: Excerpt, at: datetime, by: Collection[str]
     ) -> list[FlowSums]:
         whole = [Period(day=at.date(), starts_at=EARLIEST, ends_at=at)]
-        if self._rolled and SOURCES[ledger].folded:
-            rolled = await self._rolled.flows(ledger, excerpt, whole, by)
-            if rolled is not None:
-                return rolled
+        rolled = await self._of_cells(ledger, excerpt, whole, by)
+        if rolled is not None:
+            return rolled
         counted = Counted()
         await self._add(counted, ledger, excerpt, whole, by)
         return counted.sums()

@@ -26,7 +26,7 @@ from app.storage.reports.days import RECORDED_DAYS, TURNS, months_of
 from app.storage.reports.days import day_key as as_day
 from app.storage.reports.days import day_of as clock_day
 from app.storage.reports.days import month_key as as_month
-from app.storage.reports.ledgers import SOURCES
+from app.storage.reports.ledgers import SOURCES, Source
 from app.storage.reports.rolling import (
     ARMS_FROM,
     BOUNDS,
@@ -46,7 +46,38 @@ _HAPPENED = f"case when grouping(day) = 0 then {as_day('day')} else {as_month('m
 # A stretch lies within a day of the merchant.
 _RECORDED_MONTH = "'m' || substr((:recorded)[stretch], 2, 7)"
 _RECORDED = "case when grouping(stretch) = 0 then (:recorded)[stretch] else recorded_month end"
-_RECORDED_SETS = "grouping sets ((stretch), (recorded_month))"
+
+
+_SINCE = f"""case when since is not null
+    then least({clock_day("since")}, {clock_day("happened_at")}) end"""
+_SINCE_TOLD = f"""case when grouping(since_day) = 0 then {as_day("since_day")}
+    when grouping(since_month) = 0 then {as_month("since_month")} else '' end"""
+
+
+def _happened_sets(source: Source) -> str:
+    """Sets to group by: what happened, each by the day and the month it was recorded on. What is
+    not `late` has no months of what was recorded of a day."""
+    happened = ["day", "month"]
+    if source.since:
+        happened += ["day, since_month", "month, since_month", "day, since_day"]
+    return ", ".join(
+        f"({name}, {recorded})"
+        for name in happened
+        for recorded in ("stretch", "recorded_month")
+        if source.late or recorded == "stretch" or not name.startswith("day")
+    )
+
+
+def _kept(source: Source) -> str:
+    """A rule for what was grouped: what knows no other instant has no cell by it, and `coarse`
+    layers have no days."""
+    rules = ["true"]
+    if source.since:
+        rules = [f"(grouping({s}) = 1 or {s} is not null)" for s in ("since_day", "since_month")]
+    if source.coarse:
+        names = ", ".join(f"'{layer_name(keys)}'" for keys in source.coarse)
+        rules.append(f"(layer not in ({names}) or grouping(day) + grouping(stretch) = 2)")
+    return " and ".join(rules)
 
 
 def _layers(layers: Sequence[tuple[str, ...]], keys: Sequence[str]) -> tuple[str, str, str]:
@@ -68,19 +99,11 @@ def _layers(layers: Sequence[tuple[str, ...]], keys: Sequence[str]) -> tuple[str
     return sets, f"{which} {names} end", f"{which} {named} end"
 
 
-def _flows(ledger: str) -> str:
+def _flows(ledger: str, *, fresh: bool) -> str:
     source = SOURCES[ledger]
     named = "".join(f", {key}" for key in source.keys)
-    sets, layer, values = _layers(source.layers, source.keys)
-    since, happened, told, known = "null::date", "(day), (month)", "''", "true"
-    if source.since:
-        earlier = f"least({clock_day('since')}, {clock_day('happened_at')})"
-        since = f"case when since is not null then {earlier} end"
-        happened += ", (day, since_month), (month, since_month), (day, since_day)"
-        told = f"""case when grouping(since_day) = 0 then {as_day("since_day")}
-        when grouping(since_month) = 0 then {as_month("since_month")} else '' end"""
-        known = """(grouping(since_day) = 1 or since_day is not null)
-        and (grouping(since_month) = 1 or since_month is not null)"""
+    sets, layer, values = _layers((*source.layers, *source.coarse), source.keys)
+    since, told = (_SINCE, _SINCE_TOLD) if source.since else ("null::date", "''")
     apart = f"{months_of('day')} - {months_of('since')}"
     return f"""
 with lines as ({lines_since(ledger)}
@@ -101,8 +124,9 @@ with lines as ({lines_since(ledger)}
     select layer, {_HAPPENED} as happened, {told} as since, {_RECORDED} as recorded, currency,
         kind, named, sum(n) as n, sum(minor) as minor
     from layers
-    group by layer, currency, kind, named, grouping sets ({happened}), {_RECORDED_SETS}
-    having {known}
+    group by layer, currency, kind, named,
+        grouping sets ({_happened_sets(source)})
+    having {_kept(source)}
 )
 {
         added(
@@ -113,11 +137,12 @@ with lines as ({lines_since(ledger)}
     named, n, minor
 from cells''',
             ledger,
+            fresh=fresh,
         )
     }"""  # noqa: S608 - words of ours
 
 
-def _cohorts() -> str:
+def _cohorts(*, fresh: bool) -> str:
     sets, layer, _ = _layers(COHORT_LAYERS, COHORT_KEYS)
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in MEASURES)
     moved = " or ".join(f"sum({name}) <> 0" for name in MEASURES)
@@ -139,7 +164,7 @@ def _cohorts() -> str:
         trial_conversion, open, {sums}
     from layers
     group by layer, currency, plan, interval, trial_conversion, open,
-        grouping sets ((day), (month)), {_RECORDED_SETS}
+        grouping sets ((day), (month)), grouping sets ((stretch), (recorded_month))
 )
 {
         added(
@@ -149,11 +174,12 @@ def _cohorts() -> str:
             f'''select :merchant, layer, failed, recorded, currency, plan, interval,
     trial_conversion, open, {", ".join(MEASURES)}
 from cells''',
+            fresh=fresh,
         )
     }"""  # noqa: S608 - words of ours
 
 
-def _tables() -> str:
+def _tables(*, fresh: bool) -> str:
     counts = " union all ".join(
         f"""select '{table}' as of, {stretch_of("recorded_at")} as stretch, count(*) as n
     {PLACES[table].since()} group by 2"""
@@ -162,20 +188,30 @@ def _tables() -> str:
     rows = f"""select :merchant, of, '{COUNTED}', '', '', (:recorded)[stretch], 'xxx',
     '{COUNTED}', '', n, 0
 from ({counts}) counts"""  # noqa: S608 - words of ours
-    return added(FlowCell, "flow_cells", ("n", "minor"), rows)
+    return added(FlowCell, "flow_cells", ("n", "minor"), rows, fresh=fresh)
 
 
+# Each by whether the cells are fresh.
 _FLOWS = {
-    ledger: text(_flows(ledger)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
-    for ledger in FOLDED
+    fresh: {
+        ledger: text(_flows(ledger, fresh=fresh)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
+        for ledger in FOLDED
+    }
+    for fresh in (True, False)
 }
-_COHORTS = text(_cohorts()).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
+_COHORTS = {
+    fresh: text(_cohorts(fresh=fresh)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
+    for fresh in (True, False)
+}
 _TOUCHED = text(
     " union all ".join(
         f"select '{name}' where exists (select {place.since()})" for name, place in PLACES.items()
     )
 ).bindparams(*BOUNDS)
-_COUNT = text(_tables()).bindparams(*BOUNDS, EDGES, RECORDED_DAYS)
+_COUNT = {
+    fresh: text(_tables(fresh=fresh)).bindparams(*BOUNDS, EDGES, RECORDED_DAYS)
+    for fresh in (True, False)
+}
 _COMPLETE = text(
     " union all ".join(
         f"""select (
@@ -192,25 +228,31 @@ _COMPLETE = text(
 
 
 async def fold(
-    connection: AsyncConnection, merchant_id: str, edges: Sequence[datetime], zone: ZoneInfo
+    connection: AsyncConnection,
+    merchant_id: str,
+    edges: Sequence[datetime],
+    zone: ZoneInfo,
+    *,
+    fresh: bool,
 ) -> None:
     """Add to the cells all that was recorded after the first instant and by the last. Between two
-    neighbours lies a day of the merchant, or a part of one.
+    neighbours lies a day of the merchant, or a part of one. `fresh` tells that nothing recorded in
+    a month of theirs is in the cells.
 
     Not safe to repeat: the mark tells what was folded, in the same transaction."""
     turns, offsets = turns_of(zone)
     bound = between(merchant_id, edges)
     bound["recorded"] = [day_key(day_of(edge, zone)) for edge in edges[:-1]]
     places = set((await connection.execute(_TOUCHED, bound)).scalars())
-    await connection.execute(_COUNT, bound)
+    await connection.execute(_COUNT[fresh], bound)
     bound |= {"turns": list(turns), "offsets": list(offsets)}
-    for ledger, statement in _FLOWS.items():
+    for ledger, statement in _FLOWS[fresh].items():
         if places.intersection(SOURCES[ledger].tables):
             await connection.execute(statement, bound)
     if places & COHORTS_FROM:
-        await connection.execute(_COHORTS, bound)
+        await connection.execute(_COHORTS[fresh], bound)
     if places & ARMS_FROM:
-        await connection.execute(ARMS_FOLDED, bound)
+        await connection.execute(ARMS_FOLDED[fresh], bound)
 
 
 async def complete(

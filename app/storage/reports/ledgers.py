@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.storage.reports.at_risk import CHANGED
 from app.storage.reports.attempts import ATTEMPTS
-from app.storage.reports.lives import LASTING, RECOVERING
+from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING
 from app.storage.reports.sides import SIDE_KEYS, SIDES_CHANGED
 from app.storage.reports.verdicts import CLOSED, MOVES
 
@@ -24,19 +24,25 @@ _INSTANT = DateTime(timezone=True)
 class Source:
     """`lines` as SQL about `:merchant`, of which `WITHIN(x)` is a rule that narrows an instant.
     What stands, and is no sum of lines, has `changed` instead: what came to stand between `:after`
-    and `:until`, and what stood before, taken back.
+    and `:until`, and what stood before, taken back. `lately` are the same lines as `lines`, in a
+    form of which few are found by when they were recorded.
 
     `layers` are the groupings that rollups keep of it: none, and it is read from its ledger alone.
-    `tables` are the places where its lines are recorded. Lines `since` something know of another
-    instant beside their own, and are told apart by it.
+    Those of `coarse` are kept by month alone, of what happened and of when it was recorded.
+    `tables` are the places where its lines are recorded: `late` ones on many days of each day they
+    happened on. Lines `since` something know of another instant beside their own, and are told
+    apart by it.
     """
 
     keys: tuple[str, ...]
     lines: str = ""
     changed: str = ""
+    lately: str = ""
     layers: tuple[tuple[str, ...], ...] = ()
+    coarse: tuple[tuple[str, ...], ...] = ()
     tables: tuple[str, ...] = ()
     since: bool = False
+    late: bool = False
 
     @property
     def folded(self) -> bool:
@@ -44,9 +50,17 @@ class Source:
         return bool(self.layers)
 
 
+PLANS = ("plan", "interval")
+
+
 def alone(*keys: str) -> tuple[tuple[str, ...], ...]:
-    """Layers of nothing, and of each key alone."""
-    return ((), *((key,) for key in keys))
+    """Layers of nothing, of plan and interval, of which one nearly tells the other, and of each
+    other key alone."""
+    return ((), PLANS, *((key,) for key in keys))
+
+
+# Curves are asked for day by day: of one key at a time no more cells are read than that has.
+_CURVES = ((), ("plan",), ("interval",))
 
 
 # How a movement changes the number of subscriptions that pay.
@@ -212,7 +226,7 @@ SOURCES: Mapping[str, Source] = {
         where merchant_id = :merchant
         """,
         keys=("cause", "plan", "interval"),
-        layers=(*alone("cause", "plan", "interval"), ("cause", "plan", "interval")),
+        layers=(*alone("cause"), ("cause", "plan", "interval")),
         tables=("recovery_entries",),
     ),
     "mrr": Source(
@@ -223,25 +237,29 @@ SOURCES: Mapping[str, Source] = {
         where merchant_id = :merchant
         """,  # noqa: S608 - words of ours
         keys=("plan", "interval", "country"),
-        layers=alone("plan", "interval", "country"),
+        layers=alone("country"),
+        coarse=(CHURN_KEYS,),
         tables=("mrr_movements",),
     ),
     "saves": Source(
         lines=_SAVES,
         keys=("offer_kind", "reason", "plan", "interval"),
-        layers=alone("offer_kind", "reason", "plan", "interval"),
+        layers=alone("offer_kind", "reason"),
+        coarse=(("offer_kind", "reason", *PLANS),),
         tables=("save_steps",),
     ),
     "offers": Source(
         lines=_OFFERS,
         keys=("offer", "offer_kind", "reason", "plan", "interval"),
-        layers=alone("offer", "offer_kind", "reason", "plan", "interval"),
+        layers=(*alone("reason"), ("offer", "offer_kind")),
+        coarse=(("offer", "offer_kind", "reason", *PLANS),),
         tables=("claims", "settlements", "takings", "save_steps"),
     ),
     "churn": Source(
         lines=f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}",
         keys=CHURN_KEYS,
-        layers=alone(*CHURN_KEYS),
+        layers=alone("country"),
+        coarse=(CHURN_KEYS,),
         tables=("churn_records", "cases"),
         since=True,
     ),
@@ -249,32 +267,34 @@ SOURCES: Mapping[str, Source] = {
     "ends": Source(
         lines=_ENDS,
         keys=END_KEYS,
-        layers=alone(*END_KEYS),
+        layers=alone(*(key for key in END_KEYS if key not in PLANS)),
         tables=("churn_records",),
     ),
     # Why a payment was refused may be learned after the failure was written.
     "recovering": Source(
         lines=RECOVERING,
         keys=("plan", "interval", "decline_kind"),
-        layers=alone("plan", "interval"),
+        layers=_CURVES,
         tables=("failures", "recovery_entries"),
+        late=True,
     ),
     "lasting": Source(
         lines=LASTING,
+        lately=LASTING_LATELY,
         keys=("offer", "offer_kind", "reason", "plan", "interval"),
-        layers=alone("offer", "offer_kind", "reason", "plan", "interval"),
+        layers=(*_CURVES, ("reason",), ("offer", "offer_kind")),
         tables=("save_steps", "churn_records"),
     ),
     "attempts": Source(
         lines=ATTEMPTS,
         keys=("decline_kind", "network", "country", "plan", "interval"),
-        layers=alone("plan", "interval"),
+        layers=alone(),
         tables=("failures", "first_payments"),
     ),
     "risk": Source(
         changed=CHANGED,
         keys=("plan", "interval", "country"),
-        layers=alone("plan", "interval", "country"),
+        layers=alone("country"),
         tables=("failures", "recovery_entries", "moves", "mrr_movements", "churn_records"),
     ),
     "sides": Source(
@@ -282,6 +302,7 @@ SOURCES: Mapping[str, Source] = {
         keys=SIDE_KEYS,
         layers=((), SIDE_KEYS),
         tables=("failures", "recovery_entries", "takings"),
+        late=True,
     ),
 }
 

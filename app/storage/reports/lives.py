@@ -45,20 +45,56 @@ RECOVERING = f"""
 """  # noqa: S608 - words of ours
 _OFFER = "s.offer_id as offer, s.offer_kind, s.reason, s.plan, s.interval"
 _ACCEPTED = "s.merchant_id = :merchant and s.rung = 'accepted'"
-LASTING = f"""
+_LEFT = """r.merchant_id = :merchant and r.kind <> 'migration'
+        and r.entry in ('churned', 'restated')"""
+_SAME = """r.account_id = s.account_id and r.subscription_id = s.subscription_id"""
+
+
+def _ended(recorded: str, sources: str, rule: str = "true") -> str:
+    """Ends of saves, known when the last of the records was that they rest on."""
+    return f"""
+    union all
+    select s.begun_at, {recorded}, s.currency,
+        {_named("s.begun_at", "coalesce(e.occurred_at, r.occurred_at)", SAVE_DAYS)},
+        case when r.entry = 'churned' then 1 else -1 end,
+        case when r.entry = 'churned' then s.mrr_minor else -s.mrr_minor end, {_OFFER}
+    from {sources}
+    where {_ACCEPTED} and {_LEFT} and coalesce(e.occurred_at, r.occurred_at) >= s.begun_at
+        and {rule}"""  # noqa: S608 - words of ours
+
+
+_BEGAN = f"""
     select s.begun_at as happened_at, s.recorded_at, s.currency, 'began' as kind, 1 as n,
         s.mrr_minor as minor, {_OFFER}
     from save_steps s
     where {_ACCEPTED}
-    union all
-    select s.begun_at, greatest(s.recorded_at, r.recorded_at, e.recorded_at), s.currency,
-        {_named("s.begun_at", "coalesce(e.occurred_at, r.occurred_at)", SAVE_DAYS)},
-        case when r.entry = 'churned' then 1 else -1 end,
-        case when r.entry = 'churned' then s.mrr_minor else -s.mrr_minor end, {_OFFER}
-    from save_steps s
-    join churn_records r on r.merchant_id = s.merchant_id and r.account_id = s.account_id
-        and r.subscription_id = s.subscription_id and r.kind <> 'migration'
-        and r.entry in ('churned', 'restated')
-    left join churn_records e on r.entry = 'restated' and e.record_id = r.about
-    where {_ACCEPTED} and coalesce(e.occurred_at, r.occurred_at) >= s.begun_at
 """  # noqa: S608 - words of ours
+_RESTATED = "left join churn_records e on r.entry = 'restated' and e.record_id = r.about"
+_LEFT_OF = f"churn_records r join save_steps s on {_SAME} {_RESTATED}"
+LASTING = _BEGAN + _ended("greatest(s.recorded_at, r.recorded_at, e.recorded_at)", _LEFT_OF)
+# The same lines by which of their records was the last: so few are found by when that was.
+LASTING_LATELY = "".join(
+    (
+        _BEGAN,
+        _ended(
+            "r.recorded_at",
+            _LEFT_OF,
+            "r.recorded_at >= s.recorded_at"
+            " and r.recorded_at >= coalesce(e.recorded_at, r.recorded_at)",
+        ),
+        _ended(
+            "s.recorded_at",
+            _LEFT_OF,
+            "s.recorded_at > r.recorded_at"
+            " and s.recorded_at >= coalesce(e.recorded_at, s.recorded_at)",
+        ),
+        _ended(
+            "e.recorded_at",
+            f"""churn_records e join churn_records r on r.entry = 'restated'
+        and r.about = e.record_id and r.account_id = e.account_id
+        and r.subscription_id = e.subscription_id join save_steps s on {_SAME}""",
+            "e.merchant_id = :merchant and e.recorded_at > r.recorded_at"
+            " and e.recorded_at > s.recorded_at",
+        ),
+    )
+)

@@ -17,6 +17,9 @@ READING = (
     f"{ENTER}, set_config('plan_cache_mode', 'force_custom_plan', true),"
     " set_config('jit', 'off', true)"
 )
+# The planner takes a question of many cells for one of a few, and would sort what it adds up.
+_HASHING = ", set_config('enable_sort', 'off', true)"
+_SORTING = "select set_config('enable_sort', 'on', true)"
 
 
 async def read(
@@ -40,7 +43,8 @@ async def read(
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine, merchant_id: str) -> AsyncIterator[AsyncConnection]:
-    """A connection that reads as this merchant; all its statements see the same instant.
+    """A connection that reads cells as this merchant; all its statements see the same instant.
+    For other reading it is first made `ready_for_lines`.
 
     Raises `StoreUnavailable`, as `read`.
     """
@@ -49,7 +53,13 @@ async def snapshot(engine: AsyncEngine, merchant_id: str) -> AsyncIterator[Async
             async with engine.connect() as plain:
                 connection = await plain.execution_options(isolation_level="REPEATABLE READ")
                 async with connection.begin():
-                    await connection.exec_driver_sql(READING, (APP, merchants_list([merchant_id])))
+                    acting = (APP, merchants_list([merchant_id]))
+                    await connection.exec_driver_sql(READING + _HASHING, acting)
                     yield connection
     except RowRefused as unprepared:
         raise StoreUnavailable(str(unprepared)) from unprepared
+
+
+async def ready_for_lines(connection: AsyncConnection) -> None:
+    """Let a connection that read cells read lines of ledgers."""
+    await connection.exec_driver_sql(_SORTING)

@@ -7,7 +7,16 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Boolean, Date, RowMapping, Text, bindparam, text
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    Date,
+    RowMapping,
+    Text,
+    TextClause,
+    bindparam,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -34,24 +43,16 @@ from app.storage.reports.rolling import COHORTS_FROM, lines, recorded, verdicts
 
 _CELLS = """
 select p.period, c.currency, {keys}, {sums}
-from unnest(:periods, :pieces{more}) as p (period, piece{names})
-cross join lateral (
-    select * from {table}
-    where merchant_id = :merchant and {of} and {axis}
-        and recorded >= 'm' and recorded < :month
-    union all
-    select * from {table}
-    where merchant_id = :merchant and {of} and {axis}
-        and recorded >= :first and recorded <= :last
-) c
+from unnest(:periods, :pieces, :lows, :highs{more}) as p (period, piece, low, high{names})
+join {table} c
+    on c.merchant_id = :merchant and {of} and {axis} and c.recorded >= p.low and c.recorded < p.high
 where :currency is null or c.currency = :currency
-group by {groups}
+{groups}
 """
 _BOUNDS: tuple[BindParameter[Any], ...] = (
     *(bindparam(name, type_=Text) for name in ("merchant", "layer", "currency")),
-    *(bindparam(name, type_=Text) for name in ("month", "first", "last")),
     bindparam("periods", type_=ARRAY(Date)),
-    bindparam("pieces", type_=ARRAY(Text)),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("pieces", "lows", "highs")),
 )
 
 
@@ -59,22 +60,27 @@ def _by(names: Iterable[str]) -> str:
     return ", ".join(f"case when :by_{n} then nullif(c.{n}, '') end as {n}" for n in names)
 
 
-_FLOWS = text(
-    _CELLS.format(
+def _flows(sums: str, groups: str) -> TextClause:
+    form = _CELLS.format(
         more=", :sinces",
         names=", since",
         keys="p.since <> '' as young, c.kind, c.named",
-        sums="sum(c.n) as n, sum(c.minor) as minor",
+        sums=sums,
         table="flow_cells",
-        of="ledger = :ledger and layer = :layer",
-        axis="happened = p.piece and since = p.since",
-        groups="1, 2, 3, 4, 5",
+        of="c.ledger = :ledger and c.layer = :layer",
+        axis="c.happened = p.piece and c.since = p.since",
+        groups=groups,
     )
-).bindparams(
-    *_BOUNDS,
-    bindparam("ledger", type_=Text),
-    bindparam("sinces", type_=ARRAY(Text)),
-)
+    return text(form).bindparams(
+        *_BOUNDS,
+        bindparam("ledger", type_=Text),
+        bindparam("sinces", type_=ARRAY(Text)),
+    )
+
+
+_FLOWS = _flows("sum(c.n) as n, sum(c.minor) as minor", "group by 1, 2, 3, 4, 5")
+# Of periods that are days nearly each cell is a row of its own, and not worth adding up twice.
+_FLOWS_OF_DAYS = _flows("c.n, c.minor", "")
 _COHORTS = {
     days: text(
         _CELLS.format(
@@ -88,9 +94,9 @@ _COHORTS = {
                 ]
             ),
             table="cohort_cells",
-            of="layer = :layer",
-            axis="failed = p.piece",
-            groups="1, 2, 3, 4, 5, 6",
+            of="c.layer = :layer",
+            axis="c.failed = p.piece",
+            groups="group by 1, 2, 3, 4, 5, 6",
         )
     ).bindparams(*_BOUNDS, *(bindparam(f"by_{name}", type_=Boolean) for name in COHORT_KEYS))
     for days in WINDOWS
@@ -113,16 +119,18 @@ class Rolled:
     ) -> list[FlowSums] | None:
         """Sums of a ledger by period, currency, the keys of `by`, and kind."""
         source = SOURCES[ledger]
-        layer = layer_for(by, source.layers)
+        fine = layer_for(by, source.layers)
+        layer = layer_for(by, source.coarse) if fine is None else fine
         if layer is None:
             return None
         async with snapshot(self._engine, excerpt.merchant_id) as connection:
             basis = await basis_of(connection, excerpt, periods, ledger=ledger)
-            probes = basis.probes(since=source.since) if basis else None
-            if basis is None or probes is None:
+            probes = basis.probes(since=source.since, late=source.late) if basis else None
+            if basis is None or probes is None or (fine is None and not basis.in_months):
                 return None
-            bound = _bound(basis, excerpt, layer) | probes | {"ledger": ledger}
-            rows = (await connection.execute(_FLOWS, bound)).mappings().all()
+            bound = _bound(excerpt, layer) | probes | {"ledger": ledger}
+            statement = _FLOWS_OF_DAYS if basis.day_by_day else _FLOWS
+            rows = (await connection.execute(statement, bound)).mappings().all()
             tail = await self._lines(connection, excerpt, basis, ledger)
         if tail is None:
             return None
@@ -156,14 +164,12 @@ class Rolled:
             return []
         async with snapshot(self._engine, excerpt.merchant_id) as connection:
             basis = await basis_of(connection, excerpt, kept)
-            if basis is None:
+            probes = basis.probes(late=True) if basis else None
+            if basis is None or probes is None:
                 return None
             layer = layer_for(by, COHORT_LAYERS)
-            bound = _bound(basis, excerpt, layer or ()) | {
-                "periods": [piece.day for piece in basis.pieces.values()],
-                "pieces": list(basis.pieces),
-                **{f"by_{name}": name in by for name in COHORT_KEYS},
-            }
+            bound = _bound(excerpt, layer or ()) | {name: probes[name] for name in COHORT_PROBES}
+            bound |= {f"by_{name}": name in by for name in COHORT_KEYS}
             rows = (await connection.execute(_COHORTS[days], bound)).mappings().all()
             tail = await self._verdicts(connection, excerpt, basis)
         if tail is None:
@@ -220,6 +226,7 @@ class Rolled:
         return await recorded(connection, excerpt.merchant_id, after, until, places, most)
 
 
+COHORT_PROBES = ("periods", "pieces", "lows", "highs")
 MEASURED = (*COUNTS, *KINDS_WITHIN)
 Cohorts = dict[tuple[Keys, bool], list[int]]
 
@@ -260,12 +267,11 @@ def _cohort_sums(counted: Cohorts, *, closed_only: bool) -> list[CohortSums]:
     return found
 
 
-def _bound(basis: Basis, excerpt: Excerpt, layer: tuple[str, ...]) -> dict[str, Any]:
+def _bound(excerpt: Excerpt, layer: tuple[str, ...]) -> dict[str, Any]:
     return {
         "merchant": excerpt.merchant_id,
         "currency": excerpt.currency,
         "layer": layer_name(layer),
-        **basis.bound,
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import MEASURES, WINDOWS, Line, Verdict
 from app.storage.reports.ledgers import OVERDUE_AFTER, SOURCES, narrowed
+from app.storage.reports.reading import ready_for_lines
 from app.storage.reports.stretches import EDGES, SIGNED, SINCE, points_of, stretch_of
 from app.storage.reports.verdicts import MOVES, SETTLING, decided
 
@@ -40,7 +41,7 @@ def lines_since(name: str) -> str:
     return f"""
         select happened_at, {since}, {stretch_of("recorded_at")} as stretch, currency, kind, n,
             minor{keys}
-        from ({narrowed(source.lines, ":after", ":until")}) e
+        from ({narrowed(source.lately or source.lines, ":after", ":until")}) e
         where recorded_at > :after and recorded_at <= :until"""  # noqa: S608 - words of ours
 
 
@@ -206,6 +207,7 @@ async def _asked(
     until: datetime,
 ) -> list[RowMapping]:
     bound = between(merchant_id, (after, until))
+    await ready_for_lines(connection)
     return list((await connection.execute(statement, bound)).mappings().all())
 
 
