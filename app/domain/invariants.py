@@ -1,7 +1,7 @@
 """What must hold of the rows of every merchant at any moment: asked in production, every 5 minutes.
 
 Each is one question, answered with the rows that break it. The numbers I1 to I15 are those of the
-simulation, which asks the same of every step it makes.
+simulation, which asks the same of every step it makes; P1 to P14 are promises.
 """
 
 from collections.abc import Mapping
@@ -100,6 +100,18 @@ _ALL = (
         grace=_hours(5 / 60),
     ),
     Invariant(
+        name="lease_without_end",
+        proves="I5",
+        meaning="an action is claimed for a quarter of an hour and more: nobody may take it over",
+    ),
+    Invariant(
+        name="left_and_collected",
+        proves="I5",
+        meaning="a case is active whose subscription is cancelled or whose customer is deleted, "
+        "and its policy would have ended it",
+        grace=_hours(1),
+    ),
+    Invariant(
         name="cancel_forgotten",
         proves="I5",
         meaning="somebody left, the provider does not know it, and nobody will tell it",
@@ -168,6 +180,12 @@ _ALL = (
         proves="I11",
         meaning="an event of the provider waits unhandled",
         grace=_hours(1 / 6),
+    ),
+    Invariant(
+        name="webhooks_silent",
+        proves="P6",
+        meaning="a charge of ours was answered, and nothing was heard of its account since",
+        grace=_hours(6),
     ),
     Invariant(
         name="forgiven_charged",

@@ -15,6 +15,7 @@ INBOX = table_of(
     check("inbox_share", f"share between 0 and {SHARES - 1}"),
     index("inbox_pending_by_share", "share seq", where="state = 'pending'"),
     index("inbox_handled", "handled_at", where="handled_at is not null and body is not null"),
+    index("inbox_heard", "merchant_id handled_at account_id", where="handled_at is not null"),
 )
 AUDIT_LOG = table_of(
     AuditEntry,

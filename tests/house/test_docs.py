@@ -143,6 +143,21 @@ def test_the_routes_asked_in_the_readme_are_those_of_the_api() -> None:
     assert asked <= set(paths)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_the_routes_named_on_a_page_are_those_of_the_api(page: Path) -> None:
+    known = [path.split("/") for path in api_document()["paths"]]
+    named = set(re.findall(r"(?<![\w.])/v1/[\w{}…/-]*[\w}…](?![\w.])", page.read_text()))
+
+    assert not [path for path in named if not any(_is_of(path.split("/"), one) for one in known)]
+
+
+def _is_of(named: list[str], known: list[str]) -> bool:
+    """Whether a path as a page shows it, with an id in some form, is this one or begins it."""
+    pairs = zip(named, known, strict=False)
+    same = all(here == there or there.startswith("{") for here, there in pairs)
+    return len(named) <= len(known) and same
+
+
 def _defined(path: Path) -> set[str]:
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     body = ast.parse(path.read_text()).body

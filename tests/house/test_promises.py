@@ -6,6 +6,8 @@ import pytest
 
 from tests.house.collecting import collected
 from tests.house.sources import ROOT
+from tests.simulation.incidents import INCIDENTS
+from tests.simulation.planted import PLANTED
 
 BOOKS = {
     book: tomllib.loads((ROOT / "tests" / f"{book}.toml").read_text())
@@ -24,7 +26,21 @@ def test_an_entry_is_proved(book: str, key: str) -> None:
 
     assert entry["title"]
     assert entry["tests"]
-    assert set(entry) <= {"title", "tests", "seen"}
+    assert set(entry) <= {"title", "tests", "seen", "planted", "not_planted"}
+
+
+@pytest.mark.parametrize("key", BOOKS["incidents"])
+def test_an_incident_is_planted_in_the_simulation_or_says_why_not(key: str) -> None:
+    incident = BOOKS["incidents"][key]
+
+    assert bool(incident.get("planted")) is not bool(incident.get("not_planted"))
+    assert set(incident.get("planted", ())) <= set(PLANTED)
+
+
+def test_what_was_planted_for_an_incident_stands_with_it() -> None:
+    named = {name for one in BOOKS["incidents"].values() for name in one.get("planted", ())}
+
+    assert set(INCIDENTS) <= named
 
 
 def test_every_named_test_is_collected() -> None:

@@ -4,21 +4,28 @@ them, and that it can do nothing else."""
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
+from app.domain.recovery import EntryKind
 from app.operations import reporting
 from app.storage.store import PostgresStore, create_engine
 from tests.databases import Server
 from tests.house.sources import ROOT
 from tests.house.tables import table
 from tests.operations.conftest import Command
+from tests.reports.builders import MERCHANT, day, entry, the_account
+from tests.reports.builders import merchant as reporting_merchant
+from tests.reports.conftest import Ledger
 from tests.storage.builders import OURS, THEIRS, account, case, merchant
 
 PASSWORD = "of this test alone"
+TAKEN = {EntryKind.REFUNDED, EntryKind.DISPUTE_LOST, EntryKind.CREDIT_VOIDED}
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -56,6 +63,44 @@ def ask(clean_database: str, login: str) -> Ask:
             await connection.close()
 
     return lambda question: asyncio.run(answer(question))
+
+
+def documented() -> str:
+    """The question that the page shows."""
+    shown = re.findall(r"^    (.*)$", (ROOT / "docs" / "reporting.md").read_text(), re.M)
+    lines = shown[next(n for n, line in enumerate(shown) if line.startswith("select")) :]
+    return "\n".join(lines)
+
+
+def test_the_question_on_the_page_has_the_answer_of_the_api(
+    clean_database: str, says: Command, login: str, ask: Ask
+) -> None:
+    # given a merchant in Berlin with money that came late on the last of January there, and lines
+    # of every other kind
+    engine = create_engine(clean_database)
+    ledger = Ledger(engine)
+    late = datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
+    kinds = [kind for kind in EntryKind if kind is not EntryKind.RECOVERED]
+    lines = [
+        entry(-100 * n if kind in TAKEN else 100 * n, kind, at=day(n))
+        for n, kind in enumerate(kinds, 1)
+    ]
+
+    async def tells() -> dict[str, Any]:
+        berlin = replace(reporting_merchant(), time_zone="Europe/Berlin")
+        await ledger.holds(berlin, the_account(), entry(5_000, at=late), *lines)
+        told = await ledger.tells("recovered-revenue", from_="2026-01-01", to="2026-12-31")
+        await engine.dispose()
+        return told
+
+    told = asyncio.run(tells())
+    says(reporting.run, "allow", login, "--merchant", MERCHANT)
+
+    answered = ask(documented())
+
+    rows = [(date.fromisoformat(r["period"]), r["currency"], r["net_minor"]) for r in told["rows"]]
+    assert answered == rows
+    assert [month for month, _, _ in rows] == [date(2026, 1, 1), date(2026, 2, 1)]
 
 
 CASES = "select case_id from reporting.cases order by 1"

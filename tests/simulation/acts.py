@@ -27,6 +27,7 @@ from app.services.cancel_sessions import NotAsked, Said
 from app.services.exits import UnknownSession
 from app.services.redemptions import OfferRefused
 from tests.simulation.house import ACCOUNT, MERCHANT
+from tests.simulation.people import is_theirs
 from tests.simulation.stage import DAY_S, Person, Stage
 
 AIMED_AT = frozenset({ActionKind.RETRY, ActionKind.SEND, ActionKind.END, ActionKind.RESOLVE})
@@ -138,10 +139,16 @@ async def follows_link(actor: Actor) -> None:
     if url is NO:
         return
     await asyncio.sleep(30 * stage.machine.draw.random())
+    is_theirs(stage.rules, actor.person.customer, _page(stage, url), "the page of a letter's link")
     if "/checkout/" in url:
         actor.does("new_card", card={"base": "visa"}, checkout_session=url.rpartition("/")[2])
     else:
         actor.does("pay_hosted_invoice", card={"base": "visa"})
+
+
+def _page(stage: Stage, url: str) -> Any:
+    """What the provider's page is about: a checkout session, or an invoice."""
+    return stage.bank.world.get(url.rpartition("/")[2])
 
 
 async def leaves(actor: Actor) -> None:
@@ -178,6 +185,7 @@ async def _session(actor: Actor) -> CancelSession | None:
     if opened is NO:
         return None
     session: CancelSession = opened[0].session
+    is_theirs(actor.stage.rules, actor.person.customer, session, "a cancel session")
     return session
 
 

@@ -40,6 +40,7 @@ from app.services import (
 from app.storage.memory import MemoryTransaction
 from tests.simulation.history import Setting
 from tests.simulation.house import House
+from tests.simulation.incidents import INCIDENTS
 from tests.simulation.means import (
     asked,
     changed_rows,
@@ -192,98 +193,112 @@ def _forgotten(at: Any, told: Any, key: str) -> Any:
 _asked_to_leave = cancelling._asked
 
 SPACE = timedelta(0)
-PLANTED: dict[str, Swap] = {
-    # charged twice
-    "a fresh key for each repeat": put_member(Attempt, "key", property(_key_of_each_read)),
-    "no answer is a refusal": pays(no_answer_is(Outcome.DECLINED)),
-    "no answer is an approval": put(charging._take_answer, _always_paid),
-    "no answer is counted as refused": put_entry(
-        outcomes.TAKERS, Outcome.UNKNOWN, _counts_as_refused
-    ),
-    "no answer never happened": pays(
-        lambda answer: (
-            replace(answer, outcome=Outcome.NOT_EXECUTED)
-            if answer.outcome is Outcome.UNKNOWN
-            else answer
-        )
-    ),
-    "a doubt does not hold the next attempt back": put(dunning._held_back, no),
-    "a charge before its intent": lines_lost(Attempt),
-    "two workers with one action": _claims(_unleased),
-    "a stale claim counts": put(work._stands, _unfenced),
-    "the provider retries as well": asked("stop_provider_retries", left_on),
-    # charged who should be left alone
-    "no last look before a charge": asked("read_invoice", stale),
-    "no look at the case before the call": put(before_charging.may_go, true),
-    "no look after a wait for a turn": put(connection.is_wanted, true),
-    "a hard refusal is tried again": put(retry.next_step, _always_again),
-    "never means once more": put_member(Decline, "is_final", property(no)),
-    "a hold holds nothing": put(holds.is_barred, no),
-    "the word does not stop the case": put_member(parting, "close_case", nothing),
-    "the word is not told to the provider": never_asked("cancel"),
-    "what was forgiven stays open": through(ActionKind.SETTLE),
-    "taking it back is not told to the provider": never_asked("uncancel"),
-    "an operator's stop is forgotten": changed_rows(
-        lambda row: (
-            replace(row, state=CaseState.ACTIVE, closed_at=None)
-            if isinstance(row, Case) and row.state is CaseState.STOPPED
-            else row
-        )
-    ),
-    # stuck
-    "the next attempt is lost": lost(ActionKind.RETRY),
-    "the end is lost": lost(ActionKind.END),
-    "the first look is lost": lost(ActionKind.ASSESS),
-    "the look at a doubt is lost": lost(ActionKind.RESOLVE),
-    "doubts are never looked at": through(ActionKind.RESOLVE),
-    "new cases are never looked at": through(ActionKind.ASSESS),
-    "ends are never carried out": through(ActionKind.END),
-    "what was claimed once is lost with its worker": _claims(_once_only),
-    "a provider away ends the action": put(actions._provider_away, swallowed),
-    "gives up at the first refusal": put(retry.next_step, _gives_up),
-    "the release is lost": put(holds.lift, lambda book, case, ends, why, given: case),
-    # too often, too early
-    "four attempts too many": put(retry.next_step, _one_more),
-    "five hours between attempts": both(
-        put(retry.next_step, _sooner), put_member(dunning, "SPACING", SPACE)
-    ),
-    "everything a day early": _claims(_early),
-    # letters
-    "an interrupted letter is sent again": put(messages._may_leave, _resent),
-    "letters after it was settled": put(messages._needless, nothing),
-    "letters are lost": lost(ActionKind.SEND),
-    "letters go twice": put(posting.post, lambda world, out: _posted_twice(world, out)),
-    "letters go to somebody else": _to_another,
-    "the end comes without notice": both(
-        put(endings._notice_allows, lambda at: at.terms.now), put(messages._hold_the_end, nothing)
-    ),
-    "no thanks": put(work.say_thanks, nothing),
-    "no confirmation of a cancellation": put(cancel_letters.plan_confirmation, nothing),
-    # reports
-    "whatever came last is true": put(mirroring.forward, _trusting),
-    "a late refusal opens a settled case": put_entry(
-        absorb.READERS, NoticeKind.INVOICE_FAILED, _reopened
-    ),
-    "a webhook is answered before it is stored": _answered_first,
-    "webhooks are handled and not absorbed": put(absorb.absorb, nothing),
-    "refunds are not heard": put_entry(absorb.READERS, NoticeKind.PAYMENT_REFUNDED, nothing),
-    # money
-    "a cent too much": entered(lambda row: replace(row, amount_minor=row.amount_minor + 1)),
-    "what comes back is not entered": changed_rows(
-        lambda row: (
-            None if isinstance(row, RecoveryEntry) and row.kind is EntryKind.REFUNDED else row
-        )
-    ),
-    "recovered money is not entered": lines_lost(RecoveryEntry),
-    # ends at the provider
-    "the subscription is not ended": never_asked("end_subscription"),
-    "the invoice is not closed": asked("close_invoice", same_state),
-    # records
-    "commands without audit lines": lines_lost(AuditEntry),
-    "a timeline without lines": lines_lost(CaseEvent),
-    # offers
-    "an offer is not asked for": never_asked("change"),
+# What each group of them is about, in the words of docs/proof.md.
+GROUPS: dict[str, dict[str, Swap]] = {
+    "charged twice": {
+        "a fresh key for each repeat": put_member(Attempt, "key", property(_key_of_each_read)),
+        "no answer is a refusal": pays(no_answer_is(Outcome.DECLINED)),
+        "no answer is an approval": put(charging._take_answer, _always_paid),
+        "no answer is counted as refused": put_entry(
+            outcomes.TAKERS, Outcome.UNKNOWN, _counts_as_refused
+        ),
+        "no answer never happened": pays(
+            lambda answer: (
+                replace(answer, outcome=Outcome.NOT_EXECUTED)
+                if answer.outcome is Outcome.UNKNOWN
+                else answer
+            )
+        ),
+        "a doubt does not hold the next attempt back": put(dunning._held_back, no),
+        "a charge before its intent": lines_lost(Attempt),
+        "two workers with one action": _claims(_unleased),
+        "a stale claim counts": put(work._stands, _unfenced),
+        "the provider retries as well": asked("stop_provider_retries", left_on),
+    },
+    "charged who should be left alone": {
+        "no last look before a charge": asked("read_invoice", stale),
+        "no look at the case before the call": put(before_charging.may_go, true),
+        "no look after a wait for a turn": put(connection.is_wanted, true),
+        "a hard refusal is tried again": put(retry.next_step, _always_again),
+        "never means once more": put_member(Decline, "is_final", property(no)),
+        "a hold holds nothing": put(holds.is_barred, no),
+        "the word does not stop the case": put_member(parting, "close_case", nothing),
+        "the word is not told to the provider": never_asked("cancel"),
+        "what was forgiven stays open": through(ActionKind.SETTLE),
+        "taking it back is not told to the provider": never_asked("uncancel"),
+        "an operator's stop is forgotten": changed_rows(
+            lambda row: (
+                replace(row, state=CaseState.ACTIVE, closed_at=None)
+                if isinstance(row, Case) and row.state is CaseState.STOPPED
+                else row
+            )
+        ),
+    },
+    "stuck": {
+        "the next attempt is lost": lost(ActionKind.RETRY),
+        "the end is lost": lost(ActionKind.END),
+        "the first look is lost": lost(ActionKind.ASSESS),
+        "the look at a doubt is lost": lost(ActionKind.RESOLVE),
+        "doubts are never looked at": through(ActionKind.RESOLVE),
+        "new cases are never looked at": through(ActionKind.ASSESS),
+        "ends are never carried out": through(ActionKind.END),
+        "what was claimed once is lost with its worker": _claims(_once_only),
+        "a provider away ends the action": put(actions._provider_away, swallowed),
+        "gives up at the first refusal": put(retry.next_step, _gives_up),
+        "the release is lost": put(holds.lift, lambda book, case, ends, why, given: case),
+    },
+    "too often, too early": {
+        "four attempts too many": put(retry.next_step, _one_more),
+        "five hours between attempts": both(
+            put(retry.next_step, _sooner), put_member(dunning, "SPACING", SPACE)
+        ),
+        "everything a day early": _claims(_early),
+    },
+    "letters": {
+        "an interrupted letter is sent again": put(messages._may_leave, _resent),
+        "letters after it was settled": put(messages._needless, nothing),
+        "letters are lost": lost(ActionKind.SEND),
+        "letters go twice": put(posting.post, lambda world, out: _posted_twice(world, out)),
+        "letters go to somebody else": _to_another,
+        "the end comes without notice": both(
+            put(endings._notice_allows, lambda at: at.terms.now),
+            put(messages._hold_the_end, nothing),
+        ),
+        "no thanks": put(work.say_thanks, nothing),
+        "no confirmation of a cancellation": put(cancel_letters.plan_confirmation, nothing),
+    },
+    "reports": {
+        "whatever came last is true": put(mirroring.forward, _trusting),
+        "a late refusal opens a settled case": put_entry(
+            absorb.READERS, NoticeKind.INVOICE_FAILED, _reopened
+        ),
+        "a webhook is answered before it is stored": _answered_first,
+        "webhooks are handled and not absorbed": put(absorb.absorb, nothing),
+        "refunds are not heard": put_entry(absorb.READERS, NoticeKind.PAYMENT_REFUNDED, nothing),
+    },
+    "money": {
+        "a cent too much": entered(lambda row: replace(row, amount_minor=row.amount_minor + 1)),
+        "what comes back is not entered": changed_rows(
+            lambda row: (
+                None if isinstance(row, RecoveryEntry) and row.kind is EntryKind.REFUNDED else row
+            )
+        ),
+        "recovered money is not entered": lines_lost(RecoveryEntry),
+    },
+    "ends at the provider": {
+        "the subscription is not ended": never_asked("end_subscription"),
+        "the invoice is not closed": asked("close_invoice", same_state),
+    },
+    "records": {
+        "commands without audit lines": lines_lost(AuditEntry),
+        "a timeline without lines": lines_lost(CaseEvent),
+    },
+    "offers": {
+        "an offer is not asked for": never_asked("change"),
+    },
+    "as it happened elsewhere": INCIDENTS,
 }
+PLANTED: dict[str, Swap] = {name: swap for group in GROUPS.values() for name, swap in group.items()}
 
 
 async def _posted_twice(world: Any, out: Any) -> Any:

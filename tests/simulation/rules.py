@@ -20,6 +20,7 @@ from app.providers.sandbox.world import World
 from tests.simulation.house import House
 from tests.simulation.ledger import Written
 from tests.simulation.machine import CLAIM, Violation
+from tests.simulation.people import counts_ours_alone, is_fair, is_told_once
 
 TRIES = frozenset({ActionKind.RETRY, ActionKind.RESOLVE, ActionKind.ASSESS, ActionKind.WATCH})
 FENCED = CASE_ACTIONS | {ActionKind.SEND}  # each write of theirs asks whether its claim stands
@@ -94,6 +95,7 @@ class Rules:
             IdempotencyKey: self._has_its_line,
             AuditEntry: self._ordered,
             CancelRequest: self._left,
+            CaseEvent: lambda _, line, all_: is_told_once(self, line, all_),
         }
         for before, row in written:
             if (look := looks.get(type(row))) is not None:
@@ -191,6 +193,7 @@ class Rules:
         case: Case | None = self.house.ledger.row(Case, case_id)
         if case is None:
             return
+        counts_ours_alone(self, case)
         if case.state is not CaseState.ACTIVE:
             self.require(case.next_attempt_at is None, "I4", f"a {case.state} case has a next try")
             return
@@ -330,6 +333,7 @@ class Rules:
         )
         customer = house.bank.world.get(message.customer_id or "") or {}
         self.require(mail.recipient == customer.get("email"), "I13", "a mail to somebody else")
+        is_fair(self, mail, message)
         if message.case_id is not None and message.template in DUNNING_TEMPLATES:
             self._was_refused(message)
 

@@ -13,21 +13,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain.invariants import BEYOND_ROWS, INVARIANTS, LOOKS_BACK, Finding
 from app.storage.invariants.asking import LATELY, QUESTIONS, STATEMENTS, PostgresInvariants
 from app.storage.store import PostgresStore, create_engine
-from tests.storage.builders import NOW, OURS, THEIRS, account, merchant
-from tests.storage.unsound import SOUND, THEIR_CASE, UNSOUND
+from tests.storage.builders import NOW, OURS, THEIRS, account, customer, merchant
+from tests.storage.unsound import ACTIVE, CUSTOMER, HEARD, SOUND, THEIR_CASE, UNSOUND, ago
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def engine(clean_database: str) -> AsyncIterator[AsyncEngine]:
-    """With two merchants; theirs has a case."""
+    """With two merchants; theirs has a case, and ours was heard of."""
     engine = create_engine(clean_database)
     async with PostgresStore(engine).transaction(OURS, THEIRS) as tx:
         await tx.save([merchant(OURS), merchant(THEIRS)])
         await tx.save([account(OURS), account(THEIRS)])
         for row in THEIR_CASE:
             await tx.save([row])
+        await tx.insert([HEARD])
     yield engine
     await engine.dispose()
 
@@ -78,11 +79,16 @@ async def test_nobody_hears_of_the_rows_of_others(engine: AsyncEngine) -> None:
 
 
 async def test_what_happened_long_ago_is_not_looked_for_again(engine: AsyncEngine) -> None:
-    broken = await found(
-        engine, UNSOUND["charge_after_stop"], hours=LOOKS_BACK / timedelta(hours=1)
-    )
+    grace = INVARIANTS["webhooks_silent"].grace  # that of whatever else the charge would break
+    later = (LOOKS_BACK + grace) / timedelta(hours=1)
 
-    assert broken == {}
+    assert await found(engine, UNSOUND["charge_after_stop"], hours=later) == {}
+
+
+async def test_a_deleted_customer_is_not_collected_from(engine: AsyncEngine) -> None:
+    gone = customer(CUSTOMER, deleted=True, seen_at=ago(hours=2))
+
+    assert set(await found(engine, [gone, *ACTIVE])) == {"left_and_collected"}
 
 
 BIG = {"actions", "attempts", "case_events", "cases", "inbox", "invoices", "messages",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.actions import ActionKind, action_for
@@ -10,10 +10,21 @@ from app.domain.cancellations import CancelRequest, Choice, RequestState, Source
 from app.domain.dunning import AttemptState, CardUse, Case, CaseEvent, CaseState, Trigger, Waits
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
-from app.domain.operations import IdempotencyKey
+from app.domain.operations import IdempotencyKey, InboxState
+from app.domain.policies import PolicyVersion
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.redemptions import Redemption
-from tests.storage.builders import NOW, OURS, THEIRS, account_of, action, attempt, case, event
+from tests.storage.builders import (
+    NOW,
+    OURS,
+    THEIRS,
+    account_of,
+    action,
+    attempt,
+    case,
+    event,
+    subscription,
+)
 
 OWN: dict[str, Any] = {"merchant_id": OURS, "account_id": account_of(OURS)}
 CUSTOMER = "cus_1"
@@ -161,6 +172,30 @@ SOUND: dict[str, Sequence[Any]] = {
         *over(CaseState.EXHAUSTED, ago(hours=2), reason="the window is over: cancel_now"),
         letter("final", template="final_notice", sent_at=ago(days=4)),
     ],
+    "a quiet account": [  # what was charged was told of, and nothing has happened since
+        *ACTIVE,
+        attempt(1, intent_at=ago(hours=7), **DECLINED),
+    ],
+    "somebody who left and still pays": [
+        PolicyVersion(
+            merchant_id=OURS, name="kept", version=2, document={"after_cancel": "collect"}
+        ),
+        subscription(status="canceled", seen_at=ago(days=2)),
+        a_case(subscription_id="sub_1", policy="kept@2"),
+        *ACTIVE[1:],
+    ],
+    "two cases of a subscription, one of which ended it": [
+        subscription(status="canceled", seen_at=ago(days=2)),
+        *over(
+            CaseState.EXHAUSTED,
+            ago(days=2),
+            "case_2",
+            subscription_id="sub_1",
+            reason="the window is over: subscription cancel_now",
+        ),
+        a_case(subscription_id="sub_1"),
+        *ACTIVE[1:],
+    ],
     "somebody who left just now": [left(requested_at=ago(minutes=10))],
     "an event just received": [replace(event(), received_at=ago(minutes=9))],
 }
@@ -205,6 +240,13 @@ UNSOUND: dict[str, Sequence[Any]] = {
     ],
     "window_outlived": [a_case(window_ends_at=ago(days=3)), *ACTIVE[1:]],
     "action_late": [action("evt_1", hours=-0.1)],
+    "lease_without_end": [action("evt_1", leased_until=datetime(2999, 1, 1, tzinfo=UTC))],
+    "left_and_collected": [
+        subscription(status="canceled", seen_at=ago(hours=2)),
+        a_case(subscription_id="sub_1"),
+        *ACTIVE[1:],
+    ],
+    "webhooks_silent": [*ACTIVE, attempt(1, intent_at=ago(hours=6.2), **DECLINED)],
     "cancel_forgotten": [left()],
     "offer_forgotten": [
         Redemption(
@@ -262,6 +304,8 @@ UNSOUND: dict[str, Sequence[Any]] = {
     ],
     "case_parked": over(CaseState.PARKED, ago(hours=2)),
 }
+# What was heard last.
+HEARD = replace(event("evt_heard"), state=InboxState.HANDLED, handled_at=ago(hours=6.5))
 THEIR_CASE: list[Any] = [
     case("case_theirs", of=THEIRS),
     line("opened", NOW, of="case_theirs", merchant=THEIRS),

@@ -26,8 +26,8 @@ from tests.sandbox.stand import Served
 SPACING = timedelta(hours=20)
 # Of a payment: its id, its subscription, and whether it was paid or refunded.
 Place = tuple[str, str | None, str]
-# Some stories turn the clock and let nobody work: that is told, and rightly.
-WHILE_NOBODY_WORKS = frozenset({"action_late", "window_outlived"})
+# Some stories turn the clock and let nobody work, or hear nothing: that is told, and rightly.
+WHILE_NOBODY_WORKS = frozenset({"action_late", "window_outlived", "webhooks_silent"})
 
 
 @dataclass(frozen=True)

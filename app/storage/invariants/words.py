@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from app.domain.actions import CASE_ACTIONS, ActionKind
 from app.domain.dunning import AttemptState, CaseState, Trigger
 from app.domain.invariants import CLOCK_SLACK
+from app.domain.mirroring import ENDED as GONE
+from app.domain.movements import ENDED, ENDING, PAID_AFTER
 from app.domain.sequence import DUNNING_TEMPLATES
 
 
@@ -16,6 +18,8 @@ def listed(words: Iterable[str]) -> str:
 
 OURS = listed(set(Trigger) - {Trigger.CUSTOMER, Trigger.PROVIDER})
 UNSENT = listed({AttemptState.PLANNED, AttemptState.NOT_EXECUTED})
+ANSWERED = listed({AttemptState.APPROVED, AttemptState.DECLINED, AttemptState.ACTION_REQUIRED})
+ENDED_THERE = listed(GONE)
 KEEPS_GOING = listed(CASE_ACTIONS)
 MAKES_ATTEMPTS = listed({ActionKind.RETRY, ActionKind.RESOLVE, ActionKind.ASSESS, ActionKind.WATCH})
 URGES = listed(DUNNING_TEMPLATES)
@@ -34,6 +38,11 @@ def has_pending(kind: ActionKind, subject: str, account: str) -> str:
         where p.account_id = {account} and p.key >= {beginning}':' and p.key < {beginning}';'
             and p.state = 'pending'
     )"""
+
+
+def says_our_end(case: str) -> str:
+    """Whether an end of ours was begun or carried out, as the case's reason tells it."""
+    return f"coalesce({case}.reason, '') ~ '^({PAID_AFTER})?({ENDING}|{ENDED})'"
 
 
 def newest_move(case: str, before: str = "") -> str:

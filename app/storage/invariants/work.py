@@ -1,7 +1,17 @@
 """Questions about what is due, letters, commands and whose rows are whose."""
 
 from app.domain.actions import ActionKind
-from app.storage.invariants.words import OVER, URGES, has_pending, newest_move
+from app.storage.invariants.words import (
+    ANSWERED,
+    ENDED_THERE,
+    OURS,
+    OVER,
+    SLACK,
+    URGES,
+    has_pending,
+    newest_move,
+    says_our_end,
+)
 
 _LEFT_LATELY = "m.merchant_id = :merchant and m.sent_at >= :since"
 
@@ -16,6 +26,50 @@ QUESTIONS = {
         from actions a
         where a.merchant_id = :merchant and a.state = 'pending' and a.due_at <= :until
             and a.leased_until <= (select clock_timestamp() - interval '5 minutes')
+    """,
+    "lease_without_end": """
+        select a.action_id as subject, a.kind || ' is claimed until ' || a.leased_until as said
+        from actions a
+        where a.merchant_id = :merchant and a.state = 'pending' and a.due_at <= :now
+            and a.leased_until > (select clock_timestamp() + interval '15 minutes')
+    """,
+    # Two cases of a subscription: one that ends it leaves the other to its own window.
+    "left_and_collected": f"""
+        select c.case_id as subject, 'its subscription is ' || s.status as said
+        from cases c
+        join subscriptions s on s.account_id = c.account_id
+            and s.subscription_id = c.subscription_id
+        where c.merchant_id = :merchant and c.state = 'active'
+            and s.status in {ENDED_THERE} and s.seen_at <= :until
+            and not exists (
+                select from cases o
+                where o.account_id = c.account_id and o.subscription_id = c.subscription_id
+                    and {says_our_end("o")}
+            )
+            and not exists (
+                select from policies p
+                where p.merchant_id = :merchant and p.name || '@' || p.version = c.policy
+                    and p.document ->> 'after_cancel' <> 'forgive'
+            )
+        union all
+        select c.case_id, 'its customer is deleted'
+        from cases c
+        join customers u on u.account_id = c.account_id and u.customer_id = c.customer_id
+        where c.merchant_id = :merchant and c.state = 'active' and not {says_our_end("c")}
+            and (u.deleted or u.erased) and u.seen_at <= :until
+    """,
+    # Each charge is told of by webhooks: where ours were answered and nothing came, none arrive.
+    "webhooks_silent": f"""
+        select a.account_id as subject, 'a charge began at ' || max(a.intent_at) as said
+        from attempts a
+        where a.merchant_id = :merchant and a.intent_at >= :since and a.intent_at <= :until
+            and a.trigger in {OURS} and a.state in {ANSWERED}
+            and not exists (
+                select from inbox i
+                where i.merchant_id = :merchant and i.account_id = a.account_id
+                    and i.handled_at >= a.intent_at - {SLACK}
+            )
+        group by a.account_id
     """,
     "cancel_forgotten": f"""
         select r.request_id as subject, 'asked at ' || r.requested_at as said
