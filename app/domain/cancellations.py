@@ -31,6 +31,9 @@ class Choice(StrEnum):
     WITHDRAWAL = "withdrawal"
 
 
+AT_ONCE = frozenset({Choice.NOW, Choice.WITHDRAWAL})
+
+
 class Source(StrEnum):
     """Where the word was given."""
 

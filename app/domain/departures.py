@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import (
+    AT_ONCE,
     GONE,
     UNPAID,
     CancelRequest,
@@ -122,7 +123,7 @@ def invoice_after_departure(book: Book, invoice: Invoice, terms: Terms) -> None:
         return
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     metered = subscription is not None and any(item.get("metered") for item in subscription.items)
-    if metered and request.choice is not Choice.NOW:
+    if metered and request.choice not in AT_ONCE:
         return
     book.add(settlement(request, invoice.invoice_id, terms.policy.end.invoice, terms))
 
@@ -166,7 +167,7 @@ def _comes_after(request: CancelRequest, made: datetime, *, renewal: bool) -> bo
     end that is to come a change may be paid for; after one at once nothing is changed, so what a
     pause that ended meanwhile brings is none either. Who cancelled over there was told nothing.
     """
-    if request.choice is not Choice.NOW:
+    if request.choice not in AT_ONCE:
         return renewal and made >= request.ends_at - SLACK
     if request.source is Source.PROVIDER:
         return renewal and made > request.requested_at

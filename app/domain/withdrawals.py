@@ -42,7 +42,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaidInvoice:
-    """An invoice that was paid, with its payments, as read live."""
+    """An invoice that was paid, wholly or in part, with its payments, as read live."""
 
     invoice: Invoice
     payments: tuple[Payment, ...] = ()

@@ -48,5 +48,5 @@ class Cancellations(Protocol):
         ...
 
     async def paid_invoices(self, account: ProviderAccount, subscription: str) -> tuple[str, ...]:
-        """The ids of the invoices of a subscription that were paid."""
+        """The ids of the invoices of a subscription that were paid, wholly or in part."""
         ...

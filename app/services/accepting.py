@@ -6,7 +6,7 @@ from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
 from app.domain.flows import FlowStep, StepKind
 from app.domain.merchants import ProviderAccount
-from app.domain.redemptions import Redemption
+from app.domain.redemptions import FOR_A_PAYMENT, Redemption, RedemptionState
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.domain.staying import follow
 from app.ports.world import World
@@ -132,6 +132,17 @@ async def give_up_waiting(world: World, session: CancelSession) -> None:
     await redeeming.give_up(world, session.merchant_id, found.redemption_id)
     async with exit_desk(world, session) as at:
         settle_offer(at)
+
+
+async def give_up_all_waiting(world: World, account: ProviderAccount, subscription: str) -> None:
+    """`give_up_waiting` for who leaves outside a session: whatever waits for its payment on this
+    subscription would stand as an unpaid period."""
+    about = {"account_id": account.account_id, "subscription_id": subscription}
+    async with world.store.transaction(account.merchant_id) as tx:
+        found = await tx.find(Redemption, where={**about, "state": RedemptionState.WAITING})
+    for one in found:
+        if one.reason == FOR_A_PAYMENT:
+            await redeeming.give_up(world, one.merchant_id, one.redemption_id)
 
 
 def settle_offer(at: ExitDesk) -> None:

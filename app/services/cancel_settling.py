@@ -147,7 +147,8 @@ async def _let_be(
     invoice = await world.payments.stop_provider_retries(account, action.subject)
     if waits or is_under_way(reading) or invoice.status not in TO_BE_PAID:
         return invoice
-    key = f"{request.request_id}:{action.subject}:close"
+    # It sets what was read just now: each try has its own key, or a kept 500 were its answer.
+    key = f"{request.request_id}:{action.subject}:close:{action.claims}"
     # Nobody was ever sent a draft: there is no debt to be written off.
     drafted = invoice.status is InvoiceStatus.DRAFT
     how = "void" if drafted else str((action.data or {}).get("how"))

@@ -38,7 +38,8 @@ class UnknownRequest(LookupError):
 async def cancel(world: World, action: Action) -> None:
     """Let the provider end the subscription as the customer was told.
 
-    Safe to repeat: calls carry keys made of the request, and one ended already is fine. What the
+    Safe to repeat: an end that is set is read first, and one ended already is fine. Each try has a
+    key of its own, for the provider keeps the answer of a key for a day, a 500 too. What the
     provider then shows is absorbed as any other report. What the customer took back while the
     provider was told is taken back there too.
     """
@@ -63,7 +64,7 @@ async def cancel(world: World, action: Action) -> None:
             at_once=over,
             until=request.ends_at if request.source is Source.FORM else None,
             feedback=request.feedback,
-            key=f"{request.request_id}:cancel",
+            key=f"{request.request_id}:cancel:{action.claims}",
         )
     except ProviderRefused as refused:
         await _refused(world, action, request, refused)
@@ -114,7 +115,7 @@ def _was_taken_back(request: CancelRequest, action: Action) -> bool:
 async def _take_back(
     world: World, action: Action, account: ProviderAccount, request: CancelRequest
 ) -> None:
-    key = f"{request.request_id}:undo-late"
+    key = f"{request.request_id}:undo-late:{action.claims}"
     await world.payments.uncancel(account, request.subscription_id, key=key)
     touched = Touched(subscriptions={request.subscription_id})
     async with customer_desk(world, action, touched, after_the_deed=True) as at:
@@ -176,7 +177,8 @@ async def uncancel(
         raise IllegalMove("the subscription has ended, or its end is not one to be taken back")
     async with world.store.transaction(merchant_id) as tx:
         account = (await account_terms(tx, world, merchant_id, request.account_id)).account
-    key = f"{request.request_id}:undo"
+    # It sets what is read first: asked for anew it has another key, or a kept 500 were the answer.
+    key = f"{request.request_id}:undo:{int(world.clock.now().timestamp())}"
     await world.payments.uncancel(account, subscription_id, key=key)
     notices = await _read(world, account, request, "uncancel")
     async with world.store.transaction(merchant_id) as tx:

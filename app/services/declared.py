@@ -28,6 +28,7 @@ from app.domain.terms import Terms
 from app.domain.withdrawals import PaidInvoice, withdrawal
 from app.ports.world import World
 from app.services import withdrawing
+from app.services.accepting import give_up_all_waiting
 from app.services.alarms import alert
 from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
@@ -49,6 +50,7 @@ async def carry_out(world: World, action: Action) -> None:
             return
         account: ProviderAccount = at.terms.account
     contract, back = row.subscription_id or "", row.kind is DeclarationKind.WITHDRAWAL
+    await give_up_all_waiting(world, account, contract)
     standing = await world.payments.read_departing(account, contract)
     paid = await withdrawing.read_paid(world, account, contract) if back else ()
     async with customer_desk(world, action, Touched(subscriptions={contract})) as at:

@@ -87,7 +87,7 @@ async def read(
 async def read_paid(
     world: World, account: ProviderAccount, subscription: str
 ) -> tuple[PaidInvoice, ...]:
-    """Every invoice of the contract that was paid, with its payments."""
+    """Every invoice of the contract of which something was paid, with its payments."""
     paid = []
     for invoice in await world.payments.paid_invoices(account, subscription):
         seen = await world.payments.read_invoice(account, invoice)

@@ -158,6 +158,27 @@ def test_a_period_that_began_as_a_pause_ended_is_let_be_after_the_word(
     assert settled(book) is is_settled
 
 
+@pytest.mark.parametrize("choice", [Choice.NOW, Choice.WITHDRAWAL])
+@pytest.mark.parametrize(
+    ("reason", "metered"),
+    [
+        pytest.param("subscription_cycle", False, id="a renewal"),
+        pytest.param("subscription_cycle", True, id="what was used"),
+        pytest.param("subscription_update", False, id="a change"),
+    ],
+)
+def test_of_an_end_at_once_no_invoice_was_told_whatever_it_is_for(
+    choice: Choice, reason: str, metered: bool
+) -> None:
+    book = who_left(choice=choice)
+    book.put(a_subscription(items=({"id": "si_1", "metered": metered},)))
+    made = an_invoice(billing_reason=reason, created_at=SOON, seen_at=SOON)
+
+    hear(book, notice(K.INVOICE_UPDATED, SOON, snapshot=made))
+
+    assert settled(book)
+
+
 def test_an_end_that_is_moved_over_there_lets_what_is_renewed_until_then_be_paid() -> None:
     # given an end with the period, planned at the provider, that the merchant moves by a month
     first, second = MONDAY + timedelta(days=20), MONDAY + timedelta(days=50)

@@ -15,8 +15,10 @@ from app.domain.declarations import Declaration, DeclarationKind, DeclarationSta
 from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.messages import Message, MessageState
 from app.domain.operations import Alert
+from app.domain.redemptions import RedemptionState
 from app.pages.forms import forms_router
-from tests.stories.cards import APPROVES, BROKE
+from tests.offers.stage import Leaving
+from tests.stories.cards import APPROVES, BROKE, REFUSED
 from tests.stories.leaving import Door, open_door
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
@@ -123,6 +125,27 @@ async def test_a_stranger_gets_the_same_answer_and_a_person_is_told(door: Door) 
     assert waiting[0].declaration_id in alerts
     assert len(await stage.find(CancelRequest)) == 1
     assert len(await stage.mails()) == 3  # two acknowledged, one confirmed
+
+
+async def test_a_year_that_waits_for_its_payment_costs_nobody_the_month_they_paid(
+    door: Door,
+) -> None:
+    # given a paid month, and a year that was accepted and refused by the card
+    stage = door.stage
+    leaving = Leaving(stage, await stage.subscriber(APPROVES))
+    year = {"kind": "annual", "to": {leaving.own_price(): leaving.price("year", 30000)}}
+    stage.program(leaving.person.method, REFUSED)
+    await leaving.accepts({"id": "year", **year})
+
+    await declares(door, filled(leaving.person))
+    await stage.passes(hours=1)
+
+    # then it ends with the month, and nothing is left of the year
+    (request,), (redemption,) = await stage.find(CancelRequest), await leaving.redeemed()
+    there = stage.there(f"subscriptions/{leaving.person.subscription}")
+    assert (request.choice, request.invoices) == (Choice.PERIOD_END, ())
+    assert redemption.state is RedemptionState.FAILED
+    assert (there["status"], there["pending_update"]) == ("active", None)
 
 
 async def test_the_number_of_an_invoice_will_do(door: Door) -> None:

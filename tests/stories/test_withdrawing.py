@@ -12,7 +12,7 @@ from app.domain.messages import Message
 from app.domain.sessions import CancelSession, SessionState
 from app.pages.forms import forms_router
 from tests.stories.breaking import Crash
-from tests.stories.cards import APPROVES
+from tests.stories.cards import APPROVES, REFUSED
 from tests.stories.leaving import Door, Leaver, open_door
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
@@ -82,6 +82,29 @@ async def test_all_comes_back_as_it_was_told_and_it_ends_now(door: Door) -> None
     assert session.state is SessionState.CANCELLED
     kinds = [line.kind for line in await stage.find(Evidence)]
     assert {EvidenceKind.CANCELLED, EvidenceKind.REFUNDED} <= set(kinds)
+
+
+async def test_what_was_paid_of_an_open_invoice_comes_back_too(door: Door) -> None:
+    # given a change that is billed at once and refused, of which a part was transferred
+    stage = door.stage
+    person, _ = await a_german(door)
+    stage.program(person.method, REFUSED)
+    item = stage.there(f"subscriptions/{person.subscription}")["items"]["data"][0]["id"]
+    more = {"items[0][id]": item, "items[0][quantity]": 3}
+    path = f"subscriptions/{person.subscription}"
+    stage.call(path, **more, proration_behavior="always_invoice")
+    await stage.passes(hours=3)
+    (open_one,) = stage.there("invoices", customer=person.customer, status="open")["data"]
+    stage.act(person, "pay_part", amount=1200, invoice=open_one["id"])
+    await stage.passes(hours=1)
+    leaver = await door.opens(person)
+
+    told = await sees(leaver)
+    await withdraws(leaver)
+    await stage.passes(hours=6)
+
+    assert told["refund_minor"] == PRICE + 1200
+    assert sum(refunds(stage, person)) == told["refund_minor"]
 
 
 async def test_the_letter_and_the_receipt_tell_what_comes_back(door: Door) -> None:

@@ -20,6 +20,7 @@ from app.providers.stripe.subscriptions import read_subscription
 
 NO_LATER = timedelta(hours=1)  # within that a day that was wished for is the period's end
 ALREADY_BACK = frozenset({"charge_already_refunded"})
+PARTLY = ("open", "uncollectible")  # of these a part may have been paid
 UNPAID = ("draft", "open")  # a draft is finalised and charged an hour after it was made
 
 
@@ -103,11 +104,13 @@ class Cancelling:
                 )
 
     async def paid_invoices(self, account: ProviderAccount, subscription: str) -> tuple[str, ...]:
-        """All pages of them."""
-        client = self._connections.client(account)
+        """All pages of them, and those of which but a part was paid, a transfer say."""
+        client, owner = self._connections.client(account), {"id": subscription}
         with in_our_words():
-            listed = await _listed(client, {"id": subscription}, "paid")
-        return tuple(found for row in listed if (found := ref(row)))
+            listed = await _listed(client, owner, "paid")
+            partly = [row for status in PARTLY for row in await _listed(client, owner, status)]
+        paid = [*listed, *(row for row in partly if whole(row.get("amount_paid")))]
+        return tuple(found for row in paid if (found := ref(row)))
 
     async def refund(
         self,
