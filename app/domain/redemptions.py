@@ -219,16 +219,12 @@ def after_refusal(redemption: Redemption, steps: list[RedemptionStep]) -> Redemp
     """What becomes of a redemption one of whose steps was refused for good.
 
     Nothing done: failed. All that was done can be taken back: undoing. Else a person decides,
-    unless what cannot be taken back is but a schedule let go, which harms nothing by itself.
+    unless what cannot be taken back is but a schedule of which nothing was still to come.
     """
     done = [step for step in steps if step.state is StepState.DONE]
-    if any(step.undo is None and step.change["op"] not in HARMLESS for step in done):
+    if any(step.undo is None and not step.change.get("spent") for step in done):
         return S.PARKED
     return S.UNDOING if any(step.undo for step in done) else S.FAILED
-
-
-# What stays done when the rest is taken back.
-HARMLESS = frozenset({"release_schedule"})
 
 
 class Seen(StrEnum):

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from app.domain.actions import Action, ActionState
 from app.domain.alerts import AlertKind
-from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
+from app.domain.changes import (
+    Change,
+    DropPending,
+    GiveCredit,
+    is_too_late,
+    read_change,
+    waits_in,
+)
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Subscription
 from app.domain.offers.common import ELSEWHERE
@@ -210,6 +217,8 @@ async def _ask_for(world: World, work: Work) -> tuple[Seen, str | None]:
         if step.sent_at is None or world.clock.now() - step.sent_at >= KEY_SERVES:
             over = step.tries >= MOST_TRIES
             return (Seen.REFUSED, "nothing of it at the provider") if over else (Seen.ANEW, None)
+    if is_too_late(change, world.clock.now()):
+        return Seen.REFUSED, "the day from which on it was to hold is over"
     try:
         await world.payments.change(
             work.account,
