@@ -23,6 +23,7 @@ from app.domain.mirroring import ENDED, forward
 from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
+from app.domain.pending_updates import pending_update_seen, was_no_debt
 from app.domain.records import Book, quick
 from app.domain.reminders import plan_card_looks, plan_renewals
 from app.domain.reversals import disputed, payment_seen, refund_failed, refunded
@@ -146,7 +147,7 @@ def _invoice_paid(book: Book, notice: Notice, terms: Terms) -> None:
 
 def _paid_case(book: Book, case: Case, invoice: Invoice, terms: Terms) -> None:
     """The case is over at once; what paid it is read live, because a snapshot decides no money."""
-    if not case.can_become(CaseState.RECOVERED):
+    if was_no_debt(book, case) or not case.can_become(CaseState.RECOVERED):
         return
     if invoice.is_credited_away:
         end_credited(book, case, terms)
@@ -190,6 +191,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     before = book.get(Subscription, terms.account.account_id, snapshot.subscription_id)
     after = forward(book, snapshot, terms)
     keep_ledgers(book, before, after, notice, terms)
+    pending_update_seen(book, notice, terms)
     if after is before:
         return
     _look_at_discounts(book, after, notice, terms)

@@ -52,10 +52,11 @@ class RemoveDiscount:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseSchedule:
     """Let the subscription go on by itself: a schedule overwrites or forbids every change. Its
-    later phases are lost."""
+    later phases are lost; `spent`: none was still to come."""
 
     op: ClassVar = "release_schedule"
     schedule: str
+    spent: bool = False
 
     def stands_in(self, standing: Standing) -> bool:
         """Whether it took place."""
@@ -257,6 +258,11 @@ class Step:
 def waits_in(change: Change, standing: Standing) -> bool:
     """Whether the change waits for its payment."""
     return isinstance(change, ChangeItems) and standing.pending
+
+
+def is_too_late(change: Change, now: datetime) -> bool:
+    """Whether the day is over from which on it was to hold: it cannot be planned any more."""
+    return isinstance(change, PlanItems) and change.at <= now
 
 
 def written(change: Change) -> dict[str, Any]:

@@ -76,6 +76,8 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
 }
 
 
+# What is once known to be true of a row, whatever reports say that cannot tell.
+STANDING: dict[type[Any], tuple[str, ...]] = {Invoice: ("pending_update", "own_offer")}
 # A subscription that ended never comes back; two events of one second may come in any order.
 ENDED = frozenset({"canceled", "incomplete_expired"})
 
@@ -136,6 +138,9 @@ def _filled(row: M, old: M) -> M:
         for name in KEPT[type(row)]
         if getattr(row, name) is None and getattr(old, name) is not None
     }
+    for name in STANDING.get(type(row), ()):
+        if getattr(old, name) and not getattr(row, name):
+            kept[name] = True
     if isinstance(row, Payment) and isinstance(old, Payment):
         kept["refunded_minor"] = max(row.refunded_minor, old.refunded_minor)
         kept["amount_minor"] = row.amount_minor or old.amount_minor

@@ -12,10 +12,12 @@ from app.domain.experiments import Assignment, arm_of
 from app.domain.ids import derive_id
 from app.domain.merchants import CollectionMode, Merchant
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
+from app.domain.offers.common import ELSEWHERE
 from app.domain.old_debts import HELD_FOR, OLD_DEBT, is_old_debt
 from app.domain.policies import Policy
 from app.domain.records import Book, changed, quick
 from app.domain.recovery import Failure
+from app.domain.redemptions import Redemption
 from app.domain.terms import Terms, note
 
 # Billing reasons of recurring invoices. `subscription` and a missing reason are what events
@@ -33,7 +35,10 @@ ALLOWED: Mapping[CaseKind, frozenset[str | None]] = {
     CaseKind.PAYMENT: frozenset({None}),
     CaseKind.INVOICE: frozenset({"send_invoice"}),
 }
+UPDATE = "subscription_update"
+SLACK = timedelta(minutes=5)  # the provider's clock beside ours
 RETRY_EXPERIMENT = "dunning"
+PENDING_UPDATE, OWN_OFFER = "pending_update", "own_offer"
 CREDITED = "credited"  # why a case ended that credit notes brought to zero
 ECHO = timedelta(minutes=10)
 make_failing, make_case = quick(Failing), quick(Case)
@@ -54,14 +59,36 @@ def why_no_case(
         (invoice.billing_reason == "subscription_create", "first_invoice"),
         (invoice.subscription_id is None, "manual_invoice"),
         (invoice.billing_reason not in RECURRING, "manual_invoice"),
-        (invoice.pending_update, "pending_update"),
-        (invoice.own_offer, "own_offer"),
+        (is_of_pending_update(invoice), PENDING_UPDATE),
+        (invoice.own_offer or is_of_our_offer(book, invoice), OWN_OFFER),
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
         (is_let_go(book, invoice), "ended_by_request"),
         (invoice.remaining_minor <= 0 and invoice.status is not InvoiceStatus.PAID, "zero_amount"),
         (invoice.collection_method == "send_invoice", "send_invoice"),
     )
     return next((reason for holds, reason in checks if holds), None)
+
+
+def is_of_pending_update(invoice: Invoice) -> bool:
+    """Whether it pays for a change that waits for its payment. Only a change is billed so: a
+    renewal that comes meanwhile is owed."""
+    return invoice.pending_update and invoice.billing_reason == UPDATE
+
+
+def is_of_our_offer(book: Book, invoice: Invoice) -> bool:
+    """Whether it was made while an offer of ours was being applied to its subscription: refused,
+    nothing has changed and nothing is owed. What is reported to us is billed by others."""
+    at = invoice.created_at
+    if at is None or invoice.billing_reason != UPDATE:
+        return False
+    mine = book.all(
+        Redemption, account_id=invoice.account_id, subscription_id=invoice.subscription_id
+    )
+    return any(
+        row.claimed_at - SLACK <= at and (row.settled_at is None or at <= row.settled_at)
+        for row in mine
+        if row.kind not in ELSEWHERE
+    )
 
 
 def failed_invoice(book: Book, invoice: Invoice, at: datetime, amount: int, terms: Terms) -> None:

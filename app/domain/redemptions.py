@@ -16,6 +16,9 @@ LOOKS = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
 # A request this old is not on its way any more. The provider repeats the answer of a key for a
 # day, a 500 too: what reading does not show by then is asked for under another key.
 KEY_SERVES = timedelta(minutes=15)
+# What adds and does not set would be given twice by a request that comes later than that: it keeps
+# its key for as long as the provider is sure to know it, and is never asked for under another.
+KEY_KNOWN = timedelta(hours=23)
 MOST_TRIES = 24
 TOLD_AHEAD = timedelta(days=7)  # before a pause ends; a charge follows it
 # What is kept elsewhere is reported within a week, or nothing came of it.
@@ -219,21 +222,17 @@ def after_refusal(redemption: Redemption, steps: list[RedemptionStep]) -> Redemp
     """What becomes of a redemption one of whose steps was refused for good.
 
     Nothing done: failed. All that was done can be taken back: undoing. Else a person decides,
-    unless what cannot be taken back is but a schedule let go, which harms nothing by itself.
+    unless what cannot be taken back is but a schedule of which nothing was still to come.
     """
     done = [step for step in steps if step.state is StepState.DONE]
-    if any(step.undo is None and step.change["op"] not in HARMLESS for step in done):
+    if any(step.undo is None and not step.change.get("spent") for step in done):
         return S.PARKED
     return S.UNDOING if any(step.undo for step in done) else S.FAILED
 
 
-# What stays done when the rest is taken back.
-HARMLESS = frozenset({"release_schedule"})
-
-
 class Seen(StrEnum):
-    """What a reading showed of a step. `LOST`: the provider said yes and shows nothing of it.
-    `ANEW`: nothing of a request that is long over."""
+    """What a reading showed of a step. `LOST`: the provider said yes and shows nothing of it, or
+    must not be asked again. `ANEW`: nothing of a request that is long over."""
 
     DONE = auto()
     WAITS = auto()
@@ -272,7 +271,7 @@ def moved_by(
         case Seen.WAITS:
             return redemption.moved(RedemptionState.WAITING, at=now, reason=FOR_A_PAYMENT)
         case Seen.LOST:
-            reason = "the provider said yes and shows nothing of it"
+            reason = why or "the provider said yes and shows nothing of it"
             return redemption.moved(RedemptionState.PARKED, at=now, reason=reason)
         case Seen.REFUSED:
             state = RedemptionState.PARKED if undoing else after_refusal(redemption, steps)

@@ -40,6 +40,7 @@ from app.domain.lines import entered_minor, is_entered, line_of
 from app.domain.messages import PaymentLink, link_event
 from app.domain.mirror import CreditNote, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.movements import reason_when_paid
+from app.domain.pending_updates import was_no_debt
 from app.domain.records import Book, changed
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.retry import card_expiry
@@ -70,8 +71,10 @@ def take_reading(
     ordered = sorted(payments, key=lambda p: (p.occurred_at or terms.now, p.payment_id))
     if (reason := other_currency(case, invoice, ordered)) is not None:
         return _park(book, case, reason, terms)
-    case = owing(book, case, invoice.remaining_minor, terms)
     mine = list(book.all(Attempt, case_id=case.case_id))
+    if was_no_debt(book, case):
+        return case
+    case = owing(book, case, invoice.remaining_minor, terms)
     theirs = tries_of_the_provider(mine, invoice, ordered)
     for payment in ordered:
         case = _take_payment(book, case, invoice, payment, theirs, terms)
@@ -79,14 +82,18 @@ def take_reading(
     if whole:
         look_for_voids(book, case, invoice, terms)
     if invoice.status is InvoiceStatus.PAID:
-        if whole:
-            case = _settle_rest(book, case, invoice, terms)
-        if not is_credited_away(book, case, invoice):
-            case = recover(book, case, invoice.paid_at or terms.now, case.cause, terms)
-        elif whole:
-            case = end_credited(book, case, terms)
+        case = _paid(book, case, invoice, terms, whole=whole)
     book.put(case)
     return case
+
+
+def _paid(book: Book, case: Case, invoice: Invoice, terms: Terms, *, whole: bool) -> Case:
+    """Nothing of the invoice is owed any more: by money, or by credit notes alone."""
+    if whole:
+        case = _settle_rest(book, case, invoice, terms)
+    if not is_credited_away(book, case, invoice):
+        return recover(book, case, invoice.paid_at or terms.now, case.cause, terms)
+    return end_credited(book, case, terms) if whole else case
 
 
 def other_currency(case: Case, invoice: Invoice, payments: Iterable[Payment]) -> str | None:

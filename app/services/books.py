@@ -183,6 +183,7 @@ def _about(account: str, touched: Touched) -> list[Ask]:
         _where(Payment, account, charge_id=touched.charges),
         _by_key(Dispute, account, touched.disputes),
         _where(Dispute, account, customer_id=touched.customers if touched.opens else ()),
+        _where(Redemption, account, customer_id=touched.customers if touched.opens else ()),
         _where(Case, account, customer_id=touched.customers),
         _where(Case, account, invoice_id=touched.invoices),
         _where(Failure, account, invoice_id=touched.invoices),

@@ -25,7 +25,7 @@ from app.domain.fuses import SPACING
 from app.domain.holds import is_barred
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import InvoiceStatus, PaymentMethod
-from app.domain.openings import case_action
+from app.domain.openings import case_action, is_of_pending_update
 from app.domain.outcomes import (
     NO_METHOD,
     begin,
@@ -64,7 +64,8 @@ BY_ITSELF = frozenset({Trigger.ACCOUNT_UPDATER, Trigger.BACKUP_CARD})
 
 async def assess(world: World, action: Action) -> None:
     """First look at a new case: take the invoice over where we drive, learn why it failed,
-    decide. Taking over is read back: only an invoice without a provider's next try is ours."""
+    decide. Taking over is read back: only an invoice without a provider's next try is ours. One
+    that pays for a change that waits is nobody's debt."""
     async with glance(world, action) as at:
         if at is None or _needless(at, action):
             return
@@ -72,6 +73,7 @@ async def assess(world: World, action: Action) -> None:
         ours = may_drive(at, action)
     reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     driven = False
+    ours = ours and not is_of_pending_update(reading.invoice)
     if ours and reading.invoice.status is InvoiceStatus.OPEN:
         invoice = await world.payments.stop_provider_retries(account, invoice_id)
         driven = not is_collected_there(invoice)

@@ -12,6 +12,7 @@ from app.domain.mirror import Invoice, InvoiceStatus, Payment
 from app.domain.mirroring import forward
 from app.domain.movements import is_ending
 from app.domain.openings import CREDITED, case_action
+from app.domain.pending_updates import end_without_debt
 from app.domain.settlement import other_currency, take_reading
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
@@ -39,6 +40,7 @@ def take(at: Desk, reading: InvoiceReading, *, first: bool = False) -> None:
         forward(at.book, payment, at.terms)
     invoice = forward(at.book, reading.invoice, at.terms)
     whole = invoice.status is reading.invoice.status  # else a newer report overtook the look
+    end_without_debt(at.book, at.case, invoice, at.terms)
     failures, theirs = at.case.failures, tries_of_provider(at)
     case = take_reading(
         at.book, at.case, invoice, reading.payments, at.terms, notes=reading.notes, whole=whole

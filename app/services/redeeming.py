@@ -6,13 +6,21 @@ from datetime import datetime
 
 from app.domain.actions import Action, ActionState
 from app.domain.alerts import AlertKind
-from app.domain.changes import Change, DropPending, GiveCredit, read_change, waits_in
+from app.domain.changes import (
+    Change,
+    DropPending,
+    GiveCredit,
+    is_too_late,
+    read_change,
+    waits_in,
+)
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Subscription
 from app.domain.offers.common import ELSEWHERE
 from app.domain.records import Book
 from app.domain.redemptions import (
     AT_WORK,
+    KEY_KNOWN,
     KEY_SERVES,
     MOST_TRIES,
     IllegalMove,
@@ -207,9 +215,10 @@ async def _ask_for(world: World, work: Work) -> tuple[Seen, str | None]:
             return seen, None
         if work.redemption.state is RedemptionState.WAITING:
             return Seen.REFUSED, "it was not paid for in time"
-        if step.sent_at is None or world.clock.now() - step.sent_at >= KEY_SERVES:
-            over = step.tries >= MOST_TRIES
-            return (Seen.REFUSED, "nothing of it at the provider") if over else (Seen.ANEW, None)
+        if (over := _outlived(change, step, world.clock.now())) is not None:
+            return over
+    if is_too_late(change, world.clock.now()):
+        return Seen.REFUSED, "the day from which on it was to hold is over"
     try:
         await world.payments.change(
             work.account,
@@ -222,6 +231,20 @@ async def _ask_for(world: World, work: Work) -> tuple[Seen, str | None]:
         why = f"provider: {refused}"
     seen = await _read_back(world, work, change)
     return (Seen.REFUSED, why) if why and seen is Seen.LOST else (seen, why)
+
+
+def _outlived(
+    change: Change, step: RedemptionStep, now: datetime
+) -> tuple[Seen, str | None] | None:
+    """What follows where the key has served and nothing of the step is there; None while it
+    serves."""
+    adds = isinstance(change, GiveCredit)
+    if step.sent_at is not None and now - step.sent_at < (KEY_KNOWN if adds else KEY_SERVES):
+        return None
+    if adds:
+        return Seen.LOST, "no answer for a day: it must not be given twice"
+    over = step.tries >= MOST_TRIES
+    return (Seen.REFUSED, "nothing of it at the provider") if over else (Seen.ANEW, None)
 
 
 async def _read_back(world: World, work: Work, change: Change) -> Seen:

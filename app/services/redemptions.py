@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.domain.changes import PlanItems, read_change
 from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.merchants import ProviderAccount
 from app.domain.offers import Offer, judge, steps
@@ -16,6 +17,7 @@ from app.domain.redemptions import (
     FOR_A_REPORT,
     Redemption,
     RedemptionState,
+    RedemptionStep,
     begun,
     look_action,
     redemption_id,
@@ -101,7 +103,19 @@ async def facts_of(
         lifetime_minor=about.lifetime_minor,
         prices=seen.prices,
         dated=_dated(about.dated, now),
+        planned=await _planned(tx, account, seen.standing),
     )
+
+
+async def _planned(
+    tx: Transaction, account: ProviderAccount, standing: Standing
+) -> PlanItems | None:
+    """What an earlier offer planned in the schedule that is attached: it bears our mark."""
+    if standing.schedule is None or standing.schedule_mark is None:
+        return None
+    where = {"merchant_id": account.merchant_id, "redemption_id": standing.schedule_mark}
+    changes = (read_change(row.change) for row in await tx.find(RedemptionStep, where=where))
+    return next((change for change in changes if isinstance(change, PlanItems)), None)
 
 
 async def _declined(

@@ -69,13 +69,16 @@ def test_the_same_report_twice_is_one_case_and_one_failure() -> None:
     assert len(list(book.all(Failure))) == 1
 
 
+PENDING = {"pending_update": True, "billing_reason": "subscription_update"}
+
+
 @pytest.mark.parametrize(
     ("invoice", "exclusion"),
     [
         pytest.param({"billing_reason": "subscription_create"}, "first_invoice", id="first"),
         pytest.param({"billing_reason": "manual"}, "manual_invoice", id="manual"),
         pytest.param({"subscription_id": None}, "manual_invoice", id="no subscription"),
-        pytest.param({"pending_update": True}, "pending_update", id="pending update"),
+        pytest.param(PENDING, "pending_update", id="pending update"),
         pytest.param({"own_offer": True}, "own_offer", id="our own offer"),
         pytest.param({"collection_method": "send_invoice"}, "send_invoice", id="sent invoice"),
         pytest.param({"remaining_minor": 0}, "zero_amount", id="nothing owed"),

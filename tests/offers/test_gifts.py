@@ -1,9 +1,13 @@
 """More days to try it, something on account, and what is kept elsewhere."""
 
+from dataclasses import replace
+from typing import Any, cast
+
 import pytest
 
 from app.domain.offers.common import Why
 from app.domain.redemptions import IllegalMove, RedemptionState
+from app.ports.payments import Payments, ProviderUnavailable
 from app.services import redeeming
 from app.services.redemptions import About, OfferRefused
 from tests.offers.stage import THIRTY_OFF, Leaving
@@ -66,7 +70,7 @@ async def test_credit_is_given_once_wherever_the_process_dies(leaving: Leaving, 
     assert leaving.credits() == [-500]
 
 
-@pytest.mark.parametrize("fault", ["timeout_before", "timeout_after", "500"])
+@pytest.mark.parametrize("fault", ["timeout_before", "timeout_after"])
 async def test_credit_whose_answer_was_lost_is_given_once(leaving: Leaving, fault: str) -> None:
     leaving.stage.fault(fault, "/v1/customers/*/balance_transactions", times=3, method="POST")
     await leaving.accepts(FIVE)
@@ -76,6 +80,69 @@ async def test_credit_whose_answer_was_lost_is_given_once(leaving: Leaving, faul
     (redemption,) = await leaving.redeemed()
     assert redemption.state is RedemptionState.APPLIED
     assert leaving.credits() == [-500]
+
+
+@pytest.mark.parametrize("undone", [False, True], ids=["given", "taken back"])
+async def test_credit_that_is_carried_out_long_after_its_answer_was_lost_is_given_once(
+    leaving: Leaving, undone: bool
+) -> None:
+    # given a request that is under way for 40 minutes after we gave up waiting for it
+    stage = leaving.stage
+    late = Late(stage.world.payments, "undo" if undone else ":1:1")
+    stage.world = replace(stage.world, payments=cast("Payments", late))
+    if undone:
+        leaving.plans_to_leave()
+    claimed = await leaving.claims(FIVE)
+    if undone:
+        leaving.attaches_a_schedule_after_the_first_call()
+    await leaving.carries_on(claimed)
+
+    await stage.passes(hours=40 / 60)
+    await late.arrives()
+    await stage.passes(hours=25)
+
+    (redemption,) = await leaving.redeemed()
+    assert redemption.state is (RedemptionState.FAILED if undone else RedemptionState.APPLIED)
+    assert sorted(leaving.credits()) == ([-500, 500] if undone else [-500])
+
+
+async def test_credit_whose_key_keeps_an_error_is_for_a_person_after_a_day(
+    leaving: Leaving,
+) -> None:
+    path = "/v1/customers/*/balance_transactions"
+    leaving.stage.fault("500", path, times=3, method="POST")
+    await leaving.accepts(FIVE)
+
+    await leaving.stage.passes(hours=25)
+
+    (redemption,) = await leaving.redeemed()
+    assert redemption.state is RedemptionState.PARKED
+    assert leaving.credits() == []
+    assert await leaving.stage.alerts() == ["redemption_parked"]
+
+
+class Late:
+    """`ports.payments.Payments` that does not answer a change under the first key with `part` in
+    it, nor its repeats, and carries it out when it `arrives`."""
+
+    def __init__(self, real: Payments, part: str) -> None:
+        self._real, self._part = real, part
+        self._sent: dict[str, tuple[Any, Any]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def change(self, *args: Any, **told: Any) -> None:
+        key = told["key"]
+        if self._part not in key or (self._sent and key not in self._sent):
+            await self._real.change(*args, **told)
+            return
+        self._sent[key] = args, told
+        raise ProviderUnavailable("no answer")
+
+    async def arrives(self) -> None:
+        ((args, told),) = self._sent.values()
+        await self._real.change(*args, **told)
 
 
 async def test_credit_is_taken_back_by_a_debit_when_the_end_stays(leaving: Leaving) -> None:

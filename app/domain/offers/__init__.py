@@ -108,4 +108,4 @@ def steps(offer: Offer, facts: Facts, mark: str) -> tuple[Step, ...]:
         return changes
     stays = kept(facts.standing)
     own = (*stays, *changes) if offer.ends_first else (*changes, *stays)
-    return (*freed(facts.standing), *own)
+    return (*freed(facts), *own)

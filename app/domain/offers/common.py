@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-from app.domain.changes import PlanEnd, ReleaseSchedule, Step, TakeBackEnd
+from app.domain.changes import PlanEnd, PlanItems, ReleaseSchedule, Step, TakeBackEnd
 from app.domain.documents import Field, Keyed, Text, Whole
 from app.domain.standing import Price, Standing
 
@@ -67,7 +67,8 @@ class Facts:
     offers of each id cost this calendar month, over all customers, by (offer id, currency);
     `lifetime_minor` is what one customer may cost, by currency, None where there is no bound.
     `prices` are those that offers name, by id, where they could be read. `dated` is the instant
-    that the rest of a period is computed for: that of the preview that was shown.
+    that the rest of a period is computed for: that of the preview that was shown. `planned` is the
+    plan of an earlier offer of ours that stands in the attached schedule.
     """
 
     now: datetime
@@ -81,6 +82,7 @@ class Facts:
     lifetime_minor: Mapping[str, int] | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
     dated: datetime | None = None
+    planned: PlanItems | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +228,19 @@ def over_budget(offer: Kind, facts: Facts, cost: int) -> Why | None:
     return None
 
 
-def freed(standing: Standing) -> tuple[Step, ...]:
-    """What comes before any change: an attached schedule, ours or not, is let go."""
+def freed(facts: Facts) -> tuple[Step, ...]:
+    """What comes before any change: an attached schedule, ours or not, is let go. What was agreed
+    before is planned again where this offer comes to nothing; whose phases we do not know cannot
+    be."""
+    standing, plan = facts.standing, facts.planned
     if standing.schedule is None:
         return ()
-    return (Step(change=ReleaseSchedule(schedule=standing.schedule)),)
+    spent = plan is not None and plan.at <= facts.now
+    again = None
+    if plan is not None and not spent:
+        stay = (d.id for d in standing.discounts if not (plan.coupon and d.coupon == plan.coupon))
+        again = replace(plan, keep=tuple(stay))
+    return (Step(change=ReleaseSchedule(schedule=standing.schedule, spent=spent), undo=again),)
 
 
 def kept(standing: Standing) -> tuple[Step, ...]:

@@ -23,8 +23,6 @@ from app.providers.stripe.reading import (
 )
 
 STATUSES = {status.value: status for status in InvoiceStatus}
-# Our own metadata on invoices that an offer of ours made.
-OFFER_MARK = "holdfast_offer"
 make_invoice = quick(Invoice)
 
 
@@ -64,8 +62,7 @@ def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
         number=text(obj.get("number"), 100),
         label=_label(obj),
         method_id=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
-        pending_update=isinstance(at(_subscription(obj), "pending_update"), dict),
-        own_offer=at(obj, "metadata", OFFER_MARK) is not None,
+        pending_update=_is_waited_for(obj),
         customer_email=text(obj.get("customer_email"), 320),
         customer_name=text(obj.get("customer_name"), 200),
         created_at=instant(obj.get("created")) or instant(obj.get("date")),
@@ -201,6 +198,13 @@ def intent_shown(obj: Json) -> object:
 
 def _subscription(obj: Json) -> object:
     return at(obj, "parent", "subscription_details", "subscription") or obj.get("subscription")
+
+
+def _is_waited_for(obj: Json) -> bool:
+    """Whether a change of the subscription waits for this invoice, as far as it was expanded."""
+    shown = table(_subscription(obj))
+    newest = ref(shown.get("latest_invoice"))
+    return bool(table(shown.get("pending_update"))) and newest in (None, ref(obj))
 
 
 def _amounts(obj: Json) -> tuple[int, int, int]:

@@ -76,13 +76,14 @@ def read_subscription(obj: Json, *, seen_at: datetime) -> Subscription | None:
 
 
 def subscription_notice(event: Event, kind: NoticeKind) -> list[Notice]:
-    """One notice of a subscription event."""
+    """One notice of a subscription event; `invoice` is the one that a change of it waits for."""
     obj = event.object
     return [
         event.notice(
             kind,
             object=ref(obj),
             customer=ref(obj.get("customer")),
+            invoice=_waited_for(obj),
             subscription=ref(obj),
             method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
             currency=_currency(obj),
@@ -114,6 +115,11 @@ def _pause_reason(obj: Json) -> str | None:
     if told is None and obj.get("status") == "paused" and "status_details" not in obj:
         return ONLY_OLD_PAUSE
     return told
+
+
+def _waited_for(obj: Json) -> str | None:
+    """The invoice whose payment a pending update waits for."""
+    return ref(obj.get("latest_invoice")) if table(obj.get("pending_update")) else None
 
 
 def _first_instant(obj: Json, *names: str) -> datetime | None:
