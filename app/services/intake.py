@@ -96,8 +96,10 @@ async def _translated(
     for place, event in enumerate(events):
         if place % BREATH == 0:
             await asyncio.sleep(0)
+        if event.body is None:
+            continue  # dropped since it was handled: heard again it says nothing
         try:
-            notices[event.account_id] += world.webhooks.translate(event.body or "")
+            notices[event.account_id] += world.webhooks.translate(event.body)
         except BadEvent as fault:
             parked[key_of(event)] = f"no event: {fault}"[:500]
     return notices, parked
