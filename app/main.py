@@ -26,6 +26,7 @@ from app.api import (
     leavers,
     mail_reports,
     metrics,
+    personal_data,
     policies,
     problems,
     reference,
@@ -93,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         correspondence,
         templates,
         invariants,
+        personal_data,
     ):
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)

@@ -113,6 +113,13 @@ PERSONAL: Mapping[type[Any], Mapping[str, Rule]] = {
 }
 
 
+# What no line of the audit log tells: it is never changed.
+PRIVATE: Mapping[type[Any], frozenset[str]] = {
+    kind: frozenset(name for name, rule in rules.items() if rule is not _masked)
+    for kind, rules in PERSONAL.items()
+}
+
+
 def without_person(row: R, key: str, *, at: datetime | None = None) -> R:
     """The row as it is once its person is erased; the same again of such a row. `at` is noted as
     the instant where the row keeps when its words were forgotten."""
