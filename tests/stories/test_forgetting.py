@@ -18,11 +18,11 @@ pytestmark = pytest.mark.anyio
 
 async def old_ones(stage: Stage, many: int) -> None:
     """So many webhooks that were handled long ago."""
-    of = {"merchant_id": stage.merchant.merchant_id, "account_id": stage.account.account_id}
     at = stage.now - 2 * BODIES_KEPT
     rows = [
         InboxEvent(
-            **of,
+            merchant_id=stage.merchant.merchant_id,
+            account_id=stage.account.account_id,
             event_id=f"evt_old_{n:04d}",
             type="invoice.paid",
             body="{}",
