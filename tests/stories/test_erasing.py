@@ -13,7 +13,7 @@ from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.correspondence import MessageEvent, ReportKind, Suppression
 from app.domain.declarations import DeclarationKind, Given
 from app.domain.dunning import CaseState
-from app.domain.messages import Message, MessageState
+from app.domain.messages import Message, MessageState, PaymentLink
 from app.domain.mirror import Customer, Invoice
 from app.domain.operations import AuditEntry, InboxEvent, InboxState
 from app.domain.personal import is_veiled
@@ -369,3 +369,43 @@ async def test_of_another_merchants_customer_nothing_is_known(stage: Stage) -> N
             await of(stage.world, "mer_other", person.customer, actor="test")
 
     assert (await customer(stage, person)).name == NAMED["name"]
+
+
+async def test_who_was_erased_may_still_leave_and_no_words_are_kept(door: Door) -> None:
+    # given somebody on the way out when they are erased
+    stage = door.stage
+    person = await stage.subscriber(APPROVES, **NAMED)
+    leaver = await door.opens(person, attributes={"team": "canary-segment"})
+    await erased(stage, person)
+
+    # when they say why, and go; and their merchant goes on telling of them
+    await leaver.does("answer", step="why", reason="other", words="i-move-to-uqbar")
+    receipt = await leaver.leaves()
+    fact = Pushed(name="projects", labels={"en": "canary-usage"}, value="canary-usage")
+    with pytest.raises(usage.UnknownCustomer):
+        await usage.push(stage.world, stage.merchant.merchant_id, person.customer, [fact])
+    await stage.plays()
+
+    # then they have left, nothing is sent to them, and nothing tells who they were
+    assert receipt["ends_at"]
+    assert [mail.recipient for mail in await stage.mails()] == []
+    assert stage.there(f"subscriptions/{person.subscription}")["cancel_at_period_end"] is True
+    assert await tellers(stage) == {}
+
+
+async def test_links_in_letters_of_before_lead_nowhere(door: Door) -> None:
+    # given the link of a letter whose reader was erased
+    stage = door.stage
+    person = await stage.subscriber(EXPIRED, **NAMED)
+    await stage.fails(person)
+    await stage.passes(days=1)
+    token = await stage.token()
+    await erased(stage, person)
+
+    # when it is followed
+    links = await stage.find(PaymentLink)
+
+    # then it is over
+    assert token
+    assert links
+    assert all(link.revoked_at for link in links)
