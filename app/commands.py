@@ -145,6 +145,7 @@ for _row in (
     ("accounts", "Provider accounts: add, list.", "app.operations.accounts", True),
     ("connect", "Make the provider's webhook endpoint.", "app.operations.connect", True),
     ("keys", "API keys: create, list, revoke.", "app.operations.keys", True),
+    ("customers", "One customer: export, erase.", "app.operations.customers", True),
     ("import", "Sessions of another product; ends of before.", "app.operations.moving_in", True),
     ("rollups", "Sums of the ledgers: rebuild.", "app.operations.rollups", True),
     ("export", "The nightly files of finance.", "app.operations.exporting", True),

@@ -26,6 +26,7 @@ from app.api import (
     leavers,
     mail_reports,
     metrics,
+    personal_data,
     policies,
     problems,
     reference,
@@ -52,6 +53,27 @@ from app.pages.unsubscribe import unsubscribe_router
 from app.wiring import build_service, configure_logging
 
 VERSION = "0.1.0"
+# What callers with an API key ask for.
+BY_KEY = (
+    access,
+    afterwards,
+    cancel_flows,
+    customer_keys,
+    leavers,
+    exit_feedback,
+    dunning,
+    case_commands,
+    events,
+    event_endpoints,
+    churn,
+    finance,
+    comparisons,
+    policies,
+    correspondence,
+    templates,
+    invariants,
+    personal_data,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -75,25 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(WebhookGate)
     problems.install(app)
-    for room in (
-        access,
-        afterwards,
-        cancel_flows,
-        customer_keys,
-        leavers,
-        exit_feedback,
-        dunning,
-        case_commands,
-        events,
-        event_endpoints,
-        churn,
-        finance,
-        comparisons,
-        policies,
-        correspondence,
-        templates,
-        invariants,
-    ):
+    for room in BY_KEY:
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
     app.include_router(access.mine, responses=access.OF_EVERY_CUSTOMER)
     app.include_router(cancel_sessions.router)

@@ -115,7 +115,7 @@ class Webhooks:
         return True
 
     def _event(self, account: ProviderAccount, head: EventHead, body: bytes) -> InboxEvent:
-        mismatch = mismatch_of(account, head)
+        mismatch, now = mismatch_of(account, head), self._world.clock.now()
         return InboxEvent(
             merchant_id=account.merchant_id,
             account_id=account.account_id,
@@ -125,7 +125,8 @@ class Webhooks:
             state=InboxState.QUARANTINED if mismatch else InboxState.PENDING,
             reason=mismatch,
             created_at=head.created_at,
-            received_at=self._world.clock.now(),
+            received_at=now,
+            handled_at=now if mismatch else None,
             share=share_of(account.account_id, head.customer),
         )
 

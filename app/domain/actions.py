@@ -50,6 +50,8 @@ class ActionKind(StrEnum):
     CHECK_SAVE = "check_save"  # cancel session that was saved: look whether it lasts
     FORGET_IMPORTED = "forget_imported"  # day of imported sessions: empty what customers wrote
     CHECK_INVARIANTS = "check_invariants"  # merchant: ask its rows whether all holds that must
+    FORGET_BODIES = "forget_bodies"  # account: empty the webhooks that were handled long ago
+    ERASE_BODIES = "erase_bodies"  # customer who was erased: empty the webhooks that name them
 
 
 # A case that is active has at least one of these pending.

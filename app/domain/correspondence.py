@@ -107,7 +107,8 @@ class TemplateVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEvent:
-    """What became of a mail after it left, as its provider reports it. Told twice it is one."""
+    """What became of a mail after it left, as its provider reports it. Told twice it is one. Only
+    whom it was about may be overwritten, when they are erased."""
 
     KEY: ClassVar = ("event_id",)
     UNIQUE: ClassVar = (("merchant_id", "provider", "provider_ref"),)
@@ -125,7 +126,8 @@ class MessageEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """An address nothing is sent to, until it is lifted. `recipient` is in lower case."""
+    """An address nothing is sent to, until it is lifted. `recipient` is in lower case; of somebody
+    who was erased it is what stands for the address, and holds for it all the same."""
 
     KEY: ClassVar = ("suppression_id",)
     UNIQUE: ClassVar = (("merchant_id", "channel", "recipient", "reason"),)

@@ -31,6 +31,8 @@ class Scope(StrEnum):
     SESSIONS_WRITE = "sessions:write"
     FLOWS_READ = "flows:read"
     FLOWS_WRITE = "flows:write"
+    PERSONAL_READ = "personal:read"
+    PERSONAL_ERASE = "personal:erase"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

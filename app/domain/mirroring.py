@@ -11,6 +11,7 @@ from app.domain.mirror import (
     PaymentMethod,
     Subscription,
 )
+from app.domain.personal import as_of_erased
 from app.domain.records import Book, changed, key_of
 from app.domain.terms import Terms
 
@@ -86,11 +87,13 @@ def forward(book: Book, snapshot: M, terms: Terms) -> M:
     """Let a snapshot move our mirror row, if it is newer; the row as it is now.
 
     An older one still tells what the row does not know, so that the order of reports does not
-    matter: the join of a payment to its invoice may come after a later event of the payment.
+    matter: the join of a payment to its invoice may come after a later event of the payment. Of
+    somebody who was erased it brings nothing back.
     """
     row = changed(
         snapshot, merchant_id=terms.merchant.merchant_id, account_id=terms.account.account_id
     )
+    row = as_of_erased(book, row)
     old = book.get(type(row), *key_of(row))
     if isinstance(row, Subscription) and row.discounts_hidden:
         row = cast("M", _priced(row, old if isinstance(old, Subscription) else None))

@@ -2,12 +2,13 @@
 
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
 # The parts of the inbox. As many drains may work at once; more than any one database feeds.
 SHARES = 64
+BODIES_KEPT = timedelta(days=30)  # after they were handled, parked or set aside
 
 
 class InboxState(StrEnum):
@@ -21,8 +22,9 @@ class InboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEvent:
-    """A webhook as it came. `body` is the raw text; dropped 30 days after handling. `share` is
-    the part of the inbox it lies in (`share_of`); the events of one share are drained in order."""
+    """A webhook as it came. `body` is the raw text, dropped 30 days after handling and where it
+    names somebody who was erased; without one there is nothing left to be heard. `share` is the
+    part of the inbox it lies in (`share_of`); the events of one share are drained in order."""
 
     KEY: ClassVar = ("account_id", "event_id")
     UNIQUE: ClassVar = ()

@@ -108,6 +108,15 @@ class Transaction(Protocol):
         """Set claimed inbox rows aside: (account_id, event_id) → why."""
         ...
 
+    async def drop_bodies(self, account_id: str, *, before: datetime, limit: int) -> int:
+        """Empty the bodies of up to `limit` webhooks of this account that were settled by then,
+        the oldest first; how many there were. What waits to be handled keeps its body."""
+        ...
+
+    async def empty_bodies(self, keys: Collection[Key]) -> None:
+        """Empty the bodies of these webhooks, whatever their state."""
+        ...
+
     async def claim_actions(
         self, limit: int, *, now: datetime, lease_s: float, but: Collection[str] = ()
     ) -> list[Action]:

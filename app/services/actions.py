@@ -30,6 +30,7 @@ from app.services import (
     dunning,
     endings,
     event_deliveries,
+    forgetting,
     invariants,
     jumps,
     messages,
@@ -54,7 +55,13 @@ AT_MOST_FAULTS = 5
 BACKOFF = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60))
 # What concerns no provider goes on while an account is paused: of the pause itself is told too.
 NEVER_PAUSED = frozenset(
-    {ActionKind.DELIVER_EVENT, ActionKind.ACCESS_CHANGE, ActionKind.CHECK_INVARIANTS}
+    {
+        ActionKind.DELIVER_EVENT,
+        ActionKind.ACCESS_CHANGE,
+        ActionKind.CHECK_INVARIANTS,
+        ActionKind.FORGET_BODIES,
+        ActionKind.ERASE_BODIES,
+    }
 )
 Handler = Callable[[World, Action], Awaitable[None]]
 
@@ -95,6 +102,8 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.CHECK_SAVE: saves.check,
     ActionKind.FORGET_IMPORTED: moving_in.forget,
     ActionKind.CHECK_INVARIANTS: invariants.check,
+    ActionKind.FORGET_BODIES: forgetting.forget_bodies,
+    ActionKind.ERASE_BODIES: forgetting.erase_bodies,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain.ids import derive_id
 from app.domain.operations import AuditEntry
+from app.domain.personal import PRIVATE
 from app.domain.records import Record
 
 HIDDEN = frozenset(
@@ -31,7 +32,8 @@ def audit(
     after: Record,
     before: Record | None = None,
 ) -> AuditEntry:
-    """The line of one change. Secrets, sealed or hashed, are left out of both sides."""
+    """The line of one change. Secrets, sealed or hashed, are left out of both sides, and so is who
+    somebody is: the line stays when they are erased."""
     return AuditEntry(
         audit_id=derive_id("audit", at, actor, action, subject, repr(before), repr(after)),
         merchant_id=after.merchant_id,
@@ -48,5 +50,5 @@ def _shown(record: Any) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in asdict(record).items()
-        if name not in HIDDEN and value is not None
+        if name not in HIDDEN and name not in PRIVATE.get(type(record), ()) and value is not None
     }

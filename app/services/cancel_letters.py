@@ -10,6 +10,7 @@ from app.domain.declarations import Declaration
 from app.domain.ids import derive_id
 from app.domain.messages import Letter, Message, MessageState, Rendered
 from app.domain.mirror import Customer
+from app.domain.personal import as_kept
 from app.domain.records import Book
 from app.domain.sessions import CancelSession
 from app.domain.terms import Terms
@@ -94,13 +95,13 @@ async def receipt(world: World, session: CancelSession) -> tuple[CancelRequest, 
         book = Book()
         book.know(customers)
         message = confirmation_of(book, request, terms)
-        paper = await stationery_for(tx, message)
+        paper = await stationery_for(tx, message, terms.merchant)
     letter = _letter(terms, message, request, customers[0] if customers else None)
     return request, world.renderer.render(replace(letter, look=paper.look, wording=paper.wording))
 
 
 async def _begin(at: CustomerDesk) -> Outgoing | None:
-    messages = await at.tx.load(Message, [(at.action.subject,)])
+    messages = await _locked(at)
     letter = await _about(at, messages[0]) if messages else None
     if letter is None:
         at.done("there is no such letter")
@@ -113,7 +114,7 @@ async def _begin(at: CustomerDesk) -> Outgoing | None:
     if message.state is not MessageState.PLANNED:
         at.done(f"the letter is {message.state}")
         return None
-    paper = await stationery_for(at.tx, message)
+    paper = await stationery_for(at.tx, message, at.terms.merchant)
     if by := suppressed_by(paper.suppressions, message.recipient):
         why = f"the address is suppressed: {by}"
         at.book.put(replace(message, state=MessageState.DROPPED, reason=why))
@@ -122,6 +123,15 @@ async def _begin(at: CustomerDesk) -> Outgoing | None:
     at.book.put(replace(message, state=MessageState.SENDING))
     letter = replace(letter, look=paper.look, wording=paper.wording)
     return Outgoing(message=message, letter=letter, merchant=at.terms.merchant)
+
+
+async def _locked(at: CustomerDesk) -> list[Message]:
+    """The message of the action, its customer locked: they may be erased at this moment."""
+    found = await at.tx.load(Message, [(at.action.subject,)])
+    if not found or found[0].customer_id is None:
+        return found
+    await at.tx.lock(found[0].account_id, [found[0].customer_id])
+    return await at.tx.load(Message, [(at.action.subject,)])
 
 
 async def _about(at: CustomerDesk, message: Message) -> Letter | None:
@@ -168,11 +178,13 @@ def _letter(
 
 async def _record(world: World, action: Action, out: Outgoing, posted: Posted) -> None:
     message = out.message
-    async with customer_desk(world, action, Touched(), after_the_deed=True) as at:
+    touched = Touched(customers={message.customer_id} if message.customer_id else set())
+    async with customer_desk(world, action, touched, after_the_deed=True) as at:
         if at is None:
             return
         now = at.terms.now
         at.book.know(await at.tx.load(Message, [(message.message_id,)]))
+        message = as_kept(at.book.get(Message, message.message_id), message)
         told = replace(message, state=posted.state, reason=posted.why, subject=posted.subject)
         if posted.state is MessageState.PLANNED:
             at.book.put(told)
@@ -180,7 +192,8 @@ async def _record(world: World, action: Action, out: Outgoing, posted: Posted) -
             return
         at.done()
         sent = posted.state is MessageState.SENT
-        at.book.put(replace(told, sent_at=now if sent else None))
+        told = replace(told, sent_at=now if sent else None)
+        at.book.put(as_kept(message, told))
         if is_our_fault(told):
             text = f"{message.template} in {message.language}: {posted.why}"
             at.book.add(alert(now, message.merchant_id, AlertKind.TEMPLATE, message.template, text))

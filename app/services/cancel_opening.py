@@ -187,7 +187,7 @@ async def _opened(
         ),
         place=place,
         offers=arm == "treated" and may_offer(place, now.date()),
-        attributes=dict(wish.attributes) or None,
+        attributes=None if customer and customer.erased else dict(wish.attributes) or None,
         opened_by=wish.opened_by,
         opened_at=now,
         expires_at=now + LASTS,

@@ -157,11 +157,14 @@ def kept_key(kept: SurveyAnswer) -> tuple[str, str]:
 
 
 def _kept(at: ExitDesk, step: FlowStep, said: Said) -> SurveyAnswer:
-    """The answer as it is kept: bounded, without card numbers, with its red flags."""
+    """The answer as it is kept: bounded, without card numbers, with its red flags. Of somebody
+    who was erased no words are kept."""
     if said.reason is not None and step.kind is not StepKind.SURVEY:
         raise NotAsked("reason", "is asked by a survey alone")
     if said.reason is not None and at.flow.reason(said.reason) is None:
         raise NotAsked("reason", "is none of this flow")
+    if at.customer is not None and at.customer.erased:
+        said = replace(said, words=None, follow_up=None, competitor=None)
     words, follow_up = own_words(said.words), own_words(said.follow_up)
     competitor = own_words(said.competitor, longest=LONGEST_NAME)
     return SurveyAnswer(

@@ -7,8 +7,10 @@ import structlog
 from app.domain.absorb import absorb
 from app.domain.dunning import Case
 from app.domain.merchants import ProviderAccount
+from app.domain.mirror import Customer
 from app.domain.notices import Notice
 from app.domain.operations import InboxEvent
+from app.domain.personal import names
 from app.domain.records import Key, key_of
 from app.domain.terms import Terms
 from app.ports.store import Conflict, StoreUnavailable, Transaction
@@ -83,8 +85,18 @@ async def _drain_batch(world: World, limit: int, taken: list[InboxEvent]) -> int
         await tx.park_inbox(parked)
         asked = asks_for_terms({event.merchant_id for event in events}, notices)
         for account, terms in terms_from(world, *await tx.ask(*asked)).items():
-            await absorb_notices(tx, terms, notices[account])
+            gone = await absorb_notices(tx, terms, notices[account])
+            await _empty(tx, account, gone, events)
         return len(events)
+
+
+async def _empty(tx: Transaction, account: str, gone: set[str], events: list[InboxEvent]) -> None:
+    """Of somebody who was erased no webhook keeps what it says."""
+    if not gone:
+        return
+    mine = [event for event in events if event.account_id == account]
+    naming = [one for one in mine if any(names(one.body or "", who) for who in gone)]
+    await tx.empty_bodies([key_of(event) for event in naming])
 
 
 async def _translated(
@@ -96,18 +108,21 @@ async def _translated(
     for place, event in enumerate(events):
         if place % BREATH == 0:
             await asyncio.sleep(0)
+        if event.body is None:
+            continue  # dropped since it was handled: heard again it says nothing
         try:
-            notices[event.account_id] += world.webhooks.translate(event.body or "")
+            notices[event.account_id] += world.webhooks.translate(event.body)
         except BadEvent as fault:
             parked[key_of(event)] = f"no event: {fault}"[:500]
     return notices, parked
 
 
-async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -> None:
+async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -> set[str]:
     """Load what the notices touch, let each change it, write it back: one set of statements
-    however many there are. Runs inside the caller's transaction."""
+    however many there are. Runs inside the caller's transaction. Returns which of the customers
+    concerned were erased."""
     if not notices:
-        return
+        return set()
     touched = Touched()
     for notice in notices:
         touched.add(notice)
@@ -118,6 +133,7 @@ async def absorb_notices(tx: Transaction, terms: Terms, notices: list[Notice]) -
     begun = {case.policy for case in book.added(Case)}
     await keep_file(tx, terms, begun)
     await write(tx, book, at=terms.now)
+    return {customer.customer_id for customer in book.all(Customer) if customer.erased}
 
 
 async def _park(world: World, failed: list[InboxEvent], fault: Exception) -> int:

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 async def begin_looking(world: World, account: ProviderAccount) -> None:
     """See to it that the account is looked at every night. Safe to repeat: one such action."""
     async with world.store.transaction(account.merchant_id) as tx:
-        tz = await _zone(tx, account.merchant_id)
+        tz = await zone_of(tx, account.merchant_id)
         look = action_for(
             ActionKind.LOOK_FOR_JUMP,
             subject=account.account_id,
@@ -49,7 +49,7 @@ async def look_for_jump(world: World, action: Action) -> None:
     """
     now = world.clock.now()
     async with world.store.transaction(action.merchant_id) as tx:
-        tz = await _zone(tx, action.merchant_id)
+        tz = await zone_of(tx, action.merchant_id)
         last = now.astimezone(tz).date() - timedelta(days=1)
         days = await _known(tx, action.account_id, last)
         missing = _uncounted(days, last)
@@ -64,7 +64,8 @@ async def look_for_jump(world: World, action: Action) -> None:
         await tx.save([replace(action, due_at=due, leased_until=None)])
 
 
-async def _zone(tx: Transaction, merchant_id: str) -> ZoneInfo:
+async def zone_of(tx: Transaction, merchant_id: str) -> ZoneInfo:
+    """Where the nights of a merchant are."""
     merchants = await tx.load(Merchant, [(merchant_id,)])
     return zone(merchants[0].time_zone if merchants else None)
 

@@ -28,7 +28,7 @@ async def preview_letter(
         if case is None:
             return None
         terms = await keeping(tx, terms_from(world, *also)[message.account_id], [case])
-        paper = await stationery_for(tx, message)
+        paper = await stationery_for(tx, message, terms.merchant)
         at = Desk(tx, book, terms, case_id)
         plain = letter_of(at, message, f"{world.public_url}/p/{NOWHERE}", [])
         letter = replace(plain, look=paper.look, wording=paper.wording)

@@ -1,15 +1,17 @@
 """What a letter about a case says, gathered from the mirror at sending time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.correspondence import Letterhead, Suppression, TemplateVersion, folded
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseKind
 from app.domain.languages import written
+from app.domain.merchants import Merchant
 from app.domain.messages import AlsoOpen, Letter, Look, Message, Wording
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
 from app.domain.movements import what_became
+from app.domain.personal import veiled
 from app.ports.store import Ask, Transaction
 from app.services.work import Desk
 
@@ -46,11 +48,14 @@ class Stationery:
     suppressions: list[Suppression]
 
 
-async def stationery_for(tx: Transaction, message: Message) -> Stationery:
-    """The look, the merchant's own wording and the suppressions for one message."""
+async def stationery_for(tx: Transaction, message: Message, of: Merchant) -> Stationery:
+    """The look, the merchant's own wording and the suppressions for one message, those too that
+    were kept when somebody of this address was erased."""
     merchant = {"merchant_id": message.merchant_id}
     about = {"template": message.template, "language": written(message.language) or "en"}
-    to = {"recipient": folded(message.recipient), "channel": message.channel}
+    address = folded(message.recipient)
+    names = [address, veiled(address, of.assignment_key)]
+    to = {"recipient": names, "channel": message.channel}
     heads, versions, suppressions = await tx.ask(
         Ask(Letterhead, keys=[(message.merchant_id,)]),
         Ask(TemplateVersion, where=merchant | about),
@@ -60,7 +65,7 @@ async def stationery_for(tx: Transaction, message: Message) -> Stationery:
     return Stationery(
         look=heads[0].look if heads else Look(),
         wording=newest.wording if newest else None,
-        suppressions=suppressions,
+        suppressions=[replace(row, recipient=address) for row in suppressions],
     )
 
 

@@ -10,6 +10,7 @@ from app.domain.alerts import AlertKind
 from app.domain.correspondence import suppressed_by
 from app.domain.ids import derive_id
 from app.domain.messages import Message, MessageState, PaymentLink
+from app.domain.personal import as_kept
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.books import Touched
@@ -40,7 +41,7 @@ async def begin(
             at.done(f"the letter is {known[0].state}")
             return None
         message = replace(message, due_at=known[0].due_at)
-    paper = await stationery_for(at.tx, message)
+    paper = await stationery_for(at.tx, message, at.terms.merchant)
     why_not = "no address is known" if not message.recipient else None
     if by := suppressed_by(paper.suppressions, message.recipient, courtesy=courtesy):
         why_not = f"the address is suppressed: {by}"
@@ -100,19 +101,22 @@ async def record(
     """Write down what became of a letter, and close its action; one that could not leave yet is
     tried again."""
     message = out.message
-    async with customer_desk(world, action, Touched(), after_the_deed=True) as at:
+    touched = Touched(customers={message.customer_id} if message.customer_id else set())
+    async with customer_desk(world, action, touched, after_the_deed=True) as at:
         if at is None:
             return
         now = at.terms.now
         at.book.know(await at.tx.load(Message, [(message.message_id,)]))
+        kept = at.book.get(Message, message.message_id)
         if posted.state is MessageState.PLANNED:
-            at.book.put(replace(message, state=MessageState.PLANNED, reason=posted.why))
+            again = replace(message, state=MessageState.PLANNED, reason=posted.why)
+            at.book.put(as_kept(kept, again))
             at.again(now + DEFERRED_AGAIN, posted.why or "put off")
             return
         at.done()
         sent = posted.state is MessageState.SENT
         told = replace(message, state=posted.state, reason=posted.why, subject=posted.subject)
-        at.book.put(replace(told, sent_at=now if sent else None))
+        at.book.put(as_kept(kept, replace(told, sent_at=now if sent else None)))
         if sent and when_sent is not None:
             await when_sent(at, message)
         elif is_our_fault(told):

@@ -17,6 +17,7 @@ from app.domain.ids import derive_id
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer
 from app.domain.outcomes import resolve_action
+from app.domain.personal import as_kept
 from app.domain.recovery import Failure
 from app.domain.sequence import (
     FINAL_NOTICE_AHEAD,
@@ -209,7 +210,7 @@ async def _begin(
     message = _message(at, action)
     if message.state is not MessageState.PLANNED:
         return None
-    paper = await stationery_for(at.tx, message)
+    paper = await stationery_for(at.tx, message, at.terms.merchant)
     why = _needless(at, message)
     if why is None and (reason := suppressed_by(paper.suppressions, message.recipient)):
         why = f"the address is suppressed: {reason}"
@@ -327,7 +328,8 @@ async def _record(world: World, action: Action, claimed: Claimed, posted: Posted
         now, lead = at.terms.now, claimed.messages[0]
         for one in claimed.messages:
             carried = None if one is lead else lead.message_id
-            _note_posted(at, action, replace(one, carried_by=carried), posted)
+            kept = at.book.get(Message, one.message_id)
+            _note_posted(at, action, as_kept(kept, replace(one, carried_by=carried)), posted)
         if posted.state is MessageState.SENT:
             _note_sent(at, lead)
         elif is_our_fault(replace(lead, reason=posted.why)):
@@ -351,7 +353,7 @@ def _note_posted(at: Desk, action: Action, message: Message, posted: Posted) -> 
         return
     sent_at = now if posted.state is MessageState.SENT else None
     told = replace(message, subject=posted.subject, sent_at=sent_at)
-    _settle(at, told, posted.state, posted.why)
+    _settle(at, as_kept(message, told), posted.state, posted.why)
     if posted.state is not MessageState.FAILED:
         _has_written(at, message)
 

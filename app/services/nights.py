@@ -3,6 +3,7 @@
 from app.domain.merchants import ProviderAccount
 from app.ports.world import World
 from app.services.comparing import begin_nightly
+from app.services.forgetting import begin_forgetting
 from app.services.jumps import begin_looking
 
 
@@ -10,6 +11,7 @@ async def begin_nights(world: World, account: ProviderAccount) -> None:
     """Plan the nightly work of an account. Safe to repeat."""
     await begin_nightly(world, account)
     await begin_looking(world, account)
+    await begin_forgetting(world, account)
 
 
 async def begin_nights_everywhere(world: World) -> None:

@@ -1,12 +1,13 @@
 """Handing a message over, whatever its channel, and what the answer means for it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.domain.correspondence import Channel
 from app.domain.merchants import Merchant
 from app.domain.messages import Letter, Mail, Message, MessageState
+from app.domain.personal import masked
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, TemplateFault
 from app.ports.world import World
 
@@ -47,7 +48,13 @@ class Posted:
 
 
 async def post(world: World, out: Outgoing) -> Posted:
-    """Write the letter and hand it over. Never raises for what a server or a template does."""
+    """Write the letter and hand it over. Never raises for what a server or a template does. What
+    a server says of an address is kept without it."""
+    posted = await _handed_over(world, out)
+    return posted if posted.why is None else replace(posted, why=masked(posted.why))
+
+
+async def _handed_over(world: World, out: Outgoing) -> Posted:
     try:
         if out.message.channel == Channel.SMS:
             return await _by_sms(world, out)

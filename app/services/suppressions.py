@@ -16,8 +16,10 @@ from app.domain.correspondence import (
 )
 from app.domain.ids import derive_id
 from app.domain.languages import language_for
+from app.domain.merchants import Merchant
 from app.domain.messages import BY_PERMISSION, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer
+from app.domain.personal import is_veiled, masked, veiled, without_person
 from app.ports.mail_reports import MailReport
 from app.ports.store import Transaction
 from app.ports.world import World
@@ -61,6 +63,7 @@ async def take_reports(
     async with world.store.transaction(merchant_id) as tx:
         for report in reports:
             event = _event(report, merchant_id, provider, world.clock.now())
+            event = await _untold(tx, event)
             if not await tx.insert([event]):
                 continue
             new += 1
@@ -84,6 +87,15 @@ def _event(report: MailReport, merchant_id: str, provider: str, now: datetime) -
         at=report.at,
         received_at=now,
     )
+
+
+async def _untold(tx: Transaction, event: MessageEvent) -> MessageEvent:
+    """The event as it may be kept: of a message to somebody who was erased since, without them."""
+    found = await tx.load(Message, [(event.message_id,)]) if event.message_id else []
+    if not found or not is_veiled(found[0].recipient):
+        return event
+    (merchant,) = await tx.load(Merchant, [(event.merchant_id,)])
+    return without_person(event, merchant.assignment_key)
 
 
 async def _suppress(tx: Transaction, event: MessageEvent, reason: SuppressionReason) -> None:
@@ -135,7 +147,7 @@ async def _undeliverable(tx: Transaction, event: MessageEvent) -> None:
         where = {"account_id": lead.account_id, "customer_id": lead.customer_id}
         found += await tx.find(Message, where=where | {"carried_by": lead.message_id})
     fresh = await tx.load(Message, [(one.message_id,) for one in found])
-    why = f"bounced: {event.detail or 'no reason given'}"[:300]
+    why = masked(f"bounced: {event.detail or 'no reason given'}"[:300])
     came_back = [one for one in fresh if one.state in LEFT]
     await tx.save([replace(one, state=MessageState.FAILED, reason=why) for one in came_back])
 
@@ -150,13 +162,16 @@ async def find(
     limit: int = 50,
 ) -> list[Suppression]:
     """Suppressions of a merchant, the latest first: those in force, or the lifted ones as well.
-    `after` is (at, suppression_id) of the last one seen."""
+    `after` is (at, suppression_id) of the last one seen. That of an address whose owner was erased
+    is found by the address, and shows it no more."""
     where: dict[str, object] = {"merchant_id": merchant_id}
-    if recipient is not None:
-        where["recipient"] = folded(recipient)
     if not with_lifted:
         where["lifted_at"] = None
     async with world.store.transaction(merchant_id) as tx:
+        if recipient is not None:
+            (merchant,) = await tx.load(Merchant, [(merchant_id,)])
+            address = folded(recipient)
+            where["recipient"] = {address, veiled(address, merchant.assignment_key)}
         return await tx.find(
             Suppression,
             where=where,
@@ -236,6 +251,8 @@ async def unsubscribe(world: World, token: str) -> UnsubscribeView | None:
         await tx.act_for([link.merchant_id])
         messages = await tx.load(Message, [(link.message_id,)])
         for message in messages:
+            if is_veiled(message.recipient):
+                continue  # nobody writes to them any more
             now, reason = world.clock.now(), SuppressionReason.UNSUBSCRIBED
             address = folded(message.recipient)
             row = Suppression(

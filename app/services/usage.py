@@ -42,7 +42,7 @@ async def push(
         where["account_id"] = account_id
     async with world.store.transaction(merchant_id) as tx:
         known = await tx.find(Customer, where=where)
-        if not known:
+        if not known or known[0].erased:
             raise UnknownCustomer(customer_id)
         if len(known) > 1:
             raise SeveralCustomers(customer_id)

@@ -126,7 +126,7 @@ async def _found(tx: Transaction, world: World, token: str, purpose: str) -> _Fo
         return None
     hashed = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
     links = await tx.find(PaymentLink, where={"token_hash": hashed, "purpose": purpose})
-    if not links or links[0].expires_at <= world.clock.now():
+    if not links or links[0].revoked_at or links[0].expires_at <= world.clock.now():
         return None
     await tx.act_for([links[0].merchant_id])
     for message in await tx.load(Message, [(links[0].message_id,)]):

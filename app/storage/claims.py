@@ -47,6 +47,22 @@ from unnest($1::text[], $2::text[], $3::text[]) as given (account_id, event_id, 
 where inbox.account_id = given.account_id and inbox.event_id = given.event_id
 """
 
+DROP_BODIES = """
+with old as materialized (
+    select ctid as place from inbox
+    where account_id = $1::text and handled_at <= $2::timestamptz and body is not null
+        and state <> 'pending'
+    order by handled_at limit $3::bigint
+)
+update inbox set body = null from old where inbox.ctid = old.place and inbox.state <> 'pending'
+returning inbox.event_id
+"""
+EMPTY_BODIES = """
+update inbox set body = null from unnest($1::text[], $2::text[]) as given (account_id, event_id)
+where inbox.account_id = given.account_id and inbox.event_id = given.event_id
+    and inbox.body is not null
+"""
+
 # A customer's actions run one at a time and in order, so an action waits for any of its customer
 # that is due before it, and for one that is leased; what only a newer release knows is not waited
 # for, as that may have been taken back. Asked row by row (a scalar subselect cannot

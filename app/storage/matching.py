@@ -64,6 +64,12 @@ def is_beyond(row: Any, order: Sequence[str], after: Key) -> bool:
     return False
 
 
+def is_settled(event: InboxEvent, before: datetime) -> bool:
+    """Whether a webhook that has its body still was settled by then."""
+    waits = event.state is InboxState.PENDING or event.handled_at is None or event.body is None
+    return not waits and event.handled_at is not None and event.handled_at <= before
+
+
 def share_by_share(
     events: Iterable[InboxEvent], limit: int, *, hold: Callable[[object], bool]
 ) -> list[InboxEvent]:

@@ -31,6 +31,7 @@ from app.storage.matching import (
     claimable,
     collide,
     is_beyond,
+    is_settled,
     matches,
     share_by_share,
     sorting,
@@ -217,6 +218,18 @@ class MemoryTransaction(Unbroken):
             row = self._current(InboxEvent, key)
             if row is not None and self._sees(row):
                 self._write(changed(row, state=InboxState.PARKED, reason=reason))
+
+    @one_step
+    async def drop_bodies(self, account_id: str, *, before: datetime, limit: int) -> int:
+        self._look(InboxEvent)
+        mine = (row for row in self._all(InboxEvent) if row.account_id == account_id)
+        old = [row for row in mine if self._sees(row) and is_settled(row, before)]
+        old.sort(key=lambda row: (row.handled_at, row.event_id))
+        return len(self._rewritten(changed(row, body=None) for row in old[:limit]))
+
+    @one_step
+    async def empty_bodies(self, keys: Collection[Key]) -> None:
+        self._rewritten(changed(row, body=None) for row in self._kept(InboxEvent, keys))
 
     @one_step
     async def claim_actions(

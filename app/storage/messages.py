@@ -27,6 +27,7 @@ PAYMENT_LINKS = table_of(
     refers(ACCOUNT, "provider_accounts"),
     refers("case_id", "cases"),
     index("payment_links_by_case", "case_id"),
+    index("payment_links_by_customer", "customer_id account_id"),
 )
 LINK_EVENTS = table_of(
     LinkEvent,

@@ -142,7 +142,6 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
         SaveStep,
         AuditEntry,
         TemplateVersion,
-        MessageEvent,
         Evidence,
         Consent,
     }

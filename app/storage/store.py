@@ -19,7 +19,14 @@ from app.storage import agreeing
 from app.storage.addresses import engine_url
 from app.storage.agreeing import Agreement
 from app.storage.asking import Asked
-from app.storage.claims import CLAIM_ACTIONS, CLAIM_INBOX, HOLD_SHARES, PARK_INBOX
+from app.storage.claims import (
+    CLAIM_ACTIONS,
+    CLAIM_INBOX,
+    DROP_BODIES,
+    EMPTY_BODIES,
+    HOLD_SHARES,
+    PARK_INBOX,
+)
 from app.storage.errors import FAULTS, Unbroken, translated
 from app.storage.questions import Question, asks_for_nothing
 from app.storage.registry import in_order
@@ -243,6 +250,13 @@ class PostgresTransaction(Unbroken):
         if parked:
             rows = [(*key, reason) for key, reason in sorted(parked.items())]
             await self._ask(PARK_INBOX, *(list(column) for column in zip(*rows, strict=True)))
+
+    async def drop_bodies(self, account_id: str, *, before: datetime, limit: int) -> int:
+        return len(await self._ask(DROP_BODIES, account_id, before, limit))
+
+    async def empty_bodies(self, keys: Collection[Key]) -> None:
+        if keys:
+            await self._ask(EMPTY_BODIES, *(list(part) for part in zip(*sorted(keys), strict=True)))
 
     async def claim_actions(
         self, limit: int, *, now: datetime, lease_s: float, but: Collection[str] = ()

@@ -7,7 +7,7 @@ nothing more.
 from alembic import op
 
 revision = "0033"
-down_revision = "0030"
+down_revision = "0032"
 
 
 def upgrade() -> None:

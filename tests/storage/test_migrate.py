@@ -3,11 +3,16 @@
 import asyncio
 import os
 import re
+import runpy
 import subprocess
 import sys
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
 
 from app.ports.store import StoreUnavailable
 from app.resources import resource
@@ -85,6 +90,47 @@ def test_a_migration_takes_nothing_away_that_the_release_before_it_needs() -> No
 
     assert (versions / "0019_more_rollups.py").exists()
     assert taking == []
+
+
+AUDITED = """
+insert into audit_log values ('aud_1', 'mer', '2026-01-01', 'test', 'suppression.made', 'sup_1',
+    null, '{"recipient": "ada@example.com", "reason": "operator"}'),
+    ('aud_2', 'mer', '2026-01-01', 'test', 'case.stop', 'case_1', '{"reason": "by phone"}', '{}')
+"""
+
+
+def test_audit_lines_of_before_name_nobody_after_the_upgrade(server: Server) -> None:
+    # given lines that were written while they still named people
+    name, url = server.database("audited"), server.create("audited", template=server.template())
+    server.as_admin(name, "alter table audit_log drop constraint audit_log_merchant_id_refers")
+    server.as_admin(name, AUDITED)
+
+    # when the migration comes to them
+    asyncio.run(run_step(url, "0032_personal_data", "_name_nobody"))
+
+    # then they name nobody, say all else, and cannot be changed
+    said = server.as_admin(name, "select before, after from audit_log order by audit_id")
+    shown = [tuple(row) for row in said]
+    assert shown == [(None, '{"reason": "operator"}'), ('{"reason": "by phone"}', "{}")]
+    with pytest.raises(asyncpg.RestrictViolationError):
+        server.as_admin(name, "delete from audit_log")
+    forced = "select relforcerowsecurity from pg_class where relname = 'audit_log'"
+    assert [row[0] for row in server.as_admin(name, forced)] == [True]
+
+
+async def run_step(url: str, module: str, step: str) -> None:
+    """One step of a migration, by the login that migrates."""
+    path = resource("migrations") / "versions" / f"{module}.py"
+    namespace = runpy.run_path(str(path))
+
+    def work(connection: Connection) -> None:
+        with Operations.context(MigrationContext.configure(connection)):
+            namespace[step]()
+
+    engine = create_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(work)
+    await engine.dispose()
 
 
 def test_a_database_that_was_not_migrated_is_not_available(server: Server) -> None:

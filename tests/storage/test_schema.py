@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +20,7 @@ import app.domain
 from app.domain.dunning import MOVES, CaseState
 from app.storage.addresses import engine_url
 from app.storage.registry import APPEND_ONLY, TABLES
+from app.storage.scope import APP, entering
 from app.storage.shapes import Shape, shapes_of
 from app.storage.tables import BELONGS, METADATA, TYPES
 
@@ -211,3 +213,29 @@ async def test_not_even_the_owner_rewrites_a_ledger(
 ) -> None:
     with pytest.raises(asyncpg.RestrictViolationError):
         await login.execute(change.format(TABLES[kind].name))
+
+
+@pytest.mark.parametrize("change", ["set kind = 'complained'", "set at = at + interval '1 day'"])
+async def test_of_a_report_about_mail_only_whom_it_names_is_overwritten(
+    login: Any, change: str
+) -> None:
+    async with in_vain(login):
+        await login.execute(
+            "insert into message_events values ('evt', 'mer', 'post', 'ref', 'bounced',"
+            " 'ada@example.com', null, 'no such', '2026-01-01', '2026-01-01')"
+        )
+        await login.execute("update message_events set recipient = 'erased:1', detail = null")
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await login.execute(f"update message_events {change}")
+
+
+@asynccontextmanager
+async def in_vain(login: Any) -> AsyncIterator[None]:
+    """A transaction as a merchant that comes to nothing."""
+    transaction = login.transaction()
+    await transaction.start()
+    await login.execute(entering(APP, ["mer"]))
+    try:
+        yield
+    finally:
+        await transaction.rollback()
