@@ -35,6 +35,7 @@ from app.api import (
 )
 from app.api.customer_auth import ASKS_A_MINUTE
 from app.api.front import Front
+from app.api.packing import Packing
 from app.api.webhooks import PATH as WEBHOOK_PATH
 from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.add_middleware(Packing)
     app.add_middleware(
         Front, body_limit=known.body_limit, https=known.public_url.startswith("https://")
     )

@@ -25,6 +25,7 @@ from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.saves import SAVES
 from app.reports.defined.shape import DECIMAL, Endpoint
 from app.reports.periods import Step
+from app.reports.risk import ChurnFrom
 
 
 def _keys(endpoint: Endpoint, also: str = "") -> Any:
@@ -262,7 +263,7 @@ ProjectionOut = _answer(
     PROJECTION,
     "Projection",
     AtInstant,
-    row_of(PROJECTION, "Projection", _Cells, churn=(str | None, ...)),
+    row_of(PROJECTION, "Projection", _Cells, churn=(str | None, ...), churn_from=(ChurnFrom, ...)),
     months=(int, ...),
     reduction=(str, ...),
 )

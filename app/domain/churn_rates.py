@@ -7,6 +7,7 @@ in 2026; `seed` is lost divided by start, as it is usually taught.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 
 
 class Recognition(StrEnum):
@@ -146,11 +147,13 @@ def net_loss(mrr: Tally, rule: Definition) -> int:
 
 
 def customer_value(
-    people: Tally, mrr: Tally, rule: Definition, *, margin_percent: int
+    people: Tally, mrr: Tally, rule: Definition, *, margin_percent: int, months: Fraction
 ) -> int | None:
-    """What a customer is worth: ARPA times margin, divided by churn; minor units, rounded down.
-    None where nobody was there, or nobody is lost."""
+    """What a customer is worth: ARPA times margin, divided by churn a month; minor units, rounded
+    down. `months` is how long the losses were counted. None where nobody was there, nobody is lost,
+    or no time has passed."""
     gone = counted(people, rule)
-    if gone <= 0 or people.start == 0:
+    if gone <= 0 or people.start == 0 or months <= 0:
         return None
-    return mrr.start * margin_percent * base(people, rule) // (people.start * gone * 100)
+    earned = mrr.start * margin_percent * base(people, rule) * months
+    return int(earned // (people.start * gone * 100))

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, replace
+from datetime import date
+from fractions import Fraction
 from typing import Any
 
 from app.domain.churn_rates import (
@@ -22,7 +24,8 @@ from app.ports.figures import Figures
 from app.reports.answers import Answer, Row, head_of, share
 from app.reports.asking import Question
 from app.reports.defined.churn import CHURN, REASONS, SEGMENTS
-from app.reports.mrr import KINDS, balances, group_order, periods_of
+from app.reports.mrr import KINDS, balances, group_order
+from app.reports.periods import cut, months_in
 from app.reports.tables import (
     Kinds,
     Plan,
@@ -60,7 +63,7 @@ def churn(
         left = await gathered(question, "churn", figures)
         places = [(c, named) for _, c, named in (*moves, *left)]
         groups = sorted({*states, *places}, key=group_order)
-        for day in periods_of(question):
+        for day, months in lengths_of(question).items():
             for group in groups:
                 start = states.get(group, (0, 0))
                 moved, gone = moves.get((day, *group), {}), left.get((day, *group), {})
@@ -70,7 +73,7 @@ def churn(
                 )
                 if start != (0, 0) or moved or gone:
                     people, money = tallies(start, moved, gone)
-                    cells = figures_of(people, money, rule, margin_percent)
+                    cells = figures_of(people, money, rule, margin_percent, months)
                     yield place_cells((day, *group), by) | cells
         for (currency, _), (at_end, _) in states.items():
             ends[currency] = ends.get(currency, 0) + at_end
@@ -85,6 +88,13 @@ def churn(
     more = {"preset": preset.value, "rule": asdict(rule), "margin_percent": margin_percent}
     columns = ("period", "currency", *by, *CHURN.columns)
     return Answer(head=head_of(question, CHURN, **more), columns=columns, rows=rows(), tail=tail)
+
+
+def lengths_of(question: Question) -> dict[date, Fraction]:
+    """The first day of each period, and how many months of it are over at the cut-off."""
+    as_of, zone = question.excerpt.as_of, question.zone
+    periods = cut(question.starts_at, question.ends_at, question.step, zone)
+    return {p.day: months_in(p.starts_at, min(p.ends_at, as_of), zone) for p in periods}
 
 
 def tallies(start: tuple[int, int], moved: Kinds, gone: Kinds) -> tuple[Tally, Tally]:
@@ -106,8 +116,10 @@ def tallies(start: tuple[int, int], moved: Kinds, gone: Kinds) -> tuple[Tally, T
     return people, money
 
 
-def figures_of(people: Tally, money: Tally, rule: Definition, margin_percent: int) -> Row:
-    """The figures of one row."""
+def figures_of(
+    people: Tally, money: Tally, rule: Definition, margin_percent: int, months: Fraction
+) -> Row:
+    """The figures of one row; `months` is how much of its period is over."""
     whole, gone = base(people, rule), counted(people, rule)
     undone = 0 if rule.returns is Returns.NOT_LOST else people.returned
     gross, net = gross_loss(money, rule), net_loss(money, rule)
@@ -127,7 +139,9 @@ def figures_of(people: Tally, money: Tally, rule: Definition, margin_percent: in
         "nrr": _of(money.start - net, money.start),
         "quick_ratio": _of(came, gross),
         "quick_ratio_with_reactivation": _of(came + money.reactivation, gross),
-        "clv_minor": customer_value(people, money, rule, margin_percent=margin_percent),
+        "clv_minor": customer_value(
+            people, money, rule, margin_percent=margin_percent, months=months
+        ),
     }
 
 

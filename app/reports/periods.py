@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from app.ports.figures import Period
@@ -18,6 +19,7 @@ class Step(StrEnum):
     YEAR = "year"
 
 
+_TICK = timedelta(microseconds=1)
 _MONTHS = {Step.MONTH: 1, Step.QUARTER: 3, Step.YEAR: 12}
 
 
@@ -68,3 +70,16 @@ def cut(starts_at: datetime, ends_at: datetime, step: Step, zone: ZoneInfo) -> I
         if lo < hi:
             yield Period(day=first, starts_at=lo, ends_at=hi)
         first = following
+
+
+def months_in(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> Fraction:
+    """How many calendar months a span is long (end not included): each month of which it has a part
+    counts by that part. January is 1, a week of January 7/31, a year 12; a span that ends before it
+    begins is 0."""
+    parts = cut(starts_at, ends_at, Step.MONTH, zone)
+    return sum((_part_of_month(part, zone) for part in parts), Fraction(0))
+
+
+def _part_of_month(part: Period, zone: ZoneInfo) -> Fraction:
+    whole = midnight(months_later(part.day, 1), zone) - midnight(part.day, zone)
+    return Fraction((part.ends_at - part.starts_at) // _TICK, whole // _TICK)

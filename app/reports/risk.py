@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
@@ -138,6 +139,15 @@ class Assumption:
     churn: Fraction | None = None
 
 
+class ChurnFrom(StrEnum):
+    """Where a projection has its churn from: it was asked with it, or it was measured in the last
+    whole months; `unknown` where none of them began with MRR. Then nothing is projected."""
+
+    GIVEN = "given"
+    MEASURED = "measured"
+    UNKNOWN = "unknown"
+
+
 def projection(question: Question, assumed: Assumption, *, figures: Figures) -> Answer:
     """The answer about what becomes of MRR, a row per currency and month."""
     excerpt = question.excerpt
@@ -147,17 +157,14 @@ def projection(question: Question, assumed: Assumption, *, figures: Figures) -> 
         starts = await mrr_now(excerpt, figures)
         if assumed.start_minor is not None and excerpt.currency is not None:
             starts = {excerpt.currency: assumed.start_minor}
-        churns = await recent_churn(question, figures) if assumed.churn is None else {}
-        for currency in sorted(starts):
-            churn = churns.get(currency, Fraction(0)) if assumed.churn is None else assumed.churn
-            for row in _months(starts[currency], churn, assumed):
-                before = starts[currency]
-                holds.append(row["usual_minor"] <= row["reduced_minor"] <= max(before, 0))
-                yield {
-                    "currency": currency,
-                    "churn": share(churn.numerator, churn.denominator),
-                    **row,
-                }
+        measured = await recent_churn(question, figures) if assumed.churn is None else {}
+        for currency, start in sorted(starts.items()):
+            churn, source = _churn_of(currency, assumed, measured)
+            told = None if churn is None else share(churn.numerator, churn.denominator)
+            for row in _months(start, churn, assumed):
+                if churn is not None:
+                    holds.append(row["usual_minor"] <= row["reduced_minor"] <= max(start, 0))
+                yield {"currency": currency, "churn": told, "churn_from": source.value, **row}
 
     async def tail() -> Mapping[str, Any]:
         says = "usual is never more than reduced, and reduced never more than the start"
@@ -172,11 +179,24 @@ def projection(question: Question, assumed: Assumption, *, figures: Figures) -> 
         "reduction": share(reduction.numerator, reduction.denominator),
         "definitions": PROJECTION.definitions(),
     }
-    columns = ("currency", "churn", *PROJECTION.columns)
+    columns = ("currency", "churn", "churn_from", *PROJECTION.columns)
     return Answer(head=head, columns=columns, rows=rows(), tail=tail)
 
 
-def _months(start: int, churn: Fraction, assumed: Assumption) -> Iterator[Row]:
+def _churn_of(
+    currency: str, assumed: Assumption, measured: Mapping[str, Fraction]
+) -> tuple[Fraction | None, ChurnFrom]:
+    if assumed.churn is not None:
+        return assumed.churn, ChurnFrom.GIVEN
+    found = measured.get(currency)
+    return found, ChurnFrom.UNKNOWN if found is None else ChurnFrom.MEASURED
+
+
+def _months(start: int, churn: Fraction | None, assumed: Assumption) -> Iterator[Row]:
+    if churn is None:
+        empty = dict.fromkeys(("usual_minor", "reduced_minor", "gain_minor"))
+        yield from ({"month": month, **empty} for month in range(1, assumed.months + 1))
+        return
     usual = compounding(start, churn, assumed.months)
     better = compounding(start, reduced(churn, assumed.reduction), assumed.months)
     for month, (a, b) in enumerate(zip(usual, better, strict=True), 1):
@@ -185,7 +205,8 @@ def _months(start: int, churn: Fraction, assumed: Assumption) -> Iterator[Row]:
 
 async def recent_churn(question: Question, figures: Figures) -> dict[str, Fraction]:
     """Gross MRR churn a month by currency: of the last whole months before the cut-off, what was
-    lost and contracted divided by what they began with, no less than 0 and no more than 1."""
+    lost and contracted divided by what they began with, no less than 0 and no more than 1. A
+    currency in which none of them began with MRR is not there."""
     excerpt, months = question.excerpt, _last_months(question)
     moved = await figures.flows("mrr", excerpt, months, ())
     left = await figures.flows("churn", excerpt, months, ())

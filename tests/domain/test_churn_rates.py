@@ -109,9 +109,22 @@ def test_what_mrr_was_lost_and_kept() -> None:
 def test_a_customer_is_worth_what_they_pay_until_they_leave() -> None:
     rule = PRESETS[Preset.HOLDFAST]
 
-    assert customer_value(PEOPLE, MRR, rule, margin_percent=100) == 250_000
-    assert customer_value(PEOPLE, MRR, rule, margin_percent=80) == 200_000
-    assert customer_value(Tally(start=5), MRR, rule, margin_percent=100) is None
+    month = Fraction(1)
+
+    assert customer_value(PEOPLE, MRR, rule, margin_percent=100, months=month) == 250_000
+    assert customer_value(PEOPLE, MRR, rule, margin_percent=80, months=month) == 200_000
+    assert customer_value(Tally(start=5), MRR, rule, margin_percent=100, months=month) is None
+
+
+@pytest.mark.parametrize(
+    ("months", "worth"), [(Fraction(3), 750_000), (Fraction(7, 31), 56_451), (Fraction(0), None)]
+)
+def test_losses_of_a_longer_time_count_less_of_a_shorter_more(
+    months: Fraction, worth: int | None
+) -> None:
+    rule = PRESETS[Preset.HOLDFAST]
+
+    assert customer_value(PEOPLE, MRR, rule, margin_percent=100, months=months) == worth
 
 
 @given(TALLIES, RULES)

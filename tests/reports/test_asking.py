@@ -1,6 +1,7 @@
 """Questions: what is meant without words, and each wrong word refused by name."""
 
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.reports.asking import Question, WrongParameter, cut_off, question
 from app.reports.entries import Cursor, cursor_of
-from app.reports.periods import Step, cut, day_of, first_day, midnight
+from app.reports.periods import Step, cut, day_of, first_day, midnight, months_in
 from tests.reports.builders import LATER, day, entry
 from tests.reports.conftest import Ledger
 
@@ -30,6 +31,25 @@ ZONES = [
 INSTANTS = st.integers(0, 25 * 365 * 86_400 * 10**6).map(
     lambda micros: datetime(2005, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 )
+
+
+@pytest.mark.parametrize(
+    ("since", "to", "months"),
+    [
+        ("2026-01-01", "2026-02-01", Fraction(1)),
+        ("2026-01-05", "2026-01-12", Fraction(7, 31)),
+        ("2026-01-05", "2026-02-10", Fraction(27, 31) + Fraction(9, 28)),
+        ("2025-01-01", "2026-01-01", Fraction(12)),
+        ("2026-01-05", "2026-01-01", Fraction(0)),
+    ],
+)
+@pytest.mark.parametrize("zone", ZONES, ids=lambda zone: zone.key)
+def test_a_span_is_as_many_months_long_as_it_has_of_each(
+    since: str, to: str, months: Fraction, zone: ZoneInfo
+) -> None:
+    starts_at, ends_at = (midnight(date.fromisoformat(day), zone) for day in (since, to))
+
+    assert months_in(starts_at, ends_at, zone) == pytest.approx(months, rel=0.01)
 
 
 @given(INSTANTS, st.integers(1, 3_000_000), st.sampled_from(Step), st.sampled_from(ZONES))

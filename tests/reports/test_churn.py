@@ -75,6 +75,22 @@ async def test_what_the_month_did_to_mrr(january: Ledger) -> None:
     assert row["clv_minor"] == 250_000
 
 
+async def test_a_customers_worth_does_not_hang_on_the_length_of_the_periods(
+    january: Ledger,
+) -> None:
+    # given four of a hundred lost in January, three of 120 in its second week, nobody afterwards
+    span: dict[str, Any] = {"from_": "2026-01-01", "to": "2026-03-31"}
+
+    quarter = await january.tells("churn", **span, interval="quarter")
+    weeks = await january.tells("churn", **span, interval="week")
+    so_far = await january.tells("churn", **span, as_of="2026-01-16T12:00:00Z")
+
+    (second,) = [row for row in weeks["rows"] if row["period"] == "2026-01-05"]
+    assert quarter["rows"][0]["clv_minor"] == 3 * 250_000
+    assert second["clv_minor"] == 10_000 * 120 // 3 * 7 // 31
+    assert so_far["rows"][0]["clv_minor"] == 125_000
+
+
 async def test_mrr_starts_moves_and_ends(january: Ledger) -> None:
     await PostgresRollups(january.engine).fold(MERCHANT, until=day(6))
 

@@ -134,8 +134,26 @@ async def test_a_projection_starts_from_mrr_and_what_was_lost_lately(ledger: Led
     told = await ledger.tells("projection", now=day(32), months="1")
 
     (row,) = told["rows"]
-    assert row["churn"] == "0.014667"
+    assert (row["churn"], row["churn_from"]) == ("0.014667", "measured")
     assert row["usual_minor"] == round(1_161_000 * (1 - 44_000 / 3_000_000))
+
+
+async def test_nothing_is_projected_from_churn_that_nobody_knows(ledger: Ledger) -> None:
+    # given dollars since January, and euros that came with the account in the middle of March
+    await ledger.holds(
+        *(movement(10_000, M.OPENING, subscription_id=f"sub_{n}") for n in range(4)),
+        movement(10_000, M.OPENING, at=day(75), subscription_id="sub_9", currency="eur"),
+    )
+
+    told = await ledger.tells("projection", now=day(80), months="2")
+    given = await ledger.tells("projection", now=day(80), months="1", churn="10", currency="eur")
+
+    unknown = {"currency": "eur", "churn": None, "churn_from": "unknown"}
+    empty = {"usual_minor": None, "reduced_minor": None, "gain_minor": None}
+    assert told["rows"][:2] == [unknown | {"month": month} | empty for month in (1, 2)]
+    assert [(r["churn"], r["usual_minor"]) for r in told["rows"][2:]] == [("0.000000", 40_000)] * 2
+    assert told["identity"]["holds"]
+    assert [(r["churn_from"], r["usual_minor"]) for r in given["rows"]] == [("given", 9_000)]
 
 
 async def test_the_effect_of_treatment_is_empty_until_each_arm_has_a_hundred(

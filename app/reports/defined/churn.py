@@ -136,8 +136,10 @@ CHURN = Endpoint(
             "clv_minor",
             MINOR,
             "What a customer is worth: MRR at the start divided by subscriptions at the start, "
-            "times the margin, divided by logo churn; rounded down. Empty where nobody was lost. "
-            "The period should be a month.",
+            "times the margin, divided by logo churn a month; rounded down. Churn of any other "
+            "period is taken by its length in calendar months, as much of it as is over at the "
+            "cut-off: a quarter's is divided by three, a week's in January by 7/31. Empty where "
+            "nobody was lost.",
             empty=True,
         ),
     ),

@@ -137,7 +137,8 @@ INCREMENTAL = Endpoint(
 )
 PROJECTION = Endpoint(
     "projection",
-    "What becomes of MRR when the same share is lost every month.",
+    "What becomes of MRR when the same share is lost every month. Where that share is not known, "
+    "nothing is projected.",
     (),
     (
         Figure("projected_month", "month", "months", "How many months from now, from 1."),
@@ -147,15 +148,18 @@ PROJECTION = Endpoint(
             MINOR,
             "MRR at the end of the month: the start times (1 less churn) to the power of months, "
             "rounded once. Unless given, the start is MRR at the cut-off, and churn what was lost "
-            "and contracted in the last three whole months divided by what they began with.",
+            "and contracted in the last three whole months divided by what they began with. Empty "
+            "where none of these months began with MRR: `churn_from` then is `unknown`.",
+            empty=True,
         ),
         Figure(
             "projected_mrr_reduced",
             "reduced_minor",
             MINOR,
             "The same with churn reduced by the share asked for.",
+            empty=True,
         ),
-        Figure("projected_gain", "gain_minor", MINOR, "The difference of the two."),
+        Figure("projected_gain", "gain_minor", MINOR, "The difference of the two.", empty=True),
     ),
 )
 RISK = (FAILURES, AT_RISK, INCREMENTAL, PROJECTION)
