@@ -190,7 +190,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     before = book.get(Subscription, terms.account.account_id, snapshot.subscription_id)
     after = forward(book, snapshot, terms)
     keep_ledgers(book, before, after, notice, terms)
-    if after is before:
+    if after is before and not notice.is_live:  # a look decides, also where it shows nothing new
         return
     departure_seen(book, before, after, notice, terms)
     plan_renewals(book, before, after, terms)
