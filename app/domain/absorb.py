@@ -12,11 +12,11 @@ from app.domain.departures import departure_seen, invoice_after_departure
 from app.domain.dunning import Case, CaseState
 from app.domain.first_payments import paid_at_once
 from app.domain.holds import share_disputes
+from app.domain.methods import card_collected, method_by_network, method_seen, new_method
 from app.domain.mirror import (
     Customer,
     Invoice,
     InvoiceStatus,
-    PaymentMethod,
     Subscription,
 )
 from app.domain.mirroring import ENDED, forward
@@ -25,7 +25,7 @@ from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
 from app.domain.pending_updates import pending_update_seen, was_no_debt
 from app.domain.records import Book, quick
-from app.domain.reminders import plan_card_looks, plan_renewals
+from app.domain.reminders import plan_renewals
 from app.domain.reversals import disputed, payment_seen, refund_failed, refunded
 from app.domain.settlement import recover
 from app.domain.terms import Terms
@@ -192,7 +192,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     after = forward(book, snapshot, terms)
     keep_ledgers(book, before, after, notice, terms)
     pending_update_seen(book, notice, terms)
-    if after is before:
+    if after is before and not notice.is_live:  # a look decides, also where it shows nothing new
         return
     _look_at_discounts(book, after, notice, terms)
     departure_seen(book, before, after, notice, terms)
@@ -202,7 +202,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     elif after.status == "unpaid" or after.pause_reason in INVOLUNTARY_PAUSES:
         _given_up(book, after, terms)
     elif before is not None and after.default_method_id != before.default_method_id:
-        _new_method(book, notice, after.customer_id, after.default_method_id, terms)
+        new_method(book, notice, after.customer_id, after.default_method_id, terms)
 
 
 def _look_at_discounts(
@@ -251,7 +251,7 @@ def _customer(book: Book, notice: Notice, terms: Terms) -> None:
     after = forward(book, snapshot, terms)
     if before is not None and after.default_method_id != before.default_method_id:
         method, replaces = after.default_method_id, before.default_method_id is not None
-        _new_method(book, notice, after.customer_id, method, terms, replaces=replaces)
+        new_method(book, notice, after.customer_id, method, terms, replaces=replaces)
     _agreed_now(book, before, after, terms)
 
 
@@ -272,69 +272,6 @@ def _customer_deleted(book: Book, notice: Notice, terms: Terms) -> None:
         book.put(replace(known, deleted=True))
     for case in cases_of(book, notice.customer or notice.object):
         close_case(book, case, CaseState.STOPPED, "the customer was deleted", terms)
-
-
-def _method(book: Book, notice: Notice, terms: Terms) -> None:
-    snapshot = notice.snapshot
-    if isinstance(snapshot, PaymentMethod) and snapshot.method_id:
-        plan_card_looks(book, forward(book, snapshot, terms), terms)
-
-
-def _method_by_network(book: Book, notice: Notice, terms: Terms) -> None:
-    """The card account updater brought new card data: one attempt right away."""
-    snapshot = notice.snapshot
-    if not isinstance(snapshot, PaymentMethod) or not snapshot.method_id:
-        return
-    method = forward(book, replace(snapshot, network_updated_at=notice.occurred_at), terms)
-    plan_card_looks(book, method, terms)
-    nth = f"updater:{method.method_id}:{notice.occurred_at.isoformat()}"
-    for case in cases_of(book, method.customer_id):
-        if case.state is CaseState.ACTIVE and case.driven:
-            data: dict[str, str | None] = {"trigger": "account_updater"}
-            data |= {"updated": method.method_id}
-            book.add(case_action(case, ActionKind.RETRY, terms.now, nth=nth, data=data))
-
-
-def _card_collected(book: Book, notice: Notice, terms: Terms) -> None:
-    """A card entered by way of our link is to pay; one collected otherwise is the merchant's
-    business until it becomes a default."""
-    _method(book, notice, terms)
-    if notice.link is not None:
-        _new_method(book, notice, notice.customer, notice.method, terms)
-
-
-def _new_method(
-    book: Book,
-    notice: Notice,
-    customer: str | None,
-    method: str | None,
-    terms: Terms,
-    *,
-    replaces: bool = False,
-) -> None:
-    """A customer has another card: set it where it counts and try what is open, once; a card that
-    comes back in a later case is tried in that one. One that was entered by way of our link is
-    wanted also where nothing is open, and one that replaces another may have to be taken to where
-    we set the other."""
-    active = [c for c in cases_of(book, customer) if c.state is CaseState.ACTIVE]
-    if not method or customer is None or not (active or notice.link or replaces):
-        return
-    newest = max(active, key=lambda case: (case.opened_at, case.case_id), default=None)
-    # An entry on our page is one for ever: heard again when all is paid, it must change nothing.
-    nth = "" if notice.link else f":{newest.case_id if newest else notice.event}"
-    book.add(
-        action_for(
-            ActionKind.NEW_CARD,
-            subject=customer,
-            merchant_id=terms.merchant.merchant_id,
-            account_id=terms.account.account_id,
-            due_at=terms.now,
-            customer_id=customer,
-            case_id=active[0].case_id if active else None,
-            nth=f"{method}{nth}",
-            data={"method": method, "link": notice.link},
-        )
-    )
 
 
 def _read(book: Book, notice: Notice, terms: Terms) -> None:
@@ -400,10 +337,10 @@ READERS: dict[NoticeKind, Reader] = {
     K.SUBSCRIPTION_RESUMED: _subscription,
     K.CUSTOMER_CHANGED: _customer,
     K.CUSTOMER_DELETED: _customer_deleted,
-    K.METHOD_ADDED: _method,
-    K.METHOD_CHANGED: _method,
-    K.METHOD_UPDATED_BY_NETWORK: _method_by_network,
-    K.METHOD_REMOVED: _method,
-    K.CARD_COLLECTED: _card_collected,
+    K.METHOD_ADDED: method_seen,
+    K.METHOD_CHANGED: method_seen,
+    K.METHOD_UPDATED_BY_NETWORK: method_by_network,
+    K.METHOD_REMOVED: method_seen,
+    K.CARD_COLLECTED: card_collected,
     K.READ: _read,
 }

@@ -33,6 +33,7 @@ SLACK = timedelta(minutes=2)
 COUNTS = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.PAID})
 HOLDS_STILL = frozenset({RequestState.ASKED, RequestState.STANDING, RequestState.ENDED})
 CLOSES = frozenset({"uncollectible", "void"})
+PLAN_AGAIN = "plan_again"  # in an action of a request that was taken back
 
 
 def departure_seen(
@@ -45,12 +46,30 @@ def departure_seen(
         _asked_there(book, before, after, notice, terms)
     elif after.status in GONE:
         book.put(request.moved(RequestState.ENDED, at=after.ended_at or terms.now))
-    elif request.state is RequestState.STANDING and ends_at(before) and not ends_at(after):
+    elif request.state is RequestState.STANDING and not ends_at(after) and not notice.is_live:
+        book.add(_look_at_end(after, notice, terms))
+    elif request.state is RequestState.STANDING and not ends_at(after):
         undone = request.moved(RequestState.UNDONE, at=terms.now)
         book.put(undone)
         book.add(of_request(undone, EvidenceKind.UNCANCELLED, terms.now, by="provider"))
+        book.add(to_plan_again(undone, terms.now))
     elif request.state is RequestState.STANDING and (end := _moved_end(before, after)):
         book.put(replace(request, ends_at=end))
+
+
+def _look_at_end(subscription: Subscription, notice: Notice, terms: Terms) -> Action:
+    """An event without the end may be older than what we know: a schedule let go for the end and
+    the end itself are two of one second. So what is live says whether it was taken back."""
+    return action_for(
+        ActionKind.READ,
+        subject=subscription.subscription_id,
+        merchant_id=terms.merchant.merchant_id,
+        account_id=subscription.account_id,
+        due_at=terms.now,
+        customer_id=subscription.customer_id,
+        nth=f"end:{notice.event}",
+        data={"type": "subscription", "event": f"end:{notice.event}"},
+    )
 
 
 def _moved_end(before: Subscription | None, after: Subscription) -> datetime | None:
@@ -212,3 +231,23 @@ def settlement(request: CancelRequest, invoice: str, how: str, terms: Terms) -> 
             "how": how if how in CLOSES else "uncollectible",
         },
     )
+
+
+def to_plan_again(request: CancelRequest, at: datetime, *, nth: str = PLAN_AGAIN) -> Action:
+    """The action that looks, after an end was taken back, whether something that was agreed had
+    been let go for it."""
+    return action_for(
+        ActionKind.CANCEL,
+        subject=request.request_id,
+        merchant_id=request.merchant_id,
+        account_id=request.account_id,
+        due_at=at,
+        customer_id=request.customer_id,
+        nth=nth,
+        data={PLAN_AGAIN: True},
+    )
+
+
+def is_to_plan_again(action: Action) -> bool:
+    """Whether it is that one, and not one that tells the provider of the end."""
+    return PLAN_AGAIN in (action.data or {})

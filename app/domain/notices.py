@@ -9,6 +9,8 @@ from app.domain.mirror import Snapshot
 
 # How the event of what was there before us is named.
 FROM_HISTORY = "backfill:"
+# And what we read live ourselves: for an end, an invoice, a save, a letter after leaving.
+LOOKS = ("end:", "settle:", "save:", "after:")
 
 
 class NoticeKind(StrEnum):
@@ -91,3 +93,8 @@ class Notice:
     decline: Decline | None = None
     snapshot: Snapshot = None
     previous: tuple[str, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is what we read ourselves just now, and no event that may be late."""
+        return self.event.startswith(LOOKS)

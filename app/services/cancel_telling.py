@@ -14,6 +14,7 @@ from app.domain.cancellations import (
     may_be_undone,
     standing_request,
 )
+from app.domain.departures import is_to_plan_again, to_plan_again
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.merchants import ProviderAccount
@@ -22,6 +23,7 @@ from app.domain.sessions import CancelSession, SessionState
 from app.ports.payments import ProviderRefused
 from app.ports.store import Conflict
 from app.ports.world import World
+from app.services import agreed
 from app.services.alarms import alert
 from app.services.audit import audit
 from app.services.books import Touched, account_terms, load_touched, write
@@ -41,8 +43,11 @@ async def cancel(world: World, action: Action) -> None:
     Safe to repeat: an end that is set is read first, and one ended already is fine. Each try has a
     key of its own, for the provider keeps the answer of a key for a day, a 500 too. What the
     provider then shows is absorbed as any other report. What the customer took back while the
-    provider was told is taken back there too.
+    provider was told is taken back there too, and what was agreed and went for the end holds again.
     """
+    if is_to_plan_again(action):
+        await agreed.plan_again(world, action)
+        return
     named = await _request_of(world, action)
     touched = Touched()
     if named is not None:
@@ -52,8 +57,11 @@ async def cancel(world: World, action: Action) -> None:
         if at is None or request is None:
             return
         account, now = at.terms.account, at.terms.now
+        planned = request.choice is Choice.PERIOD_END and await agreed.has_plan(at.tx, request)
     if request.state is RequestState.UNDONE:
         await _take_back(world, action, account, request)
+        return
+    if planned and not await agreed.remember(world, action, account, request):
         return
     # A provider that was away beyond the end has begun another period: that one nobody asked for.
     over = request.choice is Choice.NOW or request.ends_at <= now
@@ -121,6 +129,7 @@ async def _take_back(
     async with customer_desk(world, action, touched, after_the_deed=True) as at:
         if at is not None:
             at.done()
+            at.book.add(to_plan_again(request, at.terms.now, nth=TAKEN_BACK))
             await finish(at, request)
 
 
@@ -195,6 +204,7 @@ async def uncancel(
             undone = asked.moved(RequestState.UNDONE, at=terms.now)
             book.put(undone)
             book.add(of_request(undone, EvidenceKind.UNCANCELLED, terms.now, by=actor))
+            book.add(to_plan_again(undone, terms.now))
         for notice in notices:
             absorb(book, notice, terms)
         line = audit(
@@ -207,6 +217,7 @@ async def uncancel(
         )
         book.add(line)
         await write(tx, book, at=terms.now)
+    await world.wake.now()
     return undone
 
 

@@ -1,5 +1,6 @@
 """What the provider reports after somebody has left: what they were told counts."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -158,6 +159,31 @@ def test_a_period_that_began_as_a_pause_ended_is_let_be_after_the_word(
     assert settled(book) is is_settled
 
 
+@pytest.mark.parametrize(
+    ("ends", "state"),
+    [
+        pytest.param(MONDAY + timedelta(days=20), RequestState.STANDING, id="it stands"),
+        pytest.param(None, RequestState.UNDONE, id="it was taken back"),
+    ],
+)
+def test_an_event_that_shows_no_end_is_not_believed_before_a_look(
+    ends: datetime | None, state: RequestState
+) -> None:
+    # given an end that is planned, and an event of the same second that does not show it yet
+    end = MONDAY + timedelta(days=20)
+    book = who_left(choice=Choice.PERIOD_END, ends_at=end, state=RequestState.STANDING)
+    hear(book, a_plan(MONDAY, end), a_plan(MONDAY, None))
+    (request,), looks = book.all(CancelRequest), list(book.all(Action, kind=ActionKind.READ))
+    assert (request.state, len(looks)) == (RequestState.STANDING, 1)
+
+    # when what is live is read
+    live = (looks[0].data or {})["event"]
+    hear(book, replace(a_plan(SOON, ends), event=live))
+
+    (request,) = book.all(CancelRequest)
+    assert request.state is state
+
+
 @pytest.mark.parametrize("choice", [Choice.NOW, Choice.WITHDRAWAL])
 @pytest.mark.parametrize(
     ("reason", "metered"),
@@ -213,9 +239,10 @@ def test_an_end_that_the_provider_first_hears_of_in_the_next_period_is_as_it_was
     assert settled(book)
 
 
-def a_plan(at: datetime, end: datetime) -> Notice:
-    """The subscription as it is to end then."""
-    shown = a_subscription(cancel_at=end, cancel_at_period_end=True, seen_at=at)
+def a_plan(at: datetime, end: datetime | None) -> Notice:
+    """The subscription as it is to end then, or not at all."""
+    flagged = end is not None
+    shown = a_subscription(cancel_at=end, cancel_at_period_end=flagged, seen_at=at)
     return notice(K.SUBSCRIPTION_CHANGED, at, snapshot=shown, subscription="sub_1")
 
 

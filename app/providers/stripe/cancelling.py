@@ -88,20 +88,19 @@ class Cancelling:
 
     async def uncancel(self, account: ProviderAccount, subscription: str, *, key: str) -> None:
         """Whichever field holds the end is taken back: the portal sets `cancel_at` and leaves the
-        flag alone where billing is flexible."""
+        flag alone where billing is flexible. A schedule is let go for that alone."""
         client = self._connections.client(account)
         with in_our_words():
             obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
             if obj.get("status") in GONE:
                 raise ProviderRefused("the subscription has ended", "ended")
+            if not (obj.get("cancel_at") or obj.get("cancel_at_period_end")):
+                return
             await _release(client, obj, key)
             back: Any = {"cancel_at_period_end": False}
             if obj.get("cancel_at_period_end") is not True:
                 back = {"cancel_at": ""}
-            if obj.get("cancel_at") or obj.get("cancel_at_period_end"):
-                await client.v1.subscriptions.update_async(
-                    subscription, back, {"idempotency_key": key}
-                )
+            await client.v1.subscriptions.update_async(subscription, back, {"idempotency_key": key})
 
     async def paid_invoices(self, account: ProviderAccount, subscription: str) -> tuple[str, ...]:
         """All pages of them, and those of which but a part was paid, a transfer say."""

@@ -117,16 +117,27 @@ async def test_a_part_of_a_payment_is_given_back(payments, wire):
     assert form(refund)["amount"] == "700"
 
 
-async def test_what_was_paid_is_listed_by_its_contract(payments, wire):
-    paid = {"object": "list", "data": [invoice(id="in_7", status="paid")], "has_more": False}
+async def test_what_was_paid_wholly_or_in_part_is_listed_by_its_contract(payments, wire):
+    shown = {
+        "paid": [invoice(id="in_7", status="paid")],
+        "open": [
+            invoice(id="in_8", status="open", amount_paid=1200),
+            invoice(id="in_9", status="open", amount_paid=0),
+        ],
+    }
+
+    def listed(request):
+        data = shown.get(request.url.params["status"], [])
+        return answers({"object": "list", "data": data, "has_more": False})
+
     asked = wire.get(url__startswith=f"{API}/v1/invoices")
-    asked.mock(return_value=answers(paid))
+    asked.mock(side_effect=listed)
 
     found = await payments.paid_invoices(ACCOUNT, "sub_1")
 
-    assert found == ("in_7",)
+    assert found == ("in_7", "in_8")
     told = {"subscription": "sub_1", "status": "paid", "limit": "100"}
-    assert dict(asked.calls.last.request.url.params) == told
+    assert dict(asked.calls[0].request.url.params) == told
 
 
 async def test_one_given_back_already_is_fine_and_another_refusal_is_not(payments, wire):
