@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.domain.actions import Action, ActionKind, action_for
+from app.domain.calendar import months_after
 from app.domain.dunning import Case, CaseState, Waits
 from app.domain.mirror import Subscription
 from app.domain.policies import AccessPolicy
 from app.domain.records import Book
+from app.domain.redemptions import Redemption, RedemptionState
 
 GONE = frozenset({"canceled", "incomplete_expired"})
 # What a subscription is after a case was given up and the debt is still there.
@@ -105,6 +107,7 @@ def access_of(
     cases: Iterable[tuple[Case, AccessPolicy]],
     *,
     now: datetime,
+    rests_from: datetime | None = None,
 ) -> Access:
     """What the customer of a subscription may use `now` (aware UTC).
 
@@ -117,6 +120,7 @@ def access_of(
     Args:
         subscription: as mirrored; None where only its cases are known.
         cases: its cases with the access section of the policy each keeps, in any state.
+        rests_from: the end of the paid period where an accepted pause is one of collection.
     """
     if subscription is not None and subscription.status in GONE:
         return Access(
@@ -127,7 +131,8 @@ def access_of(
     owed = [(case, policy) for case, policy in cases if _counts(case, subscription)]
     steps = [step for case, policy in owed for step in _steps(case, policy)]
     access = _now(steps, subscription, now)
-    return _at_rest(_until(access, steps, subscription, now), subscription, now)
+    paid_until = _rests_from(subscription, rests_from)
+    return _at_rest(_until(access, steps, subscription, now), paid_until, now)
 
 
 def _counts(case: Case, subscription: Subscription | None) -> bool:
@@ -195,19 +200,38 @@ def _ends_at(subscription: Subscription | None) -> datetime | None:
     return subscription.cancel_at or at_period_end
 
 
-def _at_rest(access: Access, subscription: Subscription | None, now: datetime) -> Access:
-    """A subscription that was paused by request is restricted once the paid period is over."""
-    if subscription is None or subscription.pause_reason != BY_REQUEST:
+def _rests_from(subscription: Subscription | None, told: datetime | None) -> datetime | None:
+    """The end of the paid period of what was paused by request. A pause of collection shows
+    neither who wanted it nor what was paid: its periods go on and are voided."""
+    if subscription is None:
+        return None
+    if subscription.status == "paused" and subscription.pause_reason == BY_REQUEST:
+        return subscription.period_end or subscription.started_at
+    return told if subscription.collection_paused else None
+
+
+def _at_rest(access: Access, paid_until: datetime | None, now: datetime) -> Access:
+    """What was paused by request is restricted once the paid period is over."""
+    if paid_until is None or access.level.rank >= Level.RESTRICTED.rank:
         return access
-    if subscription.status != "paused" or access.level.rank >= Level.RESTRICTED.rank:
-        return access
-    paid_until = subscription.period_end
-    if paid_until is None or paid_until <= now:
+    if paid_until <= now:
         reason = "the subscription is paused"
         return Access(level=Level.RESTRICTED, since=paid_until, reason=reason)
     if access.until is not None and access.until <= paid_until:
         return access
     return replace(access, until=paid_until, then=Level.RESTRICTED)
+
+
+def rests_from(pauses: Iterable[Redemption], now: datetime) -> datetime | None:
+    """When the rest of an accepted pause that runs `now` begins: so many months before its end, and
+    no earlier than was paid for where a month was too short for the day."""
+    for one in pauses:
+        ends, months = one.resumes_at, int(one.terms.get("months", 1))
+        if ends is not None and now < ends and one.state is not RedemptionState.FAILED:
+            first = months_after(ends, -months)
+            days = (first + timedelta(days=n) for n in range(4))
+            return max(day for day in days if months_after(day, months) == ends)
+    return None
 
 
 def timed(before: Case | None, after: Case, at: datetime) -> Case:
@@ -226,7 +250,7 @@ def matters(before: Case | Subscription | None, after: Case | Subscription) -> b
     in its time, and is planned where it opens."""
     if before is None:
         return False
-    names = CASE_FACTS if isinstance(after, Case) else ("status",)
+    names = CASE_FACTS if isinstance(after, Case) else ("status", "collection_paused")
     return any(_fact(before, name) != _fact(after, name) for name in names)
 
 
@@ -262,7 +286,8 @@ def plan_looks(book: Book, at: datetime) -> None:
             _plan_look(book, case, f"{case.case_id}:{case.state}:{case.held_s}", at)
     for subscription in book.changed(Subscription):
         if matters(book.before(subscription), subscription):
-            _plan_look(book, subscription, subscription.status, at)
+            rests = ":rests" if subscription.collection_paused else ""
+            _plan_look(book, subscription, f"{subscription.status}{rests}", at)
 
 
 def _plan_look(book: Book, row: Case | Subscription, stand: str, at: datetime) -> None:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.access import Access, AccessState, Level, access_action, access_of
+from app.domain.access import Access, AccessState, Level, access_action, access_of, rests_from
 from app.domain.actions import Action, ActionState, still_claimed
 from app.domain.dunning import Case, CaseState
 from app.domain.mirror import Subscription
+from app.domain.offers.pause import PauseOffer
 from app.domain.policies import AccessPolicy, PolicyVersion
 from app.domain.policy_documents import policy_of
-from app.domain.records import Book, changed
+from app.domain.records import Book, Key, changed
+from app.domain.redemptions import Redemption
 from app.domain.terms import note
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
@@ -41,8 +43,9 @@ async def of_customer(
 ) -> list[SubscriptionAccess]:
     """What each subscription of a customer gives now; empty where we know of none.
 
-    One question to the database; a second where a case keeps a policy version that is no longer
-    published. Raises `AmbiguousCustomer` where no account is named and several know the id.
+    One question to the database; others where a case keeps a policy version that is no longer
+    published, or collection is paused. Raises `AmbiguousCustomer` where no account is named and
+    several know the id.
     """
     where = {"merchant_id": merchant_id, "customer_id": customer_id}
     if account_id is not None:
@@ -54,7 +57,9 @@ async def of_customer(
         if len({row.account_id for row in [*subscriptions, *cases]}) > 1:
             raise AmbiguousCustomer(customer_id)
         policies = await _policies(tx, world, merchant_id, cases, published)
-    return _judged(subscriptions, cases, policies, world.clock.now())
+        now = world.clock.now()
+        rests = await _rests(tx, subscriptions, now)
+    return _judged(subscriptions, cases, policies, rests, now)
 
 
 async def record(world: World, action: Action) -> None:
@@ -82,7 +87,8 @@ async def record(world: World, action: Action) -> None:
         for rows in (actions, states, subscriptions, cases):
             book.know(rows)
         book.put(changed(actions[0], state=ActionState.DONE, leased_until=None))
-        for seen in _judged(subscriptions, cases, policies, now):
+        rests = await _rests(tx, subscriptions, now)
+        for seen in _judged(subscriptions, cases, policies, rests, now):
             _keep(book, action, seen, now)
         await write(tx, book, at=now)
 
@@ -95,6 +101,7 @@ def _judged(
     subscriptions: Iterable[Subscription],
     cases: Sequence[Case],
     policies: Mapping[str, AccessPolicy],
+    rests: Mapping[Key, datetime | None],
     now: datetime,
 ) -> list[SubscriptionAccess]:
     """What each subscription gives that a row names, in the order of their ids."""
@@ -113,10 +120,25 @@ def _judged(
                 known.get((account, subscription)),
                 [(case, policies[case.policy]) for case in mine],
                 now=now,
+                rests_from=rests.get((account, subscription)),
             ),
         )
         for (account, subscription), mine in sorted(by_key.items())
     ]
+
+
+async def _rests(
+    tx: Transaction, subscriptions: Iterable[Subscription], now: datetime
+) -> dict[Key, datetime | None]:
+    """Since when those rest whose collection an accepted offer paused."""
+    found: dict[Key, datetime | None] = {}
+    for one in subscriptions:
+        if one.collection_paused:
+            key = (one.account_id, one.subscription_id)
+            about = {"account_id": key[0], "subscription_id": key[1], "kind": PauseOffer.kind}
+            pauses = await tx.find(Redemption, where=about, order=("-claimed_at",))
+            found[key] = rests_from(pauses, now)
+    return found
 
 
 async def _policies(

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.access import Level
 from app.domain.offers.common import Why
 from app.domain.redemptions import RedemptionState
+from app.services.access import of_customer
 from app.services.redemptions import OfferRefused
 from tests.offers.stage import Leaving
 from tests.stories.stage import Stage
@@ -42,6 +44,27 @@ async def test_nothing_is_charged_until_the_day_that_was_told(resting: Leaving) 
     assert [invoice["amount_paid"] for invoice in charged] == [said.next_minor, 3000]
     assert said.resumes_at.timestamp() <= charged[0]["created"] < said.resumes_at.timestamp() + 3600
     assert (standing.status, standing.collection_paused, standing.ends) == ("active", False, False)
+
+
+async def test_who_rests_is_restricted_after_the_paid_period_and_until_it_goes_on(
+    resting: Leaving,
+) -> None:
+    stage, owner = resting.stage, resting.person
+    said = await resting.sees(REST)
+    await resting.accepts(REST)
+
+    async def level() -> Level:
+        merchant, account = stage.merchant.merchant_id, stage.account.account_id
+        found = await of_customer(stage.world, merchant, owner.customer, account_id=account)
+        return next(o.access.level for o in found if o.subscription_id == owner.subscription)
+
+    await stage.passes(days=29)
+    paid = await level()
+    await stage.passes(days=3)
+    over = await level()
+    await stage.reaches(said.resumes_at, hours=3)
+
+    assert [paid, over, await level()] == [Level.FULL, Level.RESTRICTED, Level.FULL]
 
 
 async def test_it_is_told_a_week_before_it_ends_and_once(resting: Leaving) -> None:
