@@ -126,7 +126,10 @@ class OfferOut(BaseModel):
 
     kind: str
     currency: str | None = None
-    now_minor: int | None = Field(default=None, description="Charged at once.")
+    now_minor: int | None = Field(
+        default=None,
+        description="Charged at once; what a renewal has drafted already, within the hour.",
+    )
     next_minor: int | None = Field(default=None, description="Charged at `next_at`.")
     next_at: datetime | None = None
     then_minor: int | None = Field(default=None, description="The regular charge afterwards.")

@@ -46,11 +46,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discounted:
-    """A discount that stands on a subscription, and the coupon it came from."""
+    """A discount that stands on a subscription, and the coupon it came from. `once`: it is used up
+    by one invoice."""
 
     id: str
     coupon: str | None = None
     ends_at: datetime | None = None
+    once: bool = False
+
+    def lasts(self, at: datetime, *, used: bool) -> bool:
+        """Whether it still stands then; `used`: after an invoice."""
+        return not (used and self.once) and (self.ends_at is None or self.ends_at > at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,8 @@ class Standing:
     schedule; `credits` are the marks of the customer's latest credits, where they were asked for.
     `pending` tells of a change that waits for the payment of `latest_invoice`, until
     `pending_until`. `customer_discounted`: the customer as a whole has a discount. `billed`: it is
-    paid by bill, nobody is charged.
+    paid by bill, nobody is charged. `draft_minor` is what the latest invoice will charge within the
+    hour, as long as it is a draft.
     """
 
     subscription_id: str
@@ -71,6 +78,7 @@ class Standing:
     items: tuple[Item, ...]
     discounts: tuple[Discounted, ...] = ()
     customer_discounted: bool = False
+    customer_discount: Discounted | None = None
     mark: str | None = None
     credits: frozenset[str] = frozenset()
     schedule: str | None = None
@@ -85,6 +93,14 @@ class Standing:
     pending_until: datetime | None = None
     latest_invoice: str | None = None
     latest_invoice_status: str | None = None
+    draft_minor: int = 0
+
+    def discounts_at(self, at: datetime, *, used: bool) -> tuple[str, ...] | None:
+        """The ids of the discounts that still stand then, `used`: after an invoice; None where all
+        do. That of the customer counts where the subscription has none."""
+        own = self.discounts or ((self.customer_discount,) if self.customer_discount else ())
+        stay = tuple(one.id for one in own if one.lasts(at, used=used))
+        return None if len(stay) == len(own) else stay
 
     @property
     def ends(self) -> bool:

@@ -282,10 +282,16 @@ class Payments(Cancellations, Movements, Protocol):
         ...
 
     async def preview_change(
-        self, account: ProviderAccount, standing: Standing, changes: tuple[Change, ...]
+        self,
+        account: ProviderAccount,
+        standing: Standing,
+        changes: tuple[Change, ...],
+        *,
+        discounts: tuple[str, ...] | None = None,
     ) -> Forecast:
-        """The next invoice as the provider sees it coming if these changes took place and no end
-        were planned; nothing is changed."""
+        """The next invoice as the provider sees it coming if these changes took place, no end were
+        planned, and of the discounts that stand these alone were left (None: all); nothing is
+        changed."""
         ...
 
 

@@ -127,13 +127,14 @@ async def _told(world: World, ahead: Ahead) -> Quotes:
 async def renewed_quote(
     world: World, session: CancelSession, account: ProviderAccount, step: FlowStep
 ) -> dict[str, Any] | None:
-    """The money of the offer that is shown, told anew where it was told too long ago, or where
-    something is charged at once: for the instant it was told for, so that it differs only where
-    the subscription does. None where it still holds. Raises `OfferRefused` where it may not be
-    made any more, and what `Payments` raises."""
-    told, oldest = quote_from(session.quote), world.clock.now() - QUOTE_HOLDS
-    fresh = told is not None and (told.dated is None or told.dated > oldest)
-    if fresh and told is not None and not told.now_minor:
+    """The money of the offer that is shown, told anew where it was told too long ago, where its
+    next charge has begun meanwhile, or where something is charged at once: for the instant it was
+    told for, so that it differs only where the subscription does. None where it still holds.
+    Raises `OfferRefused` where it may not be made any more, and what `Payments` raises."""
+    told, now = quote_from(session.quote), world.clock.now()
+    fresh = told is not None and (told.dated is None or told.dated > now - QUOTE_HOLDS)
+    ahead = told is not None and (told.next_at is None or told.next_at > now)
+    if fresh and ahead and told is not None and not told.now_minor:
         return None
     (offer,) = offers_in([step])
     seen = await redemptions.look(world, account, session.subscription_id, [offer])

@@ -10,7 +10,7 @@ from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.merchants import ProviderAccount
 from app.domain.offers import Offer, judge, steps
 from app.domain.offers.common import COOL_DOWN_DAYS, Eligible, Facts, Past, Refused, Why
-from app.domain.offers.quotes import Quote, quoted
+from app.domain.offers.quotes import Quote, imagined, quoted
 from app.domain.records import Book
 from app.domain.redemptions import (
     AT_WORK,
@@ -143,16 +143,19 @@ def _dated(told: datetime | None, now: datetime) -> datetime:
 
 
 async def preview(world: World, account: ProviderAccount, offer: Offer, facts: Facts) -> Quote:
-    """What accepting it would do, in money and dates: what the provider itself sees coming with
-    the offer and without it. Changes nothing. Raises `OfferRefused`, and what `Payments` raises."""
+    """What accepting it would do, in money and dates: what the provider itself sees coming next
+    and from then on. Changes nothing. Raises `OfferRefused`, and what `Payments` raises."""
     judged = _allowed(offer, facts)
     if not offer.gives:
         return Quote(kind=offer.kind, currency=judged.currency)
-    changes = tuple(step.change for step in offer.changes(facts, mark="preview"))
-    without = forecast = await world.payments.preview_change(account, facts.standing, ())
-    if not offer.resumes_at(facts) and changes:
-        forecast = await world.payments.preview_change(account, facts.standing, changes)
-    return quoted(offer, facts, judged, forecast, without)
+    first, later = imagined(offer, facts)
+    next_, regular = [
+        await world.payments.preview_change(
+            account, facts.standing, one.changes, discounts=one.discounts
+        )
+        for one in (first, later)
+    ]
+    return quoted(offer, facts, judged, next_, regular)
 
 
 def _allowed(offer: Offer, facts: Facts) -> Eligible:

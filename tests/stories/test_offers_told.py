@@ -146,6 +146,30 @@ async def test_what_was_told_long_ago_is_told_anew_before_it_is_charged(door: Do
     assert len(await stage.find(Redemption)) == 1
 
 
+async def test_a_renewal_drafted_between_look_and_click_is_told_before_the_offer_is_accepted(
+    door: Door,
+) -> None:
+    # given somebody who was told, in the last hour of a month, that nothing is charged now
+    stage = door.stage
+    await publishes(door, {"kind": "discount", "percent": 50, "months": 3})
+    person = await stage.subscriber(APPROVES)
+    await stage.passes(days=29, hours=23.6)
+    leaver = await door.opens(person)
+    await leaver.does("answer", step="why", reason="too_expensive")
+    before = leaver.seen["step"]["offer"]["now_minor"]
+
+    await stage.passes(hours=0.6)
+    first = await leaver.asks("accept", {"step": "stay"}, **KEY)
+    anew = (await leaver.looks())["step"]["offer"]["now_minor"]
+    second = await leaver.asks("accept", {"step": "stay"}, **{"Idempotency-Key": "k2"})
+    await stage.passes(hours=2)
+
+    charges = stage.there("charges", customer=person.customer)["data"]
+    assert (before, anew) == (0, PRICE)
+    assert (first.status_code, second.status_code) == (409, 200)
+    assert [charge["amount"] for charge in charges] == [PRICE, PRICE]
+
+
 async def test_a_year_for_more_seats_than_were_told_is_told_anew(door: Door) -> None:
     # given a year that was told for one seat, and a colleague who takes two more meanwhile
     stage = door.stage

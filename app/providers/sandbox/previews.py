@@ -27,8 +27,8 @@ def _preview(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     if _stays(subscription, details):
         subscription = {**subscription, "cancel_at": None}
     _check_comes(subscription, details)
-    if isinstance(given.get("discounts"), list):
-        found = [foreseen(core, wish) for wish in given["discounts"]]
+    if "discounts" in given:
+        found = [foreseen(core, wish) for wish in given["discounts"] or []]
         subscription = {**subscription, "discounts": found}
     if isinstance(details.get("trial_end"), int):
         subscription = _with_trial(subscription, details["trial_end"])
@@ -103,7 +103,11 @@ ROUTES = (
         "/v1/invoices/create_preview",
         _preview,
         {"customer": text, "subscription": text, "currency": currency}
-        | {"subscription_details": DETAILS, "discounts": DISCOUNTS, "invoice_items": anything}
+        | {
+            "subscription_details": DETAILS,
+            "discounts": clearable(DISCOUNTS),
+            "invoice_items": anything,
+        }
         | {"preview_mode": choice("next", "recurring")},
     ),
 )

@@ -95,14 +95,19 @@ class Changing:
             await CALLS[type(change)](Call(client, subscription, customer, key), change)
 
     async def preview_change(
-        self, account: ProviderAccount, standing: Standing, changes: tuple[Change, ...]
+        self,
+        account: ProviderAccount,
+        standing: Standing,
+        changes: tuple[Change, ...],
+        *,
+        discounts: tuple[str, ...] | None = None,
     ) -> Forecast:
         """Stripe's own preview. A coupon that it needs is made first: by itself it costs nobody
         anything, and without it Stripe could not say what taxes and rounding make of it. Credit
         that was not given yet Stripe cannot foresee; it is set off here."""
         client = self._connections.client(account)
         with in_our_words():
-            asked = await _asked(client, standing, changes)
+            asked = await _asked(client, standing, changes, discounts)
             shown = await json_of(client.v1.invoices.create_preview_async(asked))
         metered = [item.price.id for item in standing.items if item.price.metered]
         forecast = forecast_of(shown, metered=metered)
@@ -110,9 +115,16 @@ class Changing:
         return replace(forecast, due_minor=max(0, forecast.due_minor - given))
 
 
-async def _asked(client: StripeClient, standing: Standing, changes: Iterable[Change]) -> Any:
+async def _asked(
+    client: StripeClient,
+    standing: Standing,
+    changes: Iterable[Change],
+    discounts: tuple[str, ...] | None,
+) -> Any:
     """What Stripe is asked to imagine."""
     asked: dict[str, Any] = {"subscription": standing.subscription_id}
+    if discounts is not None:
+        asked["discounts"] = [{"discount": ident} for ident in discounts] or ""
     details: dict[str, Any] = {}
     if standing.ends:  # else there is no next invoice to be seen
         stays: dict[str, Any] = {"cancel_at_period_end": False}

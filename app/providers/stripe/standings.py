@@ -9,7 +9,7 @@ from app.providers.stripe.reading import Json, at, currency, instant, ref, rows,
 
 # What we write into the metadata of what we change, to know it again.
 MARK = "holdfast_offer"
-STANDING: Any = {"expand": ["discounts", "customer", "schedule", "latest_invoice"]}
+STANDING: Any = {"expand": ["discounts.source.coupon", "customer", "schedule", "latest_invoice"]}
 
 
 def standing_of(obj: Json, credits_found: Iterable[Json] = ()) -> Standing:
@@ -30,6 +30,7 @@ def standing_of(obj: Json, credits_found: Iterable[Json] = ()) -> Standing:
         items=items,
         discounts=tuple(_discounts(obj)),
         customer_discounted=bool(table(at(obj, "customer", "discount"))),
+        customer_discount=_discounted(at(obj, "customer", "discount")),
         mark=text(at(obj, "metadata", MARK)),
         credits=frozenset(mark for row in credits_found if (mark := _mark(row))),
         schedule=ref(schedule),
@@ -44,6 +45,7 @@ def standing_of(obj: Json, credits_found: Iterable[Json] = ()) -> Standing:
         pending_until=instant(pending.get("expires_at")),
         latest_invoice=ref(obj.get("latest_invoice")),
         latest_invoice_status=text(at(obj, "latest_invoice", "status"), 40),
+        draft_minor=_draft_minor(table(obj.get("latest_invoice"))),
     )
 
 
@@ -106,13 +108,26 @@ def _discounts(obj: Json) -> Iterable[Discounted]:
     """Those shown in full and, should they not have been expanded, their bare ids."""
     listed = obj.get("discounts")
     for row in listed if isinstance(listed, list) else []:
-        found = ref(row)
+        found = _discounted(row)
         if found is not None:
-            yield Discounted(
-                id=found,
-                coupon=ref(at(row, "source", "coupon")),
-                ends_at=instant(table(row).get("end")),
-            )
+            yield found
+
+
+def _discounted(row: object) -> Discounted | None:
+    found, coupon = ref(row), at(row, "source", "coupon")
+    if found is None:
+        return None
+    once = table(coupon).get("duration") == "once"
+    ends_at = instant(table(row).get("end"))
+    return Discounted(id=found, coupon=ref(coupon), ends_at=ends_at, once=once)
+
+
+def _draft_minor(invoice: Json) -> int:
+    """What a draft will charge by itself."""
+    by_itself = invoice.get("auto_advance") is True
+    charges = by_itself and invoice.get("collection_method") == "charge_automatically"
+    drafted = charges and invoice.get("status") == "draft"
+    return (whole(invoice.get("amount_due")) or 0) if drafted else 0
 
 
 def _mark(obj: Json) -> str | None:

@@ -31,7 +31,7 @@ async def test_a_standing_is_read_in_full(payments, wire):
 
     december = datetime(2026, 12, 1, tzinfo=UTC)
     wanted = {
-        "expand[0]": "discounts",
+        "expand[0]": "discounts.source.coupon",
         "expand[1]": "customer",
         "expand[2]": "schedule",
         "expand[3]": "latest_invoice",
@@ -42,6 +42,19 @@ async def test_a_standing_is_read_in_full(payments, wire):
     assert (found.flexible, found.customer_discounted, found.pending) == (True, True, True)
     assert (found.cancel_at, found.cancel_at_period_end, found.ends) == (december, False, True)
     assert (found.latest_invoice, found.latest_invoice_status) == ("in_1", "open")
+
+
+async def test_a_standing_shows_what_holds_once_and_what_is_drafted(payments, wire):
+    once = {"id": "di_1", "source": {"coupon": {"id": "HALF", "duration": "once"}}, "end": None}
+    draft = {"id": "in_1", "status": "draft", "amount_due": 3000, "auto_advance": True}
+    draft |= {"collection_method": "charge_automatically"}
+    shown = subscription(discounts=[once], latest_invoice=draft)
+    wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(shown))
+
+    found = await payments.read_standing(ACCOUNT, "sub_1")
+
+    assert found.discounts == (Discounted(id="di_1", coupon="HALF", once=True),)
+    assert found.draft_minor == 3000
 
 
 async def test_a_standing_shows_a_discount_of_an_item_and_who_pays_by_bill(payments, wire):
