@@ -18,7 +18,15 @@ from app.domain.mirror import Customer, Invoice
 from app.domain.operations import AuditEntry, InboxEvent, InboxState
 from app.domain.personal import is_veiled
 from app.ports.mail_reports import MailReport
-from app.services import declaring, erasing, intake, personal_data, suppressions, usage
+from app.services import (
+    declaring,
+    erasing,
+    intake,
+    payment_links,
+    personal_data,
+    suppressions,
+    usage,
+)
 from app.services.usage import Pushed
 from app.storage.registry import TABLES
 from tests.reports.conftest import ENDPOINTS, Ledger
@@ -403,9 +411,11 @@ async def test_links_in_letters_of_before_lead_nowhere(door: Door) -> None:
     await erased(stage, person)
 
     # when it is followed
-    links = await stage.find(PaymentLink)
+    seen = await payment_links.look(stage.world, token)
 
-    # then it is over
-    assert token
-    assert links
-    assert all(link.revoked_at for link in links)
+    # then it is over, and so is every other
+    assert seen is not None
+    assert seen.status == "expired"
+    with pytest.raises(payment_links.LinkDead):
+        await payment_links.go(stage.world, token)
+    assert all(link.revoked_at for link in await stage.find(PaymentLink))
