@@ -34,6 +34,7 @@ from app.api import (
 )
 from app.api.customer_auth import ASKS_A_MINUTE
 from app.api.front import Front
+from app.api.packing import Packing
 from app.api.webhooks import PATH as WEBHOOK_PATH
 from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
@@ -70,10 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(
-        Front, body_limit=known.body_limit, https=known.public_url.startswith("https://")
-    )
-    app.add_middleware(WebhookGate)
+    _stand_before(app, known)
     problems.install(app)
     for room in (
         access,
@@ -104,6 +102,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(embed_router())
     specification.install(app, WEBHOOK_PATH)
     return app
+
+
+def _stand_before(app: FastAPI, settings: Settings) -> None:
+    """What every request goes through before a route, the last added first."""
+    https = settings.public_url.startswith("https://")
+    app.add_middleware(Packing)
+    app.add_middleware(Front, body_limit=settings.body_limit, https=https)
+    app.add_middleware(WebhookGate)
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:

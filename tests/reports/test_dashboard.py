@@ -16,7 +16,7 @@ from app.domain.recovery import Cause, EntryKind
 from app.main import create_app
 from app.services.api_keys import create_key
 from tests.pages.desk import a_browser, signs_in
-from tests.reports.builders import LATER, MERCHANT, day, entry, failure
+from tests.reports.builders import LATER, MERCHANT, day, entry, failure, movement
 from tests.reports.conftest import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +131,32 @@ async def test_a_download_that_does_not_exist_is_not_found(books: httpx.AsyncCli
     nonsense = await books.get(f"{PAGE}/plans.csv", params={"currency": "x" * 30})
 
     assert (nothing.status_code, nonsense.status_code) == (404, 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "packed"),
+    [
+        (PAGE, True),
+        (f"{PAGE}?currency=typed-by-whom&interval=typed-by-whom", True),
+        (f"{PAGE}/mrr.csv?interval=day&from=2026-01-01&to=2026-03-31", True),
+        ("/openapi.json", True),
+        ("/operator/cases?find=typed-by-whom", False),
+        ("/operator/sign-in?next=/operator/typed-by-whom", False),
+    ],
+)
+async def test_what_repeats_nothing_that_was_typed_is_sent_packed(
+    books: httpx.AsyncClient, ledger: Ledger, path: str, packed: bool
+) -> None:
+    await ledger.holds(movement(100, at=day(1)))
+
+    told = await books.get(path, headers={"Accept-Encoding": "gzip, br"})
+    plain = await books.get(path, headers={"Accept-Encoding": "identity"})
+
+    assert told.headers.get("content-encoding") == ("gzip" if packed else None)
+    assert told.text == plain.text
+    assert ("accept-encoding" in told.headers.get("vary", "").lower()) is packed
+    assert "content-encoding" not in plain.headers
+    assert not packed or "typed-by-whom" not in told.text
 
 
 async def test_a_key_without_the_scope_sees_no_figures(app: FastAPI, ledger: Ledger) -> None:

@@ -57,11 +57,9 @@ class Chosen:
         since = to - timedelta(days=days - 1)
         return {"from": since.isoformat(), "to": to.isoformat(), "interval": self.interval}
 
-    def link(self, **changes: str) -> str:
-        """The query string of these choices with some changed."""
-        wanted = {name: self.typed[name] for name in NAMES} | changes
-        kept = {name: value for name, value in wanted.items() if value}
-        return f"?{urlencode(kept)}" if kept else ""
+    def link(self, currency: str) -> str:
+        """The query string of these choices as they were understood, nothing typed in it."""
+        return f"?{urlencode({**self.words(), 'currency': currency})}"
 
 
 def read_span(given: Mapping[str, str], now: datetime, zone: str) -> Chosen:
