@@ -58,6 +58,20 @@ async def page_of_cases(
         )
 
 
+async def largest_open(
+    world: World, merchant_id: str, currency: str, *, limit: int
+) -> tuple[tuple[Case, ...], Mapping[tuple[str, str], Customer]]:
+    """The active cases of a currency on which most is owed, and their customers as on a page."""
+    async with world.store.transaction(merchant_id) as tx:
+        found = await tx.find(
+            Case,
+            where={"merchant_id": merchant_id, "state": CaseState.ACTIVE, "currency": currency},
+            order=("-due_minor", "-case_id"),
+            limit=limit,
+        )
+        return tuple(found), await _customers(tx, tuple(found))
+
+
 async def _counts(tx: Transaction, merchant_id: str, query: CaseQuery) -> dict[CaseState, int]:
     """By state, whatever states `query` itself asks for. Only active cases wait for anything."""
     counts = {}

@@ -3,46 +3,21 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.config import Settings
 from app.domain.merchants import Scope
 from app.domain.recovery import Cause, EntryKind
-from app.main import create_app
-from app.services.api_keys import create_key
-from tests.pages.desk import a_browser, signs_in
-from tests.reports.builders import LATER, MERCHANT, day, entry, failure, movement
+from tests.reports.builders import day, entry, failure, movement
 from tests.reports.conftest import Ledger
+from tests.reports.dashboards import PAGE, SPAN, app, reader
+
+__all__ = ["app"]
 
 pytestmark = pytest.mark.anyio
-PAGE = "/operator/finance"
-SPAN = {"from": "2026-01-01", "to": "2026-03-31"}
 TILE = re.compile(r'<dt class="quiet">([^<]+)</dt><dd class="figure">([^<]+)</dd>')
-
-
-@pytest.fixture
-async def app(clean_database: str, tmp_path: Path) -> AsyncIterator[FastAPI]:
-    """The whole service, its clock standing at `LATER`."""
-    clock = tmp_path / "clock"
-    clock.write_text(LATER.isoformat())
-    app = create_app(Settings(database_url=clean_database, clock_file=clock, state_dir=tmp_path))
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-async def reader(app: FastAPI, *scopes: Scope) -> httpx.AsyncClient:
-    """Somebody of the merchant who is signed in."""
-    _, secret = await create_key(
-        app.state.world, merchant_id=MERCHANT, name="books", scopes=scopes, actor="test"
-    )
-    client = a_browser(app, app.state.world.public_url)
-    await signs_in(client, secret)
-    return client
 
 
 @pytest.fixture
@@ -72,7 +47,7 @@ async def test_the_page_shows_the_figures_of_the_span_in_one_currency(
     assert tiles["Failed"] == "US$250.00"
     assert "<title>Jan 2026, Holdfast retry: US$100.00</title>" in page.text
     assert "<title>Feb 2026, Customer new card: US$40.00</title>" in page.text
-    assert "adds up to the ledger" in page.text
+    assert "Adds up to the ledger" in page.text
     assert "EUR" in page.text
     assert "€9.00" not in page.text
 
@@ -83,7 +58,7 @@ async def test_a_few_weeks_are_drawn_by_week_where_no_period_is_asked_for(
     page = await books.get(PAGE, params={"from": "2026-02-01", "to": "2026-02-28"})
 
     assert '<option value="week" selected>Weeks</option>' in page.text
-    assert re.search(r"<title>\d\d Feb, Customer new card: US\$40.00</title>", page.text)
+    assert re.search(r"<title>\d+ Feb, Customer new card: US\$40.00</title>", page.text)
 
 
 async def test_the_span_before_stands_beside_it_where_asked(books: httpx.AsyncClient) -> None:
@@ -112,8 +87,8 @@ async def test_a_download_has_the_rows_of_the_page_and_no_formula(books: httpx.A
         ({"from": "2026-05-01", "to": "2026-04-01"}, "Lies after the last day"),
         ({"from": "2001-01-01", "to": "2026-04-01"}, "More than 1100 days"),
         ({"interval": "fortnight"}, "There is no such period"),
-        ({**SPAN, "currency": "<script>"}, "Nothing failed in this currency"),
-        ({"from": "2025-01-01", "to": "2025-02-01"}, "Nothing failed within these days"),
+        ({**SPAN, "currency": "<script>"}, "There is nothing in this currency"),
+        ({"from": "2025-01-01", "to": "2025-02-01"}, "Nothing within these days"),
     ],
 )
 async def test_a_wrong_choice_is_told_and_left_out(
@@ -167,11 +142,3 @@ async def test_a_key_without_the_scope_sees_no_figures(app: FastAPI, ledger: Led
 
     assert (page.status_code, download.status_code) == (403, 403)
     assert ">Finance</a>" not in (await support.get("/operator/cases")).text
-
-
-async def test_the_first_page_is_light(books: httpx.AsyncClient) -> None:
-    page = await books.get(PAGE, params={"from": "2024-01-01", "to": "2026-11-30"})
-    sheet = await books.get(re.findall(r'href="([^"]+\.css[^"]*)"', page.text)[0])
-
-    assert sheet.status_code == 200
-    assert len(page.content) + len(sheet.content) < 100_000

@@ -11,6 +11,8 @@ WIDTH, HEIGHT = 720.0, 280.0
 LEFT, RIGHT, TOP, BOTTOM = 84.0, 12.0, 12.0, 30.0
 COLOURS = 8  # classes `hue-0` to `hue-7` in the sheet; more series begin again
 MOST_LABELS = 12
+LETTER = 7.0  # about as wide as a letter of a label is
+MOST_SHAPES = 60  # in a chart that can be pointed at one by one
 TICKS = 4
 
 
@@ -28,11 +30,17 @@ class Data:
 
     labels: tuple[str, ...]
     series: tuple[Series, ...]
+    whole: bool = False  # whether the values are whole numbers, so that no line stands between them
 
     @property
     def empty(self) -> bool:
         """Whether nothing would be seen."""
         return not any(value for line in self.series for value in line.values)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether there is not one value, not even nothing."""
+        return all(value is None for line in self.series for value in line.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ class Scale:
     def y(self, value: float) -> float:
         """Where a value lies; larger values lie higher."""
         share = (value - self.low) / ((self.high - self.low) or 1.0)
-        return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 2)
+        return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
 
     def grid(self) -> tuple[Axis, ...]:
         """Lines at round values, the lowest and the highest among them."""
@@ -86,10 +94,11 @@ class Scale:
         return tuple(Axis(self.y(v), v) for v in (self.low + n * step for n in range(TICKS + 1)))
 
 
-def scale_for(low: float, high: float) -> Scale:
+def scale_for(low: float, high: float, *, whole: bool = False) -> Scale:
     """A scale that reaches from nothing, or from what lies below it, to a round value."""
     low, high = min(low, 0.0), max(high, 0.0)
-    step = _round_up((high - low) / TICKS or 1.0)
+    step = max(_round_up((high - low) / TICKS or 1.0), 1.0 if whole else 0.0)
+    step = 5.0 if whole and step == 2.5 else step
     down = 0
     while -down * step > low:
         down += 1
@@ -113,7 +122,7 @@ def bars(data: Data) -> Drawing:
         [sum(v for v in column if v and v * sign > 0) for column in _columns(data)]
         for sign in (-1, 1)
     ]
-    scale = scale_for(min(sums[0], default=0.0), max(sums[1], default=0.0))
+    scale = scale_for(min(sums[0], default=0.0), max(sums[1], default=0.0), whole=data.whole)
     slot = (WIDTH - LEFT - RIGHT) / max(len(data.labels), 1)
     thick = min(slot * 0.72, 48.0)
     areas = []
@@ -125,16 +134,34 @@ def bars(data: Data) -> Drawing:
             base = up if value > 0 else down
             if value:
                 path = _box(x, scale.y(base + value), thick, scale.y(base))
-                middle = x + thick / 2, scale.y(base + value / 2)
+                middle = round(x + thick / 2, 1), scale.y(base + value / 2)
                 areas.append(Shape(path, hue % COLOURS, label, line.name, value, *middle))
             up, down = up + max(value, 0.0), down + min(value, 0.0)
-    return Drawing(areas=tuple(areas), grid=scale.grid(), labels=_labels(data.labels, slot))
+    return Drawing(areas=_few(areas), grid=scale.grid(), labels=_labels(data.labels, slot))
+
+
+def beside(data: Data) -> Drawing:
+    """Bars side by side: for each label one of each series. For values that do not add up."""
+    known = [v for line in data.series for v in line.values if v is not None]
+    scale = scale_for(min(known, default=0.0), max(known, default=0.0), whole=data.whole)
+    slot = (WIDTH - LEFT - RIGHT) / max(len(data.labels), 1)
+    thick = min(slot * 0.8 / max(len(data.series), 1), 40.0)
+    areas = []
+    for place, label in enumerate(data.labels):
+        first = LEFT + slot * (place + 0.5) - thick * len(data.series) / 2
+        for nth, line in enumerate(data.series):
+            if value := line.values[place]:
+                x, y = first + thick * nth, scale.y(value)
+                path = _box(x, y, thick, scale.y(0.0))
+                middle = round(x + thick / 2, 1), scale.y(value / 2)
+                areas.append(Shape(path, nth % COLOURS, label, line.name, value, *middle))
+    return Drawing(areas=_few(areas), grid=scale.grid(), labels=_labels(data.labels, slot))
 
 
 def lines(data: Data) -> Drawing:
     """A line for each series, broken where a value is missing; a dot at each value."""
     known = [v for line in data.series for v in line.values if v is not None]
-    scale = scale_for(min(known, default=0.0), max(known, default=0.0))
+    scale = scale_for(min(known, default=0.0), max(known, default=0.0), whole=data.whole)
     slot = (WIDTH - LEFT - RIGHT) / max(len(data.labels), 1)
     strokes, dots = [], []
     for hue, line in enumerate(data.series):
@@ -143,13 +170,13 @@ def lines(data: Data) -> Drawing:
             if value is None:
                 pen = "M"
                 continue
-            x, y = round(LEFT + slot * (place + 0.5), 2), scale.y(value)
+            x, y = round(LEFT + slot * (place + 0.5), 1), scale.y(value)
             path, pen = f"{path}{pen}{x:g} {y:g}", "L"
             dots.append(Shape("", hue % COLOURS, data.labels[place], line.name, value, x, y))
         strokes.append(Shape(path, hue % COLOURS, "", line.name, 0.0, 0.0, 0.0))
     return Drawing(
         lines=tuple(strokes),
-        dots=tuple(dots),
+        dots=_few(dots),
         grid=scale.grid(),
         labels=_labels(data.labels, slot),
     )
@@ -183,11 +210,27 @@ def _slice(begin: float, end: float) -> str:
 
 def _on_circle(share: float, radius: float) -> tuple[float, float]:
     angle = 2 * pi * share
-    return round(CENTRE_X + radius * sin(angle), 2), round(CENTRE_Y - radius * cos(angle), 2)
+    return round(CENTRE_X + radius * sin(angle), 1), round(CENTRE_Y - radius * cos(angle), 1)
 
 
 def _box(x: float, y: float, thick: float, base: float) -> str:
-    return f"M{x:.2f} {base:g}V{y:g}H{x + thick:.2f}V{base:g}Z"
+    left, right = round(x, 1), round(x + thick, 1)
+    return f"M{left:g} {base:g}V{y:g}H{right:g}V{base:g}Z"
+
+
+def _few(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    """The shapes as they are, each with its value. Where they are too many to point at, one for all
+    of a series, which has no value: the table has them."""
+    if len(shapes) <= MOST_SHAPES:
+        return tuple(shapes)
+    paths: dict[tuple[int, str], list[str]] = {}
+    for shape in shapes:
+        paths.setdefault((shape.hue, shape.name), []).append(shape.path)
+    return tuple(
+        Shape("".join(found), hue, "", name, 0.0, LEFT, TOP)
+        for (hue, name), found in paths.items()
+        if any(found)
+    )
 
 
 def _columns(data: Data) -> list[list[float | None]]:
@@ -196,11 +239,16 @@ def _columns(data: Data) -> list[list[float | None]]:
 
 def _labels(labels: Sequence[str], slot: float) -> tuple[Axis, ...]:
     every = -(-len(labels) // MOST_LABELS)
+    room = int(slot * every / LETTER)
     return tuple(
-        Axis(round(LEFT + slot * (place + 0.5), 2), text=label)
+        Axis(round(LEFT + slot * (place + 0.5), 1), text=_short(label, room))
         for place, label in enumerate(labels)
         if place % every == 0
     )
 
 
-DRAWN = {"bars": bars, "lines": lines, "pie": pie}
+def _short(label: str, room: int) -> str:
+    return label if len(label) <= room else f"{label[: max(room - 1, 1)]}\u2026"
+
+
+DRAWN = {"bars": bars, "beside": beside, "lines": lines, "pie": pie}

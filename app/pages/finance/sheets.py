@@ -8,6 +8,7 @@ from app.reports import finance
 from app.reports.answers import Answer
 
 Ask = Callable[..., Awaitable[Answer]]
+IN_ORDER = frozenset({"period", "day", "month", "w", "rung"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,18 +17,55 @@ class Sheet:
 
     `words` are added to what the page asks for. Each column of `draws` is a series, or each value
     of the column `split` is one (of the first of `draws`). `over` labels the bottom; a pie has its
-    slices there.
+    slices there. `tells` are further columns of the table; `notes` is one whose numbers stand
+    beside the values of a split one. With `rungs` a bar is drawn for each of them, of the columns
+    it names, added up over the whole span. `adds`: whether the values of several rows may be added
+    up, and a missing row is nothing. `first` heads the labels. `unknown` is said where there are
+    rows and all of them are empty.
     """
 
     key: str
     heading: str
     says: str
     ask: Ask
-    draws: tuple[str, ...]
+    draws: tuple[str, ...] = ()
     kind: str = "bars"
     split: str | None = None
     over: str = "period"
     words: Mapping[str, str] = field(default_factory=dict)
+    tells: tuple[str, ...] = ()
+    notes: str = ""
+    rungs: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    adds: bool = True
+    first: str = ""
+    unknown: str = ""
+
+    @property
+    def kinds(self) -> bool:
+        """Whether what stands along the bottom has no order of its own, as plans have none."""
+        return self.over not in IN_ORDER
+
+    @property
+    def drawn_alike(self) -> bool:
+        """Whether all series are of one figure, or counts of one thing."""
+        return bool(self.split or self.rungs)
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The columns of the answer that are shown."""
+        if self.rungs:
+            return tuple(column for _, columns in self.rungs for column in columns.values())
+        if self.split:
+            return (self.draws[0], self.notes) if self.notes else self.draws[:1]
+        return (*self.draws, *self.tells)
+
+
+def _rung(label: str, column: str) -> tuple[str, Mapping[str, str]]:
+    return label, {
+        "Held": f"n_{column}",
+        "Did not hold": f"n_{column}_lost",
+        "Not known yet": f"n_{column}_open",
+    }
 
 
 SHEETS = (
@@ -47,6 +85,7 @@ SHEETS = (
         ask=finance.answer_recovered_revenue,
         draws=("net_minor", "refunded_minor", "dispute_lost_minor"),
         kind="lines",
+        tells=("recovered_minor", "settled_other_minor", "credited_minor", "dispute_won_minor"),
     ),
     Sheet(
         key="rate",
@@ -57,6 +96,8 @@ SHEETS = (
         draws=("rate",),
         kind="lines",
         split="trial_conversion",
+        notes="n",
+        adds=False,
     ),
     Sheet(
         key="curve",
@@ -66,18 +107,23 @@ SHEETS = (
         draws=("rate",),
         kind="lines",
         over="w",
+        tells=("n", "failed_minor", "recovered_within_w_minor"),
+        adds=False,
     ),
     Sheet(
         key="speed",
         heading="How fast money comes back",
         says="The share of failed invoices with money back before each day, by what the bank said "
-        "first. The table has the numbers at risk and a 95 % band.",
+        "first. The table says of how many; the download has a 95 % band.",
         ask=finance.answer_time_to_recovery,
         words={"group_by": "decline_kind"},
         draws=("recovered_share",),
         kind="lines",
         split="decline_kind",
         over="day",
+        notes="n_at_risk",
+        adds=False,
+        first="Before day",
     ),
     Sheet(
         key="plans",
@@ -105,6 +151,16 @@ SHEETS = (
         ask=finance.answer_mrr,
         draws=("end_minor",),
         kind="lines",
+        tells=(
+            "new_minor",
+            "reactivation_minor",
+            "expansion_minor",
+            "contraction_minor",
+            "churn_voluntary_minor",
+            "churn_involuntary_minor",
+            "n_end",
+        ),
+        adds=False,
     ),
     Sheet(
         key="ends",
@@ -123,6 +179,8 @@ SHEETS = (
         ask=finance.answer_churn,
         draws=("logo_churn", "gross_mrr_churn", "net_mrr_churn"),
         kind="lines",
+        tells=("n_start", "n_lost", "grr", "nrr", "quick_ratio"),
+        adds=False,
     ),
     Sheet(
         key="reasons",
@@ -146,38 +204,83 @@ SHEETS = (
     Sheet(
         key="worth",
         heading="What a customer is worth, by plan",
-        says="CLV: average MRR by margin, divided by churn. Empty where nobody was lost.",
+        says="CLV: average MRR divided by churn a month, month by month; empty where nobody was "
+        "lost.",
         ask=finance.answer_churn,
-        words={"group_by": "plan"},
+        words={"group_by": "plan", "interval": "month"},
         draws=("clv_minor",),
         split="plan",
+        kind="beside",
+        adds=False,
+    ),
+    Sheet(
+        key="saves",
+        heading="The save ladder",
+        says="Who accepted an offer within these days, and of how many it held. Who went away "
+        "without a word is not saved.",
+        ask=finance.answer_saves,
+        rungs=(
+            ("Accepted", {"Held": "n_accepted"}),
+            _rung("After 24 hours", "deflected_24h"),
+            _rung("After 30 days", "saved_30d"),
+            _rung("After 90 days", "saved_90d"),
+            ("Abandoned", {"Left without a word": "n_abandoned"}),
+        ),
+        over="rung",
     ),
     Sheet(
         key="offers",
-        heading="Offers to people who leave",
-        says="MRR of those still there thirty days later, beside what the offers cost at most.",
+        heading="What offers are worth, net",
+        says="Cash kept in the ninety days after an offer, less what was given back of it. "
+        "Discounts are out of it already: what the offer cost at most stands beside it and is not "
+        "subtracted.",
         ask=finance.answer_offers,
-        draws=("saved_mrr_minor", "cost_minor"),
+        words={"group_by": "offer"},
+        draws=("retained_minor", "cost_minor"),
+        tells=("n_accepted", "n_applied", "n_judged_30d", "n_saved_30d", "saved_mrr_minor"),
+        kind="beside",
+        over="offer",
     ),
     Sheet(
         key="lasting",
         heading="How long saves last",
         says="The share of those who accepted an offer and were still there on each day, by offer. "
-        "The table has the numbers at risk and a 95 % band.",
+        "The table says of how many; the download has a 95 % band.",
         ask=finance.answer_saves_lasting,
         words={"group_by": "offer"},
         draws=("lasting_share",),
         kind="lines",
         split="offer",
         over="day",
+        notes="n_at_risk",
+        adds=False,
+        first="On day",
     ),
     Sheet(
         key="risk",
         heading="At risk now",
-        says="MRR of subscriptions with an open case, and of those with a planned end.",
+        says="MRR of subscriptions with an open case, and of those with a planned end. "
+        "Who has both is in both.",
         ask=finance.answer_at_risk,
         words={"group_by": "plan"},
         draws=("at_risk_minor", "ending_minor"),
         over="plan",
+        tells=("n_at_risk", "owed_minor", "n_ending", "both_minor"),
+        kind="beside",
+    ),
+    Sheet(
+        key="projection",
+        heading="What becomes of MRR",
+        says="Over the next twelve months, if as much goes every month as in the last three.",
+        ask=finance.answer_projection,
+        words={"reduction": "20"},
+        draws=("usual_minor", "reduced_minor"),
+        kind="lines",
+        over="month",
+        tells=("gain_minor",),
+        adds=False,
+        first="Months from now",
+        unknown="Churn is not known yet: none of the last three whole months began with MRR in "
+        "this currency. Nothing is projected.",
     ),
 )

@@ -13,6 +13,7 @@ STEPS = {"day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters
 USUAL_MONTHS = 6
 USUAL_STEPS = ((14, Step.DAY), (62, Step.WEEK), (10_000, Step.MONTH))  # up to so many days
 LONGEST_DAYS = 1_100
+LONGEST_BY = {"day": 92, "week": 92 * 7}  # of one interval
 
 
 @dataclass(slots=True)
@@ -27,10 +28,20 @@ class Chosen:
 
     @property
     def interval(self) -> str:
-        """The length of a period; where none was asked for one that makes a line of the span."""
-        given, days = self.typed["interval"], (self.to - self.since).days
-        usual = next(step for longest, step in USUAL_STEPS if days <= longest)
-        return given if given in STEPS else usual.value
+        """The length of a period: one that makes a line of the span, or what was asked for."""
+        given = self.typed["interval"]
+        usual = next(step for longest, step in USUAL_STEPS if self.days <= longest)
+        return given if given in STEPS and not self.too_many else usual.value
+
+    @property
+    def days(self) -> int:
+        """How many days lie between the first and the last."""
+        return (self.to - self.since).days
+
+    @property
+    def too_many(self) -> bool:
+        """Whether what was asked for makes more periods than can be told apart on a page."""
+        return self.days > LONGEST_BY.get(self.typed["interval"], LONGEST_DAYS)
 
     @property
     def compared(self) -> bool:
@@ -77,7 +88,10 @@ def read_span(given: Mapping[str, str], now: datetime, zone: str) -> Chosen:
         since = to - timedelta(days=LONGEST_DAYS)
     if typed["interval"] and typed["interval"] not in STEPS:
         faults["interval"] = "There is no such period; it was left out."
-    return Chosen(typed, since, to, faults)
+    chosen = Chosen(typed, since, to, faults)
+    if chosen.too_many:
+        faults["interval"] = "Too many of them for a page; longer ones are shown."
+    return chosen
 
 
 def _day(typed: Mapping[str, str], name: str, faults: dict[str, str]) -> date | None:

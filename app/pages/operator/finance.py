@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,14 +13,18 @@ from starlette.responses import Response
 from app.domain.merchants import Merchant, Scope
 from app.pages.finance.sheets import SHEETS, Sheet
 from app.pages.finance.span import STEPS, Chosen, read_span
-from app.pages.finance.telling import cell, heading_of, shown, ticked
+from app.pages.finance.telling import Told, told
+from app.pages.finance.words import cell, ticked
 from app.pages.headers import PRIVATE
 from app.pages.operator.desk import NOT_FOUND, Desk, Visit
+from app.pages.operator.largest import largest_open_cases
 from app.ports.figures import Figures
 from app.reports import finance
-from app.reports.asking import WrongParameter
+from app.reports.answers import Answer
+from app.reports.asking import SETTLING, WrongParameter
 from app.reports.defined.shape import MINOR, SHARE
 from app.reports.formats import CSV, first_then_rest, rendered
+from app.reports.periods import Step
 
 BY_KEY = {sheet.key: sheet for sheet in SHEETS}
 
@@ -60,33 +65,29 @@ def finance_router(desk: Desk) -> APIRouter:
 
     @router.get("/finance/{key}.csv")
     async def download(request: Request, key: str) -> Response:
-        async def told(visit: Visit) -> Response:
-            return await _download(visit, BY_KEY.get(key))
-
-        return await desk.show(request, Scope.FINANCE_READ, told)
+        return await desk.show(
+            request, Scope.FINANCE_READ, lambda visit: _download(visit, BY_KEY.get(key))
+        )
 
     return router
 
 
 async def show_dashboard(visit: Visit) -> Response:
-    """Every sheet of one currency and span, the numbers above them, and the span before."""
+    """Every sheet of one currency and span that has something to tell, the numbers above them, and
+    the span before. All are asked as of one instant."""
+    now = visit.world.clock.now()
     merchant = await _merchant(visit)
-    chosen = read_span(visit.request.query_params, visit.world.clock.now(), merchant.time_zone)
-    now, before = await asyncio.gather(
-        _totals(visit, chosen.words()),
-        _totals(visit, chosen.before()),
+    chosen = read_span(visit.request.query_params, now, merchant.time_zone)
+    desk = Reader(visit, now)
+    totals, before, paying = await asyncio.gather(
+        desk.totals(chosen.words()), desk.totals(chosen.before()), desk.paying(chosen.words())
     )
-    counts = {code: total["n"] for code, total in now["all"].items()}
-    found = {code for totals in now.values() for code in totals}
-    currencies = sorted(found, key=lambda code: (-counts.get(code, 0), code))
+    currencies = _currencies(totals, paying)
     currency = chosen.currency if chosen.currency in currencies else (currencies or [""])[0]
     if chosen.currency and chosen.currency != currency:
-        chosen.faults["currency"] = "Nothing failed in this currency within these days."
-    sheets = []
-    if currency:
-        for sheet in SHEETS:
-            answer = await _asked(visit, sheet, chosen, currency)
-            sheets.append(await shown(sheet, answer, currency))
+        chosen.faults["currency"] = "There is nothing in this currency within these days."
+    asked = SHEETS if currency else ()
+    sheets = [(sheet, await desk.sheet(sheet, chosen, currency)) for sheet in asked]
     return await visit.page(
         "finance",
         here="finance",
@@ -95,17 +96,22 @@ async def show_dashboard(visit: Visit) -> Response:
         currency=currency,
         currencies=[(code, code.upper()) for code in currencies],
         steps=list(STEPS.items()),
-        tiles=[_tile(tile, now, before, currency, chosen) for tile in TILES] if currency else [],
-        sheets=sheets,
+        as_of=visit.teller(merchant).minute(now - SETTLING),
+        tiles=[_tile(tile, totals, before, currency, chosen) for tile in TILES] if currency else [],
+        sheets=[shown for _, shown in sheets if shown],
+        silent=[sheet.heading for sheet, shown in sheets if not shown],
+        open_cases=await largest_open_cases(visit, merchant, currency) if currency else [],
+        lists_cases=visit.may(Scope.CASES_READ),
         tick=ticked,
         cell=cell,
-        heading_of=heading_of,
     )
 
 
-def _figures(visit: Visit) -> Figures:
-    figures: Figures = visit.request.app.state.figures
-    return figures
+def _currencies(totals: Totals, paying: Mapping[str, int]) -> list[str]:
+    """Those in which anything moved or is paid, the one with most failures first."""
+    failed = {code: total["n"] for code, total in totals["all"].items()}
+    found = {*paying, *(code for figures in totals.values() for code in figures)}
+    return sorted(found, key=lambda code: (-failed.get(code, 0), -paying.get(code, 0), code))
 
 
 async def _merchant(visit: Visit) -> Merchant:
@@ -114,35 +120,49 @@ async def _merchant(visit: Visit) -> Merchant:
     return merchant
 
 
-async def _answer(visit: Visit, ask: Any, words: Mapping[str, str], *, whole: bool) -> Any:
-    return await ask(
-        words,
-        merchant_id=visit.merchant_id,
-        figures=_figures(visit),
-        now=visit.world.clock.now(),
-        whole=whole,
-    )
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Asks finance for a visitor, as of one instant."""
 
+    visit: Visit
+    now: datetime
 
-async def _asked(visit: Visit, sheet: Sheet, chosen: Chosen, currency: str) -> Any:
-    words = {**chosen.words(), "currency": currency, **sheet.words}
-    return await _answer(visit, sheet.ask, words, whole=True)
+    async def answer(self, ask: Any, words: Mapping[str, str], *, whole: bool) -> Answer:
+        """The answer of one question."""
+        figures: Figures = self.visit.request.app.state.figures
+        answer: Answer = await ask(
+            words,
+            merchant_id=self.visit.merchant_id,
+            figures=figures,
+            now=self.now,
+            whole=whole,
+        )
+        return answer
 
+    async def sheet(self, sheet: Sheet, chosen: Chosen, currency: str) -> Told | None:
+        """A sheet in one currency; None where it has nothing to tell."""
+        words = {**chosen.words(), "currency": currency, **sheet.words}
+        return await told(sheet, await self.answer(sheet.ask, words, whole=True), currency)
 
-async def _totals(visit: Visit, words: Mapping[str, str]) -> Totals:
-    """Of each question its totals by currency. First payments after a trial are counted apart, as
-    the definition of the rate says, so they are left out here."""
-    return {name: await _total(visit, *asked, words) for name, asked in ASKED.items()}
+    async def totals(self, words: Mapping[str, str]) -> Totals:
+        """Of each question its totals by currency. First payments after a trial are counted apart,
+        as the definition of the rate says, so they are left out here."""
+        return {name: await self._total(*asked, words) for name, asked in ASKED.items()}
 
+    async def _total(
+        self, ask: Any, more: Mapping[str, str], words: Mapping[str, str]
+    ) -> dict[str, Mapping[str, Any]]:
+        answer = await self.answer(ask, {**words, **more}, whole=False)
+        async for _ in answer.rows:
+            pass
+        totals = (await answer.tail())["totals"]
+        return {total["currency"]: total for total in totals if not total.get("trial_conversion")}
 
-async def _total(
-    visit: Visit, ask: Any, more: Mapping[str, str], words: Mapping[str, str]
-) -> dict[str, Mapping[str, Any]]:
-    answer = await _answer(visit, ask, {**words, **more}, whole=False)
-    async for _ in answer.rows:
-        pass
-    totals = (await answer.tail())["totals"]
-    return {total["currency"]: total for total in totals if not total.get("trial_conversion")}
+    async def paying(self, words: Mapping[str, str]) -> dict[str, int]:
+        """Each currency that has MRR or had some, and how many subscriptions paid in it at last."""
+        asked = {**words, "interval": Step.YEAR.value}
+        answer = await self.answer(finance.answer_mrr, asked, whole=False)
+        return {row["currency"]: row["n_end"] async for row in answer.rows}
 
 
 def _tile(tile: Tile, now: Totals, before: Totals, currency: str, chosen: Chosen) -> dict[str, str]:
@@ -160,13 +180,13 @@ async def _download(visit: Visit, sheet: Sheet | None) -> Response:
     """The sheet's rows as CSV: those of the page's span and currency, all of them."""
     if sheet is None:
         raise NOT_FOUND
-    merchant = await _merchant(visit)
-    chosen = read_span(visit.request.query_params, visit.world.clock.now(), merchant.time_zone)
+    merchant, now = await _merchant(visit), visit.world.clock.now()
+    chosen = read_span(visit.request.query_params, now, merchant.time_zone)
     try:
         words = {**chosen.words(), **sheet.words}
         if chosen.currency:
             words["currency"] = chosen.currency
-        answer = await _answer(visit, sheet.ask, words, whole=True)
+        answer = await Reader(visit, now).answer(sheet.ask, words, whole=True)
     except WrongParameter as wrong:
         raise NOT_FOUND from wrong
     name = f"{sheet.key}-{chosen.since}-{chosen.to}.csv"
