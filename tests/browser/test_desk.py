@@ -143,3 +143,17 @@ def test_on_paper_there_is_the_case_and_nothing_to_press(opened):
 
     assert page.get_by_role("heading", level=1).is_visible()
     assert page.locator("nav:visible, button:visible").count() == 0
+
+
+def test_on_paper_the_dashboard_opens_its_tables_and_says_what_its_words_mean(opened):
+    page = opened("/operator/finance?from=2025-10-01&to=2026-01-31", width=700)
+    kept = page.locator("table.figures, dl.meanings")
+    folded = [one.is_visible() for one in kept.all()]
+
+    page.emulate_media(media="print")
+
+    assert len(folded) > 10
+    assert not any(folded)
+    assert all(one.is_visible() for one in kept.all())
+    assert page.locator("form:visible, button:visible").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
