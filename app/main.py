@@ -93,11 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Packing)
-    app.add_middleware(
-        Front, body_limit=known.body_limit, https=known.public_url.startswith("https://")
-    )
-    app.add_middleware(WebhookGate)
+    _stand_before(app, known)
     problems.install(app)
     for room in BY_KEY:
         app.include_router(room.router, responses=problems.OF_EVERY_CALLER)
@@ -110,6 +106,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(embed_router())
     specification.install(app, WEBHOOK_PATH)
     return app
+
+
+def _stand_before(app: FastAPI, settings: Settings) -> None:
+    """What every request goes through before a route, the last added first."""
+    https = settings.public_url.startswith("https://")
+    app.add_middleware(Packing)
+    app.add_middleware(Front, body_limit=settings.body_limit, https=https)
+    app.add_middleware(WebhookGate)
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
