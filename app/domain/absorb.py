@@ -11,6 +11,7 @@ from app.domain.credits import credit_noted, end_credited, owing
 from app.domain.departures import departure_seen, invoice_after_departure
 from app.domain.dunning import Case, CaseState
 from app.domain.first_payments import paid_at_once
+from app.domain.hints import look_at_money
 from app.domain.holds import share_disputes
 from app.domain.mirror import (
     Customer,
@@ -78,7 +79,7 @@ def _invoice_seen(book: Book, notice: Notice, terms: Terms) -> None:
     if invoice is None:
         return
     case = case_of(book, invoice)
-    if case is None or _look_at_money(book, case, invoice, terms):
+    if case is None or look_at_money(book, case, invoice, terms):
         return
     if invoice.status is InvoiceStatus.PAID:
         _paid_case(book, case, invoice, terms)
@@ -87,21 +88,6 @@ def _invoice_seen(book: Book, notice: Notice, terms: Terms) -> None:
     elif case.state is CaseState.ACTIVE:
         case = owing(book, case, invoice.remaining_minor, terms)
         _open_case_seen(book, case, invoice, terms)
-
-
-def _look_at_money(book: Book, case: Case, invoice: Invoice, terms: Terms) -> bool:
-    """Plan to read what a report hints at: a part was paid, nothing is owed although it is open,
-    the currency is another. Whether that report says nothing else that can be believed."""
-    due, other = invoice.status in STILL_OWED, invoice.currency != case.currency
-    hints = (
-        (due and invoice.paid_minor > 0, f"part:{invoice.paid_minor}"),
-        (due and invoice.remaining_minor <= 0, "zero"),
-        (other, f"currency:{invoice.currency}"),
-    )
-    for holds, nth in hints:
-        if holds:
-            book.add(case_action(case, ActionKind.WATCH, terms.now, nth=nth))
-    return other
 
 
 def _open_case_seen(book: Book, case: Case, invoice: Invoice, terms: Terms) -> None:
@@ -131,7 +117,7 @@ def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
     if invoice is None or not isinstance(snapshot, Invoice):
         return
     case = case_of(book, invoice)
-    if case is not None and _look_at_money(book, case, invoice, terms):
+    if case is not None and look_at_money(book, case, invoice, terms):
         return
     amount = notice.amount_minor if notice.amount_minor is not None else snapshot.remaining_minor
     failed_invoice(book, invoice, notice.occurred_at, amount, terms)
@@ -141,7 +127,7 @@ def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
 def _invoice_paid(book: Book, notice: Notice, terms: Terms) -> None:
     invoice = _invoice(book, notice, terms)
     case = case_of(book, invoice) if invoice else None
-    if invoice is not None and case is not None and not _look_at_money(book, case, invoice, terms):
+    if invoice is not None and case is not None and not look_at_money(book, case, invoice, terms):
         _paid_case(book, case, invoice, terms)
 
 
@@ -176,7 +162,6 @@ CLOSED_WORDS = {
     K.INVOICE_UNCOLLECTIBLE: "the invoice was marked uncollectible",
     K.INVOICE_DELETED: "the invoice was deleted",
 }
-STILL_OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
 CLOSED_BY = {
     InvoiceStatus.VOID: CLOSED_WORDS[K.INVOICE_VOIDED],
     InvoiceStatus.UNCOLLECTIBLE: CLOSED_WORDS[K.INVOICE_UNCOLLECTIBLE],
@@ -190,8 +175,8 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
         return
     before = book.get(Subscription, terms.account.account_id, snapshot.subscription_id)
     after = forward(book, snapshot, terms)
-    keep_ledgers(book, before, after, notice, terms)
     pending_update_seen(book, notice, terms)
+    keep_ledgers(book, before, after, notice, terms)
     if after is before:
         return
     departure_seen(book, before, after, notice, terms)
