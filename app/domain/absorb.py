@@ -175,8 +175,8 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
         return
     before = book.get(Subscription, terms.account.account_id, snapshot.subscription_id)
     after = forward(book, snapshot, terms)
-    keep_ledgers(book, before, after, notice, terms)
     pending_update_seen(book, notice, terms)
+    keep_ledgers(book, before, after, notice, terms)
     if after is before and not notice.is_live:  # a look decides, also where it shows nothing new
         return
     _look_at_discounts(book, after, notice, terms)
