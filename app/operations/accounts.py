@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo, available_timezones
 
+from app.domain.dunning import IllegalMove
 from app.domain.languages import LANGUAGES
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.operations.collisions import refuse_if_retried
@@ -21,6 +22,7 @@ from app.ports.world import World
 from app.services import merchants
 from app.services.old_debts import release_old_debts
 from app.services.parking import begin_again
+from app.services.restoring import withhold_letters
 from app.wiring import build_admin
 
 KEY_PREFIXES = ("sk_live_", "sk_test_", "rk_live_", "rk_test_")
@@ -34,6 +36,7 @@ def run(arguments: Sequence[str]) -> int:
         "list": _list,
         "pause": _pause,
         "resume": _resume,
+        "withhold": _withhold,
         "secret": _secret,
         "retire-secrets": _retire,
         "key": _key,
@@ -75,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     with_account = (
         pause,
         commands.add_parser("resume", help="let it work again"),
+        commands.add_parser("withhold", help="after a restore: send nothing that may have left"),
         commands.add_parser("secret", help="add a webhook secret; former ones stay valid"),
         commands.add_parser("retire-secrets", help="accept the newest webhook secret only"),
         commands.add_parser("key", help="put a new API key in the place of the former"),
@@ -165,6 +169,16 @@ async def _resume(world: World, asked: argparse.Namespace) -> int:
     account = await chosen_account(world, asked.account_id)
     await merchants.resume_account(world, account, actor=ACTOR)
     print(f"{account.account_id} works again")
+    return 0
+
+
+async def _withhold(world: World, asked: argparse.Namespace) -> int:
+    account = await chosen_account(world, asked.account_id)
+    try:
+        n = await withhold_letters(world, account, actor=ACTOR)
+    except IllegalMove as refusal:
+        raise Refused(f"{refusal}: `holdfast accounts pause` first") from refusal
+    print(f"{n} letters that were due are not sent; they are shown as unknown")
     return 0
 
 

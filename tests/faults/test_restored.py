@@ -129,6 +129,7 @@ async def test_what_was_charged_after_the_backup_is_charged_no_second_time(
     service.tells_all_again()
     service.starts("worker")
     await until(service, all_paid)
+    service.command("accounts", "withhold")
     service.command("accounts", "resume")
     after = await until(service, all_settled)
 

@@ -136,3 +136,15 @@ def test_where_nothing_is_held_nothing_is_released(says: Command, account_id: st
 
 def test_where_nothing_is_parked_nothing_is_tried_anew(says: Command, account_id: str) -> None:
     assert says(accounts.run, "again") == (0, "0 parked actions are tried anew\n")
+
+
+def test_letters_are_withheld_only_while_nothing_is_sent(says: Command) -> None:
+    says(accounts.run, *ADD, typed="sk_test_1\n\n")
+
+    working, refused = says(accounts.run, "withhold")
+    says(accounts.run, "pause", "--reason", "restored")
+    resting, told = says(accounts.run, "withhold")
+
+    assert (working, resting) == (2, 0)
+    assert "`holdfast accounts pause` first" in refused
+    assert told.startswith("0 letters")
