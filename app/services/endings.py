@@ -55,7 +55,7 @@ async def end(world: World, action: Action) -> None:
         at.book.know(await _paid_of(at))
         how, close = intent_of(at.case) or _what_to_do(at, reading)
         at.book.put(replace(at.case, reason=intended_end(how, close), next_attempt_at=None))
-    key = f"{case.case_id}:end"
+    key = f"{case.case_id}:end:{action.claims}"  # an error kept under one is none of the next
     if how != LEAVE and case.subscription_id:
         await world.payments.end_subscription(
             account, case.subscription_id, how=how, key=f"{key}:subscription"
