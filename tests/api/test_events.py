@@ -281,6 +281,7 @@ async def test_events_are_found_by_type_subject_and_time(caller: Caller) -> None
         "to": await caller.events(told_to=at),
         "type": await caller.events(type=["account.paused", "access.changed"]),
         "none": await caller.events(type="access.changed"),
+        "to the beginning": await caller.events(told_to="0001-01-01T00:00:00Z"),
     }
 
     assert {name: page["events"] for name, page in found.items()} == {
@@ -289,6 +290,7 @@ async def test_events_are_found_by_type_subject_and_time(caller: Caller) -> None
         "to": [earlier],
         "type": [later, earlier],
         "none": [],
+        "to the beginning": [],
     }
 
 
