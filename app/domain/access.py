@@ -18,6 +18,7 @@ GONE = frozenset({"canceled", "incomplete_expired"})
 # What a subscription is after a case was given up and the debt is still there.
 STILL_OWED = frozenset({"past_due", "unpaid"})
 BY_REQUEST = "pause_requested"  # a pause that somebody wanted, not one after a failed payment
+STANDS = dict.fromkeys(GONE, "gone") | {"paused": "paused"}  # all other statuses are one
 OPEN = frozenset({CaseState.ACTIVE, CaseState.PARKED})
 CASE_FACTS = ("state", "hold_began", "opened_at", "policy")
 
@@ -256,7 +257,7 @@ def matters(before: Case | Subscription | None, after: Case | Subscription) -> b
 
 def _fact(row: Case | Subscription, name: str) -> Any:
     value = getattr(row, name)
-    return value in GONE if name == "status" else value
+    return STANDS.get(value) if name == "status" else value
 
 
 def access_action(row: Case | Subscription, due_at: datetime, *, nth: str) -> Action | None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.access import Level
+from app.domain.access import AccessState, Level
 from app.domain.offers.common import Why
 from app.domain.redemptions import RedemptionState
 from app.services.access import of_customer
@@ -50,6 +50,7 @@ async def test_who_rests_is_restricted_after_the_paid_period_and_until_it_goes_o
     resting: Leaving,
 ) -> None:
     stage, owner = resting.stage, resting.person
+    await stage.passes(hours=12)
     said = await resting.sees(REST)
     await resting.accepts(REST)
 
@@ -58,13 +59,19 @@ async def test_who_rests_is_restricted_after_the_paid_period_and_until_it_goes_o
         found = await of_customer(stage.world, merchant, owner.customer, account_id=account)
         return next(o.access.level for o in found if o.subscription_id == owner.subscription)
 
+    async def told() -> list[Level]:
+        found = await stage.find(AccessState, subscription_id=owner.subscription)
+        return [state.level for state in found]
+
     await stage.passes(days=29)
-    paid = await level()
+    paid = await level(), await told()
     await stage.passes(days=3)
-    over = await level()
+    over = await level(), await told()
     await stage.reaches(said.resumes_at, hours=3)
 
-    assert [paid, over, await level()] == [Level.FULL, Level.RESTRICTED, Level.FULL]
+    assert paid == (Level.FULL, [])
+    assert over == (Level.RESTRICTED, [Level.RESTRICTED])
+    assert (await level(), await told()) == (Level.FULL, [Level.FULL])
 
 
 async def test_it_is_told_a_week_before_it_ends_and_once(resting: Leaving) -> None:
