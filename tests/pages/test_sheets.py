@@ -7,7 +7,8 @@ import pytest
 
 from app.pages.finance.charts import MOST_SHAPES, Data, Series, bars, beside, lines
 from app.pages.finance.data import MOST, shown_of
-from app.pages.finance.sheets import SHEETS, Sheet
+from app.pages.finance.sheets import PARTS, SHEETS, Sheet
+from app.pages.finance.telling import legend_of
 from app.reports.figures import FIGURES
 
 BY_KEY = {sheet.key: sheet for sheet in SHEETS}
@@ -70,6 +71,23 @@ def test_reasons_stand_by_size_the_small_ones_together() -> None:
     assert "No reason given" in shown.data.labels
     assert shown.data.labels[-1] == "Others"
     assert sum(shown.data.series[0].values) == 5 + sum(range(1, 12))  # type: ignore[arg-type]
+
+
+def test_a_pie_names_what_it_has_a_slice_of_and_keeps_the_hues() -> None:
+    counts = {"insufficient_funds": 4, "unknown": 0, "never": 1}
+    rows = [row(decline_kind=kind, n_failed=n) for kind, n in counts.items()]
+
+    named = legend_of(BY_KEY["failures"], shown_of(BY_KEY["failures"], rows, HEAD))
+
+    assert sorted(name for _, name in named) == ["Insufficient funds", "Never"]
+    assert len({hue for hue, _ in named}) == 2
+
+
+def test_every_sheet_has_its_part_and_the_parts_stand_together() -> None:
+    order = [sheet.part for sheet in SHEETS]
+
+    assert list(dict.fromkeys(order)) == list(PARTS)
+    assert sorted(order, key=list(PARTS).index) == order
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.key)

@@ -52,6 +52,19 @@ async def test_the_page_shows_the_figures_of_the_span_in_one_currency(
     assert "€9.00" not in page.text
 
 
+async def test_the_page_has_parts_that_can_be_jumped_to(
+    books: httpx.AsyncClient, ledger: Ledger
+) -> None:
+    await ledger.holds(movement(100, at=day(1)))
+
+    page = await books.get(PAGE, params=SPAN)
+
+    (jumps,) = re.findall(r'<nav class="tabs" aria-label="On this page">(.*?)</nav>', page.text)
+    there = re.findall(r'<h2 id="(part-[a-z]+)" tabindex="-1">', page.text)
+    assert re.findall(r'href="#([^"]+)"', jumps) == there
+    assert there[:2] == ["part-back", "part-churn"]
+
+
 async def test_a_few_weeks_are_drawn_by_week_where_no_period_is_asked_for(
     books: httpx.AsyncClient,
 ) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from math import cos, floor, log10, pi, sin
 
 WIDTH, HEIGHT = 720.0, 280.0
-LEFT, RIGHT, TOP, BOTTOM = 84.0, 12.0, 12.0, 30.0
+LEFT, RIGHT, TOP, BOTTOM = 92.0, 12.0, 12.0, 30.0
 COLOURS = 8  # classes `hue-0` to `hue-7` in the sheet; more series begin again
 MOST_LABELS = 12
-LETTER = 7.0  # about as wide as a letter of a label is
+LETTER = 8.5  # about as wide as a letter of a label is
 MOST_SHAPES = 60  # in a chart that can be pointed at one by one
 TICKS = 4
 

@@ -8,12 +8,18 @@ from app.reports import finance
 from app.reports.answers import Answer
 
 Ask = Callable[..., Awaitable[Answer]]
+PARTS: Mapping[str, str] = {
+    "back": "What came back",
+    "churn": "Recurring revenue and churn",
+    "saves": "Saves and offers",
+    "ahead": "What is ahead",
+}
 IN_ORDER = frozenset({"period", "day", "month", "w", "rung"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """One chart with its table.
+    """One chart with its table, in one of the page's `PARTS`.
 
     `words` are added to what the page asks for. Each column of `draws` is a series, or each value
     of the column `split` is one (of the first of `draws`). `over` labels the bottom; a pie has its
@@ -25,6 +31,7 @@ class Sheet:
     """
 
     key: str
+    part: str
     heading: str
     says: str
     ask: Ask
@@ -71,6 +78,7 @@ def _rung(label: str, column: str) -> tuple[str, Mapping[str, str]]:
 SHEETS = (
     Sheet(
         key="recovered",
+        part="back",
         heading="Recovered revenue by cause",
         says="What came in after a first failure, by what brought it.",
         ask=finance.answer_recovered_revenue,
@@ -80,6 +88,7 @@ SHEETS = (
     ),
     Sheet(
         key="net",
+        part="back",
         heading="Recovered, given back, and lost",
         says="Net of refunds and disputes, by the date the money moved.",
         ask=finance.answer_recovered_revenue,
@@ -89,6 +98,7 @@ SHEETS = (
     ),
     Sheet(
         key="rate",
+        part="back",
         heading="Recovery rate",
         says="Of what failed in a period, how much came back within 30 days. Only cohorts whose 30 "
         "days are over.",
@@ -101,6 +111,7 @@ SHEETS = (
     ),
     Sheet(
         key="curve",
+        part="back",
         heading="Recovery curve",
         says="How much had come back so many days after the failure, of cohorts that had as many.",
         ask=answer_recovery_curve,
@@ -112,6 +123,7 @@ SHEETS = (
     ),
     Sheet(
         key="speed",
+        part="back",
         heading="How fast money comes back",
         says="The share of failed invoices with money back before each day, by what the bank said "
         "first. The table says of how many; the download has a 95 % band.",
@@ -127,6 +139,7 @@ SHEETS = (
     ),
     Sheet(
         key="plans",
+        part="back",
         heading="Recovered revenue by plan",
         says="The same money by the plan it was owed for.",
         ask=finance.answer_recovered_revenue,
@@ -136,6 +149,7 @@ SHEETS = (
     ),
     Sheet(
         key="failures",
+        part="back",
         heading="Why payments failed",
         says="First payments of invoices that were refused, by what the bank said.",
         ask=finance.answer_payment_failures,
@@ -146,6 +160,7 @@ SHEETS = (
     ),
     Sheet(
         key="mrr",
+        part="churn",
         heading="Monthly recurring revenue",
         says="What it was when each period ended.",
         ask=finance.answer_mrr,
@@ -164,6 +179,7 @@ SHEETS = (
     ),
     Sheet(
         key="ends",
+        part="churn",
         heading="Churn: voluntary and involuntary",
         says="Subscriptions whose access ended, by whether somebody asked for it.",
         ask=finance.answer_churn_reasons,
@@ -174,6 +190,7 @@ SHEETS = (
     ),
     Sheet(
         key="churn",
+        part="churn",
         heading="Churn rates",
         says="Of the customers, and of the money, of each period's beginning.",
         ask=finance.answer_churn,
@@ -184,6 +201,7 @@ SHEETS = (
     ),
     Sheet(
         key="reasons",
+        part="churn",
         heading="Why customers left",
         says="The reason they gave, where they gave one.",
         ask=finance.answer_churn_reasons,
@@ -194,6 +212,7 @@ SHEETS = (
     ),
     Sheet(
         key="segments",
+        part="churn",
         heading="Churn by plan",
         says="Subscriptions whose access ended, by the plan they had.",
         ask=finance.answer_segments,
@@ -203,6 +222,7 @@ SHEETS = (
     ),
     Sheet(
         key="worth",
+        part="churn",
         heading="What a customer is worth, by plan",
         says="CLV: average MRR divided by churn a month, month by month; empty where nobody was "
         "lost.",
@@ -215,6 +235,7 @@ SHEETS = (
     ),
     Sheet(
         key="saves",
+        part="saves",
         heading="The save ladder",
         says="Who accepted an offer within these days, and of how many it held. Who went away "
         "without a word is not saved.",
@@ -230,6 +251,7 @@ SHEETS = (
     ),
     Sheet(
         key="offers",
+        part="saves",
         heading="What offers are worth, net",
         says="Cash kept in the ninety days after an offer, less what was given back of it. "
         "Discounts are out of it already: what the offer cost at most stands beside it and is not "
@@ -243,6 +265,7 @@ SHEETS = (
     ),
     Sheet(
         key="lasting",
+        part="saves",
         heading="How long saves last",
         says="The share of those who accepted an offer and were still there on each day, by offer. "
         "The table says of how many; the download has a 95 % band.",
@@ -258,6 +281,7 @@ SHEETS = (
     ),
     Sheet(
         key="risk",
+        part="ahead",
         heading="At risk now",
         says="MRR of subscriptions with an open case, and of those with a planned end. "
         "Who has both is in both.",
@@ -270,6 +294,7 @@ SHEETS = (
     ),
     Sheet(
         key="projection",
+        part="ahead",
         heading="What becomes of MRR",
         says="Over the next twelve months, if as much goes every month as in the last three.",
         ask=finance.answer_projection,

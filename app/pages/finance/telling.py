@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.pages.finance.charts import DRAWN, Data, Drawing
+from app.pages.finance.charts import COLOURS, DRAWN, Data, Drawing
 from app.pages.finance.data import Shown, shown_of
 from app.pages.finance.sheets import Sheet
 from app.pages.finance.words import cell, days_of, heading_of
@@ -25,14 +25,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A sheet as the page shows it. `said` is said where nothing is drawn. The cells of a
+    """A sheet as the page shows it. `said` is said where nothing is drawn; `legend` has each hue
+    and its name. The cells of a
     table are below `headings`, of which the first is that of the labels; `hint` defines them where
     they are not figures themselves."""
 
     sheet: Sheet
     drawing: Drawing | None
     said: str
-    legend: tuple[str, ...]
+    legend: tuple[tuple[int, str], ...]
     unit: str
     columns: tuple[Column, ...]
     headings: tuple[tuple[str, str], ...]
@@ -60,7 +61,7 @@ async def told(sheet: Sheet, answer: Answer, currency: str) -> Told | None:
         sheet=sheet,
         drawing=_drawing(sheet, shown, columns[0].unit),
         said=NOTHING_DRAWN if known else sheet.unknown,
-        legend=_legend(sheet, shown),
+        legend=legend_of(sheet, shown),
         unit=columns[0].unit,
         columns=columns,
         headings=_headings(sheet, shown, columns),
@@ -88,10 +89,14 @@ def _drawing(sheet: Sheet, shown: Shown, unit: str) -> Drawing | None:
     return None if nothing else DRAWN[sheet.kind](drawn)
 
 
-def _legend(sheet: Sheet, shown: Shown) -> tuple[str, ...]:
-    if sheet.kind == "pie":
-        return shown.data.labels
-    return tuple(line.name for line in shown.data.series[: shown.drawn])
+def legend_of(sheet: Sheet, shown: Shown) -> tuple[tuple[int, str], ...]:
+    """The hues of a chart and what they stand for."""
+    if sheet.kind == "pie":  # what has no slice needs no name
+        slices = zip(shown.data.labels, shown.data.series[0].values, strict=True)
+        named = [(place, label) for place, (label, value) in enumerate(slices) if value]
+    else:
+        named = list(enumerate(line.name for line in shown.data.series[: shown.drawn]))
+    return tuple((place % COLOURS, name) for place, name in named)
 
 
 def _headings(sheet: Sheet, shown: Shown, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,7 @@
 """The dashboard under `/operator/finance`, and the downloads of its sheets."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from app.domain.merchants import Merchant, Scope
-from app.pages.finance.sheets import SHEETS, Sheet
+from app.pages.finance.sheets import PARTS, SHEETS, Sheet
 from app.pages.finance.span import STEPS, Chosen, read_span
 from app.pages.finance.telling import Told, told
 from app.pages.finance.words import cell, ticked
@@ -26,6 +26,7 @@ from app.reports.defined.shape import MINOR, SHARE
 from app.reports.formats import CSV, first_then_rest, rendered
 from app.reports.periods import Step
 
+LAST = tuple(PARTS)[-1]
 BY_KEY = {sheet.key: sheet for sheet in SHEETS}
 
 
@@ -88,6 +89,7 @@ async def show_dashboard(visit: Visit) -> Response:
         chosen.faults["currency"] = "There is nothing in this currency within these days."
     asked = SHEETS if currency else ()
     sheets = [(sheet, await desk.sheet(sheet, chosen, currency)) for sheet in asked]
+    open_cases = await largest_open_cases(visit, merchant, currency) if currency else []
     return await visit.page(
         "finance",
         here="finance",
@@ -98,13 +100,24 @@ async def show_dashboard(visit: Visit) -> Response:
         steps=list(STEPS.items()),
         as_of=visit.teller(merchant).minute(now - SETTLING),
         tiles=[_tile(tile, totals, before, currency, chosen) for tile in TILES] if currency else [],
-        sheets=[shown for _, shown in sheets if shown],
+        parts_of=_parts([shown for _, shown in sheets if shown], open_cases=bool(open_cases)),
         silent=[sheet.heading for sheet, shown in sheets if not shown],
-        open_cases=await largest_open_cases(visit, merchant, currency) if currency else [],
+        open_cases=open_cases,
         lists_cases=visit.may(Scope.CASES_READ),
         tick=ticked,
         cell=cell,
     )
+
+
+def _parts(sheets: Sequence[Told], *, open_cases: bool) -> list[tuple[str, str, list[Told]]]:
+    """The parts of the page that have something to show: key, heading, sheets. The largest open
+    cases stand in the last."""
+    shown = {part: [told for told in sheets if told.sheet.part == part] for part in PARTS}
+    return [
+        (part, heading, shown[part])
+        for part, heading in PARTS.items()
+        if shown[part] or (open_cases and part == LAST)
+    ]
 
 
 def _currencies(totals: Totals, paying: Mapping[str, int]) -> list[str]:
