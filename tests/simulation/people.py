@@ -72,7 +72,7 @@ def is_told_once(rules: Requires, line: CaseEvent, written: Written) -> None:
         return
     moved = any(
         isinstance(row, Case) and row.case_id == line.case_id and row.state == line.type
-        and before is not None and before.state is not row.state
+        and (before is None or before.state is not row.state)  # some cases are born over
         for before, row in written
     )  # fmt: skip
     rules.require(moved, "I14", f"{line.type} is told of a case that did not move")
