@@ -79,7 +79,7 @@ def test_a_pie_names_what_it_has_a_slice_of_and_keeps_the_hues() -> None:
 
     named = legend_of(BY_KEY["failures"], shown_of(BY_KEY["failures"], rows, HEAD))
 
-    assert sorted(name for _, name in named) == ["Insufficient funds", "Never"]
+    assert sorted(name for _, name in named) == ["Card must not be tried again", "Short of funds"]
     assert len({hue for hue, _ in named}) == 2
 
 

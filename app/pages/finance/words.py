@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from app.domain.money import exponent
+from app.pages.operator.words import DECLINES
 from app.reports.defined.shape import MINOR, SHARE
 from app.words.formats import show_money
 
@@ -33,7 +34,8 @@ HEADINGS: Mapping[str, str] = {
     "trial_conversion": "After a trial",
 }
 NOTHING: Mapping[str, str] = {"reason": "No reason given", "plan": "No plan", "offer": "No offer"}
-OURS = frozenset({"cause", "decline_kind", "kind_of_end", "reason"})  # words of ours, no names
+REFUSED_FOR = {kind.value: said for kind, said in DECLINES.items()}  # as the desk says it
+OURS = frozenset({"cause", "kind_of_end", "reason"})  # words of ours, no names
 
 
 def heading_of(name: str) -> str:
@@ -47,6 +49,8 @@ def name_of(key: str, value: object) -> str:
         return heading_of(key) if value else "Renewals"
     if value is None or value == NONE:
         return NOTHING.get(key, "Unknown")
+    if key == "decline_kind":
+        return REFUSED_FOR.get(str(value)) or _spaced(str(value))
     return _spaced(str(value)) if key in OURS else str(value)
 
 
