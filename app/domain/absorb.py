@@ -23,7 +23,14 @@ from app.domain.mirror import (
 from app.domain.mirroring import ENDED, forward
 from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us
 from app.domain.notices import Notice, NoticeKind
-from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
+from app.domain.openings import (
+    CLOSED_BY,
+    case_action,
+    case_of,
+    failed_invoice,
+    how_closed,
+    overdue_invoice,
+)
 from app.domain.pending_updates import pending_update_seen, was_no_debt
 from app.domain.records import Book, quick
 from app.domain.reminders import plan_renewals
@@ -151,21 +158,13 @@ def _invoice_closed(book: Book, notice: Notice, terms: Terms) -> None:
 
 
 def _closed(book: Book, case: Case, invoice: Invoice, words: str, terms: Terms) -> None:
-    if invoice.closed_reason == "max_payment_attempts":
-        close_case(book, case, CaseState.EXHAUSTED, "the provider gave the invoice up", terms)
-    else:
-        close_case(book, case, CaseState.STOPPED, words, terms)
+    close_case(book, case, *how_closed(invoice, words), terms)
 
 
 CLOSED_WORDS = {
-    K.INVOICE_VOIDED: "the invoice was voided",
-    K.INVOICE_UNCOLLECTIBLE: "the invoice was marked uncollectible",
-    K.INVOICE_DELETED: "the invoice was deleted",
-}
-CLOSED_BY = {
-    InvoiceStatus.VOID: CLOSED_WORDS[K.INVOICE_VOIDED],
-    InvoiceStatus.UNCOLLECTIBLE: CLOSED_WORDS[K.INVOICE_UNCOLLECTIBLE],
-    InvoiceStatus.DELETED: CLOSED_WORDS[K.INVOICE_DELETED],
+    K.INVOICE_VOIDED: CLOSED_BY[InvoiceStatus.VOID],
+    K.INVOICE_UNCOLLECTIBLE: CLOSED_BY[InvoiceStatus.UNCOLLECTIBLE],
+    K.INVOICE_DELETED: CLOSED_BY[InvoiceStatus.DELETED],
 }
 
 

@@ -41,6 +41,12 @@ RETRY_EXPERIMENT = "dunning"
 PENDING_UPDATE, OWN_OFFER = "pending_update", "own_offer"
 CREDITED = "credited"  # why a case ended that credit notes brought to zero
 ECHO = timedelta(minutes=10)
+GIVEN_UP = "the provider gave the invoice up"
+CLOSED_BY = {
+    InvoiceStatus.VOID: "the invoice was voided",
+    InvoiceStatus.UNCOLLECTIBLE: "the invoice was marked uncollectible",
+    InvoiceStatus.DELETED: "the invoice was deleted",
+}
 make_failing, make_case = quick(Failing), quick(Case)
 make_assignment, make_failure = quick(Assignment), quick(Failure)
 
@@ -63,10 +69,22 @@ def why_no_case(
         (invoice.own_offer or is_of_our_offer(book, invoice), OWN_OFFER),
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
         (is_let_go(book, invoice), "ended_by_request"),
-        (invoice.remaining_minor <= 0 and invoice.status is not InvoiceStatus.PAID, "zero_amount"),
+        (invoice.remaining_minor <= 0 and not is_over(invoice), "zero_amount"),
         (invoice.collection_method == "send_invoice", "send_invoice"),
     )
     return next((reason for holds, reason in checks if holds), None)
+
+
+def is_over(invoice: Invoice) -> bool:
+    """Whether nobody collects it any more."""
+    return invoice.status is InvoiceStatus.PAID or invoice.status in CLOSED_BY
+
+
+def how_closed(invoice: Invoice, words: str) -> tuple[CaseState, str]:
+    """In which state the case of an invoice ends that was closed unpaid, and why."""
+    if invoice.closed_reason == "max_payment_attempts":
+        return CaseState.EXHAUSTED, GIVEN_UP
+    return CaseState.STOPPED, words
 
 
 def is_of_pending_update(invoice: Invoice) -> bool:
@@ -153,7 +171,7 @@ def _opened(
     book.add(_assignment(case, terms))
     text = OPENED[kind].format(minor=case.amount_minor, currency=case.currency)
     note(book, case, at, "opened", text, {"policy": case.policy, "mode": case.mode})
-    if invoice.status is InvoiceStatus.PAID:
+    if is_over(invoice):
         return _born_over(book, case, invoice, terms)
     if is_old_debt(invoice, terms.account):
         return _held(book, case, terms)
@@ -164,16 +182,23 @@ def _opened(
 
 
 def _born_over(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case:
-    """A failure heard of after the invoice was settled: nobody is written to."""
-    state, reason = CaseState.RECOVERED, "paid"
-    if invoice.is_credited_away:
-        state, reason = CaseState.STOPPED, CREDITED
+    """A failure heard of after the invoice was settled or closed: nobody is written to."""
+    state, reason = _how_over(invoice)
     at = invoice.paid_at or terms.now
-    case = changed(case.moved(state, at=at, reason=reason), due_minor=0)
-    note(book, case, terms.now, state, f"the invoice was {reason} when its failure was heard of")
+    case = case.moved(state, at=at, reason=reason)
+    case = case if invoice.status in CLOSED_BY else changed(case, due_minor=0)
+    note(book, case, terms.now, state, f"its failure was heard of afterwards: {reason}")
     book.put(case)
     book.add(case_action(case, ActionKind.WATCH, terms.now, nth="paid"))
     return case
+
+
+def _how_over(invoice: Invoice) -> tuple[CaseState, str]:
+    if invoice.is_credited_away:
+        return CaseState.STOPPED, CREDITED
+    if invoice.status in CLOSED_BY:
+        return how_closed(invoice, CLOSED_BY[invoice.status])
+    return CaseState.RECOVERED, "paid"
 
 
 def _plan_access(book: Book, case: Case, policy: Policy) -> None:

@@ -1,0 +1,95 @@
+"""Failures heard of after their invoice was closed, and disputes that end in another word."""
+
+import pytest
+
+from app.domain.absorb import absorb
+from app.domain.actions import Action, ActionKind
+from app.domain.dunning import Case, CaseState
+from app.domain.messages import Message
+from app.domain.mirror import Dispute, Invoice, InvoiceStatus
+from app.domain.notices import Notice, NoticeKind
+from app.domain.records import Book
+from app.domain.recovery import Failure
+from tests.domain.builders import MONDAY, a_book, a_payment, an_invoice, notice, on_day, terms
+
+K = NoticeKind
+CLOSINGS = [
+    pytest.param(K.INVOICE_VOIDED, {"status": InvoiceStatus.VOID}, CaseState.STOPPED, id="void"),
+    pytest.param(
+        K.INVOICE_UNCOLLECTIBLE,
+        {"status": InvoiceStatus.UNCOLLECTIBLE},
+        CaseState.STOPPED,
+        id="written off",
+    ),
+    pytest.param(
+        K.INVOICE_UNCOLLECTIBLE,
+        {"status": InvoiceStatus.UNCOLLECTIBLE, "closed_reason": "max_payment_attempts"},
+        CaseState.EXHAUSTED,
+        id="given up by the provider",
+    ),
+    pytest.param(
+        K.INVOICE_DELETED,
+        {"status": InvoiceStatus.DELETED, "remaining_minor": 0},
+        CaseState.STOPPED,
+        id="deleted",
+    ),
+]
+
+
+def hear(book: Book, *notices: Notice, late: bool = False) -> Book:
+    """The book after these reports; heard on the fifth day where they come late."""
+    for one in notices:
+        absorb(book, one, terms(on_day(5) if late else one.occurred_at))
+    return book
+
+
+def failed() -> Notice:
+    return notice(K.INVOICE_FAILED, MONDAY, snapshot=an_invoice(seen_at=MONDAY))
+
+
+def closed(kind: K, **invoice: object) -> Notice:
+    return notice(kind, on_day(2), snapshot=an_invoice(seen_at=on_day(2), **invoice))
+
+
+def only_case(book: Book) -> Case:
+    (case,) = book.all(Case)
+    return case
+
+
+@pytest.mark.parametrize(("kind", "invoice", "state"), CLOSINGS)
+def test_a_failure_heard_of_after_its_invoice_was_closed_is_a_case_born_closed(
+    kind: K, invoice: dict, state: CaseState
+) -> None:
+    in_order = hear(a_book(), failed(), closed(kind, **invoice))
+    turned = hear(a_book(), closed(kind, **invoice), failed(), late=True)
+
+    case, known = only_case(turned), only_case(in_order)
+    assert (case.state, case.reason) == (state, known.reason)
+    assert (case.amount_minor, case.opened_at) == (known.amount_minor, known.opened_at)
+    counted = [(f.amount_minor, f.exclusion, f.failed_at) for f in turned.all(Failure)]
+    assert counted == [(3000, None, MONDAY)]
+    assert {action.kind for action in turned.all(Action)} == {ActionKind.WATCH}
+    assert list(turned.all(Message)) == []
+
+
+def disputed(kind: K, day: int, status: str) -> Notice:
+    dispute = Dispute(dispute_id="dp_1", charge_id="ch_9", amount_minor=900, status=status)
+    return notice(kind, on_day(day), snapshot=dispute, object="dp_1", charge="ch_9")
+
+
+@pytest.mark.parametrize("status", ["charge_refunded", "closed", "warning_closed"])
+def test_a_hold_ends_with_its_dispute_in_whatever_word_that_ends(status: str) -> None:
+    book = a_book()
+    book.know([a_payment(on_day(1), payment_id="pi_9", invoice_id="in_9", charge_id="ch_9")])
+    began = "warning_needs_response" if status == "warning_closed" else "needs_response"
+    hear(book, failed(), disputed(K.DISPUTE_OPENED, 1, began))
+    held = only_case(book)
+
+    hear(book, disputed(K.DISPUTE_UPDATED, 3, status))
+
+    kept = book.get(Dispute, "acc_1", "dp_1")
+    assert len(held.holds) == 1
+    assert only_case(book).holds == ()
+    assert kept is not None
+    assert (kept.status, kept.is_open) == (status, False)
+    assert book.get(Invoice, "acc_1", "in_1") is not None
