@@ -71,7 +71,7 @@ def read_method(obj: Json, *, seen_at: datetime) -> PaymentMethod | None:
         customer_id=ref(obj.get("customer")),
         type=kind,
         brand=brand.lower() if brand else None,
-        last4=text(own.get("last4"), 8),
+        last4=(text(own.get("last4")) or "")[-4:] or None,
         exp_month=whole(own.get("exp_month")),
         exp_year=whole(own.get("exp_year")),
         fingerprint=text(own.get("fingerprint"), 100),
