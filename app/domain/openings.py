@@ -119,7 +119,7 @@ def failed_invoice(book: Book, invoice: Invoice, at: datetime, amount: int, term
         case = _opened(book, invoice, at, amount, terms)
     elif case.state is CaseState.ACTIVE:
         _again(book, case, invoice, at, terms)
-    _count_failure(book, invoice, case, at, amount, terms)
+    count_failure(book, invoice, case, at, amount, terms)
 
 
 def overdue_invoice(book: Book, invoice: Invoice, at: datetime, terms: Terms) -> None:
@@ -307,20 +307,28 @@ def _assignment(case: Case, terms: Terms) -> Assignment:
     )
 
 
-def _count_failure(
+def first_failure(book: Book, invoice: Invoice) -> Failure | None:
+    """The failure of an invoice as it counts now."""
+    known = book.all(Failure, account_id=invoice.account_id, invoice_id=invoice.invoice_id)
+    return max(known, key=lambda row: row.version, default=None)
+
+
+def count_failure(
     book: Book, invoice: Invoice, case: Case | None, at: datetime, amount: int, terms: Terms
 ) -> None:
-    """The cohort row; an earlier first failure learned of later is a new version of it."""
-    known = book.all(Failure, account_id=invoice.account_id, invoice_id=invoice.invoice_id)
-    latest = max(known, key=lambda row: row.version, default=None)
-    if latest is not None and latest.failed_at <= at:
-        return
-    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
-    customer = book.get(Customer, invoice.account_id, invoice.customer_id)
+    """The cohort row; an earlier first failure learned of later is a new version of it, and so is
+    the case, or the reason for having none, that was not known at first."""
+    latest = first_failure(book, invoice)
     counts, exclusion = case is not None and case.kind is CaseKind.PAYMENT, None
     if not counts:
-        policy = _policy_for(invoice, subscription, customer, amount, terms)
-        exclusion = why_no_case(book, invoice, subscription, customer, policy)
+        exclusion = _why_none(book, invoice, amount, terms)
+    case_id = case.case_id if case and counts else None
+    if latest is not None and latest.failed_at <= at:
+        if latest.case_id is None and latest.exclusion is None and (case_id or exclusion):
+            again = changed(latest, version=latest.version + 1, recorded_at=terms.now)
+            book.add(changed(again, case_id=case_id, exclusion=exclusion))
+        return
+    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     book.add(
         make_failure(
             merchant_id=terms.merchant.merchant_id,
@@ -329,7 +337,7 @@ def _count_failure(
             version=latest.version + 1 if latest else 1,
             customer_id=invoice.customer_id,
             subscription_id=invoice.subscription_id,
-            case_id=case.case_id if case and counts else None,
+            case_id=case_id,
             currency=invoice.currency,
             amount_minor=amount,
             plan=(subscription.plan if subscription else None) or invoice.label,
@@ -340,6 +348,18 @@ def _count_failure(
             recorded_at=terms.now,
         )
     )
+
+
+def gets_case(book: Book, invoice: Invoice, amount: int, terms: Terms) -> bool:
+    """Whether nothing speaks against a case for a refused payment."""
+    return _why_none(book, invoice, amount, terms) is None
+
+
+def _why_none(book: Book, invoice: Invoice, amount: int, terms: Terms) -> str | None:
+    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
+    customer = book.get(Customer, invoice.account_id, invoice.customer_id)
+    policy = _policy_for(invoice, subscription, customer, amount, terms)
+    return why_no_case(book, invoice, subscription, customer, policy)
 
 
 def case_action(

@@ -1,4 +1,7 @@
-"""Failures heard of after their invoice was closed, and disputes that end in another word."""
+"""Failures of invoices that were closed before, or may be nobody's debt, and disputes that end in
+another word."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +13,16 @@ from app.domain.mirror import Dispute, Invoice, InvoiceStatus
 from app.domain.notices import Notice, NoticeKind
 from app.domain.records import Book
 from app.domain.recovery import Failure
-from tests.domain.builders import MONDAY, a_book, a_payment, an_invoice, notice, on_day, terms
+from tests.domain.builders import (
+    MONDAY,
+    a_book,
+    a_payment,
+    a_subscription,
+    an_invoice,
+    notice,
+    on_day,
+    terms,
+)
 
 K = NoticeKind
 CLOSINGS = [
@@ -93,3 +105,72 @@ def test_a_hold_ends_with_its_dispute_in_whatever_word_that_ends(status: str) ->
     assert kept is not None
     assert (kept.status, kept.is_open) == (status, False)
     assert book.get(Invoice, "acc_1", "in_1") is not None
+
+
+CHANGE = {"billing_reason": "subscription_update"}
+
+
+def of_change(day: int, event: str = "evt_1", kind: K = K.INVOICE_FAILED, **more: object) -> Notice:
+    shown = an_invoice(**CHANGE, seen_at=on_day(day), **more)
+    return replace(notice(kind, on_day(day), snapshot=shown), event=event)
+
+
+def read_live(day: int, kind: K = K.INVOICE_FAILED, **more: object) -> Notice:
+    """The same invoice as we read it ourselves."""
+    return of_change(day, "change:evt_1", kind, merchant_id="mer_1", account_id="acc_1", **more)
+
+
+def test_whether_the_invoice_of_a_change_is_owed_is_read_before_a_case_is_opened() -> None:
+    book = hear(a_book(), of_change(0))
+
+    (read,) = book.all(Action)
+    (failure,) = book.all(Failure)
+    assert list(book.all(Case)) == []
+    assert (read.kind, read.subject) == (ActionKind.READ, "in_1")
+    assert (read.data or {})["event"] == "change:evt_1"
+    assert (failure.case_id, failure.exclusion, failure.failed_at) == (None, None, on_day(0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "state"),
+    [
+        pytest.param(K.INVOICE_FAILED, {}, CaseState.ACTIVE, id="still owed"),
+        pytest.param(K.INVOICE_UPDATED, {}, CaseState.ACTIVE, id="tried once more"),
+        pytest.param(
+            K.INVOICE_PAID,
+            {"status": InvoiceStatus.PAID, "paid_minor": 3000, "remaining_minor": 0},
+            CaseState.RECOVERED,
+            id="paid meanwhile",
+        ),
+        pytest.param(
+            K.INVOICE_VOIDED, {"status": InvoiceStatus.VOID}, CaseState.STOPPED, id="void meanwhile"
+        ),
+    ],
+)
+def test_what_became_of_a_change_meanwhile_hides_no_failure(
+    kind: K, more: dict, state: CaseState
+) -> None:
+    book = hear(a_book(), of_change(0), read_live(1, kind, **more), read_live(1, kind, **more))
+
+    case, failure = only_case(book), max(book.all(Failure), key=lambda row: row.version)
+    assert (case.state, case.amount_minor, case.opened_at) == (state, 3000, on_day(0))
+    assert (failure.case_id, failure.version) == (case.case_id, 2)
+
+
+def test_a_change_that_waits_is_no_debt_whoever_tells_it_first() -> None:
+    subscription = notice(K.SUBSCRIPTION_CHANGED, on_day(1), snapshot=a_subscription())
+    waits = replace(subscription, invoice="in_1")
+    by_reading = hear(a_book(), of_change(0), read_live(1, pending_update=True))
+    by_report = hear(a_book(), of_change(0), waits, read_live(2))
+
+    for book in (by_reading, by_report):
+        latest = max(book.all(Failure), key=lambda row: row.version)
+        assert list(book.all(Case)) == []
+        assert (latest.exclusion, latest.case_id, latest.version) == ("pending_update", None, 2)
+
+
+def test_what_would_get_no_case_anyway_is_not_read() -> None:
+    book = hear(a_book(), of_change(0, subscription_id=None))
+
+    assert list(book.all(Action)) == []
+    assert [failure.exclusion for failure in book.all(Failure)] == ["manual_invoice"]

@@ -23,6 +23,8 @@ from app.providers.stripe.refunds import charge_in, failed_notices, given_back
 from app.providers.stripe.translate import notices_of
 
 Call = Callable[[StripeClient, str], Awaitable[StripeObject]]
+# It alone tells whether a change of it waits for the invoice.
+WITH_SUBSCRIPTION = ("parent.subscription_details.subscription",)
 WITH_CHARGES: Any = {"expand": ["data.payment.payment_intent.latest_charge"]}
 WITH_COUPONS: Any = {"expand": ["data.discounts.source.coupon"]}
 
@@ -146,7 +148,7 @@ def notices_of_object(
 async def object_shown(client: StripeClient, kind: str, key: str) -> Json:
     """An object with what its notices are read from. Raises what the calls raise."""
     if kind == "invoice":
-        return await invoice_shown(client, key)
+        return await invoice_shown(client, key, WITH_SUBSCRIPTION)
     obj = await json_of(LIVE[kind](client, key))
     return await _with_items(client, obj) if kind == "subscription" else obj
 
