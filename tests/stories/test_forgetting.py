@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def old_ones(stage: Stage, many: int, **more: Any) -> None:
     """So many webhooks that were handled long ago."""
     at = stage.now - 2 * BODIES_KEPT
-    settled = {"state": InboxState.HANDLED, "handled_at": at} | more
+    settled: dict[str, Any] = {"state": InboxState.HANDLED, "handled_at": at} | more
     rows = [
         InboxEvent(
             merchant_id=stage.merchant.merchant_id,

@@ -46,6 +46,8 @@ def read_charge(charge: Json, *, seen_at: datetime) -> Payment | None:
         return None
     status = text(charge.get("status"), 40) or "unknown"
     failed = status == "failed"
+    if status == "succeeded" and charge.get("captured") is False:
+        status = "uncaptured"  # set aside at the bank, and not yet taken
     return make_payment(
         merchant_id="",
         account_id="",

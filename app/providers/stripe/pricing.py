@@ -91,7 +91,15 @@ def hides_discounts(obj: Json) -> bool:
     """Whether a snapshot names discounts without showing what they take off, or leaves out items:
     it shows ten, and there may be twenty."""
     short = at(obj, "items", "has_more") is True
-    return short or any(not _coupon(table(one)) for one in _named(obj))
+    return short or any(_is_hidden(one) for one in _named(obj))
+
+
+def _is_hidden(discount: object) -> bool:
+    """Whether there is no word of its coupon. One that is said to have none takes nothing off."""
+    told = table(discount)
+    if "coupon" not in told and "coupon" not in table(told.get("source")):
+        return True
+    return ref(told.get("coupon") or at(told, "source", "coupon")) is not None and not _coupon(told)
 
 
 def _named(obj: Json) -> list[object]:

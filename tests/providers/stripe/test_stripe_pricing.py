@@ -175,6 +175,14 @@ def test_discounts_of_single_items_lower_it(obj, expected):
         pytest.param(sub(item(discounts=[HALF])), False, id="shown"),
         pytest.param(sub(item(discounts=["di_2"])), True, id="an item's"),
         pytest.param(sub(item(discounts=[{"id": "di_2"}])), True, id="without its coupon"),
+        pytest.param(
+            sub(item(discounts=[{"id": "di_2", "source": {"coupon": "HALF"}}])),
+            True,
+            id="by its id",
+        ),
+        pytest.param(
+            sub(item(), discounts=[{"id": "di_2", "source": {"coupon": None}}]), False, id="of none"
+        ),
         pytest.param(sub(item(), items={"data": [item()], "has_more": True}), True, id="more"),
         pytest.param(sub(item(), discounts=None), False, id="none"),
         pytest.param(sub(item(discounts="di_2")), False, id="no list"),

@@ -2,12 +2,20 @@
 
 import pytest
 
-from app.domain.mirror import Dispute, Invoice, PaymentMethod
+from app.domain.mirror import Dispute, Invoice, Payment, PaymentMethod
 from app.domain.notices import NoticeKind
 from app.domain.outcomes import Outcome
 from app.providers.stripe.answers import answer_of_invoice
 from app.providers.stripe.live import notices_of_object
-from tests.providers.stripe.stripe_shapes import ERAS, event, intent, invoice, read, thin_event
+from tests.providers.stripe.stripe_shapes import (
+    ERAS,
+    charge,
+    event,
+    intent,
+    invoice,
+    read,
+    thin_event,
+)
 from tests.providers.stripe.wire import ACCOUNT, NOW
 
 PART = {
@@ -111,10 +119,47 @@ def test_a_closed_dispute_is_over_in_whatever_word(status, shown):
     assert notice.snapshot.status == shown
 
 
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [
+        ({"captured": False, "amount_captured": 0}, "uncaptured"),
+        ({"captured": True}, "succeeded"),
+        ({}, "succeeded"),
+        ({"captured": False, "status": "failed"}, "failed"),
+        ({"captured": True, "status": "pending"}, "processing"),
+    ],
+)
+def test_what_is_only_set_aside_at_the_bank_is_not_taken(shown, status):
+    snapshot = read(event("charge.succeeded", charge(**{"status": "succeeded"} | shown))).snapshot
+
+    assert isinstance(snapshot, Payment)
+    assert snapshot.status == status
+
+
 def test_a_thin_credit_note_is_read():
     notice = read(thin_event("v1.credit_note.created", {"id": "cn_1", "type": "credit_note"}))
 
     assert (notice.kind, notice.object) == (NoticeKind.READ, "cn_1")
+
+
+@pytest.mark.parametrize(
+    ("month", "year", "kept"),
+    [
+        (4, 2031, (4, 2031)),
+        (0, 2031, (None, 2031)),
+        (13, 31, (None, None)),
+        (12, 10**15, (12, None)),
+        ("4", None, (None, None)),
+    ],
+)
+def test_an_expiry_that_is_no_month_of_no_year_is_not_kept(month, year, kept):
+    shown = {"exp_month": month, "exp_year": year}
+    obj = {"id": "pm_1", "object": "payment_method", "type": "card", "card": shown}
+
+    snapshot = read(event("payment_method.updated", obj)).snapshot
+
+    assert isinstance(snapshot, PaymentMethod)
+    assert (snapshot.exp_month, snapshot.exp_year) == kept
 
 
 @pytest.mark.parametrize("last4", ["4242", "00004242", "DE89370400440532014242"])
