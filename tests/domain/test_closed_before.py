@@ -9,7 +9,7 @@ from app.domain.absorb import absorb
 from app.domain.actions import Action, ActionKind
 from app.domain.dunning import Case, CaseState
 from app.domain.messages import Message
-from app.domain.mirror import Dispute, Invoice, InvoiceStatus
+from app.domain.mirror import Dispute, Invoice, InvoiceStatus, Subscription
 from app.domain.notices import Notice, NoticeKind
 from app.domain.records import Book
 from app.domain.recovery import Failure
@@ -174,3 +174,17 @@ def test_what_would_get_no_case_anyway_is_not_read() -> None:
 
     assert list(book.all(Action)) == []
     assert [failure.exclusion for failure in book.all(Failure)] == ["manual_invoice"]
+
+
+def stands(day: int, status: str, kind: K = K.SUBSCRIPTION_CHANGED) -> Notice:
+    shown = a_subscription(status=status, seen_at=on_day(day))
+    return notice(kind, on_day(day), snapshot=shown)
+
+
+@pytest.mark.parametrize("day", [0, 1])
+def test_a_subscription_that_began_never_waits_for_its_first_payment_again(day: int) -> None:
+    book = hear(a_book(), stands(0, "active"), stands(day, "incomplete", K.SUBSCRIPTION_STARTED))
+
+    known = book.get(Subscription, "acc_1", "sub_1")
+    assert known is not None
+    assert (known.status, known.mrr_minor) == ("active", 3000)

@@ -124,7 +124,7 @@ class StripePayments(Cancelling, Changing, Moved):
             if obj.get("status") == "paused":
                 asked |= RESUMED
             preview: Json | None = None
-            if obj.get("status") not in ENDED:
+            if text(obj.get("status")) not in ENDED:
                 preview = await next_invoice(client.v1.invoices.create_preview_async(asked))
         return renewal_of(obj, preview, method or {}, account, self._clock.now())
 

@@ -87,7 +87,7 @@ def customer_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     obj = event.object
     if kind is NoticeKind.CUSTOMER_DELETED:
         obj = {**obj, "deleted": True}
-    customer = read_customer(obj, seen_at=event.at)
+    customer = read_customer(obj, seen_at=event.shown_at)
     return [
         event.notice(
             kind,

@@ -14,6 +14,7 @@ from tests.providers.stripe.stripe_shapes import (
     intent,
     invoice,
     read,
+    subscription,
     thin_event,
 )
 from tests.providers.stripe.wire import ACCOUNT, NOW
@@ -170,3 +171,15 @@ def test_of_a_number_no_more_than_four_digits_are_kept(last4):
 
     assert isinstance(snapshot, PaymentMethod)
     assert snapshot.last4 == "4242"
+
+
+@pytest.mark.parametrize(
+    ("name", "obj"),
+    [("customer.subscription", subscription()), ("customer", {"id": "cus_1", "email": "a@b.c"})],
+)
+def test_what_tells_of_the_making_comes_before_all_else_of_its_second(name, obj):
+    made = read(event(f"{name}.created", obj))
+    changed = read(event(f"{name}.updated", obj))
+
+    assert made.occurred_at == changed.occurred_at
+    assert made.snapshot.seen_at < changed.snapshot.seen_at == changed.occurred_at
