@@ -251,6 +251,13 @@ def _charge_type(charge: Json) -> str:
     return CHARGE_TYPES.get(str(charge.get("status")), "charge.updated")
 
 
+def _method_type(method: Json) -> str:
+    """One that belongs to nobody (any more) was taken off; a customer of Accounts v2 is named
+    elsewhere."""
+    named = method.get("customer_account") or method.get("customer", "not told")
+    return f"payment_method.{'updated' if named else 'detached'}"
+
+
 def _dispute_type(status: str) -> str:
     return f"charge.dispute.{'closed' if status in DISPUTE_OVER else 'updated'}"
 
@@ -264,7 +271,7 @@ TYPE_OF: Mapping[str, Callable[[Json], str]] = {
     "customer": lambda obj: "customer.deleted" if obj.get("deleted") else "customer.updated",
     "charge": _charge_type,
     "payment_intent": lambda obj: INTENT_TYPES.get(intent_status(obj), "payment_intent.processing"),
-    "payment_method": lambda obj: "payment_method.updated",
+    "payment_method": _method_type,
     "dispute": lambda obj: _dispute_type(str(obj.get("status"))),
     "setup_intent": lambda obj: SETUP_TYPES.get(str(obj.get("status")), "setup_intent.created"),
     "checkout.session": lambda obj: CHECKOUT_TYPES.get(

@@ -1,7 +1,8 @@
-"""Every field of an event dropped, nulled or turned into something else: it is read as far as it
-goes, raises nothing, and opens no case for what gets none."""
+"""Every field of an event or an answer dropped, nulled or turned into something else: it is read as
+far as it goes, raises nothing, and opens no case for what gets none."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -11,6 +12,12 @@ from app.domain.absorb import absorb
 from app.domain.dunning import Case, CaseState
 from app.domain.notices import Notice
 from app.domain.records import Book
+from app.ports.payments import ProviderUnavailable
+from app.providers.stripe.answers import answer_of_invoice, reading_of
+from app.providers.stripe.backfill import page_of
+from app.providers.stripe.live import notices_of_object
+from app.providers.stripe.renewals import renewal_of
+from app.providers.stripe.standings import forecast_of, standing_of
 from app.providers.stripe.translate import translate
 from tests.domain.builders import MONDAY, a_book, terms
 from tests.providers.stripe.stripe_shapes import (
@@ -23,6 +30,7 @@ from tests.providers.stripe.stripe_shapes import (
     invoice,
     subscription,
 )
+from tests.providers.stripe.wire import ACCOUNT, NOW
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -147,3 +155,30 @@ def test_nothing_odd_beside_it_opens_a_case_for_what_gets_none(era, why):
         book = a_book()
         hear(book, translate(body))
         assert [one for one in book.all(Case) if one.state is CaseState.ACTIVE] == [], body
+
+
+def _of_an_invoice(obj: Json) -> None:
+    answer_of_invoice(obj, ACCOUNT, NOW)
+    reading_of(obj, ACCOUNT, NOW, method=card("pm_1"), charges=[charge()])
+    notices_of_object("invoice", obj, ACCOUNT, event="e", at=NOW, now=NOW, invoice=None)
+    forecast_of(obj)
+
+
+def _of_a_subscription(obj: Json) -> None:
+    page_of({"data": [obj], "has_more": True}, ACCOUNT, NOW)
+    renewal_of(obj, obj, {}, ACCOUNT, NOW)
+    standing_of(obj)
+
+
+@pytest.mark.parametrize(
+    ("whole", "read"),
+    [
+        pytest.param(whole_invoice(ERAS[-1]), _of_an_invoice, id="an invoice"),
+        pytest.param(whole_subscription(ERAS[-1]), _of_a_subscription, id="a subscription"),
+    ],
+)
+def test_nothing_odd_anywhere_in_an_answer_raises_but_what_the_port_names(whole, read):
+    for path in places(whole):
+        for odd in ODD:
+            with suppress(ProviderUnavailable):
+                read(with_odd(whole, path, odd))
