@@ -23,8 +23,17 @@ from app.domain.mirror import (
 from app.domain.mirroring import ENDED, forward
 from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us
 from app.domain.notices import Notice, NoticeKind
-from app.domain.openings import case_action, case_of, failed_invoice, overdue_invoice
-from app.domain.pending_updates import pending_update_seen, was_no_debt
+from app.domain.openings import (
+    CLOSED_BY,
+    case_action,
+    case_of,
+    count_failure,
+    failed_invoice,
+    first_failure,
+    how_closed,
+    overdue_invoice,
+)
+from app.domain.pending_updates import CHANGE, may_wait, pending_update_seen, was_no_debt
 from app.domain.records import Book, quick
 from app.domain.reminders import plan_renewals
 from app.domain.reversals import disputed, payment_seen, refund_failed, refunded
@@ -32,6 +41,7 @@ from app.domain.settlement import recover
 from app.domain.terms import Terms
 
 K = NoticeKind
+DISCOUNTS = ":discounts"  # ends the name of a live read for their sake
 Reader = Callable[[Book, Notice, Terms], None]
 make_customer = quick(Customer)
 
@@ -43,7 +53,10 @@ def absorb(book: Book, notice: Notice, terms: Terms) -> None:
     method it names, the customer's cases with their attempts, entries and letters, and the
     failures of its invoice. Safe to repeat, late, early or twice.
     """
-    READERS.get(notice.kind, _ignore)(book, notice, terms)
+    reader = READERS.get(notice.kind, _ignore)
+    if notice.event.startswith(CHANGE) and isinstance(notice.snapshot, Invoice):
+        reader = _change_read
+    reader(book, notice, terms)
 
 
 def _ignore(book: Book, notice: Notice, terms: Terms) -> None:
@@ -120,7 +133,24 @@ def _invoice_failed(book: Book, notice: Notice, terms: Terms) -> None:
     if case is not None and look_at_money(book, case, invoice, terms):
         return
     amount = notice.amount_minor if notice.amount_minor is not None else snapshot.remaining_minor
+    if may_wait(book, invoice, snapshot, amount, terms):
+        told = f"{CHANGE}{notice.event}"
+        _read_live(book, notice, terms, ("invoice", invoice.invoice_id), told)
+        count_failure(book, invoice, None, notice.occurred_at, amount, terms)
+        return
     failed_invoice(book, invoice, notice.occurred_at, amount, terms)
+    share_disputes(book, case_of(book, invoice), terms)
+
+
+def _change_read(book: Book, notice: Notice, terms: Terms) -> None:
+    """The refused invoice of a change, read live with its subscription: whether it is owed is
+    known now, whatever became of it meanwhile. It failed when that was first reported."""
+    invoice = _invoice(book, notice, terms)
+    known = first_failure(book, invoice) if invoice is not None else None
+    if invoice is None or known is None or case_of(book, invoice) is not None:
+        READERS.get(notice.kind, _ignore)(book, notice, terms)
+        return
+    failed_invoice(book, invoice, known.failed_at, known.amount_minor, terms)
     share_disputes(book, case_of(book, invoice), terms)
 
 
@@ -151,21 +181,13 @@ def _invoice_closed(book: Book, notice: Notice, terms: Terms) -> None:
 
 
 def _closed(book: Book, case: Case, invoice: Invoice, words: str, terms: Terms) -> None:
-    if invoice.closed_reason == "max_payment_attempts":
-        close_case(book, case, CaseState.EXHAUSTED, "the provider gave the invoice up", terms)
-    else:
-        close_case(book, case, CaseState.STOPPED, words, terms)
+    close_case(book, case, *how_closed(invoice, words), terms)
 
 
 CLOSED_WORDS = {
-    K.INVOICE_VOIDED: "the invoice was voided",
-    K.INVOICE_UNCOLLECTIBLE: "the invoice was marked uncollectible",
-    K.INVOICE_DELETED: "the invoice was deleted",
-}
-CLOSED_BY = {
-    InvoiceStatus.VOID: CLOSED_WORDS[K.INVOICE_VOIDED],
-    InvoiceStatus.UNCOLLECTIBLE: CLOSED_WORDS[K.INVOICE_UNCOLLECTIBLE],
-    InvoiceStatus.DELETED: CLOSED_WORDS[K.INVOICE_DELETED],
+    K.INVOICE_VOIDED: CLOSED_BY[InvoiceStatus.VOID],
+    K.INVOICE_UNCOLLECTIBLE: CLOSED_BY[InvoiceStatus.UNCOLLECTIBLE],
+    K.INVOICE_DELETED: CLOSED_BY[InvoiceStatus.DELETED],
 }
 
 
@@ -193,9 +215,10 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
 def _look_at_discounts(
     book: Book, subscription: Subscription, notice: Notice, terms: Terms
 ) -> None:
-    """Reports only name discounts since 2025-03-31: what they take off is read."""
-    if subscription.discounts_hidden and subscription.status not in ENDED:
-        told = f"{notice.event}:discounts"
+    """Reports only name discounts since 2025-03-31: what they take off is read, once for each."""
+    is_that = notice.event.endswith(DISCOUNTS)
+    if subscription.discounts_hidden and subscription.status not in ENDED and not is_that:
+        told = f"{notice.event}{DISCOUNTS}"
         _read_live(book, notice, terms, ("subscription", subscription.subscription_id), told)
 
 

@@ -248,6 +248,8 @@ class Dispute:
 
 
 # An inquiry (`warning_…`, which closes or is `prevented`) may become a dispute of the same id.
+# `closed` is ours, for one that is over in a word we have not met; `charge_refunded` is Stripe's
+# of former versions.
 DISPUTE_RANK: dict[str, int] = {
     "warning_needs_response": 1,
     "warning_under_review": 1,
@@ -255,11 +257,17 @@ DISPUTE_RANK: dict[str, int] = {
     "prevented": 2,
     "needs_response": 3,
     "under_review": 3,
+    "charge_refunded": 4,
+    "closed": 4,
     "lost": 4,
     "won": 5,
 }
 DISPUTED = frozenset(
     {"warning_needs_response", "warning_under_review", "needs_response", "under_review"}
+)
+# Of a dispute that has ended; all but `lost` leave the money where it is.
+DISPUTE_OVER = frozenset(
+    {"won", "lost", "warning_closed", "prevented", "closed", "charge_refunded"}
 )
 
 

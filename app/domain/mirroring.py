@@ -81,6 +81,8 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
 STANDING: dict[type[Any], tuple[str, ...]] = {Invoice: ("pending_update", "own_offer")}
 # A subscription that ended never comes back; two events of one second may come in any order.
 ENDED = frozenset({"canceled", "incomplete_expired"})
+# And one whose first payment went through never waits for it again.
+UNBORN, UNKNOWN = "incomplete", "unknown"
 
 
 def forward(book: Book, snapshot: M, terms: Terms) -> M:
@@ -128,6 +130,8 @@ def _is_older(row: M, old: M) -> bool:
         ends, ended = row.status in ENDED, old.status in ENDED
         if ends != ended:
             return ended
+        if row.status == UNBORN and old.status not in {UNBORN, UNKNOWN}:
+            return True
     if isinstance(row, Dispute) and isinstance(old, Dispute) and row.rank != old.rank:
         return row.rank < old.rank
     if row.seen_at is None or old.seen_at is None:

@@ -259,8 +259,9 @@ RETURNS = {
 
 
 def _first(before: Subscription | None, after: Subscription, notice: Notice) -> MovementKind:
-    """Why the first line of a subscription is written."""
-    if before is None:
+    """Why the first line of a subscription is written. Of one that runs with discounts that were
+    only named nothing was known until they were read."""
+    if before is None or (before.discounts_hidden and phase_of(before) is Phase.RUNS):
         begun = after.started_at
         long_ago = begun is not None and begun < notice.occurred_at - REPORTED_WITHIN
         told = notice.kind is NoticeKind.SUBSCRIPTION_STARTED

@@ -1,16 +1,20 @@
 """A provider's event in our words, whatever API version it came in."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.declines import Decline
-from app.domain.mirror import Snapshot
+from app.domain.mirror import CreditNote, Snapshot
 
 # How the event of what was there before us is named.
 FROM_HISTORY = "backfill:"
 # And what we read live ourselves: for an end, an invoice, a save, a letter after leaving.
 LOOKS = ("end:", "settle:", "save:", "after:")
+
+
+# Two clocks are no further apart.
+CLOCKS_APART = timedelta(minutes=5)
 
 
 class NoticeKind(StrEnum):
@@ -98,3 +102,15 @@ class Notice:
     def is_live(self) -> bool:
         """Whether it is what we read ourselves just now, and no event that may be late."""
         return self.event.startswith(LOOKS)
+
+
+def not_ahead(notice: Notice, heard_at: datetime) -> Notice:
+    """What is told as of a time to come (a test clock over there, or one gone wrong) is as of when
+    it was heard: else nothing that is read live would ever be newer."""
+    latest = heard_at + CLOCKS_APART
+    if notice.occurred_at <= latest:
+        return notice
+    snapshot = notice.snapshot
+    if not isinstance(snapshot, CreditNote | None) and snapshot.seen_at is not None:
+        snapshot = replace(snapshot, seen_at=heard_at)
+    return replace(notice, occurred_at=heard_at, snapshot=snapshot)

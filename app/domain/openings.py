@@ -41,6 +41,12 @@ RETRY_EXPERIMENT = "dunning"
 PENDING_UPDATE, OWN_OFFER = "pending_update", "own_offer"
 CREDITED = "credited"  # why a case ended that credit notes brought to zero
 ECHO = timedelta(minutes=10)
+GIVEN_UP = "the provider gave the invoice up"
+CLOSED_BY = {
+    InvoiceStatus.VOID: "the invoice was voided",
+    InvoiceStatus.UNCOLLECTIBLE: "the invoice was marked uncollectible",
+    InvoiceStatus.DELETED: "the invoice was deleted",
+}
 make_failing, make_case = quick(Failing), quick(Case)
 make_assignment, make_failure = quick(Assignment), quick(Failure)
 
@@ -63,10 +69,22 @@ def why_no_case(
         (invoice.own_offer or is_of_our_offer(book, invoice), OWN_OFFER),
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
         (is_let_go(book, invoice), "ended_by_request"),
-        (invoice.remaining_minor <= 0 and invoice.status is not InvoiceStatus.PAID, "zero_amount"),
+        (invoice.remaining_minor <= 0 and not is_over(invoice), "zero_amount"),
         (invoice.collection_method == "send_invoice", "send_invoice"),
     )
     return next((reason for holds, reason in checks if holds), None)
+
+
+def is_over(invoice: Invoice) -> bool:
+    """Whether nobody collects it any more."""
+    return invoice.status is InvoiceStatus.PAID or invoice.status in CLOSED_BY
+
+
+def how_closed(invoice: Invoice, words: str) -> tuple[CaseState, str]:
+    """In which state the case of an invoice ends that was closed unpaid, and why."""
+    if invoice.closed_reason == "max_payment_attempts":
+        return CaseState.EXHAUSTED, GIVEN_UP
+    return CaseState.STOPPED, words
 
 
 def is_of_pending_update(invoice: Invoice) -> bool:
@@ -101,7 +119,7 @@ def failed_invoice(book: Book, invoice: Invoice, at: datetime, amount: int, term
         case = _opened(book, invoice, at, amount, terms)
     elif case.state is CaseState.ACTIVE:
         _again(book, case, invoice, at, terms)
-    _count_failure(book, invoice, case, at, amount, terms)
+    count_failure(book, invoice, case, at, amount, terms)
 
 
 def overdue_invoice(book: Book, invoice: Invoice, at: datetime, terms: Terms) -> None:
@@ -153,7 +171,7 @@ def _opened(
     book.add(_assignment(case, terms))
     text = OPENED[kind].format(minor=case.amount_minor, currency=case.currency)
     note(book, case, at, "opened", text, {"policy": case.policy, "mode": case.mode})
-    if invoice.status is InvoiceStatus.PAID:
+    if is_over(invoice):
         return _born_over(book, case, invoice, terms)
     if is_old_debt(invoice, terms.account):
         return _held(book, case, terms)
@@ -164,16 +182,23 @@ def _opened(
 
 
 def _born_over(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case:
-    """A failure heard of after the invoice was settled: nobody is written to."""
-    state, reason = CaseState.RECOVERED, "paid"
-    if invoice.is_credited_away:
-        state, reason = CaseState.STOPPED, CREDITED
+    """A failure heard of after the invoice was settled or closed: nobody is written to."""
+    state, reason = _how_over(invoice)
     at = invoice.paid_at or terms.now
-    case = changed(case.moved(state, at=at, reason=reason), due_minor=0)
-    note(book, case, terms.now, state, f"the invoice was {reason} when its failure was heard of")
+    case = case.moved(state, at=at, reason=reason)
+    case = case if invoice.status in CLOSED_BY else changed(case, due_minor=0)
+    note(book, case, terms.now, state, f"its failure was heard of afterwards: {reason}")
     book.put(case)
     book.add(case_action(case, ActionKind.WATCH, terms.now, nth="paid"))
     return case
+
+
+def _how_over(invoice: Invoice) -> tuple[CaseState, str]:
+    if invoice.is_credited_away:
+        return CaseState.STOPPED, CREDITED
+    if invoice.status in CLOSED_BY:
+        return how_closed(invoice, CLOSED_BY[invoice.status])
+    return CaseState.RECOVERED, "paid"
 
 
 def _plan_access(book: Book, case: Case, policy: Policy) -> None:
@@ -282,20 +307,28 @@ def _assignment(case: Case, terms: Terms) -> Assignment:
     )
 
 
-def _count_failure(
+def first_failure(book: Book, invoice: Invoice) -> Failure | None:
+    """The failure of an invoice as it counts now."""
+    known = book.all(Failure, account_id=invoice.account_id, invoice_id=invoice.invoice_id)
+    return max(known, key=lambda row: row.version, default=None)
+
+
+def count_failure(
     book: Book, invoice: Invoice, case: Case | None, at: datetime, amount: int, terms: Terms
 ) -> None:
-    """The cohort row; an earlier first failure learned of later is a new version of it."""
-    known = book.all(Failure, account_id=invoice.account_id, invoice_id=invoice.invoice_id)
-    latest = max(known, key=lambda row: row.version, default=None)
-    if latest is not None and latest.failed_at <= at:
-        return
-    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
-    customer = book.get(Customer, invoice.account_id, invoice.customer_id)
+    """The cohort row; an earlier first failure learned of later is a new version of it, and so is
+    the case, or the reason for having none, that was not known at first."""
+    latest = first_failure(book, invoice)
     counts, exclusion = case is not None and case.kind is CaseKind.PAYMENT, None
     if not counts:
-        policy = _policy_for(invoice, subscription, customer, amount, terms)
-        exclusion = why_no_case(book, invoice, subscription, customer, policy)
+        exclusion = _why_none(book, invoice, amount, terms)
+    case_id = case.case_id if case and counts else None
+    if latest is not None and latest.failed_at <= at:
+        if latest.case_id is None and latest.exclusion is None and (case_id or exclusion):
+            again = changed(latest, version=latest.version + 1, recorded_at=terms.now)
+            book.add(changed(again, case_id=case_id, exclusion=exclusion))
+        return
+    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
     book.add(
         make_failure(
             merchant_id=terms.merchant.merchant_id,
@@ -304,7 +337,7 @@ def _count_failure(
             version=latest.version + 1 if latest else 1,
             customer_id=invoice.customer_id,
             subscription_id=invoice.subscription_id,
-            case_id=case.case_id if case and counts else None,
+            case_id=case_id,
             currency=invoice.currency,
             amount_minor=amount,
             plan=(subscription.plan if subscription else None) or invoice.label,
@@ -315,6 +348,18 @@ def _count_failure(
             recorded_at=terms.now,
         )
     )
+
+
+def gets_case(book: Book, invoice: Invoice, amount: int, terms: Terms) -> bool:
+    """Whether nothing speaks against a case for a refused payment."""
+    return _why_none(book, invoice, amount, terms) is None
+
+
+def _why_none(book: Book, invoice: Invoice, amount: int, terms: Terms) -> str | None:
+    subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
+    customer = book.get(Customer, invoice.account_id, invoice.customer_id)
+    policy = _policy_for(invoice, subscription, customer, amount, terms)
+    return why_no_case(book, invoice, subscription, customer, policy)
 
 
 def case_action(

@@ -9,13 +9,28 @@ from app.domain.dunning import Attempt, Case, CaseState, Trigger
 from app.domain.mirror import Invoice
 from app.domain.mirroring import forward
 from app.domain.notices import Notice
-from app.domain.openings import PENDING_UPDATE, case_of, is_of_pending_update
+from app.domain.openings import (
+    PENDING_UPDATE,
+    UPDATE,
+    case_of,
+    first_failure,
+    gets_case,
+    is_of_pending_update,
+    is_over,
+)
 from app.domain.records import Book, changed, quick
-from app.domain.recovery import Failure
 from app.domain.terms import Terms
 
+CHANGE = "change:"  # begins the name of a live read of such an invoice
 NO_DEBT = "it pays for a change that waits for its payment"  # why a case is stopped
 make_invoice = quick(Invoice)
+
+
+def may_wait(book: Book, invoice: Invoice, told: Invoice, amount: int, terms: Terms) -> bool:
+    """Whether a refused invoice would get a case, but for all that a report told may pay for a
+    change that waits. What was read live (it belongs to an account) shows its subscription."""
+    asks = invoice.billing_reason == UPDATE and not is_over(invoice) and not told.account_id
+    return asks and case_of(book, invoice) is None and gets_case(book, invoice, amount, terms)
 
 
 def pending_update_seen(book: Book, notice: Notice, terms: Terms) -> None:
@@ -36,6 +51,8 @@ def pending_update_seen(book: Book, notice: Notice, terms: Terms) -> None:
     case = case_of(book, invoice)
     if case is not None:
         end_without_debt(book, case, invoice, terms)
+    elif is_of_pending_update(invoice):
+        _exclude_failure(book, invoice, terms)
 
 
 def end_without_debt(book: Book, case: Case, invoice: Invoice, terms: Terms) -> bool:
@@ -44,12 +61,15 @@ def end_without_debt(book: Book, case: Case, invoice: Invoice, terms: Terms) -> 
     if not is_of_pending_update(invoice):
         return False
     close_case(book, case, CaseState.STOPPED, NO_DEBT, terms)
-    known = book.all(Failure, account_id=invoice.account_id, invoice_id=invoice.invoice_id)
-    latest = max(known, key=lambda row: row.version, default=None)
+    _exclude_failure(book, invoice, terms)
+    return True
+
+
+def _exclude_failure(book: Book, invoice: Invoice, terms: Terms) -> None:
+    latest = first_failure(book, invoice)
     if latest is not None and latest.exclusion is None:
         again = changed(latest, version=latest.version + 1, recorded_at=terms.now)
         book.add(changed(again, case_id=None, exclusion=PENDING_UPDATE))
-    return True
 
 
 def was_no_debt(book: Book, case: Case) -> bool:

@@ -15,7 +15,7 @@ from app.domain.closings import cases_of, close_case
 from app.domain.dunning import Case, CaseState
 from app.domain.holds import Hold, HoldReason, holds_of, lift, look_at_collection, put_on_hold
 from app.domain.lines import is_entered
-from app.domain.mirror import Dispute, Invoice, Payment
+from app.domain.mirror import DISPUTE_OVER, Dispute, Invoice, Payment
 from app.domain.mirroring import forward
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action
@@ -133,13 +133,13 @@ def disputed(book: Book, notice: Notice, terms: Terms) -> None:
     is_news = known is None or now.rank > known.rank
     for payment in found:
         _money_of(book, payment, dispute, notice, terms)
-        if _is_open(dispute, notice) and now.status not in OVER:
+        if _is_open(dispute, notice) and now.status not in DISPUTE_OVER:
             _hold_all(book, payment, dispute, notice, terms)
         elif notice.kind is K.DISPUTE_LOST:
             _stop_all(book, payment, notice, terms)
     if not found and (_is_open(dispute, notice) or notice.kind in ENDED):
         _find_payment(book, dispute, notice, terms)
-    if notice.kind in ENDED or dispute.status in OVER:
+    if notice.kind in ENDED or dispute.status in DISPUTE_OVER:
         _let_go(book, found if is_news else [], dispute, terms)
 
 
@@ -149,7 +149,8 @@ def _mirrored(
     """The dispute as far as it has come by all reports, this one among them. It is kept once it is
     known whose payment it is about."""
     ended = {K.DISPUTE_WON: "won", K.DISPUTE_LOST: "lost"}
-    status = dispute.status if dispute.status in OVER else ended.get(notice.kind, dispute.status)
+    status = dispute.status
+    status = status if status in DISPUTE_OVER else ended.get(notice.kind, status)
     told = replace(dispute, status=status, seen_at=notice.occurred_at)
     if not found:
         return told
@@ -159,8 +160,6 @@ def _mirrored(
 
 
 ENDED = frozenset({K.DISPUTE_WON, K.DISPUTE_LOST})
-# Of a dispute that has ended. `warning_closed`, `prevented`: an inquiry that never became one.
-OVER = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 
 def _money_of(book: Book, payment: Payment, dispute: Dispute, notice: Notice, terms: Terms) -> None:
@@ -202,7 +201,7 @@ def _is_named(names: set[str], hold: Hold) -> bool:
 
 
 def _is_open(dispute: Dispute, notice: Notice) -> bool:
-    began = notice.kind is K.DISPUTE_OPENED and dispute.status not in OVER
+    began = notice.kind is K.DISPUTE_OPENED and dispute.status not in DISPUTE_OVER
     return began or (notice.kind is K.DISPUTE_UPDATED and dispute.is_open)
 
 

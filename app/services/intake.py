@@ -8,7 +8,7 @@ from app.domain.absorb import absorb
 from app.domain.dunning import Case
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Customer
-from app.domain.notices import Notice
+from app.domain.notices import Notice, not_ahead
 from app.domain.operations import InboxEvent
 from app.domain.personal import names
 from app.domain.records import Key, key_of
@@ -111,7 +111,8 @@ async def _translated(
         if event.body is None:
             continue  # dropped since it was handled: heard again it says nothing
         try:
-            notices[event.account_id] += world.webhooks.translate(event.body)
+            told = world.webhooks.translate(event.body)
+            notices[event.account_id] += [not_ahead(one, event.received_at) for one in told]
         except BadEvent as fault:
             parked[key_of(event)] = f"no event: {fault}"[:500]
     return notices, parked

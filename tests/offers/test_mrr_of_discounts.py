@@ -36,11 +36,13 @@ async def test_an_accepted_discount_is_a_contraction_and_its_end_an_expansion(
     assert (await moves(stage))[2:] == [(MovementKind.EXPANSION, PRICE * 30 // 100)]
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["in order", "the other way round"])
 async def test_a_subscription_that_begins_with_a_coupon_begins_with_what_it_pays(
-    stage: Stage,
+    stage: Stage, turned: bool
 ) -> None:
     person = await stage.subscriber(APPROVES)
     await stage.passes(hours=1)
+    stage.order = (lambda events: events[::-1]) if turned else stage.order
     stage.call("coupons", id="half", percent_off=50, duration="forever")
     before = await moves(stage)
 

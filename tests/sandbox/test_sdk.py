@@ -76,15 +76,27 @@ def test_the_failure_is_found_by_expanding_payments_and_by_the_join(served):
     client = served.client()
     invoice = an_open_invoice(client, served, a_paying_customer(client))
 
-    deep = ["payments.data.payment.payment_intent.latest_charge"]
-    read = client.v1.invoices.retrieve(invoice.id, {"expand": deep})
-    intent = read.payments.data[0].payment.payment_intent
+    deep: Any = {"expand": ["data.payment.payment_intent.latest_charge"]}
+    read = client.v1.invoice_payments.list({"invoice": invoice.id, **deep})
+    intent = read.data[0].payment.payment_intent
     joined = client.v1.invoice_payments.list(
         {"payment": {"type": "payment_intent", "payment_intent": intent.id}}
     )
 
     assert intent.latest_charge.outcome.network_decline_code == "51"
     assert joined.data[0].invoice == invoice.id
+
+
+def test_more_than_four_levels_are_not_expanded_and_nothing_is_done(served):
+    client = served.client()
+    customer = a_paying_customer(client)
+    deep = ["payments.data.payment.payment_intent.latest_charge"]
+
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.invoices.create({"customer": customer.id, "expand": deep})
+
+    assert refused.value.code == "property_expansion_max_depth"
+    assert client.v1.invoices.list({"customer": customer.id}).data == []
 
 
 def test_a_replayed_decline_is_the_first_answer_and_moves_no_money(served):

@@ -81,12 +81,15 @@ async def test_a_year_that_was_refused_at_once_leaves_no_debt(leaving: Leaving) 
     assert await leaving.stage.mails() == []
 
 
-def upgrades(leaving: Leaving) -> None:
-    """The merchant's own change of plan, which is to wait for its payment."""
+def upgrades(leaving: Leaving, *, at_once: bool = False) -> None:
+    """The merchant's own change of plan, which is to wait for its payment, or takes place at
+    once, paid or not."""
     stage, subscription = leaving.stage, leaving.person.subscription
     item = stage.there(f"subscriptions/{subscription}")["items"]["data"][0]["id"]
     wish = {"items[0][id]": item, "items[0][price]": leaving.price("month", 9000)}
     how = {"proration_behavior": "always_invoice", "payment_behavior": "pending_if_incomplete"}
+    if at_once:
+        how["payment_behavior"] = "allow_incomplete"
     stage.call(f"subscriptions/{subscription}", **wish, **how)
 
 
@@ -109,7 +112,7 @@ async def test_a_change_of_the_merchants_that_waits_for_its_payment_is_no_debt(
     (failure,) = await latest(stage)
     tries = stage.there("charges", customer=leaving.person.customer)["data"]
     assert failure.exclusion == "pending_update"
-    assert [case.state for case in await stage.find(Case)] in ([], ["stopped"])
+    assert await stage.find(Case) == []
     assert [charge["status"] for charge in tries] == ["failed", "succeeded"]
     assert await stage.mails() == []
 
@@ -131,6 +134,41 @@ async def test_what_pays_for_a_change_that_waited_is_no_recovered_revenue(
     assert leaving.invoices()[0]["status"] == "paid"
     assert (await leaving.stands()).items[0].price.id == leaving.price("month", 9000)
     assert await stage.find(RecoveryEntry) == []
+    assert await stage.mails() == []
+
+
+async def test_a_change_that_took_place_and_was_not_paid_is_owed(leaving: Leaving) -> None:
+    stage = leaving.stage
+    stage.program(leaving.person.method, REFUSED)
+    upgrades(leaving, at_once=True)
+
+    await stage.passes(hours=1)
+
+    (case,), (failure,) = await stage.find(Case), await latest(stage)
+    (invoice,) = [one for one in leaving.invoices() if one["id"] == case.invoice_id]
+    assert (case.state, invoice["billing_reason"]) == ("active", "subscription_update")
+    assert (failure.case_id, failure.exclusion) == (case.case_id, None)
+    assert failure.failed_at == case.opened_at < stage.now
+
+
+async def test_a_change_that_was_paid_before_its_refusal_was_heard_of_is_recovered(
+    leaving: Leaving,
+) -> None:
+    stage = leaving.stage
+    stage.program(leaving.person.method, REFUSED)
+    stage.hears = False
+    upgrades(leaving, at_once=True)
+    refusals = [event for event in stage.missed() if event["type"] == "invoice.payment_failed"]
+    stage.program(leaving.person.method, APPROVES)
+    stage.call(f"invoices/{leaving.invoices()[0]['id']}/pay")
+
+    await stage.delivers(*refusals)
+    await stage.passes(hours=1)
+
+    (case,), (failure,) = await stage.find(Case), await latest(stage)
+    paid = leaving.invoices()[0]["amount_paid"]
+    assert (case.state, failure.amount_minor) == ("recovered", paid)
+    assert [line.amount_minor for line in await stage.find(RecoveryEntry)] == [paid]
     assert await stage.mails() == []
 
 

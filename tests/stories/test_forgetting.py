@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,10 @@ from tests.stories.stage import Stage
 pytestmark = pytest.mark.anyio
 
 
-async def old_ones(stage: Stage, many: int) -> None:
+async def old_ones(stage: Stage, many: int, **more: Any) -> None:
     """So many webhooks that were handled long ago."""
     at = stage.now - 2 * BODIES_KEPT
+    settled: dict[str, Any] = {"state": InboxState.HANDLED, "handled_at": at} | more
     rows = [
         InboxEvent(
             merchant_id=stage.merchant.merchant_id,
@@ -26,10 +28,9 @@ async def old_ones(stage: Stage, many: int) -> None:
             event_id=f"evt_old_{n:04d}",
             type="invoice.paid",
             body="{}",
-            state=InboxState.HANDLED,
             created_at=at,
             received_at=at,
-            handled_at=at,
+            **settled,
         )
         for n in range(many)
     ]
@@ -75,6 +76,30 @@ async def test_many_are_emptied_some_at_a_time_in_one_night(stage: Stage) -> Non
 
     assert [row.event_id for row in await stage.find(InboxEvent) if row.body == "{}"] == []
     assert (await forgetting(stage)).due_at > stage.now
+
+
+async def test_what_former_releases_set_aside_is_emptied_as_well(stage: Stage) -> None:
+    # given webhooks that were set aside when nobody wrote down when, and one of today
+    await old_ones(stage, 520, state=InboxState.QUARANTINED, handled_at=None)
+    await nights.begin_nights(stage.world, stage.account)
+    young = InboxEvent(
+        merchant_id=stage.merchant.merchant_id,
+        account_id=stage.account.account_id,
+        event_id="evt_young",
+        type="invoice.paid",
+        body="{}",
+        state=InboxState.QUARANTINED,
+        created_at=stage.now,
+        received_at=stage.now,
+    )
+    async with stage.world.store.transaction(stage.merchant.merchant_id) as tx:
+        await tx.insert([young])
+
+    await stage.passes(days=1)
+
+    kept = [row for row in await stage.find(InboxEvent) if row.body == "{}"]
+    assert [(row.event_id, row.handled_at) for row in kept] == [("evt_young", young.received_at)]
+    assert (await forgetting(stage)).data == {"dated": True}
 
 
 async def test_a_paused_account_forgets_all_the_same(stage: Stage) -> None:

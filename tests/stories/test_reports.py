@@ -9,7 +9,7 @@ from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.declines import DeclineKind
 from app.domain.dunning import AttemptState, CardUse, Case, CaseState, Trigger
 from app.domain.messages import Message
-from app.domain.mirror import Subscription
+from app.domain.mirror import Invoice, Subscription
 from app.domain.recovery import Cause
 from app.services import cases, intake
 from tests.stories.cards import BROKE, EXPIRED, REFUSED, REFUSED_ONCE, REFUSED_TWICE
@@ -224,6 +224,29 @@ async def test_tries_that_only_a_look_tells_of_are_each_counted_once(stage: Stag
     assert len(before_ours) == 3
     assert case.failures == len(await stage.attempts(case)) == len(stage.charges(case))
     assert len(uses) == len(stage.charges(case))
+
+
+LAST_SECOND = 253_402_300_799  # of the year 9999
+
+
+@pytest.mark.parametrize("ahead", [LAST_SECOND, 1_900_000_000])
+async def test_a_report_from_a_time_to_come_stands_in_nobodys_way(stage: Stage, ahead: int) -> None:
+    # given a refusal that a test clock of the provider's, or one gone wrong, dates far ahead
+    person = await stage.subscriber(REFUSED_ONCE)
+    stage.hears = False
+    await stage.passes(days=30, hours=1)
+    told = stage.missed()
+    await stage.delivers(*({**event, "created": ahead} for event in told))
+    stage.heard, stage.hears = told[-1]["id"], True
+
+    await stage.passes(hours=1)
+    opened = await stage.case(person)
+    await stage.passes(days=8)
+
+    (invoice,) = await stage.find(Invoice, invoice_id=opened.invoice_id)
+    assert opened.opened_at <= stage.now
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+    assert (invoice.status, invoice.seen_at is not None) == ("paid", True)
 
 
 async def test_a_try_learned_of_late_does_not_speak_for_the_latest(stage: Stage) -> None:

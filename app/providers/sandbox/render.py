@@ -10,6 +10,7 @@ from app.providers.sandbox.shapes import shaped
 
 Tree = dict[str, Any]
 MAX_LIST = 100
+MAX_LEVELS = 4
 EVER = (-(2**63), 2**63 - 1)
 
 
@@ -27,9 +28,16 @@ def listed(items: list[Any], url: str, *, has_more: bool = False) -> Thing:
 
 
 def expansion(paths: list[str]) -> Tree:
-    """`["a.b", "a.c"]` as a tree."""
+    """`["a.b", "a.c"]` as a tree.
+
+    Raises:
+        ApiError: 400 for a path of more than four levels, a list's own `data` counted.
+    """
     root: Tree = {}
     for path in paths:
+        if path.count(".") >= MAX_LEVELS:
+            words = f"You cannot expand more than {MAX_LEVELS} levels of a property. Property: "
+            raise invalid(words + path, code="property_expansion_max_depth", param="expand")
         spot = root
         for part in path.split("."):
             spot = spot.setdefault(part, {})

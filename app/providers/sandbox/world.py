@@ -185,8 +185,8 @@ class World(Core):
     def _carry_out(
         self, route: Route, read: Thing, ids: tuple[str, ...], version: str, paths: list[str]
     ) -> Thing:
-        result = route.handler(self, read, ids)
         tree = expansion(paths)
+        result = route.handler(self, read, ids)
         if result.get("object") == "list":
             below = tree.get("data")
             shown = [rendered(self, thing, version, below) for thing in result["data"]]

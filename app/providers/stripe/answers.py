@@ -68,16 +68,18 @@ def answer_of_invoice(obj: Json, account: ProviderAccount, now: datetime) -> Pay
     """The outcome of a `/pay` that was answered with the invoice.
 
     Paid is approved. An invoice still open says by its payment intent why: a bank debit is
-    processing for days. One that shows neither is unknown and must be read.
+    processing for days. One that shows neither, or only what paid a part of it before, is unknown
+    and must be read.
     """
     invoice = read_invoice(obj, seen_at=now)
     if invoice is None:
         return PayAnswer(outcome=Outcome.UNKNOWN, reason="the answer shows no invoice")
-    payment, charge = payment_of(obj)
-    shown = intent_shown(obj)
-    intent = shown if isinstance(shown, dict) else {}
+    paid = invoice.status is InvoiceStatus.PAID
+    shown = obj if paid or payment_row(obj).get("status") != "paid" else {}
+    payment, charge = payment_of(shown)
+    intent = table(intent_shown(shown))
     outcome = INTENT_OUTCOMES.get(intent_status(intent), Outcome.UNKNOWN)
-    if invoice.status is InvoiceStatus.PAID:
+    if paid:
         outcome = Outcome.APPROVED
     refused = outcome in {Outcome.DECLINED, Outcome.ACTION_REQUIRED}
     unknown = outcome is Outcome.UNKNOWN

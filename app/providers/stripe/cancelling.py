@@ -15,7 +15,7 @@ from app.providers.stripe.connection import Connections, json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
 from app.providers.stripe.pages import every_row
-from app.providers.stripe.reading import Json, currency, ref, whole
+from app.providers.stripe.reading import Json, currency, ref, text, whole
 from app.providers.stripe.subscriptions import read_subscription
 
 NO_LATER = timedelta(hours=1)  # within that a day that was wished for is the period's end
@@ -70,7 +70,7 @@ class Cancelling:
         details: Any = {"cancellation_details": {"feedback": feedback}} if feedback else {}
         with in_our_words():
             obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
-            if obj.get("status") in GONE:
+            if text(obj.get("status")) in GONE:
                 return
             await _release(client, obj, key)
         try:
@@ -92,7 +92,7 @@ class Cancelling:
         client = self._connections.client(account)
         with in_our_words():
             obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
-            if obj.get("status") in GONE:
+            if text(obj.get("status")) in GONE:
                 raise ProviderRefused("the subscription has ended", "ended")
             if not (obj.get("cancel_at") or obj.get("cancel_at_period_end")):
                 return
@@ -169,7 +169,7 @@ async def _release(client: StripeClient, obj: Json, key: str) -> None:
 async def _is_gone(client: StripeClient, subscription: str) -> bool:
     with in_our_words():
         obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
-    return obj.get("status") in GONE
+    return text(obj.get("status")) in GONE
 
 
 def _is_metered(items: tuple[Json, ...]) -> bool:

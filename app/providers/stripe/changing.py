@@ -31,7 +31,7 @@ from app.providers.stripe.change_calls import (
 from app.providers.stripe.connection import Connections, json_of
 from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.pages import every_row
-from app.providers.stripe.reading import Json, instant
+from app.providers.stripe.reading import Json, at, instant, ref, whole
 from app.providers.stripe.standings import STANDING, forecast_of, price_of, standing_of
 
 # An offer is applied or given up within days; a credit older than this is none we look for.
@@ -109,10 +109,23 @@ class Changing:
         with in_our_words():
             asked = await _asked(client, standing, changes, discounts)
             shown = await json_of(client.v1.invoices.create_preview_async(asked))
+            shown = await _with_lines(client, shown)
         metered = [item.price.id for item in standing.items if item.price.metered]
         forecast = forecast_of(shown, metered=metered)
         given = sum(one.amount_minor for one in changes if isinstance(one, GiveCredit))
         return replace(forecast, due_minor=max(0, forecast.due_minor - given))
+
+
+async def _with_lines(client: StripeClient, preview: Json) -> Json:
+    """The preview with all of its lines; of itself it shows ten. They are asked for anew from the
+    first, a hundred at a time, because lines of a preview may have other ids in another answer."""
+    own = ref(preview)
+    if own is None or at(preview, "lines", "has_more") is not True:
+        return preview
+    found = await every_row(lambda asked: client.v1.invoices.line_items.list_async(own, asked))
+    total = whole(at(preview, "lines", "total_count"))
+    whole_list = total is None or total == len(found)
+    return {**preview, "lines": {"data": found, "has_more": not whole_list}}
 
 
 async def _asked(

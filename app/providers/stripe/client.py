@@ -37,11 +37,12 @@ from app.providers.stripe.failures import MISSING, in_our_words
 from app.providers.stripe.invoices import read_invoice
 from app.providers.stripe.listing import events_of_span, owing
 from app.providers.stripe.live import (
-    LIVE,
     MOST_LISTED,
     charges_behind,
+    invoice_shown,
     kind_of,
     notices_of_object,
+    object_shown,
     refunds_behind,
 )
 from app.providers.stripe.methods import LINK_MARK
@@ -53,7 +54,6 @@ from app.providers.stripe.wallets import wallet_of
 
 INTENT = "payments.data.payment.payment_intent"
 READING = [
-    f"{INTENT}.latest_charge",
     "default_payment_method",
     "parent.subscription_details.subscription.default_payment_method",
     "customer.invoice_settings.default_payment_method",
@@ -99,7 +99,7 @@ class StripePayments(Cancelling, Changing, Moved):
         """
         client = self._connections.client(account)
         with in_our_words():
-            obj = await json_of(client.v1.invoices.retrieve_async(invoice, {"expand": READING}))
+            obj = await invoice_shown(client, invoice, READING)
             method = method_shown(obj)
             if isinstance(method, str):
                 method = await json_of(client.v1.payment_methods.retrieve_async(method))
@@ -124,7 +124,7 @@ class StripePayments(Cancelling, Changing, Moved):
             if obj.get("status") == "paused":
                 asked |= RESUMED
             preview: Json | None = None
-            if obj.get("status") not in ENDED:
+            if text(obj.get("status")) not in ENDED:
                 preview = await next_invoice(client.v1.invoices.create_preview_async(asked))
         return renewal_of(obj, preview, method or {}, account, self._clock.now())
 
@@ -289,7 +289,7 @@ class StripePayments(Cancelling, Changing, Moved):
         client = self._connections.client(account)
         try:
             with in_our_words():
-                obj = await json_of(LIVE[kind](client, id))
+                obj = await object_shown(client, kind, id)
         except ProviderRefused as refused:
             if refused.code == MISSING:
                 return []

@@ -10,7 +10,7 @@ from app.ports.payments import ProviderRefused
 from app.providers.stripe.connection import json_of
 from app.providers.stripe.failures import MISSING, in_our_words
 from app.providers.stripe.invoices import status_of
-from app.providers.stripe.reading import Json, ref
+from app.providers.stripe.reading import Json, ref, text
 
 ENDED = frozenset({"canceled", "incomplete_expired"})
 End = Callable[[StripeClient, str, Any], Awaitable[StripeObject]]
@@ -51,7 +51,7 @@ async def end_subscription(client: StripeClient, subscription: str, *, how: str,
             await ENDS[how](client, subscription, under)
     except ProviderRefused:
         found = await _read(client, subscription)
-        if found is None or found.get("status") in fine:
+        if found is None or text(found.get("status")) in fine:
             return
         schedule = ref(found.get("schedule"))
         if schedule is None:
@@ -74,7 +74,7 @@ async def unless_stands(
             await change
     except ProviderRefused:
         found = await _read(client, subscription)
-        if found is not None and found.get("status") not in fine:
+        if found is not None and text(found.get("status")) not in fine:
             raise
 
 

@@ -1,7 +1,7 @@
 """The envelope around an event: the same questions for snapshot and thin events."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from app.ports.webhooks import BadEvent
 from app.providers.stripe.reading import Json, instant, ref, table, text
 
 THIN = "v2.core.event"
+MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,12 @@ class Event:
     data: Json
     related: Json
     thin: bool
+
+    @property
+    def shown_at(self) -> datetime:
+        """As of when its object is shown. What tells of its making comes before all else that is
+        told of it in that second."""
+        return self.at - MOMENT if self.type.endswith(".created") else self.at
 
     def notice(self, kind: NoticeKind, **fields: Any) -> Notice:
         """A notice of this event."""

@@ -22,6 +22,8 @@ from app.providers.stripe.reading import (
     whole,
 )
 
+# What is said of these is the invoice's end, or of one that is not there yet.
+SAY_ENOUGH = frozenset({NoticeKind.INVOICE_DELETED, NoticeKind.INVOICE_UPCOMING})
 STATUSES = {status.value: status for status in InvoiceStatus}
 make_invoice = quick(Invoice)
 
@@ -77,7 +79,8 @@ def invoice_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     """One notice of an invoice event.
 
     `amount_minor` is what was paid for `INVOICE_PAID`, else what remains. An upcoming invoice does
-    not exist yet (in old versions it has no id): no snapshot.
+    not exist yet (in old versions it has no id): no snapshot. One that does not say how much it is
+    about, or in which currency, is read live.
     """
     obj = event.object
     invoice = read_invoice(obj, seen_at=event.at)
@@ -85,11 +88,11 @@ def invoice_notice(event: Event, kind: NoticeKind) -> list[Notice]:
         invoice = replace(invoice, status=InvoiceStatus.DELETED)
     if invoice is None:
         return [_without_id(event, kind)]
-    paid = kind is NoticeKind.INVOICE_PAID
+    paid, told = kind is NoticeKind.INVOICE_PAID, kind in SAY_ENOUGH or _tells_amounts(obj)
     payment, charge = payment_of(obj)
     return [
         event.notice(
-            kind,
+            kind if told else NoticeKind.READ,
             object=invoice.invoice_id,
             customer=invoice.customer_id,
             invoice=invoice.invoice_id,
@@ -100,9 +103,15 @@ def invoice_notice(event: Event, kind: NoticeKind) -> list[Notice]:
             amount_minor=invoice.paid_minor if paid else invoice.remaining_minor,
             currency=currency(obj.get("currency")),
             decline=_decline(obj) if kind is NoticeKind.INVOICE_FAILED else None,
-            snapshot=None if kind is NoticeKind.INVOICE_UPCOMING else invoice,
+            snapshot=None if kind is NoticeKind.INVOICE_UPCOMING or not told else invoice,
         )
     ]
+
+
+def _tells_amounts(obj: Json) -> bool:
+    """Whether it says what is asked for, and in which currency: neither is taken for granted."""
+    amounts = (whole(obj.get("amount_due")), whole(obj.get("amount_remaining")))
+    return currency(obj.get("currency")) is not None and amounts != (None, None)
 
 
 def _without_id(event: Event, kind: NoticeKind) -> Notice:
@@ -181,12 +190,14 @@ def payment_of(obj: Json) -> tuple[str | None, str | None]:
 
 
 def payment_row(obj: Json) -> Json:
-    """The invoice payment that counts among several: the paid one, else the one by default,
-    else the newest."""
+    """The invoice payment that counts among several: of a paid invoice one that paid, of another
+    one that is still to, since a part may be paid; of those the one by default, else the newest."""
+    over = status_of(obj) is InvoiceStatus.PAID
 
     def weight(row: Json) -> tuple[bool, bool, int]:
-        paid, default = row.get("status") == "paid", row.get("is_default") is True
-        return paid, default, whole(row.get("created")) or 0
+        status = text(row.get("status"), 40)
+        counts = status == "paid" if over else status not in {"paid", "canceled"}
+        return counts, row.get("is_default") is True, whole(row.get("created")) or 0
 
     return max(rows(obj["payments"]), key=weight, default={}) if obj.get("payments") else {}
 

@@ -60,7 +60,9 @@ async def events_of_span(
         asked |= {"types": list(FAMILIES[place]), **({"starting_after": last} if last else {})}
     with in_our_words():
         obj = await json_of(client.v1.events.list_async(asked))
-    listed = [row for row in reversed(list(rows(obj))) if after or row.get("type") in WANTED]
+    listed = [
+        row for row in reversed(list(rows(obj))) if after or text(row.get("type"), 100) in WANTED
+    ]
     if after:
         following = _next(obj, place, len(FAMILIES))
     else:

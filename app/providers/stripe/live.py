@@ -8,7 +8,7 @@ from typing import Any
 from stripe import StripeClient, StripeObject
 
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import CreditNote, Dispute, InvoiceStatus
+from app.domain.mirror import DISPUTE_OVER, CreditNote, Dispute, InvoiceStatus
 from app.domain.notices import Notice, NoticeKind
 from app.ports.webhooks import BadEvent
 from app.providers.stripe.answers import intents_tried
@@ -16,12 +16,17 @@ from app.providers.stripe.connection import json_of
 from app.providers.stripe.declines import decline_of_intent
 from app.providers.stripe.envelope import Event, opened
 from app.providers.stripe.invoices import intent_shown, status_of
+from app.providers.stripe.pages import every_row
 from app.providers.stripe.payments import intent_status
-from app.providers.stripe.reading import Json, ref, rows, whole
+from app.providers.stripe.reading import Json, at, ref, rows, whole
 from app.providers.stripe.refunds import charge_in, failed_notices, given_back
 from app.providers.stripe.translate import notices_of
 
 Call = Callable[[StripeClient, str], Awaitable[StripeObject]]
+# It alone tells whether a change of it waits for the invoice.
+WITH_SUBSCRIPTION = ("parent.subscription_details.subscription",)
+WITH_CHARGES: Any = {"expand": ["data.payment.payment_intent.latest_charge"]}
+WITH_COUPONS: Any = {"expand": ["data.discounts.source.coupon"]}
 
 
 def _expanding(*paths: str) -> Any:
@@ -29,9 +34,6 @@ def _expanding(*paths: str) -> Any:
 
 
 LIVE: Mapping[str, Call] = {
-    "invoice": lambda c, key: c.v1.invoices.retrieve_async(
-        key, _expanding("payments.data.payment.payment_intent.latest_charge")
-    ),
     "subscription": lambda c, key: c.v1.subscriptions.retrieve_async(
         key, _expanding("discounts.source.coupon")
     ),
@@ -95,14 +97,13 @@ SETUP_TYPES = {"succeeded": "setup_intent.succeeded"}
 CHECKOUT_TYPES = {"complete": "checkout.session.completed"}
 JOIN_TYPES = {"paid": "invoice_payment.paid"}
 MOST_LISTED = 100  # refunds of a charge, charges of an intent; what was known beyond stays
-CLOSED_DISPUTES = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 
 def kind_of(word: str, key: str) -> str | None:
     """What an id names: by its prefix, else by the word given with it; None if we read no such."""
     found = next((kind for prefix, kind in PREFIXES.items() if key.startswith(prefix)), None)
     named = OUR_WORDS.get(word, word)
-    return found or (named if named in LIVE else None)
+    return found or (named if named in LIVE or named == "invoice" else None)
 
 
 def notices_of_object(
@@ -142,6 +143,54 @@ def notices_of_object(
     )
     notices = [*notices_of(read), *failed_notices(read, refunds)]
     return [_dated(notice, account, at) for notice in notices]
+
+
+async def object_shown(client: StripeClient, kind: str, key: str) -> Json:
+    """An object with what its notices are read from. Raises what the calls raise."""
+    if kind == "invoice":
+        return await invoice_shown(client, key, WITH_SUBSCRIPTION)
+    obj = await json_of(LIVE[kind](client, key))
+    return await _with_items(client, obj) if kind == "subscription" else obj
+
+
+async def invoice_shown(client: StripeClient, key: str, more: Sequence[str] = ()) -> Json:
+    """The invoice, expanded by `more`, with its payments and what was tried last of each.
+
+    Stripe refuses to expand more than four levels, and seen from an invoice the charge of a
+    payment is the fifth: the payments are listed. What was paid between the two calls makes the
+    invoice be read once more, so that it never asks for what its payments have brought.
+    """
+    asked: Any = {"expand": ["payments", *more]}
+    obj = await json_of(client.v1.invoices.retrieve_async(key, asked))
+    if not any(rows(obj.get("payments"))):
+        return obj
+    asked_for: Any = {"invoice": key, "limit": MOST_LISTED, **WITH_CHARGES}
+    listed = await json_of(client.v1.invoice_payments.list_async(asked_for))
+    if _brought(listed) > (whole(obj.get("amount_paid")) or 0):
+        obj = await json_of(client.v1.invoices.retrieve_async(key, asked))
+    return {**obj, "payments": listed}
+
+
+async def _with_items(client: StripeClient, subscription: Json) -> Json:
+    """The subscription with all of its items and what their own discounts take off: more levels
+    than Stripe expands from here. Asked for only where there is something to be seen."""
+    items, own = subscription.get("items"), ref(subscription)
+    discounted = any(row.get("discounts") for row in rows(items))
+    if own is None or not (discounted or at(items, "has_more") is True):
+        return subscription
+    found = await every_row(
+        lambda asked: client.v1.subscription_items.list_async(asked),
+        subscription=own,
+        **WITH_COUPONS,
+    )
+    return {**subscription, "items": {"data": found}}
+
+
+def _brought(payments: Json) -> int:
+    """What payments of the provider brought; a record of another processor's is none."""
+    paid = (row for row in rows(payments) if row.get("status") == "paid")
+    taken = (row for row in paid if at(row, "payment", "payment_intent"))
+    return sum(whole(row.get("amount_paid")) or 0 for row in taken)
 
 
 async def charges_behind(client: StripeClient, invoice: Json) -> list[Json]:
@@ -202,8 +251,15 @@ def _charge_type(charge: Json) -> str:
     return CHARGE_TYPES.get(str(charge.get("status")), "charge.updated")
 
 
+def _method_type(method: Json) -> str:
+    """One that belongs to nobody (any more) was taken off; a customer of Accounts v2 is named
+    elsewhere."""
+    named = method.get("customer_account") or method.get("customer", "not told")
+    return f"payment_method.{'updated' if named else 'detached'}"
+
+
 def _dispute_type(status: str) -> str:
-    return f"charge.dispute.{'closed' if status in CLOSED_DISPUTES else 'updated'}"
+    return f"charge.dispute.{'closed' if status in DISPUTE_OVER else 'updated'}"
 
 
 # The event that would have told this state of an object.
@@ -215,7 +271,7 @@ TYPE_OF: Mapping[str, Callable[[Json], str]] = {
     "customer": lambda obj: "customer.deleted" if obj.get("deleted") else "customer.updated",
     "charge": _charge_type,
     "payment_intent": lambda obj: INTENT_TYPES.get(intent_status(obj), "payment_intent.processing"),
-    "payment_method": lambda obj: "payment_method.updated",
+    "payment_method": _method_type,
     "dispute": lambda obj: _dispute_type(str(obj.get("status"))),
     "setup_intent": lambda obj: SETUP_TYPES.get(str(obj.get("status")), "setup_intent.created"),
     "checkout.session": lambda obj: CHECKOUT_TYPES.get(

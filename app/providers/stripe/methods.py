@@ -24,6 +24,7 @@ from app.providers.stripe.reading import (
 LINK_MARK = "holdfast_link"
 # The merchant's record that a customer wants short texts, in the customer's metadata.
 SMS_MARK = "holdfast_sms_consent"
+MONTHS, YEARS = range(1, 13), range(1970, 3000)  # a card expires in one of each
 make_customer, make_method = quick(Customer), quick(PaymentMethod)
 
 
@@ -71,9 +72,9 @@ def read_method(obj: Json, *, seen_at: datetime) -> PaymentMethod | None:
         customer_id=ref(obj.get("customer")),
         type=kind,
         brand=brand.lower() if brand else None,
-        last4=text(own.get("last4"), 8),
-        exp_month=whole(own.get("exp_month")),
-        exp_year=whole(own.get("exp_year")),
+        last4=(text(own.get("last4")) or "")[-4:] or None,
+        exp_month=_among(MONTHS, own.get("exp_month")),
+        exp_year=_among(YEARS, own.get("exp_year")),
         fingerprint=text(own.get("fingerprint"), 100),
         country=text(own.get("country"), 2),
         added_at=instant(obj.get("created")),
@@ -86,7 +87,7 @@ def customer_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     obj = event.object
     if kind is NoticeKind.CUSTOMER_DELETED:
         obj = {**obj, "deleted": True}
-    customer = read_customer(obj, seen_at=event.at)
+    customer = read_customer(obj, seen_at=event.shown_at)
     return [
         event.notice(
             kind,
@@ -164,6 +165,11 @@ def _marked(
         network_updated_at=seen_at if updated else None,
         detached=kind is NoticeKind.METHOD_REMOVED,
     )
+
+
+def _among(known: range, value: object) -> int | None:
+    found = whole(value)
+    return found if found in known else None
 
 
 def _region(obj: Json) -> str | None:

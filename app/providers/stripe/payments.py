@@ -4,12 +4,12 @@ A `Payment` is keyed by its payment intent, or by the charge where there is none
 of `succeeded`, `failed`, `processing`, `requires_action`, `canceled`, else Stripe's own word.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from app.domain.declines import Decline
-from app.domain.mirror import Dispute, Payment
+from app.domain.mirror import DISPUTE_OVER, Dispute, Payment
 from app.domain.notices import Notice, NoticeKind
 from app.domain.records import quick
 from app.providers.stripe.declines import (
@@ -46,6 +46,8 @@ def read_charge(charge: Json, *, seen_at: datetime) -> Payment | None:
         return None
     status = text(charge.get("status"), 40) or "unknown"
     failed = status == "failed"
+    if status == "succeeded" and charge.get("captured") is False:
+        status = "uncaptured"  # set aside at the bank, and not yet taken
     return make_payment(
         merchant_id="",
         account_id="",
@@ -204,8 +206,10 @@ def dispute_notice(event: Event, kind: NoticeKind) -> list[Notice]:
     """One notice of a dispute. A closed one is won, lost, or (a withdrawn inquiry) neither."""
     obj = event.object
     dispute = read_dispute(obj)
-    if event.type == "charge.dispute.closed":
-        kind = CLOSED_DISPUTES.get(dispute.status if dispute else "", NoticeKind.DISPUTE_UPDATED)
+    if event.type == "charge.dispute.closed" and dispute is not None:
+        kind = CLOSED_DISPUTES.get(dispute.status, NoticeKind.DISPUTE_UPDATED)
+        if dispute.status not in DISPUTE_OVER:  # a hold must not outlive what it was for
+            dispute = replace(dispute, status="closed")
     charge = table(obj.get("charge"))
     return [
         event.notice(

@@ -11,6 +11,7 @@ from app.providers.stripe.reading import (
     at,
     currency,
     instant,
+    listed,
     ref,
     rows,
     table,
@@ -31,27 +32,47 @@ LASTING = frozenset({"forever", "repeating"})
 
 def items_of(obj: Json) -> tuple[Json, ...]:
     """The subscription's items as plain facts; old subscriptions have one plan and no list."""
-    listed = list(rows(obj.get("items")))
-    if not listed and isinstance(obj.get("plan"), dict):
-        listed = [{"plan": obj["plan"], "quantity": obj.get("quantity")}]
-    return tuple(_item(item) for item in listed)
+    return tuple(_item(item) for item in _shown(obj))
+
+
+def _shown(obj: Json) -> list[Json]:
+    found = list(rows(obj.get("items")))
+    if not found and isinstance(obj.get("plan"), dict):
+        found = [{"plan": obj["plan"], "quantity": obj.get("quantity")}]
+    return found
 
 
 def mrr_of(obj: Json, items: tuple[Json, ...], *, at_instant: datetime) -> int:
     """Monthly recurring revenue in minor units, metered and tiered parts left out.
 
-    A week counts 52/12, a day 365/12, a year 1/12 of a month's worth. Lasting discounts of the
-    subscription are taken off where the snapshot shows them in full (since 2025-03-31 an event
-    carries only their ids: `hides_discounts`). One rounding at the end, half to even.
+    A week counts 52/12, a day 365/12, a year 1/12 of a month's worth. Lasting discounts are taken
+    off where the snapshot shows them in full (since 2025-03-31 an event carries only their ids:
+    `hides_discounts`): each item's own, then the subscription's. One rounding at the end, half to
+    even.
     """
-    monthly = sum(_monthly(item) for item in items)
+    code = currency(obj.get("currency")) or currency(at(obj, "plan", "currency"))
+    monthly: Fraction | int = 0
+    for item, row in zip(items, _shown(obj), strict=False):
+        own = [one for one in rows(row.get("discounts")) if _runs(one, at_instant)]
+        months = _months(item) or Fraction(1)
+        monthly += _off(_monthly(item), own, months=months, code=code)
     months = next((m for item in items if (m := _months(item))), Fraction(1))
-    code = currency(obj.get("currency"))
-    for discount in _discounts(obj):
-        ends = instant(discount.get("end"))
-        if ends is None or ends > at_instant:
-            monthly = _less(Fraction(monthly), _coupon(discount), months=months, code=code)
-    return min(round(monthly), LARGEST_AMOUNT)
+    own = [one for one in _discounts(obj) if _runs(one, at_instant)]
+    return min(round(_off(monthly, own, months=months, code=code)), LARGEST_AMOUNT)
+
+
+def _runs(discount: Json, at_instant: datetime) -> bool:
+    ends = instant(discount.get("end"))
+    return ends is None or ends > at_instant
+
+
+def _off(
+    monthly: Fraction | int, discounts: list[Json], *, months: Fraction, code: str | None
+) -> Fraction | int:
+    """What is left of a month's worth; without a discount a whole number stays one."""
+    for discount in discounts:
+        monthly = _less(Fraction(monthly), _coupon(discount), months=months, code=code)
+    return monthly
 
 
 def list_mrr_of(items: tuple[Json, ...]) -> int:
@@ -60,16 +81,31 @@ def list_mrr_of(items: tuple[Json, ...]) -> int:
 
 
 def discount_ids(obj: Json) -> tuple[str, ...]:
-    """The discounts of a subscription, shown or only named, in the order of their ids."""
-    listed = obj.get("discounts")
-    found = [ref(row) for row in listed] if isinstance(listed, list) else []
+    """The discounts of a subscription and of its items, shown or only named, in the order of
+    their ids."""
+    found = (ref(one) for one in _named(obj))
     return tuple(sorted(one for one in found if one is not None))
 
 
 def hides_discounts(obj: Json) -> bool:
-    """Whether a snapshot names discounts without showing what they take off."""
-    listed = obj.get("discounts")
-    return isinstance(listed, list) and any(not _coupon(table(row)) for row in listed)
+    """Whether a snapshot names discounts without showing what they take off, or leaves out items:
+    it shows ten, and there may be twenty."""
+    short = at(obj, "items", "has_more") is True
+    return short or any(_is_hidden(one) for one in _named(obj))
+
+
+def _is_hidden(discount: object) -> bool:
+    """Whether there is no word of its coupon. One that is said to have none takes nothing off."""
+    told = table(discount)
+    if "coupon" not in told and "coupon" not in table(told.get("source")):
+        return True
+    return ref(told.get("coupon") or at(told, "source", "coupon")) is not None and not _coupon(told)
+
+
+def _named(obj: Json) -> list[object]:
+    """Every discount, in full or as an id: the subscription's and its items'."""
+    places = (obj, *_shown(obj))
+    return [one for place in places for one in listed(place.get("discounts"))]
 
 
 def plan_name(items: tuple[Json, ...]) -> str | None:
@@ -146,9 +182,9 @@ def _unit(item: Json) -> Fraction | int:
 
 def _discounts(obj: Json) -> list[Json]:
     """The discounts shown in full: a list since 2023, one object before."""
-    listed = list(rows(obj.get("discounts")))
+    shown = list(rows(obj.get("discounts")))
     old = obj.get("discount")
-    return listed or ([old] if isinstance(old, dict) else [])
+    return shown or ([old] if isinstance(old, dict) else [])
 
 
 def _coupon(discount: Json) -> Json:
@@ -157,7 +193,7 @@ def _coupon(discount: Json) -> Json:
 
 
 def _less(monthly: Fraction, coupon: Json, *, months: Fraction, code: str | None) -> Fraction:
-    if coupon.get("duration") not in LASTING:
+    if text(coupon.get("duration"), 20) not in LASTING:
         return monthly
     percent = coupon.get("percent_off")
     if isinstance(percent, int | float) and not isinstance(percent, bool) and 0 < percent <= 100:

@@ -38,6 +38,11 @@ def rows(value: object) -> Iterator[Json]:
         yield from (row for row in listed if isinstance(row, dict))
 
 
+def listed(value: object) -> list[Any]:
+    """What stands in a plain array; nothing where it is none."""
+    return value if isinstance(value, list) else []
+
+
 def text(value: object, limit: int = TEXT_LENGTH) -> str | None:
     """Text without control characters (a database refuses NUL, a header a line end)."""
     if not isinstance(value, str):

@@ -9,7 +9,14 @@ from app.providers.stripe.reading import Json, at, currency, instant, ref, rows,
 
 # What we write into the metadata of what we change, to know it again.
 MARK = "holdfast_offer"
-STANDING: Any = {"expand": ["discounts.source.coupon", "customer", "schedule", "latest_invoice"]}
+STANDING: Any = {
+    "expand": [
+        "discounts.source.coupon",
+        "customer.discount.source.coupon",
+        "schedule",
+        "latest_invoice",
+    ]
+}
 
 
 def standing_of(obj: Json, credits_found: Iterable[Json] = ()) -> Standing:

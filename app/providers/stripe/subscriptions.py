@@ -87,7 +87,7 @@ def subscription_notice(event: Event, kind: NoticeKind) -> list[Notice]:
             subscription=ref(obj),
             method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
             currency=_currency(obj),
-            snapshot=read_subscription(obj, seen_at=event.at),
+            snapshot=read_subscription(obj, seen_at=event.shown_at),
         )
     ]
 

@@ -13,6 +13,7 @@ READ_LIVE = {
     "payment_intent": "payment",
     "payment_method": "method",
     "invoice_payment": None,
+    "credit_note": None,
     "dispute": None,
     "refund": None,
     "setup_intent": None,

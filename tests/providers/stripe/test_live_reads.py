@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.mirror import Invoice, Payment
+from app.domain.mirror import Invoice, Payment, Subscription
 from app.domain.notices import NoticeKind
 from tests.providers.stripe.stripe_shapes import card, charge, intent, invoice, subscription
 from tests.providers.stripe.wire import ACCOUNT, API, NOW, answers, refuses
@@ -37,6 +37,7 @@ async def read_live(payments, kind, of):
 )
 async def test_an_invoice_read_live_says_how_it_stands(payments, wire, obj, kind):
     wire.get(INVOICE).mock(return_value=answers(obj))
+    wire.get(f"{API}/v1/invoice_payments").mock(return_value=answers(obj.get("payments")))
 
     (notice,) = await read_live(payments, "invoice", "in_1")
 
@@ -83,6 +84,40 @@ async def test_a_failed_refund_read_live_tells_all_that_went_and_what_came_back(
     assert listed.calls[0].request.url.params["charge"] == latest["id"]
 
 
+OFF = {"id": "di_1", "source": {"coupon": {"duration": "forever", "percent_off": 50}}}
+
+
+def items(*names, **more):
+    """Items of 15.00 USD a month."""
+    (one,) = subscription()["items"]["data"]
+    return {"data": [{**one, "id": name, "quantity": 1, **more} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("shown", "every", "mrr"),
+    [
+        pytest.param(
+            items("si_1", discounts=["di_1"]), items("si_1", discounts=[OFF]), 750, id="discounted"
+        ),
+        pytest.param(
+            items("si_1") | {"has_more": True}, items("si_1", "si_2"), 3000, id="more than shown"
+        ),
+    ],
+)
+async def test_items_that_a_subscription_does_not_show_in_full_are_listed(
+    payments, wire, shown, every, mrr
+):
+    wire.get(SUBSCRIPTION).mock(return_value=answers(subscription(items=shown)))
+    listed = wire.get(f"{API}/v1/subscription_items").mock(return_value=answers(every))
+
+    (notice,) = await read_live(payments, "object", "sub_1")
+
+    asked = listed.calls[0].request.url.params
+    assert (asked["subscription"], asked["expand[0]"]) == ("sub_1", "data.discounts.source.coupon")
+    assert isinstance(notice.snapshot, Subscription)
+    assert (notice.snapshot.mrr_minor, notice.snapshot.discounts_hidden) == (mrr, None)
+
+
 @pytest.mark.parametrize(
     ("path", "of", "obj", "kind"),
     [
@@ -91,6 +126,14 @@ async def test_a_failed_refund_read_live_tells_all_that_went_and_what_came_back(
         ("customers", "cus_1", {"id": "cus_1"}, NoticeKind.CUSTOMER_CHANGED),
         ("customers", "cus_1", {"id": "cus_1", "deleted": True}, NoticeKind.CUSTOMER_DELETED),
         ("payment_methods", "pm_1", card("pm_1"), NoticeKind.METHOD_CHANGED),
+        ("payment_methods", "pm_1", card("pm_1", customer="cus_1"), NoticeKind.METHOD_CHANGED),
+        ("payment_methods", "pm_1", card("pm_1", customer=None), NoticeKind.METHOD_REMOVED),
+        (
+            "payment_methods",
+            "pm_1",
+            card("pm_1", customer=None, customer_account="acct_1"),
+            NoticeKind.METHOD_CHANGED,
+        ),
         ("disputes", "dp_1", {"id": "dp_1", "status": "lost"}, NoticeKind.DISPUTE_LOST),
         ("setup_intents", "seti_1", {"id": "seti_1", "status": "succeeded"}, "card_collected"),
         ("subscription_schedules", "sub_sched_1", {"id": "sub_sched_1"}, "schedule_changed"),

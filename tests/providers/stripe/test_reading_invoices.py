@@ -17,6 +17,7 @@ from tests.providers.stripe.wire import (
 
 pytestmark = pytest.mark.anyio
 INVOICE = f"{API}/v1/invoices/in_1"
+PAYMENTS = f"{API}/v1/invoice_payments"
 SUBSCRIPTION = f"{API}/v1/subscriptions/sub_1"
 
 
@@ -30,15 +31,26 @@ def expanded(**more):
     return obj
 
 
+def pays(wire, *rows, of=None):
+    """The invoice with these payments; what was tried of each shows in their own list."""
+    shown = of if of is not None else expanded()
+    bare = [{"id": f"inpay_{n}"} for n, _ in enumerate(rows)]
+    invoices = wire.get(INVOICE).mock(return_value=answers(shown | {"payments": {"data": bare}}))
+    listed = wire.get(PAYMENTS).mock(return_value=answers({"data": list(rows)}))
+    return invoices, listed
+
+
 async def test_a_reading_shows_invoice_payments_and_the_subscription(payments, wire):
     failed = intent(latest_charge=charge(), payment_method=card("pm_1"))
     row = {"id": "inpay_1", "status": "open", "payment": {"payment_intent": failed}}
-    route = wire.get(INVOICE).mock(return_value=answers(expanded(payments={"data": [row]})))
+    invoices, listed = pays(wire, row)
 
     reading = await payments.read_invoice(ACCOUNT, "in_1")
 
-    asked = route.calls[0].request.url.params
-    assert "payments.data.payment.payment_intent.latest_charge" in asked.values()
+    asked = listed.calls[0].request.url.params
+    assert asked["invoice"] == "in_1"
+    assert asked["expand[0]"] == "data.payment.payment_intent.latest_charge"
+    assert "payments" in invoices.calls[0].request.url.params.values()
     assert reading.invoice.remaining_minor == 9500
     assert reading.invoice.account_id == "acc_1"
     assert reading.invoice.seen_at == NOW
@@ -57,19 +69,51 @@ async def test_several_payments_come_newest_first(payments, wire):
         latest = charge(id=f"ch_{number}", created=number)
         return {"payment": {"payment_intent": intent(id=f"pi_{number}", latest_charge=latest)}}
 
-    obj = expanded(payments={"data": [row(10), row(30), row(20)]})
-    wire.get(INVOICE).mock(return_value=answers(obj))
+    pays(wire, row(10), row(30), row(20))
 
     reading = await payments.read_invoice(ACCOUNT, "in_1")
 
     assert [payment.payment_id for payment in reading.payments] == ["pi_30", "pi_20", "pi_10"]
 
 
+async def test_an_invoice_that_was_paid_between_the_calls_is_read_once_more(payments, wire):
+    # given an invoice that is open when it is read, and paid when its payments are
+    succeeded = intent(status="succeeded", last_payment_error=None)
+    row = {"status": "paid", "amount_paid": 9500, "payment": {"payment_intent": succeeded}}
+    of_another = {"status": "paid", "amount_paid": 100, "payment": {"payment_record": "prec_1"}}
+    invoices, _ = pays(wire, row, of_another)
+    paid = expanded(status="paid", amount_paid=9500, amount_remaining=0)
+    invoices.side_effect = [invoices.return_value, answers(paid)]
+
+    reading = await payments.read_invoice(ACCOUNT, "in_1")
+
+    assert reading.invoice.status == "paid"
+    assert [payment.status for payment in reading.payments] == ["succeeded"]
+
+
+async def test_no_question_asks_for_more_levels_than_stripe_expands(payments, wire):
+    # Stripe refuses the fifth: github.com/stripe/stripe-java/issues/2011
+    pays(wire, {"payment": {"payment_intent": intent()}})
+    ended = subscription(status="canceled", default_payment_method=None)
+    wire.get(SUBSCRIPTION).mock(return_value=answers(ended))
+
+    await payments.read_invoice(ACCOUNT, "in_1")
+    await payments.read_object(ACCOUNT, type="invoice", id="in_1", event="evt_1", at=NOW)
+    await payments.read_object(ACCOUNT, type="object", id="sub_1", event="evt_1", at=NOW)
+    await payments.read_renewal(ACCOUNT, "sub_1")
+    await payments.read_standing(ACCOUNT, "sub_1")
+
+    asked = [call.request.url.params.multi_items() for call in wire.calls]
+    paths = {path for each in asked for name, path in each if name.startswith("expand")}
+    assert len(paths) > 8
+    assert [path for path in paths if path.count(".") > 3] == []
+
+
 async def test_every_attempt_on_one_payment_is_shown_where_it_is_asked_for(payments, wire):
     # given an intent that was tried three times and shows the last
     charges = [charge(id=f"ch_{n}", created=n, payment_intent="pi_1") for n in (30, 20, 10)]
     row = {"payment": {"payment_intent": intent(id="pi_1", latest_charge=charges[0])}}
-    wire.get(INVOICE).mock(return_value=answers(expanded(payments={"data": [row]})))
+    pays(wire, row)
     listed = wire.get(f"{API}/v1/charges").mock(return_value=answers({"data": charges}))
 
     latest = await payments.read_invoice(ACCOUNT, "in_1")
@@ -88,7 +132,7 @@ async def test_every_attempt_on_one_payment_is_shown_where_it_is_asked_for(payme
 async def test_a_payment_that_was_never_tried_is_not_asked_about(payments, wire):
     untried = intent(latest_charge=None, last_payment_error=None)
     row = {"payment": {"payment_intent": untried}}
-    wire.get(INVOICE).mock(return_value=answers(expanded(payments={"data": [row]})))
+    pays(wire, row)
 
     reading = await payments.read_invoice(ACCOUNT, "in_1", every_attempt=True)
 

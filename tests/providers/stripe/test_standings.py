@@ -32,7 +32,7 @@ async def test_a_standing_is_read_in_full(payments, wire):
     december = datetime(2026, 12, 1, tzinfo=UTC)
     wanted = {
         "expand[0]": "discounts.source.coupon",
-        "expand[1]": "customer",
+        "expand[1]": "customer.discount.source.coupon",
         "expand[2]": "schedule",
         "expand[3]": "latest_invoice",
     }
@@ -55,6 +55,16 @@ async def test_a_standing_shows_what_holds_once_and_what_is_drafted(payments, wi
 
     assert found.discounts == (Discounted(id="di_1", coupon="HALF", once=True),)
     assert found.draft_minor == 3000
+
+
+async def test_a_standing_shows_that_a_discount_of_the_customers_own_holds_once(payments, wire):
+    once = {"id": "di_9", "source": {"coupon": {"id": "HALF", "duration": "once"}}, "end": None}
+    shown = subscription(customer={"id": "cus_1", "discount": once})
+    wire.get(url__startswith=SUBSCRIPTION).mock(return_value=answers(shown))
+
+    found = await payments.read_standing(ACCOUNT, "sub_1")
+
+    assert found.customer_discount == Discounted(id="di_9", coupon="HALF", once=True)
 
 
 async def test_a_standing_shows_a_discount_of_an_item_and_who_pays_by_bill(payments, wire):

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.stripe.pricing import items_of, mrr_of, plan_name
+from app.providers.stripe.pricing import (
+    discount_ids,
+    hides_discounts,
+    items_of,
+    mrr_of,
+    plan_name,
+)
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 LATER = 1_800_000_000
@@ -115,6 +121,81 @@ def test_monthly_recurring_revenue(obj, expected):
 )
 def test_lasting_discounts_lower_it(more, expected):
     assert mrr(sub(item(3000), **more)) == expected
+
+
+HALF = discount(percent_off=50)
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        pytest.param(sub(item(3000, discounts=[HALF]), item(500)), 2000, id="of that item alone"),
+        pytest.param(sub(item(3000, discounts=[HALF]), discounts=[HALF]), 750, id="then of all"),
+        pytest.param(
+            sub(item(3000, discounts=[discount(percent_off=50, duration="once")])), 3000, id="once"
+        ),
+        pytest.param(
+            sub(
+                item(1000),
+                item(
+                    36_000,
+                    interval="year",
+                    discounts=[discount(amount_off=12_000, currency="usd")],
+                ),
+            ),
+            3000,
+            id="an amount by the item's own term",
+        ),
+        pytest.param(
+            sub(
+                item(1000, discounts=[discount(amount_off=9000, currency="usd")]),
+                item(500),
+            ),
+            500,
+            id="not of what others cost",
+        ),
+        pytest.param(
+            {
+                "plan": {"amount": 900, "interval": "month", "currency": "usd"},
+                "discount": discount(amount_off=100, currency="usd"),
+            },
+            800,
+            id="an amount where only the plan says the currency",
+        ),
+    ],
+)
+def test_discounts_of_single_items_lower_it(obj, expected):
+    assert mrr(obj) == expected
+
+
+@pytest.mark.parametrize(
+    ("obj", "hidden"),
+    [
+        pytest.param(sub(item(discounts=["di_2"]), discounts=["di_1"]), True, id="named"),
+        pytest.param(sub(item(discounts=[HALF])), False, id="shown"),
+        pytest.param(sub(item(discounts=["di_2"])), True, id="an item's"),
+        pytest.param(sub(item(discounts=[{"id": "di_2"}])), True, id="without its coupon"),
+        pytest.param(
+            sub(item(discounts=[{"id": "di_2", "source": {"coupon": "HALF"}}])),
+            True,
+            id="by its id",
+        ),
+        pytest.param(
+            sub(item(), discounts=[{"id": "di_2", "source": {"coupon": None}}]), False, id="of none"
+        ),
+        pytest.param(sub(item(), items={"data": [item()], "has_more": True}), True, id="more"),
+        pytest.param(sub(item(), discounts=None), False, id="none"),
+        pytest.param(sub(item(discounts="di_2")), False, id="no list"),
+    ],
+)
+def test_what_a_snapshot_does_not_show_is_known_to_be_hidden(obj, hidden):
+    assert hides_discounts(obj) is hidden
+
+
+def test_the_discounts_of_items_are_among_those_of_the_subscription():
+    obj = sub(item(discounts=["di_3", {"id": "di_1"}]), discounts=["di_2"])
+
+    assert discount_ids(obj) == ("di_1", "di_2", "di_3")
 
 
 def test_an_amount_off_a_year_is_a_twelfth_a_month():
