@@ -120,11 +120,13 @@ class Departing:
     @property
     def owed(self) -> tuple[Invoice, ...]:
         """What is to be paid as things stand: not a draft that rests, which nobody finalises by
-        itself (a provider makes such ones of what is unpaid or paused)."""
+        itself (a provider makes such ones of what is unpaid or paused), nor what a change asks for
+        that takes place only once it is paid."""
         return tuple(
             one
             for one in self.open_invoices
-            if one.status is not InvoiceStatus.DRAFT or one.auto_advance is not False
+            if not one.is_of_pending_update
+            and (one.status is not InvoiceStatus.DRAFT or one.auto_advance is not False)
         )
 
 

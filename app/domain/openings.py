@@ -59,7 +59,7 @@ def why_no_case(
         (invoice.billing_reason == "subscription_create", "first_invoice"),
         (invoice.subscription_id is None, "manual_invoice"),
         (invoice.billing_reason not in RECURRING, "manual_invoice"),
-        (is_of_pending_update(invoice), PENDING_UPDATE),
+        (invoice.is_of_pending_update, PENDING_UPDATE),
         (invoice.own_offer or is_of_our_offer(book, invoice), OWN_OFFER),
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
         (is_let_go(book, invoice), "ended_by_request"),
@@ -67,12 +67,6 @@ def why_no_case(
         (invoice.collection_method == "send_invoice", "send_invoice"),
     )
     return next((reason for holds, reason in checks if holds), None)
-
-
-def is_of_pending_update(invoice: Invoice) -> bool:
-    """Whether it pays for a change that waits for its payment. Only a change is billed so: a
-    renewal that comes meanwhile is owed."""
-    return invoice.pending_update and invoice.billing_reason == UPDATE
 
 
 def is_of_our_offer(book: Book, invoice: Invoice) -> bool:

@@ -9,7 +9,7 @@ from app.domain.dunning import Attempt, Case, CaseState, Trigger
 from app.domain.mirror import Invoice
 from app.domain.mirroring import forward
 from app.domain.notices import Notice
-from app.domain.openings import PENDING_UPDATE, case_of, is_of_pending_update
+from app.domain.openings import PENDING_UPDATE, case_of
 from app.domain.records import Book, changed, quick
 from app.domain.recovery import Failure
 from app.domain.terms import Terms
@@ -41,7 +41,7 @@ def pending_update_seen(book: Book, notice: Notice, terms: Terms) -> None:
 def end_without_debt(book: Book, case: Case, invoice: Invoice, terms: Terms) -> bool:
     """End a case that should not have been opened, and count its failure as excluded. Whether
     this invoice pays for a change that waits."""
-    if not is_of_pending_update(invoice):
+    if not invoice.is_of_pending_update:
         return False
     close_case(book, case, CaseState.STOPPED, NO_DEBT, terms)
     known = book.all(Failure, account_id=invoice.account_id, invoice_id=invoice.invoice_id)

@@ -25,7 +25,7 @@ from app.domain.fuses import SPACING
 from app.domain.holds import is_barred
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import InvoiceStatus, PaymentMethod
-from app.domain.openings import case_action, is_of_pending_update
+from app.domain.openings import case_action
 from app.domain.outcomes import (
     NO_METHOD,
     begin,
@@ -73,7 +73,7 @@ async def assess(world: World, action: Action) -> None:
         ours = may_drive(at, action)
     reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     driven = False
-    ours = ours and not is_of_pending_update(reading.invoice)
+    ours = ours and not reading.invoice.is_of_pending_update
     if ours and reading.invoice.status is InvoiceStatus.OPEN:
         invoice = await world.payments.stop_provider_retries(account, invoice_id)
         driven = not is_collected_there(invoice)

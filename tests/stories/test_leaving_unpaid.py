@@ -304,3 +304,28 @@ async def test_a_word_while_we_end_the_subscription_is_answered_by_one_true_lett
     assert request.forgiven == (case.invoice_id,)
     assert (await stage.case(person)).state is CaseState.STOPPED
     assert (await leaver.looks())["state"] == "cancelled"
+
+
+async def test_what_a_change_waits_for_is_owed_by_nobody_who_leaves(door: Door) -> None:
+    # given a period that is paid, and a dearer plan that takes place only once it is paid for
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await stage.passes(days=3)
+    stage.program(person.method, REFUSED)
+    path = f"subscriptions/{person.subscription}"
+    item = stage.there(path)["items"]["data"][0]["id"]
+    wanted = {"items[0][id]": item, "items[0][price]": stage.price("month", "usd", 9000)}
+    hold = {"payment_behavior": "pending_if_incomplete", "proration_behavior": "always_invoice"}
+    stage.call(path, **wanted, **hold)
+    await stage.plays()
+
+    # when they leave
+    leaver = await door.opens(person)
+    (only,) = await leaver.outlook()
+    await leaver.leaves()
+    await stage.passes(days=2)
+
+    # then they have what they paid for to its end, and owe nothing
+    assert (only["choice"], only["owed_minor"], only["forgiven_minor"]) == ("period_end", 0, 0)
+    assert stage.there(path)["cancel_at_period_end"] is True
+    assert "still to be paid" not in (await stage.mails())[-1].text
