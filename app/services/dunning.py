@@ -53,6 +53,7 @@ from app.services.driving import (
 )
 from app.services.fuses import look_at_charges
 from app.services.looks import is_under_way, take
+from app.services.new_cards import try_what_came_meanwhile
 from app.services.wallets import look_into_wallet
 from app.services.work import Desk, desk, glance
 
@@ -95,6 +96,7 @@ async def assess(world: World, action: Action) -> None:
         _decide(at, reading)
         if (action.data or {}).get("again") is not None:
             await wake(at)
+            try_what_came_meanwhile(at, reading.method)
         at.done(action)
 
 
