@@ -8,6 +8,7 @@ from app.domain.case_commands import is_forgiven
 from app.domain.closings import CANCELLED
 from app.domain.departures import is_let_go
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
+from app.domain.ends_told import ENDABLE
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
@@ -34,7 +35,6 @@ from app.services.work import Desk, desk, glance
 LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt, or a card
 UNDELIVERABLE = frozenset({MessageState.FAILED, MessageState.DROPPED})
 MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
-ENDABLE = frozenset({"past_due", "unpaid"})
 
 
 async def end(world: World, action: Action) -> None:
