@@ -135,7 +135,8 @@ class Preview:
     """What a choice would do, in money and dates, before anything is done.
 
     `access_until` is when it ends. `next_minor` is what is charged at that end (usage, say), None
-    where nothing is charged any more. `refund_minor` is what comes back.
+    where nothing is charged any more. `refund_minor` is what comes back. `lets_go`: a change of
+    plan that an offer agreed on goes for the end, and holds again where that is taken back.
     """
 
     choice: Choice
@@ -144,6 +145,7 @@ class Preview:
     invoices: tuple[dict[str, Any], ...]
     next_minor: int | None = None
     refund_minor: int = 0
+    lets_go: bool = False
 
     @property
     def owed_minor(self) -> int:
