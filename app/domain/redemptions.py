@@ -24,7 +24,7 @@ TOLD_AHEAD = timedelta(days=7)  # before a pause ends; a charge follows it
 # What is kept elsewhere is reported within a week, or nothing came of it.
 REPORT_WITHIN = timedelta(days=7)
 FOR_A_REPORT, FOR_A_PAYMENT = "report", "payment"
-HAS_LEFT = "it was cancelled after it was accepted"
+HAS_LEFT = "its customer left after it was accepted"
 
 
 class RedemptionState(StrEnum):

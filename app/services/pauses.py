@@ -63,6 +63,9 @@ async def _waits(world: World, action: Action, redemption: Redemption, *, ends: 
     async with customer_desk(world, action, touched) as at:
         if at is None or waits_out_pause(at, action):
             return True
+        if at.customer is not None and at.customer.erased:
+            at.done("the customer was erased")
+            return True
         found = await at.tx.find(CancelRequest, where=about)
         leaves = ends or any(request.state is not RequestState.UNDONE for request in found)
         if leaves:

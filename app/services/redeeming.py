@@ -18,7 +18,7 @@ from app.domain.changes import (
 )
 from app.domain.departures import has_left_since
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Subscription
+from app.domain.mirror import Customer, Subscription
 from app.domain.offers.common import ELSEWHERE
 from app.domain.records import Book
 from app.domain.redemptions import (
@@ -218,10 +218,13 @@ async def _take_up(world: World, merchant_id: str, redemption: str) -> Work:
 
 
 async def _has_left(tx: Transaction, redemption: Redemption, steps: list[RedemptionStep]) -> bool:
-    """Whether they have cancelled since: no step of theirs is sent any more, least of all one that
-    charges. What is taken back is taken back all the same."""
+    """Whether they have cancelled or were erased since: no step of theirs is sent any more, least
+    of all one that charges. What is taken back is taken back all the same."""
     if redemption.state is RedemptionState.UNDOING:
         return False
+    who = await tx.load(Customer, [(redemption.account_id, redemption.customer_id)])
+    if any(customer.erased for customer in who):
+        return True
     about = {
         "account_id": redemption.account_id,
         "subscription_id": redemption.subscription_id,

@@ -8,6 +8,7 @@ from app.domain.access import AccessState, Level
 from app.domain.offers.common import Why
 from app.domain.redemptions import RedemptionState
 from app.services.access import of_customer
+from app.services.erasing import erase
 from app.services.redemptions import OfferRefused
 from tests.offers.stage import DAY_S, Leaving
 from tests.stories.stage import Stage
@@ -168,3 +169,17 @@ async def test_who_was_granted_a_longer_pause_is_not_charged_on_the_former_day(
     assert await stage.mails() == []
     assert [invoice["amount_paid"] for invoice in leaving.paid()] == [3000]
     assert (await leaving.stands()).collection_paused
+
+
+async def test_a_pause_of_somebody_who_was_erased_is_not_ended_with_a_charge(
+    leaving: Leaving,
+) -> None:
+    stage = leaving.stage
+    said = await leaving.sees(REST)
+    await leaving.accepts(REST)
+
+    await erase(stage.world, stage.merchant.merchant_id, leaving.person.customer, actor="test")
+    await stage.reaches(said.resumes_at, hours=30)
+
+    assert [invoice["amount_paid"] for invoice in leaving.paid()] == [3000]
+    assert await stage.mails() == []

@@ -8,6 +8,7 @@ import pytest
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.redemptions import HAS_LEFT, Redemption, RedemptionState
 from app.pages.forms import forms_router
+from app.services.erasing import erase
 from tests.stories.cards import APPROVES, REFUSED
 from tests.stories.leaving import Door, Leaver, open_door
 from tests.stories.looks import Person
@@ -145,3 +146,16 @@ async def test_what_was_begun_when_the_word_came_is_left_to_a_person(door: Door)
     assert charged(stage, person) == [PRICE]
     assert (redemption.state, redemption.reason) == (RedemptionState.PARKED, HAS_LEFT)
     assert await stage.alerts() == ["redemption_parked"]
+
+
+async def test_a_year_that_hung_is_not_charged_to_somebody_who_was_erased(door: Door) -> None:
+    stage = door.stage
+    person, leaver = await shown_a_year(door)
+    await accepts(leaver, person, "timeout_before")
+
+    await erase(stage.world, stage.merchant.merchant_id, person.customer, actor="test")
+    await stage.passes(hours=3)
+
+    (redemption,) = await stage.find(Redemption)
+    assert charged(stage, person) == [PRICE]
+    assert redemption.state is RedemptionState.FAILED
