@@ -186,6 +186,10 @@ class PreviewOut(BaseModel):
     next_charge_minor: int | None = Field(
         description="What is still charged at the end, for what was used; null: nothing."
     )
+    lets_go: bool = Field(
+        description="A change of plan that was agreed does not take place, unless the cancellation "
+        "is taken back."
+    )
     invoices: list[OpenInvoiceOut]
 
     @classmethod
@@ -202,6 +206,7 @@ class PreviewOut(BaseModel):
             forgiven_minor=told.forgiven_minor,
             refund_minor=told.refund_minor,
             next_charge_minor=told.next_minor,
+            lets_go=told.lets_go,
             invoices=[OpenInvoiceOut(**row) for row in told.invoices],
         )
 
@@ -243,6 +248,19 @@ class ReceiptOut(BaseModel):
             while_past_due=request.while_past_due,
             invoices=[OpenInvoiceOut(**row) for row in request.invoices],
         )
+
+
+class UndoneOut(ReceiptOut):
+    """A cancellation that was taken back."""
+
+    plans_again: bool = Field(
+        description="A change of plan that was agreed, and went for the end, takes place after all."
+    )
+
+    @classmethod
+    def undone(cls, request: CancelRequest, *, plans_again: bool) -> "UndoneOut":
+        """A request as it is shown once it is taken back."""
+        return cls(**dict(ReceiptOut.of(request)), plans_again=plans_again)
 
 
 class RowOut(BaseModel):

@@ -21,6 +21,7 @@ from app.api.cancel_schemas import (
     ReceiptOut,
     SessionOut,
     StepIn,
+    UndoneOut,
     tongue_of,
 )
 from app.api.dependencies import WorldDep
@@ -36,6 +37,7 @@ from app.domain.sessions import CancelSession, SessionState
 from app.ports.payments import ProviderRefused
 from app.services import (
     accepting,
+    agreed,
     cancel_letters,
     cancel_opening,
     cancel_sessions,
@@ -297,7 +299,7 @@ async def uncancel(
         ProviderId | None,
         Query(description="`acc_…`, from a backend, where several accounts know the id."),
     ] = None,
-) -> ReceiptOut:
+) -> UndoneOut:
     """Take a cancellation back while access runs. Repeated it does nothing more."""
     with answered():
         if isinstance(who, CancelSession):
@@ -309,7 +311,8 @@ async def uncancel(
         done = await cancel_telling.uncancel(
             world, who.merchant_id, account, subscription, actor=actor
         )
-    return ReceiptOut.of(done)
+        again = await agreed.is_planned_again(world, done)
+    return UndoneOut.undone(done, plans_again=again)
 
 
 @router.options("", include_in_schema=False)

@@ -120,11 +120,13 @@ class Departing:
     @property
     def owed(self) -> tuple[Invoice, ...]:
         """What is to be paid as things stand: not a draft that rests, which nobody finalises by
-        itself (a provider makes such ones of what is unpaid or paused)."""
+        itself (a provider makes such ones of what is unpaid or paused), nor what a change asks for
+        that takes place only once it is paid."""
         return tuple(
             one
             for one in self.open_invoices
-            if one.status is not InvoiceStatus.DRAFT or one.auto_advance is not False
+            if not one.is_of_pending_update
+            and (one.status is not InvoiceStatus.DRAFT or one.auto_advance is not False)
         )
 
 
@@ -133,7 +135,8 @@ class Preview:
     """What a choice would do, in money and dates, before anything is done.
 
     `access_until` is when it ends. `next_minor` is what is charged at that end (usage, say), None
-    where nothing is charged any more. `refund_minor` is what comes back.
+    where nothing is charged any more. `refund_minor` is what comes back. `lets_go`: a change of
+    plan that an offer agreed on goes for the end, and holds again where that is taken back.
     """
 
     choice: Choice
@@ -142,6 +145,7 @@ class Preview:
     invoices: tuple[dict[str, Any], ...]
     next_minor: int | None = None
     refund_minor: int = 0
+    lets_go: bool = False
 
     @property
     def owed_minor(self) -> int:

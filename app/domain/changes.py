@@ -189,6 +189,13 @@ class Pause:
         """Whether it took place."""
         return standing.collection_paused if self.collection else standing.status == "paused"
 
+    def is_other(self, standing: Standing) -> bool:
+        """Whether collection is paused for longer by now than this change asked for: the merchant
+        may have granted more. The provider would have ended ours by itself."""
+        paused = self.collection and standing.collection_paused
+        until = standing.collection_resumes_at
+        return paused and (until is None or until > self.until)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resume:

@@ -214,6 +214,21 @@ def to_give_back(
     return tuple(back)
 
 
+def has_left_since(
+    requests: Iterable[CancelRequest], accepted: datetime, *, takes_back: bool
+) -> bool:
+    """Whether somebody who accepted an offer then has cancelled since, by whatever way. Where the
+    offer takes a planned end back, one at the provider may be the very end that it takes back,
+    heard of late."""
+    since = accepted.replace(microsecond=0)
+    return any(
+        request.state is not RequestState.UNDONE
+        and request.requested_at >= since
+        and not (takes_back and request.source is Source.PROVIDER)
+        for request in requests
+    )
+
+
 def settlement(request: CancelRequest, invoice: str, how: str, terms: Terms) -> Action:
     """The action that lets one invoice be as the customer was told: collected by nobody and
     closed, or given back. `how` is the policy's; one that says nothing writes it off, for it may

@@ -13,6 +13,10 @@ from app.domain.records import Book
 from app.domain.reminders import plan_card_looks
 from app.domain.terms import Terms
 
+TRIED = frozenset(
+    {CaseState.ACTIVE, CaseState.PARKED}
+)  # of these a new card is tried, now or later
+
 
 def method_seen(book: Book, notice: Notice, terms: Terms) -> None:
     """A method was attached, changed or taken off: the mirror, and warnings of its expiry."""
@@ -54,13 +58,13 @@ def new_method(
     replaces: bool = False,
 ) -> None:
     """A customer has another card: set it where it counts and try what is open, once; a card that
-    comes back in a later case is tried in that one. One that was entered by way of our link is
-    wanted also where nothing is open, and one that replaces another may have to be taken to where
-    we set the other."""
-    active = [c for c in cases_of(book, customer) if c.state is CaseState.ACTIVE]
-    if not method or customer is None or not (active or notice.link or replaces):
+    comes back in a later case is tried in that one, and in a parked one when it is taken up again.
+    One that was entered by way of our link is wanted also where nothing is open, and one that
+    replaces another may have to be taken to where we set the other."""
+    open_ = [c for c in cases_of(book, customer) if c.state in TRIED]
+    if not method or customer is None or not (open_ or notice.link or replaces):
         return
-    newest = max(active, key=lambda case: (case.opened_at, case.case_id), default=None)
+    newest = max(open_, key=lambda case: (case.opened_at, case.case_id), default=None)
     # An entry on our page is one for ever: heard again when all is paid, it must change nothing.
     nth = "" if notice.link else f":{newest.case_id if newest else notice.event}"
     book.add(
@@ -71,7 +75,7 @@ def new_method(
             account_id=terms.account.account_id,
             due_at=terms.now,
             customer_id=customer,
-            case_id=active[0].case_id if active else None,
+            case_id=open_[0].case_id if open_ else None,
             nth=f"{method}{nth}",
             data={"method": method, "link": notice.link},
         )

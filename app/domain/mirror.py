@@ -159,6 +159,12 @@ class Invoice:
     seen_at: datetime | None = None
 
     @property
+    def is_of_pending_update(self) -> bool:
+        """Whether it pays for a change that waits for its payment. Only a change is billed so: a
+        renewal that comes meanwhile is owed."""
+        return self.pending_update and self.billing_reason == "subscription_update"
+
+    @property
     def is_credited_away(self) -> bool:
         """Whether it counts as paid although nobody ever paid: a credit note left nothing."""
         paid = self.paid_minor + self.off_provider_minor

@@ -65,7 +65,7 @@ def why_no_case(
         (invoice.billing_reason == "subscription_create", "first_invoice"),
         (invoice.subscription_id is None, "manual_invoice"),
         (invoice.billing_reason not in RECURRING, "manual_invoice"),
-        (is_of_pending_update(invoice), PENDING_UPDATE),
+        (invoice.is_of_pending_update, PENDING_UPDATE),
         (invoice.own_offer or is_of_our_offer(book, invoice), OWN_OFFER),
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
         (is_let_go(book, invoice), "ended_by_request"),
@@ -85,12 +85,6 @@ def how_closed(invoice: Invoice, words: str) -> tuple[CaseState, str]:
     if invoice.closed_reason == "max_payment_attempts":
         return CaseState.EXHAUSTED, GIVEN_UP
     return CaseState.STOPPED, words
-
-
-def is_of_pending_update(invoice: Invoice) -> bool:
-    """Whether it pays for a change that waits for its payment. Only a change is billed so: a
-    renewal that comes meanwhile is owed."""
-    return invoice.pending_update and invoice.billing_reason == UPDATE
 
 
 def is_of_our_offer(book: Book, invoice: Invoice) -> bool:

@@ -15,7 +15,6 @@ from app.domain.openings import (
     case_of,
     first_failure,
     gets_case,
-    is_of_pending_update,
     is_over,
 )
 from app.domain.records import Book, changed, quick
@@ -51,14 +50,14 @@ def pending_update_seen(book: Book, notice: Notice, terms: Terms) -> None:
     case = case_of(book, invoice)
     if case is not None:
         end_without_debt(book, case, invoice, terms)
-    elif is_of_pending_update(invoice):
+    elif invoice.is_of_pending_update:
         _exclude_failure(book, invoice, terms)
 
 
 def end_without_debt(book: Book, case: Case, invoice: Invoice, terms: Terms) -> bool:
     """End a case that should not have been opened, and count its failure as excluded. Whether
     this invoice pays for a change that waits."""
-    if not is_of_pending_update(invoice):
+    if not invoice.is_of_pending_update:
         return False
     close_case(book, case, CaseState.STOPPED, NO_DEBT, terms)
     _exclude_failure(book, invoice, terms)

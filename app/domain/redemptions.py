@@ -24,6 +24,7 @@ TOLD_AHEAD = timedelta(days=7)  # before a pause ends; a charge follows it
 # What is kept elsewhere is reported within a week, or nothing came of it.
 REPORT_WITHIN = timedelta(days=7)
 FOR_A_REPORT, FOR_A_PAYMENT = "report", "payment"
+HAS_LEFT = "its customer left after it was accepted"
 
 
 class RedemptionState(StrEnum):
@@ -232,13 +233,15 @@ def after_refusal(redemption: Redemption, steps: list[RedemptionStep]) -> Redemp
 
 class Seen(StrEnum):
     """What a reading showed of a step. `LOST`: the provider said yes and shows nothing of it, or
-    must not be asked again. `ANEW`: nothing of a request that is long over."""
+    must not be asked again. `ANEW`: nothing of a request that is long over. `LEFT`: it is not
+    asked for any more, because who accepted it has cancelled since."""
 
     DONE = auto()
     WAITS = auto()
     REFUSED = auto()
     LOST = auto()
     ANEW = auto()
+    LEFT = auto()
 
 
 def stepped(step: RedemptionStep, seen: Seen, why: str | None, now: datetime) -> RedemptionStep:
@@ -246,7 +249,7 @@ def stepped(step: RedemptionStep, seen: Seen, why: str | None, now: datetime) ->
     undoing = step.state is StepState.UNDO_SENT
     if seen is Seen.DONE:
         return replace(step, state=StepState.UNDONE if undoing else StepState.DONE, done_at=now)
-    if seen is Seen.REFUSED and not undoing:
+    if seen is Seen.LEFT or (seen is Seen.REFUSED and not undoing):
         return replace(step, state=StepState.REFUSED, note=why)
     if seen is Seen.ANEW:
         return replace(step, tries=step.tries + 1, sent_at=now)
@@ -273,6 +276,10 @@ def moved_by(
         case Seen.LOST:
             reason = why or "the provider said yes and shows nothing of it"
             return redemption.moved(RedemptionState.PARKED, at=now, reason=reason)
+        case Seen.LEFT:
+            begun = any(one.state is StepState.DONE for one in steps)
+            state = RedemptionState.PARKED if begun else RedemptionState.FAILED
+            return redemption.moved(state, at=now, reason=HAS_LEFT)
         case Seen.REFUSED:
             state = RedemptionState.PARKED if undoing else after_refusal(redemption, steps)
             return redemption.moved(state, at=now, reason=why)

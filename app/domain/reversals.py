@@ -59,23 +59,35 @@ def payment_seen(book: Book, notice: Notice, terms: Terms) -> None:
 def refunded(book: Book, notice: Notice, terms: Terms) -> None:
     """Report: a payment was given back, in all so much of it. Repeated it adds nothing.
 
-    Once a refund of it has failed, a charge no longer says what was given back in all: what
-    comes after is read, refund by refund.
+    Once a refund of it has failed, a charge no longer says what was given back in all: what comes
+    after is read, refund by refund.
     """
     payment = _payment(book, notice, terms)
     if payment is None:
         return
+    ref = payment_ref(payment)
     if failed_refunds(book, payment):
-        ref, now = payment_ref(payment), terms.now
-        _read(book, ref, "charge", notice, payment.customer_id, now, terms)
+        _read(book, ref, "charge", notice, payment.customer_id, terms.now, terms)
     case = _case_paid_by(book, payment)
     if case is None:
         _ask_for_invoice(book, payment, terms)
         return
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     if invoice is not None and payment.refunded_minor:
-        back = replace(payment, status="succeeded")
-        take_reading(book, case, invoice, [back], terms, whole=False)
+        enter_paid(book, case, invoice, replace(payment, status="succeeded"), terms)
+
+
+def enter_paid(book: Book, case: Case, invoice: Invoice, payment: Payment, terms: Terms) -> None:
+    """Let one payment change a case. What of it went to the invoice a charge does not say: where it
+    is more than was asked for and not entered yet, all is read."""
+    ref = payment_ref(payment)
+    if payment.amount_minor <= invoice.due_minor or is_entered(
+        book, case, EntryKind.RECOVERED, ref
+    ):
+        take_reading(book, case, invoice, [payment], terms, whole=False)
+        return
+    nth = f"paid:{ref}:{payment.refunded_minor}"
+    book.add(case_action(case, ActionKind.WATCH, terms.now, nth=nth))
 
 
 def refund_failed(book: Book, notice: Notice, terms: Terms) -> None:

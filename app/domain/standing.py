@@ -66,9 +66,10 @@ class Standing:
     `mark` is what our last change of its discounts wrote on it, `schedule_mark` the same of its
     schedule; `credits` are the marks of the customer's latest credits, where they were asked for.
     `pending` tells of a change that waits for the payment of `latest_invoice`, until
-    `pending_until`. `customer_discounted`: the customer as a whole has a discount. `billed`: it is
-    paid by bill, nobody is charged. `draft_minor` is what the latest invoice will charge within the
-    hour, as long as it is a draft.
+    `pending_until`. `collection_resumes_at` is when a pause of collection ends by itself; None
+    where that is open. `customer_discounted`: the customer as a whole has a discount. `billed`: it
+    is paid by bill, nobody is charged. `draft_minor` is what the latest invoice will charge within
+    the hour, as long as it is a draft.
     """
 
     subscription_id: str
@@ -88,6 +89,7 @@ class Standing:
     trial_end: datetime | None = None
     flexible: bool = False
     collection_paused: bool = False
+    collection_resumes_at: datetime | None = None
     billed: bool = False
     pending: bool = False
     pending_until: datetime | None = None

@@ -5,7 +5,7 @@ is written down before, and planned again when the customer stays: what was agre
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind
 from app.domain.alerts import AlertKind
@@ -13,6 +13,7 @@ from app.domain.cancellations import GONE, CancelRequest, RequestState, standing
 from app.domain.changes import PlanItems, read_change
 from app.domain.departures import is_to_plan_again
 from app.domain.merchants import ProviderAccount
+from app.domain.mirror import Subscription
 from app.domain.redemptions import Redemption, RedemptionState, RedemptionStep
 from app.domain.standing import Standing
 from app.ports.payments import ProviderRefused
@@ -30,9 +31,26 @@ OVER = "the day it was planned for is over"
 
 async def has_plan(tx: Transaction, request: CancelRequest) -> bool:
     """Whether an offer has planned something for this subscription, now or before."""
-    about = {"account_id": request.account_id, "subscription_id": request.subscription_id}
+    return bool(await _plans(tx, request))
+
+
+async def is_to_come(tx: Transaction, subscription: Subscription, now: datetime) -> bool:
+    """Whether an offer has planned something for a later day, which an end would let go."""
+    return any(plan.at > now for plan in await _plans(tx, subscription))
+
+
+async def is_planned_again(world: World, request: CancelRequest) -> bool:
+    """Whether something was let go for an end that was taken back, and is still to come."""
+    async with world.store.transaction(request.merchant_id) as tx:
+        gone = await _plans_gone(tx, request)
+    undone = request.state is RequestState.UNDONE
+    return undone and any(plan.at > world.clock.now() for plan in gone)
+
+
+async def _plans(tx: Transaction, of: CancelRequest | Subscription) -> list[PlanItems]:
+    about = {"account_id": of.account_id, "subscription_id": of.subscription_id}
     taken = await tx.find(Redemption, where={**about, "state": RedemptionState.APPLIED})
-    return any([await _plan_of(tx, one.redemption_id) for one in taken])
+    return [plan for one in taken if (plan := await _plan_of(tx, one.redemption_id))]
 
 
 async def remember(
@@ -89,15 +107,20 @@ async def _let_go(at: CustomerDesk) -> tuple[CancelRequest | None, PlanItems | N
     if standing_request(others, request.subscription_id) is not None:
         at.again(at.terms.now + LATER, "it was cancelled again")
         return None, None
-    where = {"account_id": request.account_id, "kind": ActionKind.CANCEL}
-    told = await at.tx.find(Action, where={**where, "subject": request.request_id})
-    marks = [(row.data or {}).get(PLAN) for row in told if not is_to_plan_again(row)]
-    plans = [await _plan_of(at.tx, mark) for mark in marks if mark]
-    if not any(plans) or request.state is not RequestState.UNDONE:
+    plans = await _plans_gone(at.tx, request)
+    if not plans or request.state is not RequestState.UNDONE:
         at.done("nothing that was agreed was let go")
         await finish(at, request)
         return None, None
-    return request, next(plan for plan in plans if plan)
+    return request, plans[0]
+
+
+async def _plans_gone(tx: Transaction, request: CancelRequest) -> list[PlanItems]:
+    """What was let go for the end of this request."""
+    where = {"account_id": request.account_id, "kind": ActionKind.CANCEL}
+    told = await tx.find(Action, where={**where, "subject": request.request_id})
+    marks = [(row.data or {}).get(PLAN) for row in told if not is_to_plan_again(row)]
+    return [plan for mark in marks if mark and (plan := await _plan_of(tx, mark))]
 
 
 async def _plan_of(tx: Transaction, redemption: str) -> PlanItems | None:

@@ -97,8 +97,10 @@ async def settle(world: World, action: Action) -> None:
     if back is None:
         return
     for payment in back:
-        key = f"{request.request_id}:{payment.payment_id}:refund"
-        await world.payments.refund(account, payment.payment_id, key=key)
+        # What is one payment may have paid more than this invoice: no more than its part goes back.
+        amount = payment.amount_minor - payment.refunded_minor
+        key = f"{request.request_id}:{payment.payment_id}:{payment.refunded_minor}:refund"
+        await world.payments.refund(account, payment.payment_id, key=key, amount_minor=amount)
     touched = Touched(invoices={action.subject})
     async with customer_desk(world, action, touched, after_the_deed=True) as at:
         if at is not None:

@@ -29,6 +29,7 @@ from app.domain.reasons import feedback_of
 from app.domain.sessions import CancelSession, SessionState, require_open
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.world import World
+from app.services import agreed
 from app.services.accepting import give_up_waiting
 from app.services.alarms import alert
 from app.services.cancel_settling import settle
@@ -67,8 +68,10 @@ async def outlook(world: World, session: CancelSession) -> Outlook:
         account, flow = at.terms.account, at.flow
     standing = await world.payments.read_departing(account, session.subscription_id)
     async with exit_desk(world, session) as at:
-        forward(at.book, standing.subscription, at.terms)
+        live = forward(at.book, standing.subscription, at.terms)
         seen = _previews(at, flow, standing)
+        if live.has_schedule and await agreed.is_to_come(at.tx, live, at.terms.now):
+            seen = replace(seen, previews=tuple(map(_letting_go, seen.previews)))
         for told in seen.previews:
             at.note(EvidenceKind.PREVIEWED, told.choice, **_shown(told))
     return seen
@@ -82,12 +85,17 @@ def _previews(at: ExitDesk, flow: Flow, standing: Departing) -> Outlook:
     )
 
 
+def _letting_go(told: Preview) -> Preview:
+    return replace(told, lets_go=told.choice is Choice.PERIOD_END)
+
+
 def _shown(told: Preview) -> dict[str, object]:
     return {
         "choice": told.choice,
         "access_until": told.access_until.isoformat(),
         "invoices": list(told.invoices),
         "next_minor": told.next_minor,
+        **({"lets_go": True} if told.lets_go else {}),
     }
 
 

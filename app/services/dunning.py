@@ -25,7 +25,7 @@ from app.domain.fuses import SPACING
 from app.domain.holds import is_barred
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import InvoiceStatus, PaymentMethod
-from app.domain.openings import case_action, is_of_pending_update
+from app.domain.openings import case_action
 from app.domain.outcomes import (
     NO_METHOD,
     begin,
@@ -53,6 +53,7 @@ from app.services.driving import (
 )
 from app.services.fuses import look_at_charges
 from app.services.looks import is_under_way, take
+from app.services.new_cards import try_what_came_meanwhile
 from app.services.wallets import look_into_wallet
 from app.services.work import Desk, desk, glance
 
@@ -73,7 +74,7 @@ async def assess(world: World, action: Action) -> None:
         ours = may_drive(at, action)
     reading = await world.payments.read_invoice(account, invoice_id, every_attempt=True)
     driven = False
-    ours = ours and not is_of_pending_update(reading.invoice)
+    ours = ours and not reading.invoice.is_of_pending_update
     if ours and reading.invoice.status is InvoiceStatus.OPEN:
         invoice = await world.payments.stop_provider_retries(account, invoice_id)
         driven = not is_collected_there(invoice)
@@ -95,6 +96,7 @@ async def assess(world: World, action: Action) -> None:
         _decide(at, reading)
         if (action.data or {}).get("again") is not None:
             await wake(at)
+            try_what_came_meanwhile(at, reading.method)
         at.done(action)
 
 

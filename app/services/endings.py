@@ -8,6 +8,7 @@ from app.domain.case_commands import is_forgiven
 from app.domain.closings import CANCELLED
 from app.domain.departures import is_let_go
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
+from app.domain.ends_told import ENDABLE
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Invoice, InvoiceStatus
@@ -34,7 +35,6 @@ from app.services.work import Desk, desk, glance
 LATER = timedelta(hours=6)  # an end waits so long for an attempt in doubt, or a card
 UNDELIVERABLE = frozenset({MessageState.FAILED, MessageState.DROPPED})
 MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
-ENDABLE = frozenset({"past_due", "unpaid"})
 
 
 async def end(world: World, action: Action) -> None:
@@ -232,8 +232,8 @@ def _ended(at: Desk, action: Action) -> None:
 async def forgive(world: World, action: Action) -> None:
     """Close the invoice of a debt that was forgiven, so that nobody collects it again.
 
-    Safe to repeat: the call has a key of the case, and an invoice that is closed is fine. One that
-    was paid meanwhile recovers the case.
+    Safe to repeat: an invoice that is closed is fine, and each try has a key of its own, so that an
+    error kept under one is none of the next. One that was paid meanwhile recovers the case.
     """
     async with glance(world, action) as at:
         if at is None:
@@ -245,7 +245,7 @@ async def forgive(world: World, action: Action) -> None:
     reading = await world.payments.read_invoice(account, case.invoice_id)
     if reading.invoice.status is InvoiceStatus.OPEN:
         how = (action.data or {})["close"]
-        key = f"{case.case_id}:forgive"
+        key = f"{case.case_id}:forgive:{action.claims}"
         await world.payments.close_invoice(account, case.invoice_id, how=how, key=key)
     async with desk(world, action, reading.method, after_the_deed=True) as at:
         if at is None:

@@ -6,11 +6,11 @@ from datetime import datetime
 from app.domain.correspondence import Letterhead, Suppression, TemplateVersion, folded
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseKind
+from app.domain.ends_told import told_end
 from app.domain.languages import written
 from app.domain.merchants import Merchant
 from app.domain.messages import AlsoOpen, Letter, Look, Message, Wording
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
-from app.domain.movements import what_became
 from app.domain.personal import veiled
 from app.ports.store import Ask, Transaction
 from app.services.work import Desk
@@ -69,9 +69,13 @@ async def stationery_for(tx: Transaction, message: Message, of: Merchant) -> Sta
     )
 
 
-def letter_of(at: Desk, message: Message, link: str, also: list[Case]) -> Letter:
-    """The letter of a message about the case on the desk, and `also` about other open ones."""
+def letter_of(
+    at: Desk, message: Message, link: str, also: list[Case], status: str | None = None
+) -> Letter:
+    """The letter of a message about the case on the desk, and `also` about other open ones.
+    `status` is that of its subscription, where it was read live."""
     case, merchant = at.case, at.terms.merchant
+    end_action, last_day = end_of(at, status)
     invoice = at.book.get(Invoice, case.account_id, case.invoice_id)
     customer = at.book.get(Customer, case.account_id, case.customer_id)
     paid = invoice is not None and invoice.status is InvoiceStatus.PAID
@@ -87,12 +91,18 @@ def letter_of(at: Desk, message: Message, link: str, also: list[Case]) -> Letter
         currency=case.currency,
         reason_key=reason_key(case),
         link=None if paid or _nothing_owed(invoice) else link,
-        next_retry_at=_still_to_come(case.next_attempt_at, at.terms.now),
-        last_day=case.window_ends_at if case.driven else None,
-        end_action=what_became(case, at.policy.end.subscription) if case.driven else None,
+        next_retry_at=still_to_come(case.next_attempt_at, at.terms.now),
+        last_day=last_day,
+        end_action=end_action,
         paid_at=invoice.paid_at if invoice and paid else None,
         also=tuple(_also(at, other) for other in also),
     )
+
+
+def end_of(at: Desk, status: str | None) -> tuple[str | None, datetime | None]:
+    """What is told of the end of the case on the desk."""
+    subscription = at.book.get(Subscription, at.case.account_id, at.case.subscription_id)
+    return told_end(at.case, subscription, at.policy, status=status)
 
 
 def _also(at: Desk, case: Case) -> AlsoOpen:
@@ -102,11 +112,11 @@ def _also(at: Desk, case: Case) -> AlsoOpen:
         currency=case.currency,
         invoice_number=invoice.number if invoice else None,
         plan=_plan_name(at, case),
-        last_day=case.window_ends_at if case.driven else None,
+        last_day=end_of(at.beside(case.case_id), None)[1],
     )
 
 
-def _still_to_come(at: datetime | None, now: datetime) -> datetime | None:
+def still_to_come(at: datetime | None, now: datetime) -> datetime | None:
     """A retry that an outage put off has no instant that could be told."""
     return at if at is not None and at > now else None
 

@@ -34,7 +34,7 @@ from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.fuses import look_at_letters
-from app.services.letters import letter_of, stationery_for
+from app.services.letters import end_of, letter_of, stationery_for
 from app.services.looks import is_under_way, take
 from app.services.posting import Gateway, Outgoing, Posted, again_after, is_our_fault, post
 from app.services.work import Desk, desk, glance, say_thanks
@@ -226,8 +226,10 @@ async def _begin(
         at.book.put(replace(one, state=MessageState.SENDING, carried_by=carried))
     _add_link(here, lead, token)
     also = [at.beside(one.case_id).case for one in claims[1:] if one.case_id]
+    about = readings.get(here.case_id)
+    status = about.subscription_status if about else None
     letter = replace(
-        letter_of(here, lead, f"{world.public_url}/p/{token}", also),
+        letter_of(here, lead, f"{world.public_url}/p/{token}", also, status),
         look=paper.look,
         wording=paper.wording if lead.template == message.template else None,
     )
@@ -239,15 +241,24 @@ async def _begin(
 
 def _claims(at: Desk, message: Message, readings: dict[str, InvoiceReading]) -> tuple[Message, ...]:
     """The message and what leaves with it, first in rank first, one for each case. Only what was
-    looked at live: whatever became due meanwhile has its own action."""
+    looked at live: whatever became due meanwhile has its own action, and so has what would end in
+    another way."""
     found = {at.case_id: message}
+    end = _end_of(at, readings)
     for one in due_together(at.book, message, at.case, at.terms.now):
         beside = at.beside(one.case_id or "")
         reading = readings.get(beside.case_id)
         if reading is None or _is_held(beside, reading) or _needless(beside, one):
             continue
+        if _end_of(beside, readings) != end:
+            continue
         found[beside.case_id] = min(found.get(beside.case_id, one), one, key=rank)
     return tuple(sorted(found.values(), key=rank))
+
+
+def _end_of(at: Desk, readings: dict[str, InvoiceReading]) -> str | None:
+    reading = readings.get(at.case_id)
+    return end_of(at, reading.subscription_status if reading else None)[0]
 
 
 async def _gateway(at: Desk, message: Message) -> Gateway | None:

@@ -1,15 +1,18 @@
 """A customer's new card: made the default where it counts, then tried on what is open, once."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from app.domain.actions import Action, ActionKind, ActionState
-from app.domain.dunning import Case, CaseKind, CaseState, Trigger
-from app.domain.mirror import Subscription
+from app.domain.dunning import Attempt, Case, CaseKind, CaseState, Trigger, Waits
+from app.domain.methods import TRIED
+from app.domain.mirror import PaymentMethod, Subscription
 from app.domain.openings import case_action
 from app.domain.records import Book
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.books import Touched, account_terms, load_touched, write
+from app.services.work import Desk
 
 CHARGED_LATER = ["active", "past_due", "trialing", "unpaid"]
 
@@ -48,11 +51,30 @@ async def try_new_card(world: World, action: Action) -> None:
         for one in [s for s in book.all(Subscription) if s.subscription_id in subscriptions]:
             book.put(replace(one, pinned_method_id=method))
         for case in _open_cases(book, customer):
-            attempt = {"trigger": Trigger.NEW_CARD, "method": method, "link": data.get("link")}
-            due = case_action(case, ActionKind.RETRY, now, nth=f"card:{method}", data=attempt)
-            book.add(due)
+            if case.state is CaseState.ACTIVE:  # a parked one tries it when it is taken up again
+                book.add(_try_it(case, method, now, link=data.get("link")))
         book.put(replace(action, state=ActionState.DONE, leased_until=None))
         await write(tx, book, at=now)
+
+
+def _try_it(case: Case, method: str, at: datetime, *, link: str | None) -> Action:
+    attempt = {"trigger": Trigger.NEW_CARD, "method": method, "link": link}
+    return case_action(case, ActionKind.RETRY, at, nth=f"card:{method}", data=attempt)
+
+
+def try_what_came_meanwhile(at: Desk, method: PaymentMethod | None) -> None:
+    """A case is taken up again that waits for its customer: the card that would be charged now, if
+    it was never tried in it, is what they entered while nobody could try it."""
+    case = at.case
+    asks = case.state is CaseState.ACTIVE and case.waits is Waits.CUSTOMER
+    if method is None or not asks or case.kind is not CaseKind.PAYMENT:
+        return
+    names = {method.method_id, method.fingerprint} - {None}
+    tried = [
+        {a.method_id, a.fingerprint} - {None} for a in at.book.all(Attempt, case_id=case.case_id)
+    ]
+    if all(one and not one & names for one in tried):
+        at.book.add(_try_it(case, method.method_id, at.terms.now, link=None))
 
 
 async def _charged_later(tx: Transaction, action: Action) -> list[Subscription]:
@@ -64,8 +86,6 @@ def _open_cases(book: Book, customer: str) -> list[Case]:
     cases = [
         case
         for case in book.all(Case)
-        if case.customer_id == customer
-        and case.state is CaseState.ACTIVE
-        and case.kind is CaseKind.PAYMENT
+        if case.customer_id == customer and case.state in TRIED and case.kind is CaseKind.PAYMENT
     ]
     return sorted(cases, key=lambda c: (c.opened_at, c.case_id))

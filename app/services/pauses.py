@@ -24,7 +24,8 @@ LOOK_AGAIN = timedelta(days=1)
 async def end_pause(world: World, action: Action) -> None:
     """Resume what the offer paused, at the price it had; a new period begins and is charged.
 
-    Safe to repeat: what runs already, has ended or was never paused is left. Who has cancelled
+    Safe to repeat: what runs already, has ended, was never paused, or was granted a longer pause
+    since is left. Who has cancelled
     since is not charged for another period: it is looked at daily, for that may be taken back, and
     as the last thing before the call, like the pause of an account; the charge of one whose word
     comes during the call goes back (`domain/departures`). A charge that is refused leaves the
@@ -38,7 +39,8 @@ async def end_pause(world: World, action: Action) -> None:
     if redemption is not None and pause is not None:
         resume = Resume(anew=True, collection=pause.collection)
         standing = await world.payments.read_standing(account, redemption.subscription_id)
-        if standing.status in PAUSED_BY and not resume.stands_in(standing):
+        ours = not resume.stands_in(standing) and not pause.is_other(standing)
+        if standing.status in PAUSED_BY and ours:
             if await _waits(world, action, redemption, ends=bool(standing.ends)):
                 return
             await world.payments.change(
@@ -61,6 +63,9 @@ async def _waits(world: World, action: Action, redemption: Redemption, *, ends: 
     async with customer_desk(world, action, touched) as at:
         if at is None or waits_out_pause(at, action):
             return True
+        if at.customer is not None and at.customer.erased:
+            at.done("the customer was erased")
+            return True
         found = await at.tx.find(CancelRequest, where=about)
         leaves = ends or any(request.state is not RequestState.UNDONE for request in found)
         if leaves:
@@ -69,14 +74,21 @@ async def _waits(world: World, action: Action, redemption: Redemption, *, ends: 
 
 
 async def tell_of_resuming(world: World, action: Action) -> None:
-    """Tell that a pause will end, and what will be charged then. Safe to repeat, like any
-    reminder."""
+    """Tell that a pause will end, and what will be charged then; not of one that was made longer
+    since. Safe to repeat, like any reminder."""
     subscription = str((action.data or {})["subscription"])
     account = None
     async with customer_desk(world, action, Touched(subscriptions={subscription})) as at:
         if at is None or not at.is_day():
             return
         account = at.terms.account
+        _, pause = await _paused(at.tx, action.subject)
+    standing = await world.payments.read_standing(account, subscription)
+    if pause is not None and pause.is_other(standing):
+        async with customer_desk(world, action, Touched()) as at:
+            if at is not None:
+                at.done("it is paused for longer by now")
+        return
     reading = await world.payments.read_renewal(account, subscription)
     await tell_customer(world, action, reading, _resuming)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseKind, CaseState, Waits
+from app.domain.ends_told import told_end
 from app.domain.languages import language_for
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink, link_event
@@ -16,7 +17,7 @@ from app.domain.terms import Terms
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.books import account_terms, asks_for_terms, load_case, terms_from, write
-from app.services.letters import reason_key
+from app.services.letters import reason_key, still_to_come
 from app.services.shelves import keeping
 
 TOKEN_AT_MOST = 200
@@ -154,6 +155,7 @@ def _shown(sight: Sight) -> LinkView:
     subscription = book.get(Subscription, case.account_id, case.subscription_id)
     is_open = status == "open"
     ended = subscription is not None and subscription.status in ENDED
+    end_action, last_day = told_end(case, subscription, terms.policy_of(case))
     return LinkView(
         status=status,
         merchant_name=terms.merchant.name,
@@ -164,9 +166,9 @@ def _shown(sight: Sight) -> LinkView:
         reason_key=reason_key(case) if is_open else None,
         plan=_plan(book, case),
         invoice_number=invoice.number if invoice else None,
-        next_retry_at=case.next_attempt_at if is_open else None,
-        last_day=case.window_ends_at if is_open and case.driven else None,
-        end_action=terms.policy_of(case).end.subscription if is_open and case.driven else None,
+        next_retry_at=still_to_come(case.next_attempt_at, terms.now) if is_open else None,
+        last_day=last_day if is_open else None,
+        end_action=end_action if is_open else None,
         needs=sight.needs,
         paid_at=invoice.paid_at if invoice else None,
         owed=tuple(_owed(book, one) for one in sight.owed),

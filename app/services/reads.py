@@ -6,7 +6,7 @@ from datetime import datetime
 from app.domain.actions import Action, ActionState, still_claimed
 from app.domain.mirror import Invoice, Payment
 from app.domain.openings import case_of
-from app.domain.settlement import take_reading
+from app.domain.reversals import enter_paid
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.books import Touched, account_terms, load_touched, write
@@ -62,7 +62,7 @@ async def _join(tx: Transaction, world: World, action: Action, invoice: str | No
         row = book.get(Invoice, action.account_id, invoice)
         case = case_of(book, row) if row else None
         if row is not None and case is not None:
-            take_reading(book, case, row, [payment], terms, whole=False)
+            enter_paid(book, case, row, payment, terms)
     for done in await _done(tx, action):
         book.put(done)
     await write(tx, book, at=world.clock.now())

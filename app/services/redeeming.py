@@ -6,20 +6,24 @@ from datetime import datetime
 
 from app.domain.actions import Action, ActionState
 from app.domain.alerts import AlertKind
+from app.domain.cancellations import CancelRequest
 from app.domain.changes import (
     Change,
     DropPending,
     GiveCredit,
+    TakeBackEnd,
     is_too_late,
     read_change,
     waits_in,
 )
+from app.domain.departures import has_left_since
 from app.domain.merchants import ProviderAccount
-from app.domain.mirror import Subscription
+from app.domain.mirror import Customer, Subscription
 from app.domain.offers.common import ELSEWHERE
 from app.domain.records import Book
 from app.domain.redemptions import (
     AT_WORK,
+    HAS_LEFT,
     KEY_KNOWN,
     KEY_SERVES,
     MOST_TRIES,
@@ -95,13 +99,18 @@ async def give_up(world: World, merchant_id: str, redemption: str) -> Redemption
     work = await _take_up(world, merchant_id, redemption)
     if work.step is None or work.redemption.state is not RedemptionState.WAITING:
         return work.redemption
+    await _drop(world, work)
+    return await work_off(world, merchant_id, redemption)
+
+
+async def _drop(world: World, work: "Work") -> None:
+    """Void the invoice that a change waits for, where it still does, and the change with it."""
     owner, customer = work.redemption.subscription_id, work.redemption.customer_id
     standing = await world.payments.read_standing(work.account, owner)
-    if waits_in(work.change, standing) and standing.latest_invoice:
+    if work.step and waits_in(work.change, standing) and standing.latest_invoice:
         drop, key = DropPending(invoice=standing.latest_invoice), f"{work.step.key}:drop"
         with suppress(ProviderRefused):  # paid at this very moment
             await world.payments.change(work.account, owner, drop, customer=customer, key=key)
-    return await work_off(world, merchant_id, redemption)
 
 
 async def report(
@@ -144,13 +153,14 @@ async def _tell_report(tx: Transaction, book: Book, redemption: Redemption, now:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A redemption and the step it is at; `fresh`: nobody asked for it before. No step: it is
-    settled."""
+    """A redemption and the step it is at; `fresh`: nobody asked for it before; `left`: who
+    accepted it has cancelled since. No step: it is settled."""
 
     redemption: Redemption
     account: ProviderAccount
     step: RedemptionStep | None = None
     fresh: bool = False
+    left: bool = False
 
     @property
     def undoing(self) -> bool:
@@ -178,7 +188,8 @@ async def work_off(world: World, merchant_id: str, redemption: str) -> Redemptio
 
 
 async def _take_up(world: World, merchant_id: str, redemption: str) -> Work:
-    """The next step, committed as sent before anybody asks for it."""
+    """The next step, committed as sent before anybody asks for it. Of who has cancelled meanwhile
+    nothing more is begun."""
     now = world.clock.now()
     async with world.store.transaction(merchant_id) as tx:
         found, book = await _opened(tx, redemption)
@@ -196,19 +207,39 @@ async def _take_up(world: World, merchant_id: str, redemption: str) -> Work:
                 await write(tx, book, at=now)
             return Work(redemption=found, account=account)
         fresh = step.state in {StepState.PLANNED, StepState.DONE}
-        if fresh:
+        left = await _has_left(tx, found, list(book.all(RedemptionStep)))
+        if fresh and not left:
             undoing = step.state is StepState.DONE
             sent = StepState.UNDO_SENT if undoing else StepState.SENT
             step = replace(step, state=sent, sent_at=now, tries=1)
             book.put(step)
             await write(tx, book, at=now)
-        return Work(redemption=found, account=account, step=step, fresh=fresh)
+        return Work(redemption=found, account=account, step=step, fresh=fresh, left=left)
+
+
+async def _has_left(tx: Transaction, redemption: Redemption, steps: list[RedemptionStep]) -> bool:
+    """Whether they have cancelled or were erased since: no step of theirs is sent any more, least
+    of all one that charges. What is taken back is taken back all the same."""
+    if redemption.state is RedemptionState.UNDOING:
+        return False
+    who = await tx.load(Customer, [(redemption.account_id, redemption.customer_id)])
+    if any(customer.erased for customer in who):
+        return True
+    about = {
+        "account_id": redemption.account_id,
+        "subscription_id": redemption.subscription_id,
+    }
+    found = await tx.find(CancelRequest, where=about)
+    takes_back = any(step.change["op"] == TakeBackEnd.op for step in steps)
+    return has_left_since(found, redemption.claimed_at, takes_back=takes_back)
 
 
 async def _ask_for(world: World, work: Work) -> tuple[Seen, str | None]:
     """Ask for a step and read back what became of it. One that was asked for before is read
     first: the call may have been carried out and its answer lost."""
     change, step, why = work.change, work.step, None
+    if work.left:
+        return await _after_the_word(world, work)
     if not work.fresh and step is not None:
         seen = await _read_back(world, work, change)
         if seen is not Seen.LOST:
@@ -231,6 +262,22 @@ async def _ask_for(world: World, work: Work) -> tuple[Seen, str | None]:
         why = f"provider: {refused}"
     seen = await _read_back(world, work, change)
     return (Seen.REFUSED, why) if why and seen is Seen.LOST else (seen, why)
+
+
+async def _after_the_word(world: World, work: Work) -> tuple[Seen, str | None]:
+    """What became of a step of somebody who has cancelled since it was accepted: one that was not
+    asked for is not, one that waits for its payment is given up, and of one that may still be on
+    its way it is waited for what comes. Raises `ProviderUnavailable` for that."""
+    if work.fresh or work.step is None:
+        return Seen.LEFT, HAS_LEFT
+    await _drop(world, work)
+    seen = await _read_back(world, work, work.change)
+    if seen is not Seen.LOST:
+        return seen, None
+    asked = work.redemption.state is not RedemptionState.WAITING  # else it has arrived
+    if asked and _outlived(work.change, work.step, world.clock.now()) is None:
+        raise ProviderUnavailable("what was asked for before the word may still be on its way")
+    return Seen.LEFT, HAS_LEFT
 
 
 def _outlived(

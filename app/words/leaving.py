@@ -93,6 +93,8 @@ def foretold(told: Preview, tongue: Tongue) -> list[str]:
     said += [tongue.money(key, minor, told.currency) for key, minor in sums.items() if minor]
     if not (told.owed_minor or told.next_minor):
         said.append(tongue.say("confirm.nothing"))
+    if told.lets_go:
+        said.append(tongue.say("confirm.lets_go"))
     return [*said, *([tongue.say("confirm.undo")] if later else [])]
 
 

@@ -8,8 +8,9 @@ from app.domain.access import AccessState, Level
 from app.domain.offers.common import Why
 from app.domain.redemptions import RedemptionState
 from app.services.access import of_customer
+from app.services.erasing import erase
 from app.services.redemptions import OfferRefused
-from tests.offers.stage import Leaving
+from tests.offers.stage import DAY_S, Leaving
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
@@ -145,3 +146,40 @@ async def test_a_pause_that_took_place_without_an_answer_is_not_asked_for_again(
     assert redemption.state is RedemptionState.APPLIED
     assert redemption.resumes_at is not None
     assert redemption.resumes_at - leaving.stage.now > timedelta(days=80)
+
+
+@pytest.mark.parametrize("until", ["two months more", "nobody says"])
+async def test_who_was_granted_a_longer_pause_is_not_charged_on_the_former_day(
+    stage: Stage, until: str
+) -> None:
+    # given a pause of collection that the merchant makes longer at the provider
+    leaving = Leaving(stage, await stage.subscriber({}))
+    leaving.is_classic()
+    said = await leaving.sees(REST)
+    await leaving.accepts(REST)
+    assert said.resumes_at is not None
+    await stage.passes(days=20)
+    later = int(said.resumes_at.timestamp()) + 60 * DAY_S
+    ends = {"pause_collection[resumes_at]": later} if until == "two months more" else {}
+    path = f"subscriptions/{leaving.person.subscription}"
+    stage.call(path, **{"pause_collection[behavior]": "void", **ends})
+
+    await stage.reaches(said.resumes_at, hours=30)
+
+    assert await stage.mails() == []
+    assert [invoice["amount_paid"] for invoice in leaving.paid()] == [3000]
+    assert (await leaving.stands()).collection_paused
+
+
+async def test_a_pause_of_somebody_who_was_erased_is_not_ended_with_a_charge(
+    leaving: Leaving,
+) -> None:
+    stage = leaving.stage
+    said = await leaving.sees(REST)
+    await leaving.accepts(REST)
+
+    await erase(stage.world, stage.merchant.merchant_id, leaving.person.customer, actor="test")
+    await stage.reaches(said.resumes_at, hours=30)
+
+    assert [invoice["amount_paid"] for invoice in leaving.paid()] == [3000]
+    assert await stage.mails() == []

@@ -6,11 +6,12 @@ from typing import Any, cast
 import pytest
 
 from app.domain.actions import Action, ActionKind
-from app.domain.dunning import AttemptState, CaseState, Trigger
+from app.domain.dunning import AttemptState, Case, CaseState, Trigger
 from app.domain.recovery import Cause
 from app.ports.payments import Payments
 from app.providers.sandbox import collection
-from app.services import intake, payment_links
+from app.services import case_commands, intake, payment_links
+from app.services.case_commands import Order
 from tests.stories.cards import APPROVES, BROKE, EXPIRED, REFUSED
 from tests.stories.looks import Person
 from tests.stories.stage import Stage
@@ -181,3 +182,55 @@ async def test_the_answer_to_our_own_charge_is_ours_whoever_tried_beside_it(
 
     assert [line[2] for line in await stage.ledger(case)] == [Cause.CUSTOMER_NEW_CARD]
     assert await stage.states(case, Trigger.NEW_CARD) == [AttemptState.APPROVED]
+
+
+async def parked(stage: Stage) -> Person:
+    """Somebody whose card is dead, who was written to, and whose case waits for a person."""
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+    await stage.passes(days=1)
+    async with stage.world.store.transaction(stage.merchant.merchant_id) as tx:
+        (known,) = await tx.load(Case, [(case.case_id,)])
+        await tx.save([known.moved(CaseState.PARKED, at=stage.now, reason="a contradiction")])
+    return person
+
+
+async def is_taken_up(stage: Stage, person: Person) -> None:
+    case = await stage.case(person)
+    whose = (stage.merchant.merchant_id, case.case_id)
+    order = Order(merchant_id=whose[0], case_id=whose[1], key="k", actor="test")
+    await case_commands.release(stage.world, order, reason=None)
+
+
+@pytest.mark.parametrize("way", ["the link", "the portal"])
+async def test_a_card_entered_while_the_case_was_parked_is_tried_when_it_is_taken_up(
+    stage: Stage, way: str
+) -> None:
+    # given a case that is parked, whose customer does what the letter asks for
+    person = await parked(stage)
+    if way == "the link":
+        url = await payment_links.go(stage.world, await stage.token())
+        session = url.rstrip("/").rpartition("/")[2]
+        stage.act(person, "new_card", card={"base": "visa"}, checkout_session=session)
+    else:
+        enters(stage, person)
+    await stage.passes(days=1)
+    waiting = await stage.case(person)
+
+    # when a person has looked at it
+    await is_taken_up(stage, person)
+    await stage.passes(hours=1)
+
+    case = await stage.case(person)
+    assert waiting.state is CaseState.PARKED
+    assert (case.state, case.cause) == (CaseState.RECOVERED, Cause.CUSTOMER_NEW_CARD)
+    assert len(stage.captures(case)) == 1
+
+
+async def test_a_dead_card_is_not_tried_because_a_case_is_taken_up(stage: Stage) -> None:
+    person = await parked(stage)
+
+    await is_taken_up(stage, person)
+    await stage.passes(days=5)
+
+    assert len(charged(stage, person)) == 2

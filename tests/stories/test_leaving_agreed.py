@@ -125,3 +125,36 @@ async def test_a_person_is_told_where_another_schedule_stands_in_the_way(door: D
     await door.stage.passes(days=1)
 
     assert await door.stage.alerts() == [AlertKind.REDEMPTION_PARKED]
+
+
+async def test_what_goes_with_the_end_is_told_before_and_that_it_comes_back_after(
+    door: Door,
+) -> None:
+    # given somebody with a cheaper plan to come
+    leaving = await agreed(door, cheaper)
+    leaver = await door.opens(leaving.person)
+
+    # when they look, leave, and take it back
+    (told,) = await leaver.outlook()
+    receipt = await leaver.leaves()
+    path = f"/v1/subscriptions/{leaving.person.subscription}/uncancel"
+    undone = (await door.asks("POST", path, leaver.headers)).json()
+
+    assert told["lets_go"] is True
+    assert any("change of plan" in line for line in told["says"])
+    assert undone["id"] == receipt["id"]
+    assert (undone["state"], undone["plans_again"]) == ("undone", True)
+
+
+async def test_nothing_is_told_of_plans_where_none_was_agreed(door: Door) -> None:
+    person = await door.stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+
+    (told,) = await leaver.outlook()
+    await leaver.leaves()
+    path = f"/v1/subscriptions/{person.subscription}/uncancel"
+    undone = (await door.asks("POST", path, leaver.headers)).json()
+
+    assert told["lets_go"] is False
+    assert not any("change of plan" in line for line in told["says"])
+    assert undone["plans_again"] is False

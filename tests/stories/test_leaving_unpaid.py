@@ -304,3 +304,51 @@ async def test_a_word_while_we_end_the_subscription_is_answered_by_one_true_lett
     assert request.forgiven == (case.invoice_id,)
     assert (await stage.case(person)).state is CaseState.STOPPED
     assert (await leaver.looks())["state"] == "cancelled"
+
+
+async def test_what_a_change_waits_for_is_owed_by_nobody_who_leaves(door: Door) -> None:
+    # given a period that is paid, and a dearer plan that takes place only once it is paid for
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    await stage.passes(days=3)
+    stage.program(person.method, REFUSED)
+    path = f"subscriptions/{person.subscription}"
+    item = stage.there(path)["items"]["data"][0]["id"]
+    wanted = {"items[0][id]": item, "items[0][price]": stage.price("month", "usd", 9000)}
+    hold = {"payment_behavior": "pending_if_incomplete", "proration_behavior": "always_invoice"}
+    stage.call(path, **wanted, **hold)
+    await stage.plays()
+
+    # when they leave
+    leaver = await door.opens(person)
+    (only,) = await leaver.outlook()
+    await leaver.leaves()
+    await stage.passes(days=2)
+
+    # then they have what they paid for to its end, and owe nothing
+    assert (only["choice"], only["owed_minor"], only["forgiven_minor"]) == ("period_end", 0, 0)
+    assert stage.there(path)["cancel_at_period_end"] is True
+    assert "still to be paid" not in (await stage.mails())[-1].text
+
+
+async def test_of_a_payment_that_was_more_than_the_invoice_its_part_alone_goes_back(
+    door: Door,
+) -> None:
+    # given a transfer of more than is owed, which comes between the word and what follows from it
+    stage = door.stage
+    person = await stage.subscriber(REFUSED)
+    case = await stage.fails(person)
+    leaver = await door.opens(person)
+
+    async def transfers() -> None:
+        stage.act(person, "pay_part", amount=PRICE + 2000, invoice=case.invoice_id)
+
+    stage.fuse.arm(8, transfers)
+    await leaver.leaves("now")
+    await stage.passes(days=2)
+
+    # then what was told and kept of it is what went back
+    (charge,) = stage.captures(case)
+    told = [line.data for line in await stage.find(Evidence) if line.kind is EvidenceKind.REFUNDED]
+    assert (charge["amount"], charge["amount_refunded"]) == (PRICE + 2000, PRICE)
+    assert [(line or {})["amount_minor"] for line in told] == [PRICE]

@@ -122,6 +122,8 @@ async def test_a_card_that_expires_before_a_charge_is_told_twice_and_at_the_rene
     assert {"renewal-7", "renewal-3", "renewal-2"} <= set(letters)
     assert "•••• 0005" in mails[0].text
     assert "valid until the end of November 2026" in mails[0].text
+    # one payment comes before it expires: that of which is told is not the next
+    assert "The first payment after that, $30.00, is due on Monday, December 21" in mails[0].text
 
 
 async def test_a_card_replaced_in_time_is_not_warned_of_again(stage: Stage) -> None:

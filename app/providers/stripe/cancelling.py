@@ -16,7 +16,7 @@ from app.providers.stripe.failures import in_our_words
 from app.providers.stripe.invoices import read_invoice
 from app.providers.stripe.pages import every_row
 from app.providers.stripe.reading import Json, currency, ref, text, whole
-from app.providers.stripe.subscriptions import read_subscription
+from app.providers.stripe.subscriptions import read_subscription, waited_for
 
 NO_LATER = timedelta(hours=1)  # within that a day that was wished for is the period's end
 ALREADY_BACK = frozenset({"charge_already_refunded"})
@@ -33,7 +33,7 @@ class Cancelling:
     async def read_departing(self, account: ProviderAccount, subscription: str) -> Departing:
         """The subscription, its invoices that are open or still drafts, and a preview of the next
         one where it has metered items: what was used is billed at the end of the period, whether it
-        renews or not."""
+        renews or not. Which invoice a change waits for the subscription alone tells."""
         client, now = self._connections.client(account), self._clock.now()
         with in_our_words():
             obj = await json_of(client.v1.subscriptions.retrieve_async(subscription))
@@ -41,7 +41,12 @@ class Cancelling:
         shown = read_subscription(obj, seen_at=now)
         if shown is None:
             raise ProviderUnavailable("the answer shows no subscription")
-        found = [one for row in listed if (one := read_invoice(row, seen_at=now))]
+        waited = waited_for(obj)
+        found = [
+            replace(one, pending_update=one.invoice_id == waited)
+            for row in listed
+            if (one := read_invoice(row, seen_at=now))
+        ]
         upcoming = await _upcoming(client, subscription) if _is_metered(shown.items) else {}
         return Departing(
             subscription=replace(

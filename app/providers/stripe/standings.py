@@ -47,6 +47,7 @@ def standing_of(obj: Json, credits_found: Iterable[Json] = ()) -> Standing:
         trial_end=instant(obj.get("trial_end")),
         flexible=at(obj, "billing_mode", "type") == "flexible",
         collection_paused=bool(table(obj.get("pause_collection"))),
+        collection_resumes_at=instant(at(obj, "pause_collection", "resumes_at")),
         billed=obj.get("collection_method") == "send_invoice",
         pending=bool(pending),
         pending_until=instant(pending.get("expires_at")),

@@ -83,7 +83,7 @@ def subscription_notice(event: Event, kind: NoticeKind) -> list[Notice]:
             kind,
             object=ref(obj),
             customer=ref(obj.get("customer")),
-            invoice=_waited_for(obj),
+            invoice=waited_for(obj),
             subscription=ref(obj),
             method=first_ref(obj.get("default_payment_method"), obj.get("default_source")),
             currency=_currency(obj),
@@ -117,7 +117,7 @@ def _pause_reason(obj: Json) -> str | None:
     return told
 
 
-def _waited_for(obj: Json) -> str | None:
+def waited_for(obj: Json) -> str | None:
     """The invoice whose payment a pending update waits for."""
     return ref(obj.get("latest_invoice")) if table(obj.get("pending_update")) else None
 
