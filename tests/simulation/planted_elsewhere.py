@@ -1,27 +1,25 @@
 """Planted faults about who was erased or deleted, about several merchants, and about clocks."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
-from app.domain import absorb, openings, personal
+from app.domain import attributing, openings, personal
 from app.domain.actions import ActionKind
+from app.domain.dunning import Case
 from app.domain.merchants import Merchant
 from app.domain.messages import PaymentLink
-from app.domain.notices import NoticeKind
 from app.providers.stripe import webhooks
-from app.services import erasing, intake, messages, posting
+from app.services import case_commands, erasing, intake, messages, posting
 from app.storage.memory import MemoryTransaction
 from tests.simulation.bank import Lines
-from tests.simulation.means import nothing, through
+from tests.simulation.means import through
 from tests.simulation.stage import Stage
-from tests.simulation.swaps import Swap, everywhere, put, put_entry, put_member
+from tests.simulation.swaps import Swap, both, everywhere, put, put_member
 
 _closed, _needless, _post = erasing._closed, messages._needless, posting.post
-_why_no_case = openings.why_no_case
-_claim = MemoryTransaction.claim_actions
+_why_no_case, _open = openings.why_no_case, case_commands._open
 
 
 async def _none_stopped(*_: object) -> tuple[str, ...]:
@@ -60,6 +58,12 @@ def _seen(*_: object) -> bool:
     return True
 
 
+async def _anybodys(tx: Any, world: Any, order: Any) -> Any:
+    found = await tx.load(Case, [(order.case_id,)])
+    whose = found[0].merchant_id if found else order.merchant_id
+    return await _open(tx, world, replace(order, merchant_id=whose))
+
+
 def _through_the_first(lines: Lines, _: object) -> Any:
     return next(iter(lines._clients.values()))
 
@@ -74,20 +78,6 @@ def _under_one_name(stage: Stage, stack: ExitStack) -> None:
     stack.enter_context(everywhere(posting.post, posted))
 
 
-async def _by_own_clock(
-    self: Any, limit: int, *, now: datetime, lease_s: float, but: Any = ()
-) -> Any:
-    """A lease ends when the worker that looks at it thinks so."""
-    await self.store.pause("claim_actions")
-    store, known = self.store, self.store.lease_clock
-    store.lease_clock = lambda: now
-    try:
-        bare: Callable[..., Any] = _claim.__wrapped__  # type: ignore[attr-defined]
-        return await bare(self, limit, now=now, lease_s=lease_s, but=but)
-    finally:
-        store.lease_clock = known
-
-
 ERASED: dict[str, Swap] = {
     "an erasure stops no case": put(erasing._stop, _none_stopped),
     "links to the erased lead on": put(erasing._closed, _link_left),
@@ -96,19 +86,18 @@ ERASED: dict[str, Swap] = {
     "later webhooks name the erased": put(intake._empty, _kept),
     "a letter on its way brings the address back": put(personal.as_kept, _as_sent),
     "the erased are collected from anew": put(openings.why_no_case, _collected_anew),
-    "nobody hears that a customer was deleted": put_entry(
-        absorb.READERS, NoticeKind.CUSTOMER_DELETED, nothing
-    ),
     "who has no address stops the queue": put(messages._needless, _stumbles),
 }
 MERCHANTS: dict[str, Swap] = {
-    "rows of all merchants are seen": put_member(MemoryTransaction, "_sees", _seen),
+    "a command finds anybody's case": both(
+        put_member(MemoryTransaction, "_sees", _seen), put(case_commands._open, _anybodys)
+    ),
     "every account is worked through the first": put_member(Lines, "client", _through_the_first),
     "letters leave under another merchant's name": _under_one_name,
 }
 CLOCKS: dict[str, Swap] = {
-    "leases are by the worker's own clock": put_member(
-        MemoryTransaction, "claim_actions", _by_own_clock
+    "what was charged before its intent is another's": put_member(
+        attributing, "CLOCK_SLACK", timedelta(0)
     ),
     "webhooks are refused whose clock is 20 seconds off": put_member(webhooks, "TOLERANCE_S", 20),
 }
