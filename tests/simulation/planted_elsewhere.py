@@ -42,10 +42,6 @@ def _as_sent(_: object, sent: Any) -> Any:
     return sent
 
 
-def _put_off(posted: Any, _: object) -> Any:
-    return posted
-
-
 def _collected_anew(book: Any, invoice: Any, subscription: Any, customer: Any, policy: Any) -> Any:
     back = customer and replace(customer, erased=False, deleted=False)
     return _why_no_case(book, invoice, subscription, back, policy)
@@ -89,7 +85,6 @@ ERASED: dict[str, Swap] = {
     "webhooks of before name the erased": through(ActionKind.ERASE_BODIES),
     "later webhooks name the erased": put(intake._empty, _kept),
     "a letter on its way brings the address back": put(personal.as_kept, _as_sent),
-    "a letter that was put off goes to the erased": put(posting.after_all, _put_off),
     "the erased are collected from anew": put(openings.why_no_case, _collected_anew),
     "who has no address stops the queue": put(messages._needless, _stumbles),
 }
