@@ -120,7 +120,7 @@ class Rules:
 
     def _left(self, before: CancelRequest | None, request: CancelRequest, _: Written) -> None:
         """Who leaves at once is collected from no more, from that very transaction on."""
-        if before is not None or request.ends_at > self.house.machine.now() - EARLY_AT_MOST:
+        if before is not None or request.ends_at > self.house.machine.now():
             return
         cases = self.house.ledger.rows(Case)
         going = [
