@@ -26,6 +26,7 @@ from app.domain.survey import SurveyAnswer
 from app.domain.usage import UsageFact
 from app.domain.verdicts import WORD_OF_MERCHANT
 
+ERASED = "the customer was erased"  # why what was about them is over
 VEIL = "erased:"
 HIDDEN = "…"
 ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\[\]\"',;:]+")

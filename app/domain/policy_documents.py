@@ -54,7 +54,7 @@ def policy_of(stored: PolicyVersion) -> Policy:
     where a later release would refuse it. Built once: every step of every case asks for it."""
     key = (stored.merchant_id, stored.name, stored.version)
     document, policy = _BUILT.get(key, (None, None))
-    if policy is None or document != stored.document:
+    if policy is None or (document is not stored.document and document != stored.document):
         if len(_BUILT) >= MOST_BUILT:
             _BUILT.clear()
         policy = build({**stored.document, "name": stored.name}, version=stored.version)

@@ -20,7 +20,14 @@ from app.services.books import Touched, account_terms
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.declaration_letters import receipt_letter
 from app.services.letters import stationery_for
-from app.services.posting import DEFERRED_AGAIN, Outgoing, Posted, is_our_fault, post
+from app.services.posting import (
+    DEFERRED_AGAIN,
+    Outgoing,
+    Posted,
+    after_all,
+    is_our_fault,
+    post,
+)
 
 TEMPLATE, WITHDRAWN = "cancellation_confirmed", "withdrawal_confirmed"
 
@@ -185,6 +192,7 @@ async def _record(world: World, action: Action, out: Outgoing, posted: Posted) -
         now = at.terms.now
         at.book.know(await at.tx.load(Message, [(message.message_id,)]))
         message = as_kept(at.book.get(Message, message.message_id), message)
+        posted = after_all(posted, message)
         told = replace(message, state=posted.state, reason=posted.why, subject=posted.subject)
         if posted.state is MessageState.PLANNED:
             at.book.put(told)

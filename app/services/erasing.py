@@ -16,7 +16,7 @@ from app.domain.declarations import Declaration
 from app.domain.dunning import Case, CaseState
 from app.domain.messages import Message, MessageState, PaymentLink
 from app.domain.mirror import Customer
-from app.domain.personal import PERSONAL, is_veiled, without_person
+from app.domain.personal import ERASED, PERSONAL, is_veiled, without_person
 from app.domain.usage import UsageFact
 from app.ports.store import Transaction
 from app.ports.world import World
@@ -24,7 +24,6 @@ from app.services.audit import audit
 from app.services.books import Touched, account_terms, load_touched, write
 from app.services.personal_data import SECTIONS, Held, customer_of, gather
 
-ERASED = "the customer was erased"
 NAMES = {kind: name for name, kind in SECTIONS.items()}
 
 

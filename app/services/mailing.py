@@ -16,7 +16,7 @@ from app.services.alarms import alert
 from app.services.books import Touched
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.letters import Stationery, stationery_for
-from app.services.posting import DEFERRED_AGAIN, Outgoing, Posted, is_our_fault
+from app.services.posting import DEFERRED_AGAIN, Outgoing, Posted, after_all, is_our_fault
 
 LINK_LIVES = timedelta(days=60)
 UNSUBSCRIBE = "unsubscribe"
@@ -108,6 +108,7 @@ async def record(
         now = at.terms.now
         at.book.know(await at.tx.load(Message, [(message.message_id,)]))
         kept = at.book.get(Message, message.message_id)
+        posted = after_all(posted, as_kept(kept, message))
         if posted.state is MessageState.PLANNED:
             again = replace(message, state=MessageState.PLANNED, reason=posted.why)
             at.book.put(as_kept(kept, again))

@@ -36,7 +36,15 @@ from app.services.alarms import alert
 from app.services.fuses import look_at_letters
 from app.services.letters import end_of, letter_of, stationery_for
 from app.services.looks import is_under_way, take
-from app.services.posting import Gateway, Outgoing, Posted, again_after, is_our_fault, post
+from app.services.posting import (
+    Gateway,
+    Outgoing,
+    Posted,
+    after_all,
+    again_after,
+    is_our_fault,
+    post,
+)
 from app.services.work import Desk, desk, glance, say_thanks
 
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
@@ -349,7 +357,7 @@ async def _record(world: World, action: Action, claimed: Claimed, posted: Posted
 
 
 def _note_posted(at: Desk, action: Action, message: Message, posted: Posted) -> None:
-    now = at.terms.now
+    now, posted = at.terms.now, after_all(posted, message)
     if posted.state is MessageState.PLANNED:
         times = int((action.data or {}).get("put_off", 0))
         moved = replace(
@@ -365,7 +373,7 @@ def _note_posted(at: Desk, action: Action, message: Message, posted: Posted) -> 
     sent_at = now if posted.state is MessageState.SENT else None
     told = replace(message, subject=posted.subject, sent_at=sent_at)
     _settle(at, as_kept(message, told), posted.state, posted.why)
-    if posted.state is not MessageState.FAILED:
+    if posted.state not in {MessageState.FAILED, MessageState.DROPPED}:
         _has_written(at, message)
 
 

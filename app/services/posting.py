@@ -7,7 +7,7 @@ from datetime import timedelta
 from app.domain.correspondence import Channel
 from app.domain.merchants import Merchant
 from app.domain.messages import Letter, Mail, Message, MessageState
-from app.domain.personal import masked
+from app.domain.personal import ERASED, is_veiled, masked
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, TemplateFault
 from app.ports.world import World
 
@@ -65,6 +65,14 @@ async def _handed_over(world: World, out: Outgoing) -> Posted:
         return Posted(state=MessageState.UNKNOWN, why=str(fault)[:300])
     except MailDeferred as fault:
         return Posted(state=MessageState.PLANNED, why=str(fault)[:300])
+
+
+def after_all(posted: Posted, message: Message) -> Posted:
+    """What became of a message as it is kept: one that was put off is dropped where its recipient
+    was erased meanwhile."""
+    if posted.state is MessageState.PLANNED and is_veiled(message.recipient):
+        return Posted(state=MessageState.DROPPED, why=ERASED)
+    return posted
 
 
 def again_after(times: int) -> timedelta:

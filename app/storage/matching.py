@@ -13,7 +13,7 @@ from app.storage.questions import MANY, comparison_of
 
 def values_of(row: Any, names: Sequence[str]) -> Key:
     """The values of these fields."""
-    return tuple(getattr(row, name) for name in names)
+    return tuple([getattr(row, name) for name in names])
 
 
 def collide(row: Any, other: Any) -> bool:

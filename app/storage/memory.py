@@ -8,7 +8,6 @@ that ends second a `Conflict`, which a use case must bear in any case.
 import asyncio
 import time
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Collection,
@@ -17,9 +16,9 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from app.domain.actions import Action
@@ -27,6 +26,7 @@ from app.domain.operations import InboxEvent, InboxState
 from app.domain.records import Key, R, changed, key_of
 from app.ports.store import TRANSACTION_LIMIT_S, Ask, Conflict, RowRefused, StoreUnavailable
 from app.storage.errors import Unbroken
+from app.storage.indexes import Indexes, telling
 from app.storage.matching import (
     claimable,
     collide,
@@ -37,7 +37,7 @@ from app.storage.matching import (
     sorting,
     values_of,
 )
-from app.storage.questions import asks_for_nothing, require_fields, whole_order
+from app.storage.questions import asks_for_nothing, require_asked, whole_order
 from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
 from app.storage.rules import as_stored, require_belonging, require_referred
 from app.storage.scope import merchants_list
@@ -77,28 +77,66 @@ class MemoryStore:
             (kind, names): {} for kind in TABLES for names in kind.UNIQUE
         }
         self.held: dict[object, MemoryTransaction] = {}
+        self.indexes = {kind: Indexes(rows) for kind, rows in self.rows.items()}
 
     def transaction(self, *merchants: str) -> AbstractAsyncContextManager["MemoryTransaction"]:
-        return self._open(MemoryTransaction(self, merchants))
+        return Opened(MemoryTransaction(self, merchants))
 
     def system(self) -> AbstractAsyncContextManager["MemoryTransaction"]:
-        return self._open(MemoryTransaction(self, None))
+        return Opened(MemoryTransaction(self, None))
 
-    @asynccontextmanager
-    async def _open(self, transaction: "MemoryTransaction") -> AsyncIterator["MemoryTransaction"]:
-        end = self.lease_clock() + timedelta(seconds=TRANSACTION_LIMIT_S)
+    def publish(self, kind: type[Any], key: Key, row: Any) -> None:
+        """Let everybody see this version of a row."""
+        known = self.rows[kind].get(key)
+        for names in kind.UNIQUE:
+            taken = self.unique[kind, names]
+            if known is not None:
+                taken.pop(values_of(known, names), None)
+            values = values_of(row, names)
+            if None not in values:
+                taken[values] = key
+        self.indexes[kind].move(key, known, row)
+        self.rows[kind][key] = row
+
+
+class Opened:
+    """A transaction from its beginning to its end."""
+
+    __slots__ = ("_end", "_transaction")
+
+    def __init__(self, transaction: "MemoryTransaction") -> None:
+        self._transaction = transaction
+        now = transaction.store.lease_clock()
+        self._end = now + timedelta(seconds=TRANSACTION_LIMIT_S)
+
+    async def __aenter__(self) -> "MemoryTransaction":
         try:
-            await self.pause("begin")
-            yield transaction
-            await self.pause("commit")
-            if self.lease_clock() > end:
-                raise StoreUnavailable(f"no end within {TRANSACTION_LIMIT_S} s")
-            with transaction.step():
-                transaction.commit()
+            await self._transaction.store.pause("begin")
+        except BaseException:
+            self._over()
+            raise
+        return self._transaction
+
+    async def __aexit__(self, kind: object, fault: object, where: object) -> None:
+        try:
+            if fault is None:
+                await self._commit()
         finally:
-            if self.held:
-                self.held = {what: by for what, by in self.held.items() if by is not transaction}
-            transaction.ended.set()
+            self._over()
+
+    async def _commit(self) -> None:
+        store = self._transaction.store
+        await store.pause("commit")
+        if store.lease_clock() > self._end:
+            raise StoreUnavailable(f"no end within {TRANSACTION_LIMIT_S} s")
+        with self._transaction.step():
+            self._transaction.commit()
+
+    def _over(self) -> None:
+        mine, store = self._transaction, self._transaction.store
+        if store.held:
+            store.held = {what: by for what, by in store.held.items() if by is not mine}
+        mine.ended.set()
 
 
 Method = Callable[Concatenate["MemoryTransaction", P], Coroutine[Any, Any, T]]
@@ -253,14 +291,26 @@ class MemoryTransaction(Unbroken):
     def _like(self, kind: type[R], where: Mapping[str, Any], order: Sequence[str]) -> list[R]:
         self._look(kind)
         order = tuple(order) or kind.KEY
-        _require_asked(kind, tuple(where), order)
+        require_asked(kind, tuple(where), order)
         if asks_for_nothing(where):
             return []
-        rows = [row for row in self._all(kind) if self._sees(row) and matches(row, where)]
+        asked = self._perhaps(kind, where)
+        rows = [row for row in asked if self._sees(row) and matches(row, where)]
         if len(rows) > 1:
             for name in reversed(whole_order(order, kind.KEY)):
                 rows.sort(key=sorting(name.removeprefix("-")), reverse=name.startswith("-"))
         return rows
+
+    def _perhaps(self, kind: type[R], where: Mapping[str, Any]) -> list[R]:
+        """Rows among which are all that are asked for."""
+        name = telling(tuple(where))
+        if name is None or where[name] is None:
+            return self._all(kind)
+        found = self.store.indexes[kind].having(name, where[name])
+        mine = self._written.get(kind)
+        if not mine:
+            return found
+        return [row for row in found if key_of(row) not in mine] + list(mine.values())
 
     def commit(self) -> None:
         """Make everything visible at once, or raise and leave nothing."""
@@ -274,17 +324,7 @@ class MemoryTransaction(Unbroken):
                 require_referred(row, self._current)
         for kind, rows in self._written.items():
             for key, row in rows.items():
-                self._publish(kind, key, row)
-
-    def _publish(self, kind: type[Any], key: Key, row: Any) -> None:
-        known = self.store.rows[kind].get(key)
-        for names in kind.UNIQUE:
-            taken = self.store.unique[kind, names]
-            if known is not None:
-                taken.pop(values_of(known, names), None)
-            if None not in values_of(row, names):
-                taken[values_of(row, names)] = key
-        self.store.rows[kind][key] = row
+                self.store.publish(kind, key, row)
 
     def _refuse_deadlock(self, holder: "MemoryTransaction") -> None:
         behind: MemoryTransaction | None = holder
@@ -352,12 +392,6 @@ class MemoryTransaction(Unbroken):
             if owner != key and owner not in self._written.get(kind, {}):
                 return True
         return False
-
-
-@lru_cache(maxsize=2000)
-def _require_asked(kind: type[Any], where: tuple[str, ...], order: tuple[str, ...]) -> None:
-    """`require_fields`, once for each form of a question."""
-    require_fields(kind, where, order)
 
 
 def _checked(merchants: Collection[str]) -> frozenset[str]:

@@ -137,7 +137,7 @@ def _word(value: StrEnum) -> str:
 
 def asks_for_nothing(where: Mapping[str, Any]) -> bool:
     """Whether a field must be one of no values."""
-    return any(isinstance(value, MANY) and not value for value in where.values())
+    return any(not value and isinstance(value, MANY) for value in where.values())
 
 
 def require_fields(kind: type[Any], where: Iterable[str], order: Iterable[str]) -> None:
@@ -147,6 +147,12 @@ def require_fields(kind: type[Any], where: Iterable[str], order: Iterable[str]) 
     for field in fields:
         if shapes_of(kind)[field].sql == JSON:
             raise ValueError(f"{field} is a document and cannot be compared")
+
+
+@lru_cache(maxsize=2000)
+def require_asked(kind: type[Any], where: tuple[str, ...], order: tuple[str, ...]) -> None:
+    """`require_fields`, once for each form of a question."""
+    require_fields(kind, where, order)
 
 
 @cache

@@ -32,7 +32,7 @@ from app.storage.tables import BELONGS
 Look = Callable[[type[Any], Key], Any]
 KINDS = {table.name: kind for kind, table in TABLES.items()}
 CURRENCY = re.compile(r"[a-z]{3,}")
-BIGINTS = range(-(1 << 63), 1 << 63)
+LIMIT = 1 << 63
 TEN = (None, *range(11))
 TAKEN_BACK = frozenset({EntryKind.REFUNDED, EntryKind.DISPUTE_LOST})
 COUNTED = frozenset({ChurnEntry.PENDING, ChurnEntry.CHURNED})
@@ -75,6 +75,8 @@ def as_stored(row: Any) -> Any:
             if not shape.optional:
                 raise RowRefused(f"{TABLES[kind].name}.{shape.name}: a value is missing")
             continue
+        if keep is _truth:
+            continue
         try:
             kept = keep(shape, value)
         except RowRefused as refused:
@@ -114,8 +116,10 @@ def require_belonging(row: Any, known: Any, look: Look) -> None:
     table = TABLES[type(row)]
     for rule in table.info[BELONGS]:
         values = values_of(row, rule.columns)
-        if known is not None and values != values_of(known, rule.columns):
-            raise RowRefused(f"a row of {table.name} stays where it belongs")
+        if known is not None:  # what it belongs to does not go away
+            if values != values_of(known, rule.columns):
+                raise RowRefused(f"a row of {table.name} stays where it belongs")
+            continue
         if values[-1] is not None and not _is_there(rule.table, rule.columns, values, look):
             raise RowRefused(f"a row of {table.name} belongs to nothing in {rule.table}")
 
@@ -152,7 +156,7 @@ def _currency(_: Shape, value: Any) -> Any:
 
 
 def _number(_: Shape, value: Any) -> Any:
-    if value not in BIGINTS:
+    if not -LIMIT <= value < LIMIT:
         raise RowRefused("a number that no column can hold")
     return value
 

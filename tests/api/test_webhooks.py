@@ -1,6 +1,7 @@
 """Webhook intake: what is stored, what is refused, and never a 500."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -240,6 +241,18 @@ async def test_a_body_over_the_limit_is_refused_while_it_streams_in(
         )
 
     assert (response.status_code, response.json()["type"]) == (413, "/problems/body-too-large")
+
+
+async def test_a_packed_body_is_not_unpacked(stage: Stage) -> None:
+    merchant = await stage.merchant()
+    account = await stage.account(merchant)
+    bomb = gzip.compress(b" " * 50_000_000 + an_event())  # 50 kB that would be 50 MB
+    headers = {**signed(bomb), "content-encoding": "gzip"}
+
+    response = await stage.hears(account, bomb, headers)
+
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/bad-event")
+    assert await stage.inbox(merchant) == []
 
 
 async def test_without_a_database_the_provider_is_asked_to_come_back(tmp_path: Path) -> None:

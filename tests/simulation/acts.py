@@ -21,12 +21,13 @@ from app.services import (
     cancel_telling,
     cancelling,
     case_commands,
+    cases,
     payment_links,
+    personal_data,
 )
 from app.services.cancel_sessions import NotAsked, Said
 from app.services.exits import UnknownSession
 from app.services.redemptions import OfferRefused
-from tests.simulation.house import ACCOUNT, MERCHANT
 from tests.simulation.people import is_theirs
 from tests.simulation.stage import DAY_S, Person, Stage
 
@@ -40,6 +41,8 @@ REFUSALS = (
     ProviderRefused,
     cancel_opening.UnknownSubscription,
     cancel_telling.UnknownRequest,
+    cases.UnknownCase,
+    personal_data.UnknownCustomer,
     payment_links.LinkDead,
 )
 NO = object()
@@ -72,11 +75,7 @@ class Actor:
 
     def case(self) -> Case | None:
         """The person's newest case."""
-        mine = [
-            case
-            for case in self.stage.house.ledger.rows(Case)
-            if case.customer_id == self.person.customer
-        ]
+        mine = [case for case in self.stage.house.ledger.rows(Case) if self.person.is_of(case)]
         return max(mine, key=lambda case: (case.opened_at, case.case_id), default=None)
 
     def next_due_s(self) -> float | None:
@@ -84,13 +83,13 @@ class Actor:
         due = [
             action.due_at
             for action in self.stage.house.ledger.due.values()
-            if action.customer_id == self.person.customer and action.kind in AIMED_AT
+            if self.person.is_of(action) and action.kind in AIMED_AT
         ]
         return (min(due) - self.stage.machine.now()).total_seconds() if due else None
 
     def does(self, what: str, **more: Any) -> None:
         """Something at the provider."""
-        self.stage.bank.acts(self.person.customer, what, **more)
+        self.person.estate.bank.acts(self.person.customer, what, **more)
 
     def orders(self, what: Callable[..., Awaitable[Any]], **told: Any) -> Awaitable[Any]:
         """A command of an operator about the case."""
@@ -98,7 +97,10 @@ class Actor:
         if case is None:
             return _nothing()
         order = case_commands.Order(
-            merchant_id=MERCHANT, case_id=case.case_id, key=f"order-{self.n}", actor="operator"
+            merchant_id=self.person.estate.merchant_id,
+            case_id=case.case_id,
+            key=f"order-{self.n}",
+            actor="operator",
         )
         work = partial(what, self.stage.house.world, order, **told)
         return self.asks(what.__name__, work)
@@ -130,8 +132,9 @@ async def enters_card(actor: Actor) -> None:
 async def follows_link(actor: Actor) -> None:
     """The link of the latest letter, to the page it leads to, which is filled in."""
     stage = actor.stage
-    address = f"person{stage.people.index(actor.person)}@example.com"
-    links = [m.body.text for m in stage.house.post.mails if m.recipient == address and m.body.text]
+    to, sender = actor.person.address, actor.person.estate.sender
+    mine = [m for m in stage.house.post.mails if (m.recipient, m.sender) == (to, sender)]
+    links = [mail.body.text for mail in mine if mail.body.text]
     if not links:
         return
     token = links[-1].rstrip("/").rpartition("/")[2]
@@ -139,16 +142,12 @@ async def follows_link(actor: Actor) -> None:
     if url is NO:
         return
     await asyncio.sleep(30 * stage.machine.draw.random())
-    is_theirs(stage.rules, actor.person.customer, _page(stage, url), "the page of a letter's link")
+    page = actor.person.estate.bank.world.get(url.rpartition("/")[2])
+    is_theirs(stage.rules, actor.person.customer, page, "the page of a letter's link")
     if "/checkout/" in url:
         actor.does("new_card", card={"base": "visa"}, checkout_session=url.rpartition("/")[2])
     else:
         actor.does("pay_hosted_invoice", card={"base": "visa"})
-
-
-def _page(stage: Stage, url: str) -> Any:
-    """What the provider's page is about: a checkout session, or an invoice."""
-    return stage.bank.world.get(url.rpartition("/")[2])
 
 
 async def leaves(actor: Actor) -> None:
@@ -175,8 +174,8 @@ async def _leaves(actor: Actor, choice: Choice | None, key: str) -> None:
 async def _session(actor: Actor) -> CancelSession | None:
     world = actor.stage.house.world
     wish = cancel_opening.Wish(
-        merchant_id=MERCHANT,
-        account_id=ACCOUNT,
+        merchant_id=actor.person.estate.merchant_id,
+        account_id=actor.person.estate.account_id,
         customer_id=actor.person.customer,
         subscription_id=actor.person.subscription,
         opened_by="test",
@@ -194,8 +193,8 @@ async def _comes_back(actor: Actor) -> None:
     work = partial(
         cancel_telling.uncancel,
         world,
-        MERCHANT,
-        ACCOUNT,
+        actor.person.estate.merchant_id,
+        actor.person.estate.account_id,
         actor.person.subscription,
         actor="customer",
     )
@@ -280,7 +279,7 @@ async def is_charged_by_order(actor: Actor) -> None:
 
 async def is_closed(actor: Actor) -> None:
     """The merchant voids the invoice or gives it up, at the provider."""
-    case, bank = actor.case(), actor.stage.bank
+    case, bank = actor.case(), actor.person.estate.bank
     if case is None or case.state is not CaseState.ACTIVE:
         return
     how = actor.stage.machine.draw.choice(("void", "mark_uncollectible"))
@@ -313,6 +312,7 @@ ACTS: Mapping[Act, int] = {
 # something is due, or nothing.
 AIMS = {"intent": 0.25, "doubt": 0.1, "due": 0.45, "nothing": 0.2}
 AT_CHARGES = {"intent": 0.5, "doubt": 0.4, "nothing": 0.1}
+AT_LETTERS = {"letter": 0.35, "intent": 0.15, "doubt": 0.1, "due": 0.25, "nothing": 0.15}
 
 
 async def at_some_time(
@@ -324,10 +324,12 @@ async def at_some_time(
     (aim,) = draw.choices(list(aims), list(aims.values()))
     if aim == "intent":
         await _meets(actor, "intent", (0.0, 0.0, 0.5, 40.0, 900.0))
-        act = draw.choice((act, act, is_held))
+        act = draw.choice((act, act, is_held)) if act in ACTS else act
     elif aim == "doubt":
         await _meets(actor, "doubt", (0.0, 10.0, 40.0))
-        act = draw.choice((act, enters_card))
+        act = draw.choice((act, enters_card)) if act in ACTS else act
+    elif aim == "letter":
+        await _meets(actor, "letter", (0.0, 0.0, 0.2, 1.0))
     elif aim == "due":
         due = actor.next_due_s()
         if due is not None:
@@ -340,7 +342,8 @@ async def at_some_time(
 async def _meets(actor: Actor, what: str, waits_s: Sequence[float]) -> None:
     """So long after a charge was intended: before the call, between call and answer, or later; or
     so long after it came into doubt."""
-    moment = actor.stage.rules.next_moment(what, actor.person.customer)
+    person = actor.person
+    moment = actor.stage.rules.next_moment(what, person.estate.account_id, person.customer)
     with suppress(TimeoutError):
         await asyncio.wait_for(moment.wait(), WAITS_S)
     await asyncio.sleep(actor.stage.machine.draw.choice(waits_s))

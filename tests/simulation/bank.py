@@ -16,6 +16,7 @@ from stripe._v1_services import V1Services
 from stripe._v2_services import V2Services
 
 from app.domain.merchants import ProviderAccount
+from app.ports.clock import Clock
 from app.ports.payments import TURN_WITHIN
 from app.providers.sandbox import acts, webhooks
 from app.providers.sandbox.errors import ApiError, Thing
@@ -42,9 +43,13 @@ _ERRORS = _APIRequestor()
 @dataclass
 class Bank:
     """One account of the provider. `outage_until` is when it answers again; `charging` is asked
-    about an invoice, a key and perhaps a method right before the charge is sent."""
+    about an invoice, a key and perhaps a method right before the charge is sent. `seed` gives ids:
+    two accounts of one seed know their customers and invoices by the same. `ahead_s` is how far
+    the provider's clock is ahead of the time."""
 
     machine: Machine
+    seed: int = 0
+    ahead_s: int = 0
     receives: Received | None = None
     watch: Callable[[], None] = lambda: None
     charging: Callable[[str, str, str | None], None] = lambda invoice, key, method: None
@@ -57,7 +62,7 @@ class Bank:
 
     def __post_init__(self) -> None:
         began = BEGINNING - HISTORY
-        self.world = World(self.machine.seed, int(began.timestamp()))
+        self.world = World(self.seed, int(began.timestamp()))
 
     # the merchant's side, before anything is connected
 
@@ -83,9 +88,13 @@ class Bank:
 
     # time and effects
 
+    def now_s(self) -> float:
+        """Unix seconds, by the provider's clock."""
+        return self.machine.now().timestamp() + self.ahead_s
+
     def does(self, what: Callable[[], T]) -> T:
         """Let something happen at the provider now."""
-        self.world.advance_to(int(self.machine.now().timestamp()))
+        self.world.advance_to(int(self.now_s()))
         try:
             return what()
         finally:
@@ -112,7 +121,7 @@ class Bank:
                 self._posts(delivery)
         due = self.world.records.next_due()
         if due is not None:
-            at = due[0] - BEGAN_AT
+            at = due[0] - BEGAN_AT - self.ahead_s
             if self._armed is None or at < self._armed:
                 self._armed = at
                 self.machine.loop.call_at(at, self._plays)
@@ -143,12 +152,12 @@ class Bank:
                 return
             body = delivery["body"]
             secrets = webhooks.secrets_of(self.world, self.world.get(self.endpoint["id"]) or {})
-            at = int(self.machine.now().timestamp())
+            at = int(self.now_s())
             ok = await self.receives(body.encode(), webhooks.signature_header(secrets, at, body))
-            self.world.advance_to(int(self.machine.now().timestamp()))
+            self.world.advance_to(int(self.now_s()))
             self.world.delivered(delivery, ok=ok)
             self.world.records.commit()
-            wait = max(0.0, delivery["at"] - self.machine.now().timestamp())
+            wait = max(0.0, delivery["at"] - self.now_s())
 
     # calls
 
@@ -277,19 +286,25 @@ def _invoice_of(url: str) -> str:
 
 
 class Wired(StripePayments):
-    """The production adapter, wired to the bank without a network."""
+    """The production adapter, wired to the banks without a network."""
 
-    def __init__(self, bank: Bank, machine: Machine) -> None:
-        self._clock = machine
-        self._connections = cast("Connections", Line(bank))
+    def __init__(self, clock: Clock) -> None:
+        self.lines = Lines()
+        self._clock = clock
+        self._connections = cast("Connections", self.lines)
 
 
-class Line:
-    """`Connections` as far as the adapter uses them: the SDK's services on our requestor."""
+class Lines:
+    """`Connections` as far as the adapter uses them: the SDK's services on our requestor, for each
+    account those of its bank."""
 
-    def __init__(self, bank: Bank) -> None:
+    def __init__(self) -> None:
+        self._clients: dict[str, StripeClient] = {}
+
+    def leads_to(self, account_id: str, bank: Bank) -> None:
+        """Connect an account."""
         services = SimpleNamespace(v1=V1Services(bank), v2=V2Services(bank))
-        self._client = cast("StripeClient", services)
+        self._clients[account_id] = cast("StripeClient", services)
 
     def client(self, account: ProviderAccount) -> StripeClient:
-        return self._client
+        return self._clients[account.account_id]

@@ -71,7 +71,7 @@ async def _later(stage: Stage, person: Person, act: Act, at_s: float) -> None:
 
 
 def _ending(stage: Stage) -> Ending:
-    ledger, world = stage.house.ledger, stage.bank.world
+    ledger, world = stage.house.ledger, stage.first.bank.world
     cases = sorted((case.state.value, case.recovered_minor) for case in ledger.rows(Case))
     invoices = sorted((one["status"], one["amount_paid"]) for one in world.all("invoice"))
     letters = sorted(

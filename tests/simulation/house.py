@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
@@ -14,15 +15,17 @@ from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.domain.operations import InboxEvent, InboxState, share_of
 from app.domain.policies import Policy
 from app.domain.policy_documents import policy_from
+from app.domain.records import Key, key_of
 from app.ports.payments import ProviderUnavailable
 from app.ports.store import Conflict, StoreUnavailable
+from app.ports.webhooks import BadSignature
 from app.ports.world import World
 from app.providers.stripe.webhooks import StripeWebhooks
 from app.resources import resource
 from app.services import actions, intake
 from tests.simulation.bank import Bank, Wired
 from tests.simulation.ledger import Ledger
-from tests.simulation.machine import CLAIM, Claim, Machine, Process
+from tests.simulation.machine import CLAIM, Claim, Machine, OwnClock, Process
 from tests.simulation.post import NoWake, Open, Post, unused
 
 LEASE_S = 60.0
@@ -31,7 +34,7 @@ AT_ONCE = 0.6
 LONGEST_REST_S = 6 * 3600.0
 TEMPORARY = (Conflict, StoreUnavailable, ProviderUnavailable)
 TRIES = 3
-MERCHANT, ACCOUNT = "mer_kelp", "acc_kelp"
+NAMES = ("kelp", "dulse")  # of the merchants; the first is in every history
 
 
 @cache
@@ -51,25 +54,41 @@ class Begun:
         return self.work().__await__()
 
 
+@dataclass(eq=False)
+class Estate:
+    """A merchant, and its account at the provider."""
+
+    name: str
+    bank: Bank
+    secret: str = ""
+    connected: ProviderAccount = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.merchant_id, self.account_id = f"mer_{self.name}", f"acc_{self.name}"
+        self.sender = f"billing@{self.name}.example"
+
+
 @dataclass
 class House:
-    """One deployment with one merchant, and the provider's account it is connected to."""
+    """One deployment, and the merchants it works for. `bodies` are the webhooks as they came."""
 
     machine: Machine
-    bank: Bank
     ledger: Ledger
     post: Post
     world: World = field(init=False)
-    secret: str = ""
+    estates: dict[str, Estate] = field(default_factory=dict)
+    bodies: dict[Key, str] = field(default_factory=dict)
     bells: list[asyncio.Event] = field(default_factory=list)
     alarm: float | None = None
     apis: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        clock = OwnClock(self.machine)
+        self._wired = Wired(clock)
         self.world = World(
             store=self.ledger,
-            clock=self.machine,
-            payments=Wired(self.bank, self.machine),
+            clock=clock,
+            payments=self._wired,
             webhooks=StripeWebhooks(),
             mailer=self.post,
             renderer=self.post,
@@ -82,29 +101,40 @@ class House:
             policy=shipped_policy(),
             public_url="https://pay.kelp.example",
         )
-        self.bank.receives = self.receives
 
-    def connects(self, mode: CollectionMode = CollectionMode.DRIVE) -> ProviderAccount:
-        """The merchant and its account, put where the store has them; the endpoint is made."""
-        self.secret = self.bank.listens()
+    def takes(self, bank: Bank) -> Estate:
+        """One merchant more, whose account this is."""
+        estate = Estate(NAMES[len(self.estates)], bank)
+        self.estates[estate.account_id] = estate
+        self._wired.lines.leads_to(estate.account_id, bank)
+        bank.receives = partial(self.receives, estate)
+        return estate
+
+    def bank_of(self, row: Any) -> Bank:
+        """The bank of the account that a row belongs to."""
+        return self.estates[row.account_id].bank
+
+    def connects(self, estate: Estate, mode: CollectionMode = CollectionMode.DRIVE) -> None:
+        """A merchant and its account, put where the store has them; the endpoint is made."""
+        estate.secret = estate.bank.listens()
         account = ProviderAccount(
-            account_id=ACCOUNT,
-            merchant_id=MERCHANT,
+            account_id=estate.account_id,
+            merchant_id=estate.merchant_id,
             mode=mode,
             api_key_sealed="sealed:sk_test",
-            webhook_secrets_sealed=(f"sealed:{self.secret}",),
+            webhook_secrets_sealed=(f"sealed:{estate.secret}",),
             created_at=self.machine.now(),
         )
         merchant = Merchant(
-            merchant_id=MERCHANT,
-            name="Kelp",
-            sender_email="billing@kelp.example",
+            merchant_id=estate.merchant_id,
+            name=estate.name.title(),
+            sender_email=estate.sender,
             assignment_key="00",
             created_at=self.machine.now(),
         )
-        self.ledger.memory.rows[Merchant][(MERCHANT,)] = merchant
-        self.ledger.memory.rows[ProviderAccount][(ACCOUNT,)] = account
-        return account
+        self.ledger.memory.publish(Merchant, key_of(merchant), merchant)
+        self.ledger.memory.publish(ProviderAccount, key_of(account), account)
+        estate.connected = account
 
     def opens(self, workers: int = 2, apis: int = 2) -> None:
         """The processes begin."""
@@ -138,11 +168,17 @@ class House:
             self.rings()
 
     def quiet_s(self) -> float:
-        """Seconds until something is due that nobody has leased."""
+        """Seconds until something is due that nobody has leased, by the clock that is furthest
+        ahead."""
+        return self._until_due_s(self.machine.now()) - self.machine.apart_s
+
+    def has_due(self) -> bool:
+        """Whether there is such a thing by the clock of whoever asks."""
+        return self._until_due_s(self.world.clock.now()) <= 0
+
+    def _until_due_s(self, now: datetime) -> float:
         soonest = self.ledger.soonest()
-        if soonest is None:
-            return LONGEST_REST_S
-        return (soonest - self.machine.now()).total_seconds()
+        return LONGEST_REST_S if soonest is None else (soonest - now).total_seconds()
 
     # the api
 
@@ -156,22 +192,22 @@ class House:
         await asyncio.wait({task})
         return None if task.cancelled() else task.result()
 
-    async def receives(self, body: bytes, header: str) -> bool:
-        """A webhook at the door; whether it was answered 2xx."""
-        done = await self.asked(lambda: self._takes_in(body, header))
+    async def receives(self, estate: Estate, body: bytes, header: str) -> bool:
+        """A webhook at the door of an account; whether it was answered 2xx."""
+        done = await self.asked(lambda: self._takes_in(estate, body, header))
         return done is True
 
-    async def _takes_in(self, body: bytes, header: str) -> bool:
-        world = self.world
+    async def _takes_in(self, estate: Estate, body: bytes, header: str) -> bool:
+        world, account_id = self.world, estate.account_id
         try:
-            now = self.machine.now()
-            world.webhooks.verify(body, header.encode(), secrets=(self.secret,), now=now)
+            now = world.clock.now()
+            world.webhooks.verify(body, header.encode(), secrets=(estate.secret,), now=now)
             head = world.webhooks.head(body)
-            account = self.ledger.row(ProviderAccount, ACCOUNT)
+            account = self.ledger.row(ProviderAccount, account_id)
             mismatch = intake.mismatch_of(account, head)
             event = InboxEvent(
-                merchant_id=MERCHANT,
-                account_id=ACCOUNT,
+                merchant_id=estate.merchant_id,
+                account_id=account_id,
                 event_id=head.id,
                 type=head.type,
                 body=body.decode(),
@@ -179,11 +215,12 @@ class House:
                 reason=mismatch,
                 created_at=head.created_at,
                 received_at=now,
-                share=share_of(ACCOUNT, head.customer),
+                share=share_of(account_id, head.customer),
             )
-            async with world.store.transaction(MERCHANT) as tx:
+            self.bodies[key_of(event)] = body.decode()
+            async with world.store.transaction(estate.merchant_id) as tx:
                 await tx.insert([event])
-        except (Conflict, StoreUnavailable):
+        except (Conflict, StoreUnavailable, BadSignature):
             return False
         self.machine.log("webhook", head.type, head.id[:12])
         return True
@@ -204,7 +241,7 @@ async def _one_round(house: House) -> bool:
     find nothing is left out: most of five weeks would go into it."""
     try:
         drained = await intake.drain(house.world) if house.ledger.waiting else 0
-        is_due = house.quiet_s() <= 0
+        is_due = house.has_due()
         claimed = await actions.claim(house.world, limit=20, lease_s=LEASE_S) if is_due else []
     except TEMPORARY:
         await asyncio.sleep(SWEEP_S)

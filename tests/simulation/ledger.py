@@ -1,7 +1,7 @@
 """The store as the processes see it: the in-memory twin, its breakdowns, and what it told us."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ class Ledger:
     """`ports.store.Store`. `watch` is told of each commit: the rows as they were and are."""
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+        self.machine = machine
         self.memory = MemoryStore(lease_clock=machine.now, pause=machine.point)
         self.watch: Callable[[Written], None] = lambda _: None
         self.commits = 0
@@ -29,34 +29,20 @@ class Ledger:
         self._soonest: datetime | None = None
 
     def transaction(self, *merchants: str) -> AbstractAsyncContextManager[Transaction]:
-        return self._watched(self.memory.transaction(*merchants))
+        return Watched(self, self.memory.transaction(*merchants))
 
     def system(self) -> AbstractAsyncContextManager[Transaction]:
-        return self._watched(self.memory.system())
+        return Watched(self, self.memory.system())
 
-    @asynccontextmanager
-    async def _watched(self, opened: Any) -> AsyncIterator[Transaction]:
-        machine, lost = self._machine, False
-        async with opened as tx:
-            self._look_at_claim()
-            yield tx
-            if tx._written and machine.happens(machine.weather.conflict):
-                raise Conflict("could not serialize")
-            lost = bool(tx._written) and machine.happens(machine.weather.lost_commit)
-            if lost and machine.happens(0.5):
-                raise StoreUnavailable("the connection broke before the commit")
-        self._committed(tx)
-        machine.fuse("committed")
-        if lost:
-            raise StoreUnavailable("the connection broke after the commit")
-
-    def _look_at_claim(self) -> None:
+    def look_at_claim(self) -> None:
+        """Note whether the claim of whoever begins a transaction stands."""
         claim = CLAIM.get()
         if claim is not None:
             row: Action = self.row(Action, claim.action.action_id)
             claim.stood = row.is_claimed(claim.action.claims)
 
-    def _committed(self, tx: MemoryTransaction) -> None:
+    def committed(self, tx: MemoryTransaction) -> None:
+        """Note what a transaction wrote, and tell of it."""
         written: Written = []
         for kind, rows in tx._written.items():
             for key, row in rows.items():
@@ -94,3 +80,44 @@ class Ledger:
     def row(self, kind: type[Any], *key: Any) -> Any:
         """One committed row, or None."""
         return self.memory.rows[kind].get(key)
+
+
+class Watched:
+    """A transaction of the twin whose connection may break around its COMMIT."""
+
+    __slots__ = ("_ledger", "_opened", "_tx")
+
+    def __init__(self, ledger: Ledger, opened: Any) -> None:
+        self._ledger, self._opened = ledger, opened
+
+    async def __aenter__(self) -> MemoryTransaction:
+        tx: MemoryTransaction = await self._opened.__aenter__()
+        self._tx = tx
+        self._ledger.look_at_claim()
+        return tx
+
+    async def __aexit__(self, kind: Any, fault: Any, where: Any) -> None:
+        if fault is not None:
+            await self._opened.__aexit__(kind, fault, where)
+            return
+        machine = self._ledger.machine
+        try:
+            lost = self._breaks()
+        except (Conflict, StoreUnavailable) as broken:
+            await self._opened.__aexit__(type(broken), broken, None)
+            raise
+        await self._opened.__aexit__(None, None, None)
+        self._ledger.committed(self._tx)
+        machine.fuse("committed")
+        if lost:
+            raise StoreUnavailable("the connection broke after the commit")
+
+    def _breaks(self) -> bool:
+        """Whether the connection breaks behind the COMMIT. Raises where it does before."""
+        machine, written = self._ledger.machine, self._tx._written
+        if written and machine.happens(machine.weather.conflict):
+            raise Conflict("could not serialize")
+        lost = bool(written) and machine.happens(machine.weather.lost_commit)
+        if lost and machine.happens(0.5):
+            raise StoreUnavailable("the connection broke before the commit")
+        return lost

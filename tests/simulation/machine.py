@@ -50,12 +50,14 @@ class Violation(BaseException):
 
 @dataclass(eq=False)
 class Process:
-    """An operating-system process: what runs in it dies with it. `boot` is begun again later."""
+    """An operating-system process: what runs in it dies with it. `boot` is begun again later.
+    `ahead_s` is how far its machine's clock is ahead of the time."""
 
     name: str
     boot: Callable[["Process"], Awaitable[None]] | None = None
     dead: bool = False
     lives: int = 0
+    ahead_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +90,18 @@ CALM = Weather()
 @dataclass
 class Machine:
     """One loop, one clock, one source of chance, and the processes. `dies` says at which of its
-    points, counted from 1, a process dies whatever the weather."""
+    points, counted from 1, a process dies whatever the weather.
+
+    `aside` is a second source, for what some histories have and others do not: who does not have
+    it plays as if there were no such thing. `apart_s` is how far clocks of processes are off.
+    """
 
     seed: int
     weather: Weather = CALM
     dies: Callable[[int], bool] = lambda point: False
     draw: Random = field(init=False)
+    aside: Random = field(init=False)
+    apart_s: float = 0.0
     loop: SeededLoop = field(init=False)
     steps: int = 0
     crashes: int = 0
@@ -103,6 +111,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.draw = Random(self.seed)
+        self.aside = Random(f"{self.seed} aside")
         self.loop = SeededLoop(self.draw)
         self.loop.harmless = (Crash,)
         self.loop.shuffles = not self.swift
@@ -139,6 +148,8 @@ class Machine:
     def _boot(self, process: Process) -> None:
         process.dead = False
         process.lives += 1
+        if self.apart_s:
+            process.ahead_s = self.aside.uniform(-self.apart_s, self.apart_s)
         if process.boot is not None:
             self.runs(process, process.boot(process))
 
@@ -167,10 +178,11 @@ class Machine:
     async def point(self, what: str, patience: float = 0.0) -> None:
         """A point at which others may go first and the process may die; about `patience` s pass."""
         process = OWNER.get()
-        self.fuse(what)
+        if process is not None:
+            self.fuse(what)
         if self.swift:
             await asyncio.sleep(patience)
-        elif self.happens(self.weather.pause):
+        elif self.weather.pause and self.happens(self.weather.pause):
             wait = self.draw.choice((25.0, 70.0, 1200.0))
             self.log("stands still for", int(wait), "s before", what)
             await self.loop.rest(wait)
@@ -187,10 +199,24 @@ class Machine:
         if process.dead:
             raise Crash
         self.steps += 1
-        if self.dies(self.steps) or self.happens(self.weather.crash):
+        crash = self.weather.crash
+        if (crash and self.draw.random() < crash) or self.dies(self.steps):
             self.log("dies at", what)
             self.kills(process)
             raise Crash
+
+
+@dataclass(frozen=True)
+class OwnClock:
+    """`ports.clock.Clock` of whoever asks: what the clock of their process says."""
+
+    machine: Machine
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        owner = OWNER.get()
+        ahead_s = owner.ahead_s if isinstance(owner, Process) else 0.0
+        return _instant(self.machine.loop.time() + ahead_s)
 
 
 def _instant(seconds: float) -> datetime:

@@ -29,6 +29,7 @@ from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import AT_WORK, Redemption, RedemptionState
 from app.services import intake
 from app.services.driving import PARKED_AFTER
+from tests.simulation.erasures import nothing_is_left_of_them
 from tests.simulation.rules import Rules
 
 MOVES_MONEY_OR_MAIL = frozenset({ActionKind.RETRY, ActionKind.SEND, ActionKind.NEW_CARD})
@@ -50,6 +51,7 @@ def at_rest(rules: Rules, until: datetime) -> None:
         _left_as_told(rules, request, until)
     for redemption in house.ledger.rows(Redemption):
         _kept_as_accepted(rules, redemption, until)
+    nothing_is_left_of_them(rules)
     _nothing_is_left(rules, until)
 
 
@@ -84,6 +86,9 @@ def _is_settled(rules: Rules, case: Case, until: datetime) -> None:
     held = case.waits is Waits.ON_HOLD  # its release moves the window
     late = case.window_ends_at < until - patience and not held
     rules.require(not (case.state is CaseState.ACTIVE and late), "I5", "a case outlives its window")
+    there = rules.house.bank_of(case).world.get(case.customer_id or "") or {}
+    owed = case.state is CaseState.ACTIVE and there.get("deleted", False)
+    rules.require(not owed, "I5", "a case of somebody goes on who was deleted at the provider")
     if not case.driven and case.reason == OF_THE_PROVIDER:
         return  # a person is told; nothing of ours went wrong
     rules.require(case.state is not CaseState.PARKED, "I5", f"a case is parked: {case.reason}")
@@ -91,7 +96,7 @@ def _is_settled(rules: Rules, case: Case, until: datetime) -> None:
 
 def _agrees(rules: Rules, case: Case) -> None:
     house = rules.house
-    world = house.bank.world
+    world = house.bank_of(case).world
     invoice = world.get(case.invoice_id) or {}
     status = invoice.get("status")
     mirror: Invoice | None = house.ledger.row(Invoice, case.account_id, case.invoice_id)
@@ -113,7 +118,7 @@ def _agrees(rules: Rules, case: Case) -> None:
 
 
 def _money_agrees(rules: Rules, case: Case, lines: Counter[str]) -> None:
-    world = rules.house.bank.world
+    world = rules.house.bank_of(case).world
     listed = world.call(
         "GET", "/v1/invoice_payments", {"invoice": case.invoice_id, "status": "paid"}
     ).body["data"]
@@ -135,18 +140,21 @@ def _money_agrees(rules: Rules, case: Case, lines: Counter[str]) -> None:
 
 def _every_failure_has_a_case(rules: Rules) -> None:
     house = rules.house
-    known = {case.invoice_id for case in house.ledger.rows(Case)}
-    known |= {one.invoice_id for one in house.ledger.rows(Failure) if one.exclusion}
-    for invoice in house.bank.world.all("invoice"):
-        failed = invoice["status"] == "open" and invoice["attempt_count"] > 0
-        automatic = invoice["collection_method"] == "charge_automatically"
-        if failed and automatic:
-            rules.require(invoice["id"] in known, "I8", "a failed invoice has no case")
+    known = {(case.account_id, case.invoice_id) for case in house.ledger.rows(Case)}
+    left_out = [one for one in house.ledger.rows(Failure) if one.exclusion]
+    known |= {(one.account_id, one.invoice_id) for one in left_out}
+    for account_id, estate in house.estates.items():
+        for invoice in estate.bank.world.all("invoice"):
+            failed = invoice["status"] == "open" and invoice["attempt_count"] > 0
+            automatic = invoice["collection_method"] == "charge_automatically"
+            if failed and automatic:
+                has = (account_id, invoice["id"]) in known
+                rules.require(has, "I8", "a failed invoice has no case")
 
 
 def _ended_there(rules: Rules, case: Case) -> None:
     """What the end of a case says of the provider is so there."""
-    world, words = rules.house.bank.world, case.reason or ""
+    world, words = rules.house.bank_of(case).world, case.reason or ""
     if case.state is CaseState.STOPPED and words == "forgiven":
         status = (world.get(case.invoice_id) or {}).get("status")
         rules.require(status != "open", "I12", "the invoice was forgiven and is open there")
@@ -192,6 +200,8 @@ def _was_tried(rules: Rules, case: Case) -> None:
 
 
 def _is_thanked(rules: Rules, case: Case) -> None:
+    if (case.account_id, case.customer_id) in rules.gone.erased:
+        return
     letters = [m for m in rules.house.ledger.rows(Message) if m.case_id == case.case_id]
     steps = {message.step for message in letters}
     if case.state is CaseState.RECOVERED and case.wrote:
@@ -203,7 +213,7 @@ def _is_thanked(rules: Rules, case: Case) -> None:
 def _left_as_told(rules: Rules, request: CancelRequest, until: datetime) -> None:
     """A word that was given is known at the provider, and was confirmed in writing."""
     house = rules.house
-    there = house.bank.world.get(request.subscription_id) or {}
+    there = house.bank_of(request).world.get(request.subscription_id) or {}
     ends = bool(there["cancel_at"] or there["cancel_at_period_end"])
     gone = there["status"] == "canceled"
     old = request.requested_at < until - SLACK
@@ -220,15 +230,23 @@ def _left_as_told(rules: Rules, request: CancelRequest, until: datetime) -> None
         rules.require(gone, "I6", "a subscription has ended here, and runs there")
     if request.source is Source.SESSION and old:
         letters = house.ledger.rows(Message)
-        mine = [m for m in letters if m.subscription_id == request.subscription_id]
+        mine = [letter for letter in letters if _is_beside(letter, request)]
         told = any(m.template == "cancellation_confirmed" for m in mine)
+        whom = (request.account_id, request.customer_id)
+        told = told or whom in rules.gone.erased
         rules.require(told, "I11", "a cancellation was not confirmed in writing")
+
+
+def _is_beside(row: Any, other: Any) -> bool:
+    """Whether two rows are about one subscription."""
+    mine = (row.account_id, row.subscription_id)
+    return mine == (other.account_id, other.subscription_id)
 
 
 def _is_taken_back(rules: Rules, request: CancelRequest) -> bool:
     """Whether every cancellation of its subscription was."""
     others = rules.house.ledger.rows(CancelRequest)
-    mine = [row for row in others if row.subscription_id == request.subscription_id]
+    mine = [row for row in others if _is_beside(row, request)]
     return all(row.state is RequestState.UNDONE for row in mine)
 
 
@@ -236,22 +254,19 @@ def _is_forgiven(rules: Rules, request: CancelRequest) -> None:
     """What the customer was told they need not pay is neither open nor collected."""
     house = rules.house
     for invoice in request.forgiven:
-        status = (house.bank.world.get(invoice) or {}).get("status")
+        status = (house.bank_of(request).world.get(invoice) or {}).get("status")
         rules.require(status != "open", "I12", "an invoice was forgiven on leaving and is open")
     for case in house.ledger.rows(Case):
-        going = case.state is CaseState.ACTIVE and case.invoice_id in request.forgiven
+        theirs = case.account_id == request.account_id and case.invoice_id in request.forgiven
+        going = theirs and case.state is CaseState.ACTIVE
         rules.require(not going, "I12", "the customer has left, and their case goes on")
 
 
 def _kept_as_accepted(rules: Rules, redemption: Redemption, until: datetime) -> None:
     """What was accepted is so at the provider, once."""
     house = rules.house
-    there = house.bank.world.get(redemption.subscription_id) or {}
-    mine = [
-        row
-        for row in house.ledger.rows(Redemption)
-        if row.subscription_id == redemption.subscription_id
-    ]
+    there = house.bank_of(redemption).world.get(redemption.subscription_id) or {}
+    mine = [row for row in house.ledger.rows(Redemption) if _is_beside(row, redemption)]
     states = {row.state for row in mine}
     old = redemption.claimed_at < until - SLACK
     rules.require(not (old and redemption.state in AT_WORK), "I5", f"an offer {redemption.state}")
@@ -273,7 +288,8 @@ def heard_again(rules: Rules) -> None:
     events = house.ledger.memory.rows[InboxEvent]
     for key, event in events.items():
         if event.state is InboxState.HANDLED:
-            events[key] = replace(event, state=InboxState.PENDING, handled_at=None)
+            body = event.body or house.bodies.get(key)  # as a backup has it
+            events[key] = replace(event, state=InboxState.PENDING, handled_at=None, body=body)
     planned = {action.action_id for action in house.ledger.due.values()}
     machine = house.machine
     for process in machine.processes:
@@ -288,6 +304,7 @@ def heard_again(rules: Rules) -> None:
     new = [a.kind for a in house.ledger.due.values() if a.action_id not in planned]
     moves = [kind for kind in new if kind in MOVES_MONEY_OR_MAIL]
     rules.require(not moves, "I15", f"a replay planned {moves}")
+    nothing_is_left_of_them(rules)
 
 
 async def _drained(rules: Rules) -> None:

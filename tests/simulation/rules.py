@@ -10,21 +10,21 @@ from typing import Any
 from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseEvent, CaseState, Trigger
-from app.domain.holds import HoldReason, is_barred
-from app.domain.merchants import ProviderAccount
+from app.domain.holds import HoldReason
 from app.domain.messages import Mail, Message, MessageState
 from app.domain.movements import is_ending
 from app.domain.operations import AuditEntry, IdempotencyKey
 from app.domain.sequence import DUNNING_TEMPLATES, FINAL
-from app.providers.sandbox.world import World
-from tests.simulation.house import House
+from tests.simulation.charges import may_be_charged
+from tests.simulation.erasures import Gone, keeps_silent, nobody_is_disturbed
+from tests.simulation.house import Estate, House
 from tests.simulation.ledger import Written
 from tests.simulation.machine import CLAIM, Violation
+from tests.simulation.merchants import is_from_theirs, keeps_to_one_merchant
 from tests.simulation.people import counts_ours_alone, is_fair, is_told_once
 
 TRIES = frozenset({ActionKind.RETRY, ActionKind.RESOLVE, ActionKind.ASSESS, ActionKind.WATCH})
 FENCED = CASE_ACTIONS | {ActionKind.SEND}  # each write of theirs asks whether its claim stands
-OURS = frozenset({Trigger.HOLDFAST, Trigger.OPERATOR})
 MAY_HAVE_LEFT = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 # Another may find a letter interrupted whose worker only stood still: it is unknown, until that
 # one tells how it ended.
@@ -37,7 +37,6 @@ EARLY_AT_MOST = timedelta(seconds=60)
 NOTICE_AHEAD = timedelta(hours=72)
 PLANNED_AT_MOST = 60  # actions of a kind in a day, for one case
 LEFT_AT_MOST = 25  # leases of an action that ran out one after the other
-NEVER_AGAIN = frozenset({"lost_card", "stolen_card"})
 CAPTURED, REFUSED = 200, 402
 # Which answer under its key an attempt of this state may have.
 ANSWERED: dict[AttemptState, Callable[[int | None], bool]] = {
@@ -63,12 +62,13 @@ class Rules:
     house: House
     mailed: Counter[tuple[str, ...]] = field(default_factory=Counter)
     heard: dict[str, datetime] = field(default_factory=dict)
-    forgiven: set[str] = field(default_factory=set)
+    forgiven: set[tuple[str, str]] = field(default_factory=set)
     planned: Counter[str] = field(default_factory=Counter)
     left_lying: Counter[str] = field(default_factory=Counter)
-    charged: set[str] = field(default_factory=set)
+    charged: set[tuple[str, str]] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
-    awaited: dict[tuple[str, str], list[asyncio.Event]] = field(default_factory=dict)
+    awaited: dict[tuple[str, str, str], list[asyncio.Event]] = field(default_factory=dict)
+    gone: Gone = field(default_factory=Gone)
 
     def __post_init__(self) -> None:
         house = self.house
@@ -102,8 +102,9 @@ class Rules:
                 look(before, row, written)
         for case_id in sorted(cases):
             self._keeps_going(case_id)
-        self._of_one_merchant(written)
+        keeps_to_one_merchant(self, written)
         self._claim_stands(written)
+        keeps_silent(self, written)
         self.house.rings()
 
     def _has_its_line(self, _: None, key: IdempotencyKey, written: Written) -> None:
@@ -122,14 +123,15 @@ class Rules:
         if before is not None or request.ends_at > self.house.machine.now():
             return
         cases = self.house.ledger.rows(Case)
-        going = [case for case in cases if case.subscription_id == request.subscription_id]
+        going = [
+            case
+            for case in cases
+            if (case.account_id, case.subscription_id)
+            == (request.account_id, request.subscription_id)
+        ]
         still = [case for case in going if case.state is CaseState.ACTIVE]
         active = [case.invoice_id for case in still if not is_ending(case)]
         self.require(not active, "I12", f"somebody left at once, and {active} is collected")
-
-    def _of_one_merchant(self, written: Written) -> None:
-        named = {row.merchant_id for _, row in written}
-        self.require(len(named) == 1, "I13", f"rows of {sorted(named)} in one transaction")
 
     def _claimed(self, before: Action | None, action: Action, _: Written) -> None:
         """What cannot be done now is put off, not left to its lease time and again."""
@@ -170,7 +172,7 @@ class Rules:
             self._ended(case)
 
     def _ended(self, case: Case) -> None:
-        doubts = [a for a in self._attempts(case.case_id) if a.state in IN_DOUBT]
+        doubts = [a for a in self.attempts(case.case_id) if a.state in IN_DOUBT]
         self.require(not doubts, "I10", "a case ended while an attempt was in doubt")
         if not (case.reason or "").startswith("the window is over"):
             return
@@ -179,12 +181,15 @@ class Rules:
         now = self.house.machine.now()
         left = [m.sent_at or m.due_at for m in finals if m.state in MAY_HAVE_LEFT]
         kept = [m for m in finals if m.state in (MessageState.FAILED, MessageState.DROPPED)]
-        fair = any(at <= now - NOTICE_AHEAD for at in left) or (bool(kept) and not left)
+        ahead = NOTICE_AHEAD - EARLY_AT_MOST
+        fair = any(at <= now - ahead for at in left) or (bool(kept) and not left)
         self.require(fair, "I9", "a case ended without a final notice 72 hours before")
 
     def _written_to(self, before: Message | None, message: Message, _: Written) -> None:
         if before is None or before.state is message.state:
             return
+        if message.state is MessageState.SENDING:
+            self._reached("letter", message.account_id, message.customer_id)
         words = f"letter {message.step} went {before.state} -> {message.state}"
         open_still = before.state in IN_THE_POST
         self.require(open_still, "I3", words)
@@ -211,25 +216,30 @@ class Rules:
             self.require(not settled or before.state is attempt.state, "I10", words)
             self._says_what_happened(attempt)
             if attempt.state is AttemptState.UNKNOWN is not before.state:
-                self._reached("doubt", attempt)
+                self._tried("doubt", attempt)
             return
         self.house.machine.log("attempt", attempt.number, attempt.trigger, attempt.state)
         if attempt.state is AttemptState.SENT:
-            self._reached("intent", attempt)
+            self._tried("intent", attempt)
         if attempt.trigger is Trigger.HOLDFAST:
             self._spaced(attempt)
             self._in_time(attempt, written)
 
-    def next_moment(self, what: str, customer: str) -> asyncio.Event:
+    def next_moment(self, what: str, account: str, customer: str) -> asyncio.Event:
         """Set when a charge of the customer is next intended, before it is asked for (`intent`), or
-        in doubt (`doubt`): of those who wait, one each time."""
+        in doubt (`doubt`), or when a letter is on its way to them (`letter`): of those who wait,
+        one each time."""
         event = asyncio.Event()
-        self.awaited.setdefault((what, customer), []).append(event)
+        self.awaited.setdefault((what, account, customer), []).append(event)
         return event
 
-    def _reached(self, what: str, attempt: Attempt) -> None:
+    def _tried(self, what: str, attempt: Attempt) -> None:
         case: Case | None = self.house.ledger.row(Case, attempt.case_id)
-        waiting = self.awaited.get((what, case.customer_id or ""), []) if case else []
+        if case is not None:
+            self._reached(what, case.account_id, case.customer_id)
+
+    def _reached(self, what: str, account: str, customer: str | None) -> None:
+        waiting = self.awaited.get((what, account, customer or ""), [])
         if waiting:
             waiting.pop(0).set()
 
@@ -238,7 +248,7 @@ class Rules:
         fits = ANSWERED.get(attempt.state)
         if fits is None or attempt.key not in self.asked:
             return
-        kept = self.house.bank.world.get(f"answer:{attempt.key}")
+        kept = self.house.bank_of(attempt).world.get(f"answer:{attempt.key}")
         status = kept["status"] if kept else None
         self.require(fits(status), "I1", f"an attempt is {attempt.state}, there {status}")
 
@@ -246,13 +256,13 @@ class Rules:
         for before, row in written:
             mine = isinstance(before, Case) and row.case_id == attempt.case_id
             if mine and before.next_attempt_at is not None:
-                early = before.next_attempt_at - attempt.intent_at
+                early = before.next_attempt_at - self.house.machine.now()
                 self.require(early <= EARLY_AT_MOST, "I7", f"an attempt {early} early")
 
     def _spaced(self, attempt: Attempt) -> None:
         own = [
             one
-            for one in self._attempts(attempt.case_id)
+            for one in self.attempts(attempt.case_id)
             if one.trigger is Trigger.HOLDFAST and one.state is not AttemptState.NOT_EXECUTED
         ]
         self.require(len(own) <= MOST_OWN_ATTEMPTS, "I7", f"{len(own)} attempts")
@@ -261,60 +271,23 @@ class Rules:
             close = one.attempt_id != attempt.attempt_id and apart < SPACING
             self.require(not close, "I7", f"two attempts within {apart}")
 
-    def _attempts(self, case_id: str) -> list[Attempt]:
+    def attempts(self, case_id: str) -> list[Attempt]:
+        """All of a case."""
         rows = self.house.ledger.rows(Attempt)
         return [row for row in rows if row.case_id == case_id]
 
     # before a charge
 
-    def charging(self, invoice: str, key: str, method: str | None) -> None:
+    def charging(self, estate: Estate, invoice: str, key: str, method: str | None) -> None:
         """No charge without an intent, none after a stop, none beside another in doubt."""
-        house = self.house
-        attempt = next((a for a in house.ledger.rows(Attempt) if a.key == key), None)
-        if attempt is None:
-            self.require(False, "I1", "a charge without a committed intent")
-            return
-        case: Case = house.ledger.row(Case, attempt.case_id)
-        self.asked.add(key)
-        self.require(attempt.state in IN_DOUBT, "I1", f"a charge of an attempt {attempt.state}")
-        self.require(case.invoice_id == invoice, "I13", "a charge of another case's invoice")
-        self.require(case.state is CaseState.ACTIVE, "I2", f"a charge of a {case.state} case")
-        self.require(case.driven or attempt.trigger not in OURS, "I2", "a charge beside theirs")
-        by_link = attempt.link_id is not None
-        self.require(not is_barred(case, by_link=by_link), "I2", "a charge of a case on hold")
-        kept: ProviderAccount = house.ledger.row(ProviderAccount, case.account_id)
-        self.require(kept.paused_reason is None, "I2", "a charge through a paused account")
-        self._not_beside(case, attempt)
-        self._not_after_leaving(case)
-        self._not_a_dead_card(case, method)
-
-    def _not_beside(self, case: Case, attempt: Attempt) -> None:
-        world, late = self.house.bank.world, self.house.bank.under_way.get(case.invoice_id, set())
-        # one whose key was answered since is only given that answer again
-        under_way = {key for key in late if world.get(f"answer:{key}") is None} - {attempt.key}
-        self.require(not under_way, "I1", "a second key while the first is still under way")
-        others = [a for a in self._attempts(case.case_id) if a.attempt_id != attempt.attempt_id]
-        doubts = [a.number for a in others if a.state in IN_DOUBT]
-        self.require(not doubts, "I1", f"a charge while {doubts} are in doubt")
-
-    def _not_after_leaving(self, case: Case) -> None:
-        gone = case.invoice_id in self.forgiven
-        self.require(not gone, "I12", "a charge of what was forgiven when the customer left")
-
-    def _not_a_dead_card(self, case: Case, method: str | None) -> None:
-        world = self.house.bank.world
-        charged = method or _default_method(world, case.invoice_id)
-        for attempt in self._attempts(case.case_id):
-            code = (attempt.decline or {}).get("code")
-            dead = code in NEVER_AGAIN and attempt.method_id == charged
-            self.require(not dead, "I2", f"a charge of a card that was refused as {code}")
+        may_be_charged(self, estate, invoice, key, method)
 
     # when somebody was told that they have left
 
     def left_by(self, request: CancelRequest) -> None:
         """The word was given: from now on nothing is captured for what was forgiven."""
-        asked = request.state is not RequestState.UNDONE
-        self.forgiven |= set(request.forgiven) if asked else set()
+        if request.state is not RequestState.UNDONE:
+            self.forgiven |= {(request.account_id, invoice) for invoice in request.forgiven}
 
     # when a mail leaves
 
@@ -326,13 +299,14 @@ class Rules:
         if message is None:
             return
         self.require(message.state in BEGUN, "I3", f"a mail that is {message.state}")
-        key = (message.case_id or "", message.subscription_id or "", message.step, mail.recipient)
+        about = message.case_id or f"{message.account_id} {message.subscription_id}"
+        key = (about, message.step, mail.recipient)
         self.mailed[key] += 1
         self.require(
             self.mailed[key] == 1, "I3", f"{message.step} was mailed {self.mailed[key]} times"
         )
-        customer = house.bank.world.get(message.customer_id or "") or {}
-        self.require(mail.recipient == customer.get("email"), "I13", "a mail to somebody else")
+        is_from_theirs(self, mail, message)
+        nobody_is_disturbed(self, message)
         is_fair(self, mail, message)
         if message.case_id is not None and message.template in DUNNING_TEMPLATES:
             self._was_refused(message)
@@ -340,53 +314,45 @@ class Rules:
     def _was_refused(self, message: Message) -> None:
         house = self.house
         case: Case = house.ledger.row(Case, message.case_id)
-        invoice = house.bank.world.get(case.invoice_id) or {}
+        bank = house.bank_of(case)
+        invoice = bank.world.get(case.invoice_id) or {}
         self.require(invoice.get("attempt_count", 0) > 0, "I9", "a letter about no refusal")
         paid_at = (invoice.get("status_transitions") or {}).get("paid_at")
         late = house.machine.now() - LOOK_IS_GOOD_FOR
         if paid_at is not None and invoice["status"] == "paid":
             self.require(
-                paid_at >= late.timestamp(), "I9", f"{message.step} long after it was paid"
+                paid_at - bank.ahead_s >= late.timestamp(),
+                "I9",
+                f"{message.step} long after it was paid",
             )
         if case.closed_at is not None and case.state is not CaseState.PARKED:
-            self.require(case.closed_at >= late, "I9", f"{message.step} of a {case.state} case")
+            fresh = case.closed_at >= late - EARLY_AT_MOST
+            self.require(fresh, "I9", f"{message.step} of a {case.state} case")
 
     # at the provider
 
-    def happened(self) -> None:
+    def happened(self, estate: Estate) -> None:
         """Nobody pays an invoice twice, and the provider leaves alone what we collect."""
-        world = self.house.bank.world
+        world = estate.bank.world
         for invoice in world.all("invoice"):
             paid, due = invoice["amount_paid"], invoice["amount_due"]
             self.require(paid <= due, "I1", f"an invoice of {due} brought {paid}")
         for charge in world.all("charge"):
-            if charge["id"] not in self.charged:
-                self.charged.add(charge["id"])
-                self._by_whom(charge)
+            if (estate.account_id, charge["id"]) not in self.charged:
+                self.charged.add((estate.account_id, charge["id"]))
+                self._by_whom(estate, charge)
 
-    def _by_whom(self, charge: Any) -> None:
-        world = self.house.bank.world
+    def _by_whom(self, estate: Estate, charge: Any) -> None:
+        world = estate.bank.world
         intent = world.get(charge["payment_intent"] or "") or {}
         invoice = (intent.get("sandbox") or {}).get("invoice")
         for case in self.house.ledger.rows(Case):
-            if case.invoice_id != invoice or not case.driven:
+            mine = (case.account_id, case.invoice_id) == (estate.account_id, invoice)
+            if not mine or not case.driven:
                 continue
-            there = world.get(invoice) or {}
+            there = world.get(case.invoice_id) or {}
             self.require(
                 not (case.state is CaseState.ACTIVE and there.get("auto_advance")),
                 "I2",
                 "the provider collects what we drive",
             )
-
-
-def _default_method(world: World, invoice_id: str) -> str | None:
-    invoice = world.get(invoice_id) or {}
-    details = (invoice.get("parent") or {}).get("subscription_details") or {}
-    subscription = world.get(details.get("subscription") or "") or {}
-    customer = world.get(invoice.get("customer") or "") or {}
-    found = (
-        invoice.get("default_payment_method"),
-        subscription.get("default_payment_method"),
-        (customer.get("invoice_settings") or {}).get("default_payment_method"),
-    )
-    return next((one for one in found if one), None)

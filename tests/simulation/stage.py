@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from app.domain.merchants import CollectionMode, ProviderAccount
+from app.domain.merchants import CollectionMode
 from app.providers.sandbox import acts
 from app.services import flows
 from app.services.backfill import backfill_subscriptions
 from app.services.reconciling import begin_reconciling
 from tests.simulation.bank import Bank
-from tests.simulation.house import MERCHANT, House
+from tests.simulation.house import Estate, House
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import BEGINNING, CALM, Machine
 from tests.simulation.post import Post
@@ -40,11 +41,19 @@ FLOW: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A subscriber as the provider knows them."""
+    """A subscriber as the provider knows them, and whose. `address` may be empty; `words` tell who
+    they are."""
 
+    estate: Estate
     customer: str
     subscription: str
     method: str
+    address: str
+    words: tuple[str, ...]
+
+    def is_of(self, row: Any) -> bool:
+        """Whether a row is about them."""
+        return (row.account_id, row.customer_id) == (self.estate.account_id, self.customer)
 
 
 @dataclass
@@ -54,77 +63,107 @@ class Stage:
     machine: Machine
     mode: CollectionMode = CollectionMode.DRIVE
     reconciles: bool = True
-    account: ProviderAccount = field(init=False)
-    bank: Bank = field(init=False)
     house: House = field(init=False)
     rules: Rules = field(init=False)
     people: list[Person] = field(default_factory=list)
-    prices: dict[str, str] = field(default_factory=dict)
-    product: str = ""
+    prices: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         machine = self.machine
-        self.bank = Bank(machine)
-        self.house = House(machine, self.bank, Ledger(machine), Post(machine))
-        self.product = self.bank.asks("products", name="Team")["id"]
+        self.house = House(machine, Ledger(machine), Post(machine))
         self.rules = Rules(self.house)
-        self.bank.charging = self.rules.charging
+        self.first = self.takes(machine.seed)
 
-    def _price(self, every: str) -> str:
-        if every not in self.prices:
-            self.prices[every] = self.bank.asks(
+    @property
+    def of_the_first(self) -> list[Person]:
+        """The people of the first merchant."""
+        return [person for person in self.people if person.estate is self.first]
+
+    def takes(self, seed: int) -> Estate:
+        """One merchant more, with an account whose ids come from this seed."""
+        bank = Bank(self.machine, seed)
+        estate = self.house.takes(bank)
+        bank.charging = partial(self.rules.charging, estate)
+        return estate
+
+    def _price(self, estate: Estate, every: str) -> str:
+        known = (estate.account_id, every)
+        if known not in self.prices:
+            self.prices[known] = estate.bank.asks(
                 "prices",
-                product=self.product,
+                product=self._product(estate),
                 currency="usd",
                 unit_amount=PRICE,
                 nickname="Team",
                 recurring={"interval": every},
             )["id"]
-        return self.prices[every]
+        return self.prices[known]
+
+    def _product(self, estate: Estate) -> str:
+        known = (estate.account_id, "product")
+        if known not in self.prices:
+            self.prices[known] = estate.bank.asks("products", name="Team")["id"]
+        return self.prices[known]
 
     def signs_up(
-        self, behaviour: dict[str, Any], renews_at: datetime, every: str = "month"
+        self,
+        behaviour: dict[str, Any],
+        renews_at: datetime,
+        every: str = "month",
+        *,
+        estate: Estate | None = None,
+        reachable: bool = True,
     ) -> Person:
         """Somebody who paid a period ago and whose card behaves so from now on. Earlier renewals
         first: the provider's clock does not go back."""
-        world, n = self.bank.world, len(self.people)
-        self.bank.turns_to(renews_at - PERIODS[every])
+        estate = estate or self.first
+        bank, world = estate.bank, estate.bank.world
+        self._product(estate)
+        n = sum(person.estate is estate for person in self.people)
+        bank.turns_to(renews_at - PERIODS[every])
         card = world.outside(lambda: acts.programme(world, {"base": "visa"}))["id"]
-        made = self.bank.asks(
+        words = (f"person{n}@example.com", f"Vesper Quill{n}")
+        made = bank.asks(
             "customers",
-            email=f"person{n}@example.com",
+            email=words[0] if reachable else None,
+            name=words[1],
             payment_method=card,
             invoice_settings={"default_payment_method": card},
         )
         customer, method = made["id"], made["invoice_settings"]["default_payment_method"]
-        items = [{"price": self._price(every)}]
-        subscription = self.bank.asks("subscriptions", customer=customer, items=items)["id"]
+        items = [{"price": self._price(estate, every)}]
+        subscription = bank.asks("subscriptions", customer=customer, items=items)["id"]
         told = {"payment_method": method, "behaviour": behaviour}
         world.outside(lambda: acts.programme(world, told))
-        person = Person(customer, subscription, method)
+        address = words[0] if reachable else ""
+        person = Person(estate, customer, subscription, method, address, words)
         self.people.append(person)
         return person
 
     def begins(self) -> None:
-        """The merchant connects, what was there is read, and the processes start."""
+        """The merchants connect, what was there is read, and the processes start."""
         machine, weather, swift = self.machine, self.machine.weather, self.machine.swift
-        self.bank.turns_to(BEGINNING)
+        estates = list(self.house.estates.values())
         machine.weather, machine.swift = CALM, True
-        self.account = self.house.connects(self.mode)
-        machine.runs(None, self._prepares(self.account))
+        for estate in estates:
+            estate.bank.turns_to(BEGINNING)
+            self.house.connects(estate, self.mode)
+            machine.runs(None, self._prepares(estate))
         machine.loop.run_until(1.0)
         machine.weather, machine.swift = weather, swift
-        self.bank.watch = self.rules.happened
+        for estate in estates:
+            estate.bank.watch = partial(self.rules.happened, estate)
         self.house.opens()
-        self.bank.settles()
+        for estate in estates:
+            estate.bank.settles()
 
-    async def _prepares(self, account: ProviderAccount) -> None:
-        world = self.house.world
-        await flows.put_flow(world, MERCHANT, "default", FLOW, read_version=None, actor="test")
-        await flows.publish(world, MERCHANT, "default", 1, actor="test")
+    async def _prepares(self, estate: Estate) -> None:
+        world, merchant = self.house.world, estate.merchant_id
+        await flows.put_flow(world, merchant, "default", FLOW, read_version=None, actor="test")
+        await flows.publish(world, merchant, "default", 1, actor="test")
         if self.reconciles:
-            await begin_reconciling(world, account)
-        await backfill_subscriptions(world, account)
+            await begin_reconciling(world, estate.connected)
+        await backfill_subscriptions(world, estate.connected)
 
     def plays(self, days: float) -> None:
         """Let it all happen for so many days."""
@@ -134,7 +173,9 @@ class Stage:
         """Nothing goes wrong any more; once all is settled everything must be in order."""
         machine = self.machine
         machine.weather = CALM
-        self.bank.outage_until = self.house.post.away_until = 0.0
+        self.house.post.away_until = 0.0
+        for estate in self.house.estates.values():
+            estate.bank.outage_until = 0.0
         self.plays(machine.loop.time() / DAY_S + days)
         at_rest(self.rules, machine.now())
 

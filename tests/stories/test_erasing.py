@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.dunning import CaseState
-from app.domain.messages import Message, MessageState, PaymentLink
+from app.domain.messages import Mail, Message, MessageState, PaymentLink
 from app.domain.mirror import Invoice
 from app.domain.operations import AuditEntry, InboxEvent, InboxState
-from app.domain.personal import is_veiled
+from app.domain.personal import ERASED, is_veiled
+from app.ports.mailer import MailDeferred
 from app.services import (
     erasing,
     intake,
@@ -95,7 +96,7 @@ async def test_an_open_case_stops_and_nobody_is_charged_or_written_to(stage: Sta
     # then it is stopped, and nothing more is asked or said
     stopped = await stage.case(person)
     assert done.stopped == (case.case_id,)
-    assert (stopped.state, stopped.reason) == (CaseState.STOPPED, erasing.ERASED)
+    assert (stopped.state, stopped.reason) == (CaseState.STOPPED, ERASED)
     assert stage.fuse.keys() == keys
     assert len(await stage.mails()) == letters
     planned = await stage.find(Message, state=MessageState.PLANNED)
@@ -242,6 +243,37 @@ async def test_a_letter_that_is_on_its_way_does_not_bring_the_address_back(stage
     # then it is known that it did, and not to whom
     sent = await stage.find(Message, case_id=case.case_id, state=MessageState.SENT)
     assert len(sent) == 1
+    assert await tellers(stage) == {}
+
+
+@pytest.mark.parametrize("about", ["a failure", "a farewell"])
+async def test_a_letter_that_was_put_off_is_not_sent_once_its_reader_is_erased(
+    door: Door, about: str
+) -> None:
+    # given a letter that a server puts off, to somebody who is erased at that moment
+    stage, tried = door.stage, []
+    person = await stage.subscriber(EXPIRED if about == "a failure" else APPROVES, **NAMED)
+
+    class Away:
+        async def send(self, mail: Mail) -> None:
+            tried.append(mail.recipient)
+            whom = (stage.merchant.merchant_id, person.customer)
+            await erasing.erase(stage.world, *whom, actor="test")
+            raise MailDeferred("come back later")
+
+    stage.world = replace(stage.world, mailer=Away())
+    if about == "a failure":
+        await stage.fails(person)
+    else:
+        await (await door.opens(person)).leaves()
+
+    # when it would be sent again
+    await stage.passes(days=2)
+
+    # then it is dropped, and nobody was written to
+    assert tried == [ADDRESS]
+    letters = await stage.find(Message, customer_id=person.customer)
+    assert {one.state for one in letters} == {MessageState.DROPPED}
     assert await tellers(stage) == {}
 
 

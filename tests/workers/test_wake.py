@@ -55,6 +55,24 @@ async def test_a_dead_redis_neither_raises_nor_delays():
     await wake.close()
 
 
+async def test_a_redis_that_does_not_answer_delays_nobody():
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        wake = RedisWake(f"redis://127.0.0.1:{port}/0")
+        began = monotonic()
+
+        for _ in range(1000):
+            await wake.now()
+            await asyncio.sleep(0)
+
+        assert monotonic() - began < 5  # of a thousand
+        await wake.close()
+
+
 async def test_a_listener_outlives_its_redis(tmp_path: Path):
     engines = start_engines(tmp_path / "state", durable=False, database_url="postgresql://unused/")
     (valkey,) = engines.own

@@ -11,6 +11,7 @@ from app.domain.declines import Decline, DeclineKind
 from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.outcomes import Outcome, PayAnswer
+from app.domain.records import changed
 from app.ports.payments import InvoiceReading
 from app.providers.stripe.declines import (
     charge_of,
@@ -61,7 +62,7 @@ INTENT_OUTCOMES = {
 
 def owned(snapshot: S, account: ProviderAccount) -> S:
     """The snapshot with the account it belongs to."""
-    return replace(snapshot, merchant_id=account.merchant_id, account_id=account.account_id)
+    return changed(snapshot, merchant_id=account.merchant_id, account_id=account.account_id)
 
 
 def answer_of_invoice(obj: Json, account: ProviderAccount, now: datetime) -> PayAnswer:
