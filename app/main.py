@@ -9,6 +9,7 @@ from starlette.types import Lifespan
 from app.api import (
     access,
     afterwards,
+    attributes,
     cancel_flows,
     cancel_sessions,
     case_commands,
@@ -58,6 +59,7 @@ VERSION = "0.1.0"
 BY_KEY = (
     access,
     afterwards,
+    attributes,
     cancel_flows,
     customer_keys,
     leavers,

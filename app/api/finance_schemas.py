@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from app.domain.attributes import NAME
 from app.domain.recovery import Cause, EntryKind
 from app.reports import entries, rates, recovered
 from app.reports.periods import Step
@@ -19,9 +20,13 @@ def word(description: str, **schema: Any) -> Any:
     return Field(default=None, description=description, json_schema_extra=schema)
 
 
-def list_of(keys: frozenset[str]) -> str:
-    """The pattern of a list of keys."""
-    names = "|".join(sorted(keys))
+# What a merchant may name as an attribute, as a key of a question.
+ATTRIBUTE_KEY = rf"attribute\.{NAME.pattern}"
+
+
+def list_of(keys: frozenset[str], *more: str) -> str:
+    """The pattern of a list of keys; `more` are patterns of others."""
+    names = "|".join([*sorted(keys), *more])
     return f"^({names})(,({names}))*$"
 
 
@@ -167,6 +172,7 @@ class RecoveredAmounts(BaseModel):
     dispute_lost_minor: int
     dispute_won_minor: int
     net_minor: int
+    discounts_minor: int
 
 
 class RecoveredRow(RecoveredAmounts):

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.api.finance_schemas import (
+    ATTRIBUTE_KEY,
     DAYS,
     AnswerOut,
     CurrencyCheck,
@@ -29,9 +30,12 @@ from app.reports.risk import ChurnFrom
 
 
 def _keys(endpoint: Endpoint, also: str = "") -> Any:
+    more = (ATTRIBUTE_KEY,) if endpoint.attributed else ()
+    if endpoint.attributed:
+        also += " `attribute.` and a name is one that you named at `/v1/attributes`."
     return word(
         f"Further keys, separated by commas; `currency` always is one.{also}",
-        pattern=list_of(endpoint.keys),
+        pattern=list_of(endpoint.keys, *more),
     )
 
 
@@ -142,6 +146,13 @@ class _Row(_Cells):
     period: str = Field(description="First day of the period.")
 
 
+class _AttributedRow(_Row):
+    """Also has the attributes that were asked for, `attribute.` and a name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str | None] = Field(init=False)
+
+
 def _figures(endpoint: Endpoint) -> dict[str, Any]:
     return {
         figure.column: (_type(figure.unit, empty=figure.empty), ...) for figure in endpoint.figures
@@ -157,6 +168,7 @@ def _type(unit: str, *, empty: bool) -> Any:
 def row_of(endpoint: Endpoint, name: str, base: type[_Cells] = _Row, **more: Any) -> Any:
     """A row of a table; the keys of `group_by` are there when asked for."""
     keys: dict[str, Any] = {key: (str | None, None) for key in endpoint.by if key != "currency"}
+    base = _AttributedRow if endpoint.attributed else base
     return create_model(f"{name}Row", __base__=base, **keys, **more, **_figures(endpoint))
 
 
@@ -197,6 +209,7 @@ class RuleOut(BaseModel):
     past_due: str
     discount: str
     returns: str
+    reactivation_window: str
 
 
 FailuresOut = _table(FAILURES, "PaymentFailures")

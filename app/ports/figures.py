@@ -48,7 +48,8 @@ class Keys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveredSums:
-    """Ledger lines by kind, minor units; what was taken back is a positive number here."""
+    """Ledger lines by kind, minor units; what was taken back is a positive number here.
+    `discounts_minor` is no line of the ledger: what offers that took effect cost at most."""
 
     keys: Keys
     recovered_minor: int
@@ -57,6 +58,7 @@ class RecoveredSums:
     refunded_minor: int
     dispute_lost_minor: int
     dispute_won_minor: int
+    discounts_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +147,15 @@ class Figures(Protocol):
         """The merchant's IANA time zone; `UTC` for an unknown merchant."""
         ...
 
+    async def attributes(self, merchant_id: str) -> tuple[str, ...]:
+        """The attributes that the merchant ever named, in order."""
+        ...
+
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[RecoveredSums]:
         """Ledger lines by period, currency and the keys of `by` (cause, plan, interval), in no
-        particular order; nothing for an empty group."""
+        particular order; nothing for an empty group. What offers cost has no cause."""
         ...
 
     async def ledger(

@@ -1,6 +1,6 @@
 """From a question's words to its answer: one function per endpoint of finance."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -23,6 +23,7 @@ from app.reports import (
 )
 from app.reports.answers import Answer
 from app.reports.asking import (
+    ATTRIBUTE,
     Question,
     WrongParameter,
     choice,
@@ -172,11 +173,20 @@ async def _table(
     words: Words, merchant_id: str, figures: Figures, now: datetime, endpoint: Endpoint
 ) -> Question:
     as_of = cut_off(words.get("as_of"), now=now)
-    return await _asked(words, merchant_id, figures, as_of, endpoint.keys)
+    asks = endpoint.attributed and ATTRIBUTE in words.get("group_by", "")
+    named = await figures.attributes(merchant_id) if asks else ()
+    return await _asked(words, merchant_id, figures, as_of, endpoint.keys, named)
 
 
 async def _asked(
-    words: Words, merchant_id: str, figures: Figures, as_of: datetime, keys: frozenset[str]
+    words: Words,
+    merchant_id: str,
+    figures: Figures,
+    as_of: datetime,
+    keys: frozenset[str],
+    named: Collection[str] = (),
 ) -> Question:
     zone = ZoneInfo(await figures.time_zone(merchant_id))
-    return question(words, merchant_id=merchant_id, zone=zone, as_of=as_of, keys=keys)
+    return question(
+        words, merchant_id=merchant_id, zone=zone, as_of=as_of, keys=keys, attributes=named
+    )

@@ -16,7 +16,10 @@ _MOVES = (
     ("pause", "MRR that rests; negative."),
     ("resume", "MRR that rested and is paid again."),
     ("fx", "What moved because a price changed its currency or rate."),
-    ("switch", "MRR that went with its subscription to another plan, interval or country."),
+    (
+        "switch",
+        "MRR that went with its subscription to another plan, interval, country or attribute.",
+    ),
 )
 MRR = Endpoint(
     "mrr",
@@ -53,6 +56,7 @@ MRR = Endpoint(
             empty=True,
         ),
     ),
+    attributed=True,
 )
 CHURN = Endpoint(
     "churn",
@@ -63,7 +67,8 @@ CHURN = Endpoint(
             "at_start",
             "n_start",
             SUBSCRIPTIONS,
-            "Subscriptions with MRR when the period begins. A customer with two counts twice.",
+            "Subscriptions with MRR when the period begins, or found with MRR in it when their "
+            "account was connected. A customer with two counts twice.",
         ),
         Figure("joined", "n_new", SUBSCRIPTIONS, "Subscriptions that began to pay in the period."),
         Figure(
@@ -72,8 +77,9 @@ CHURN = Endpoint(
             SUBSCRIPTIONS,
             "Subscriptions lost by the preset's definition: recognised when access ends or when it "
             "is asked for; who joined in the same period apart or counted; those past due for "
-            "30 days lost or not; those who came back within the period lost or not. Trials, "
-            "migrations and what was before the account was connected never count.",
+            "30 days lost or not; those who came back within the period lost or not. Trials, what "
+            "brought nothing, migrations and what had ended before the account was connected "
+            "never count.",
         ),
         Figure(
             "returned",
@@ -97,7 +103,7 @@ CHURN = Endpoint(
             "churn_mrr_start",
             "start_minor",
             MINOR,
-            "MRR when the period begins.",
+            "MRR of the subscriptions at start.",
         ),
         Figure(
             "mrr_lost",
@@ -143,6 +149,7 @@ CHURN = Endpoint(
             empty=True,
         ),
     ),
+    attributed=True,
 )
 _ENDS = ("cause", "country", "currency", "interval", "kind_of_end", "plan", "reason", "segment")
 REASONS = Endpoint(
@@ -171,10 +178,12 @@ REASONS = Endpoint(
             "The same of their MRR.",
         ),
     ),
+    attributed=True,
 )
 SEGMENTS = Endpoint(
     "segments",
-    "Where subscriptions end: by plan, country, how long they lasted and what they paid.",
+    "Where subscriptions end: by plan, country, how long they lasted and what they paid, as it was "
+    "when they ended. Rates, with what they are a share of, stand at `churn`.",
     (*_ENDS, "mrr_band", "tenure", "while_past_due"),
     (
         Figure(
@@ -200,6 +209,7 @@ SEGMENTS = Endpoint(
             empty=True,
         ),
     ),
+    attributed=True,
 )
 _REDEMPTIONS = "redemptions"
 OFFERS = Endpoint(

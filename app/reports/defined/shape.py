@@ -28,12 +28,14 @@ class Figure:
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A question of finance: its path, what it tells in a sentence, the keys it may be grouped by
-    beside the period, and its figures. A column has one meaning within an endpoint."""
+    beside the period, and its figures. A column has one meaning within an endpoint. `attributed`:
+    also grouped by what the merchant named as attributes."""
 
     path: str
     says: str
     by: tuple[str, ...]
     figures: tuple[Figure, ...]
+    attributed: bool = False
 
     @property
     def keys(self) -> frozenset[str]:

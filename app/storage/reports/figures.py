@@ -71,6 +71,10 @@ class PostgresFigures:
         rows = await self._ask(statements.TIME_ZONE, merchant_id, {})
         return cast("str", rows[0]["time_zone"]) if rows else "UTC"
 
+    async def attributes(self, merchant_id: str) -> tuple[str, ...]:
+        rows = await self._ask(statements.ATTRIBUTES, merchant_id, {})
+        return tuple(row["name"] for row in rows)
+
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[RecoveredSums]:
@@ -81,7 +85,7 @@ class PostgresFigures:
     ) -> dict[str, int]:
         whole = [_whole(starts_at, ends_at)]
         return {
-            sums.currency: sum(minor for _, minor in sums.kinds.values())
+            sums.currency: sum(sums.kinds[kind][1] for kind in EntryKind if kind in sums.kinds)
             for sums in await self.flows(REVENUE, excerpt, whole, ())
         }
 
@@ -288,6 +292,7 @@ def _recovered(sums: FlowSums) -> RecoveredSums:
         refunded_minor=-minor(EntryKind.REFUNDED, EntryKind.REFUND_FAILED),
         dispute_lost_minor=-minor(EntryKind.DISPUTE_LOST),
         dispute_won_minor=minor(EntryKind.DISPUTE_WON),
+        discounts_minor=sums.kinds.get("discount", (0, 0))[1],
     )
 
 

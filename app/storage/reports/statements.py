@@ -30,6 +30,14 @@ TIME_ZONE = text("select time_zone from merchants where merchant_id = :merchant"
     bindparam("merchant", type_=Text)
 )
 
+ATTRIBUTES = text("""
+select distinct n.name
+from merchants m
+cross join lateral jsonb_array_elements_text(m.attributes || m.past_attributes) n (name)
+where m.merchant_id = :merchant
+order by 1
+""").bindparams(bindparam("merchant", type_=Text))
+
 _DECIDED = decided("chosen", name="decided", windows={"w": "make_interval(secs => :within_s)"})
 COHORTS = text(f"""
 with chosen as (
