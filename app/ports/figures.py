@@ -178,6 +178,14 @@ class Figures(Protocol):
         that is known at the cut-off."""
         ...
 
+    async def standing(
+        self, excerpt: Excerpt, period: Period, by: Collection[str]
+    ) -> list[FlowSums]:
+        """Who was there when a period began (kind `start`, those found in it included) and the
+        ledgers `mrr` and `churn` within it, by where each subscription stood at that beginning:
+        `tenure` and `mrr_band`, both `came` for who was not there. Read from the ledgers."""
+        ...
+
     async def cohorts(
         self,
         excerpt: Excerpt,

@@ -20,6 +20,7 @@ from app.reports import (
     recovered,
     risk,
     saving,
+    standing,
 )
 from app.reports.answers import Answer
 from app.reports.asking import (
@@ -81,7 +82,8 @@ async def answer_churn(
     rule = churning.definition_of(preset, None if at is None else Recognition(at))
     margin = number("margin", words.get("margin", "100"), lowest=1, highest=100)
     asked = await _table(words, merchant_id, figures, now, CHURN)
-    return churning.churn(asked, preset=preset, rule=rule, margin_percent=margin, figures=figures)
+    make = standing.churn_by_standing if standing.asked_for(asked) else churning.churn
+    return make(asked, preset=preset, rule=rule, margin_percent=margin, figures=figures)
 
 
 async def answer_incremental(

@@ -60,8 +60,9 @@ MRR = Endpoint(
 )
 CHURN = Endpoint(
     "churn",
-    "Who was lost in a period, by the definition of a preset.",
-    ("country", "currency", "interval", "plan"),
+    "Who was lost in a period, by the definition of a preset. `tenure` and `mrr_band` are those "
+    "when the period began (`came`: who was not there then), told with each other alone.",
+    ("country", "currency", "interval", "plan", "mrr_band", "tenure"),
     (
         Figure(
             "at_start",

@@ -36,6 +36,7 @@ from app.storage.reports.reading import read
 from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
+from app.storage.reports.standing import STANDING, STANDING_KEYS
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 
@@ -142,6 +143,21 @@ class PostgresFigures:
             counted.add(place, row["kind"], n, minor)
             if row["young"]:
                 counted.add(place, row["kind"], n, minor, young=True)
+
+    async def standing(
+        self, excerpt: Excerpt, period: Period, by: Collection[str]
+    ) -> list[FlowSums]:
+        bound = _excerpt(excerpt) | _keys(by, *STANDING_KEYS)
+        bound |= {"starts_at": period.starts_at, "ends_at": period.ends_at}
+        counted = Counted(since=True)
+        for row in await self._ask(STANDING, excerpt.merchant_id, bound):
+            named = tuple((name, row[name]) for name in STANDING_KEYS if name in by)
+            place = (period.day, row["currency"], named)
+            n, minor = int(row["n"]), int(row["minor"])
+            counted.add(place, row["kind"], n, minor)
+            if row["young"]:
+                counted.add(place, row["kind"], n, minor, young=True)
+        return counted.sums()
 
     async def cohorts(
         self,

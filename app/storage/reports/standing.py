@@ -1,0 +1,60 @@
+"""Who was there when a period began, by how long and with how much, and what became of them.
+
+Read from the ledgers: who is in which bucket hangs on where the period begins, so that no sums by
+day tell it.
+"""
+
+from sqlalchemy import Boolean, DateTime, Text, bindparam, text
+
+from app.storage.reports.ledgers import (
+    PAYING,
+    SOURCES,
+    band_of,
+    narrowed,
+    tenure_of,
+)
+
+STANDING_KEYS = ("tenure", "mrr_band")
+CAME = "came"  # who was not there when the period began
+_OF_MRR = "('new', 'expansion', 'contraction', 'reactivation')"
+_DAYS = "extract(epoch from :starts_at - s.started_at) / 86400.0"
+_WITHIN = """e.happened_at >= :starts_at and e.happened_at < :ends_at
+        and e.recorded_at <= :as_of and (:currency is null or e.currency = :currency)"""
+_CHURN = narrowed(SOURCES["churn"].lines, ":starts_at", ":ends_at")
+# Who is found in the period, when an account is connected, was there before.
+STANDING = text(f"""
+with there as materialized (
+    select account_id, subscription_id, currency, sum({PAYING}) as n, sum(delta_minor) as minor
+    from mrr_movements
+    where merchant_id = :merchant and recorded_at <= :as_of
+        and (effective_at < :starts_at or (kind = 'opening' and effective_at < :ends_at))
+        and (:currency is null or currency = :currency)
+    group by 1, 2, 3 having sum({PAYING}) <> 0 or sum(delta_minor) <> 0
+), lines as (
+    select 'start' as kind, false as young, n, minor, account_id, subscription_id, currency
+    from there
+    union all
+    select e.kind, false, e.n, e.minor, e.account_id, e.subscription_id, e.currency
+    from ({SOURCES["mrr"].lines}) e where e.kind in {_OF_MRR} and {_WITHIN}
+    union all
+    select e.kind, coalesce(e.since >= :starts_at, false), e.n, e.minor, e.account_id,
+        e.subscription_id, e.currency
+    from ({_CHURN}) e where {_WITHIN}
+)
+select l.currency, l.kind, l.young,
+    case when :by_tenure then
+        case when t.minor > 0 then {tenure_of(_DAYS)} else '{CAME}' end end as tenure,
+    case when :by_mrr_band then
+        case when t.minor > 0 then {band_of("t.minor")} else '{CAME}' end end as mrr_band,
+    sum(l.n) as n, sum(l.minor) as minor
+from lines l
+left join there t on t.account_id = l.account_id and t.subscription_id = l.subscription_id
+    and t.currency = l.currency
+left join subscriptions s on :by_tenure and s.account_id = l.account_id
+    and s.subscription_id = l.subscription_id
+group by 1, 2, 3, 4, 5
+""").bindparams(  # noqa: S608 - words of ours
+    *(bindparam(name, type_=Text) for name in ("merchant", "currency")),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("as_of", "starts_at", "ends_at")),
+    *(bindparam(f"by_{name}", type_=Boolean) for name in STANDING_KEYS),
+)
