@@ -7,15 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from app.api.finance_schemas import (
     ATTRIBUTE_KEY,
     DAYS,
+    REPORTING,
     AnswerOut,
+    Beside,
     CurrencyCheck,
     DefinitionOut,
     Grouped,
     InstantWords,
+    Reporting,
     RowsIdentity,
     SpanWords,
     Word,
     list_of,
+    reported,
     word,
 )
 from app.domain.churn_rates import Preset, Recognition
@@ -42,6 +46,7 @@ def _keys(endpoint: Endpoint, also: str = "") -> Any:
 class TableWords(SpanWords):
     """Of every table."""
 
+    reporting_currency: Word = REPORTING
     interval: Word = word("Length of a period. Default: `month`.", enum=[*Step])
 
 
@@ -112,12 +117,14 @@ class LastingWords(SpanWords):
 class RiskWords(InstantWords):
     """Of `at-risk`."""
 
+    reporting_currency: Word = REPORTING
     group_by: Word = _keys(AT_RISK)
 
 
 class IncrementalWords(SpanWords):
     """Of `incremental`."""
 
+    reporting_currency: Word = REPORTING
     w: Word = DAYS
 
 
@@ -168,8 +175,11 @@ def _type(unit: str, *, empty: bool) -> Any:
 def row_of(endpoint: Endpoint, name: str, base: type[_Cells] = _Row, **more: Any) -> Any:
     """A row of a table; the keys of `group_by` are there when asked for."""
     keys: dict[str, Any] = {key: (str | None, None) for key in endpoint.by if key != "currency"}
-    base = _AttributedRow if endpoint.attributed else base
-    return create_model(f"{name}Row", __base__=base, **keys, **more, **_figures(endpoint))
+    bases: tuple[Any, ...] = (_AttributedRow if endpoint.attributed else base,)
+    if endpoint.exchanged:
+        bases += (Beside,)
+        keys |= reported(endpoint.columns)
+    return create_model(f"{name}Row", __base__=bases, **keys, **more, **_figures(endpoint))
 
 
 def _answer(
@@ -180,7 +190,8 @@ def _answer(
     **more: Any,
 ) -> type[BaseModel]:
     rows: dict[str, Any] = {"rows": (list[row or row_of(endpoint, name)], ...)}  # type: ignore[misc]
-    return create_model(f"{name}Out", __base__=base, __doc__=endpoint.says, **rows, **more)
+    bases: Any = (base, Reporting) if endpoint.exchanged else base
+    return create_model(f"{name}Out", __base__=bases, __doc__=endpoint.says, **rows, **more)
 
 
 def _table(endpoint: Endpoint, name: str) -> type[BaseModel]:

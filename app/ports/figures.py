@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
+from app.domain.exchange import Rates
 from app.domain.holdouts import Arm
 from app.domain.recovery import RecoveryEntry
 
@@ -149,6 +150,12 @@ class Figures(Protocol):
 
     async def attributes(self, merchant_id: str) -> tuple[str, ...]:
         """The attributes that the merchant ever named, in order."""
+        ...
+
+    async def rates(
+        self, merchant_id: str, as_of: datetime, reporting: str, first: date, last: date
+    ) -> Rates:
+        """The rates of days from the first to the last, as they were known at the cut-off."""
         ...
 
     async def recovered(

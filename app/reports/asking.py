@@ -101,7 +101,11 @@ def question(
     if ends_at - starts_at > longest:
         raise WrongParameter("to", f"the span is longer than {longest.days} days")
     return Question(
-        excerpt=Excerpt(merchant_id=merchant_id, as_of=as_of, currency=_currency(words)),
+        excerpt=Excerpt(
+            merchant_id=merchant_id,
+            as_of=as_of,
+            currency=currency_code("currency", words.get("currency")),
+        ),
         zone=zone,
         starts_at=starts_at,
         ends_at=ends_at,
@@ -182,11 +186,11 @@ def _edge(name: str, text: str, *, zone: ZoneInfo, days_on: int) -> datetime:
     return midnight(day + timedelta(days=days_on), zone)
 
 
-def _currency(words: Mapping[str, str]) -> str | None:
-    currency = words.get("currency")
-    if currency is not None and not _CURRENCY.fullmatch(currency):
-        raise WrongParameter("currency", "is no lower-case currency code such as eur")
-    return currency
+def currency_code(name: str, text: str | None) -> str | None:
+    """A currency, where one is given. Raises `WrongParameter`."""
+    if text is not None and not _CURRENCY.fullmatch(text):
+        raise WrongParameter(name, "is no lower-case currency code such as eur")
+    return text
 
 
 def _group_by(text: str, keys: frozenset[str]) -> tuple[str, ...]:

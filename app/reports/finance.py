@@ -39,10 +39,12 @@ from app.reports.defined.recovery import RECONCILIATION
 from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.saves import SAVES
 from app.reports.defined.shape import Endpoint
+from app.reports.exchanged import in_reporting_currency
 
 Words = Mapping[str, str]
 
 
+@in_reporting_currency
 async def answer_recovered_revenue(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -57,6 +59,7 @@ async def answer_recovered_revenue(
     return recovered.recovered_revenue(asked, figures=figures)
 
 
+@in_reporting_currency
 async def answer_recovery_rate(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -70,6 +73,7 @@ async def answer_recovery_rate(
     return rates.recovery_rate(asked, days=days, view=view, figures=figures)
 
 
+@in_reporting_currency
 async def answer_churn(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -86,6 +90,7 @@ async def answer_churn(
     return make(asked, preset=preset, rule=rule, margin_percent=margin, figures=figures)
 
 
+@in_reporting_currency
 async def answer_incremental(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -154,16 +159,16 @@ def _tabled(endpoint: Endpoint, make: Callable[..., Answer]) -> Answers:
     return answer
 
 
-answer_payment_failures = _tabled(FAILURES, failures.payment_failures)
-answer_mrr = _tabled(MRR, mrr.mrr)
-answer_churn_reasons = _tabled(REASONS, churning.churn_reasons)
-answer_segments = _tabled(SEGMENTS, churning.segments)
-answer_offers = _tabled(OFFERS, offering.offers)
-answer_saves = _tabled(SAVES, saving.saves)
+answer_payment_failures = in_reporting_currency(_tabled(FAILURES, failures.payment_failures))
+answer_mrr = in_reporting_currency(_tabled(MRR, mrr.mrr))
+answer_churn_reasons = in_reporting_currency(_tabled(REASONS, churning.churn_reasons))
+answer_segments = in_reporting_currency(_tabled(SEGMENTS, churning.segments))
+answer_offers = in_reporting_currency(_tabled(OFFERS, offering.offers))
+answer_saves = in_reporting_currency(_tabled(SAVES, saving.saves))
 answer_time_to_recovery = _tabled(RECOVERY_TIMES, partial(lasting.lasting, lives=lasting.RECOVERY))
 answer_saves_lasting = _tabled(SAVES_LASTING, partial(lasting.lasting, lives=lasting.SAVED))
 answer_reconciliation = _tabled(RECONCILIATION, reconciled.reconciliation)
-answer_at_risk = _tabled(AT_RISK, risk.at_risk)
+answer_at_risk = in_reporting_currency(_tabled(AT_RISK, risk.at_risk))
 
 
 def _days(words: Words) -> int:

@@ -54,6 +54,7 @@ MRR = Endpoint(
             "MRR divided by paying subscriptions when the period ends, rounded down; empty where "
             "there are none.",
             empty=True,
+            adds=False,
         ),
     ),
     attributed=True,
@@ -148,6 +149,7 @@ CHURN = Endpoint(
             "cut-off: a quarter's is divided by three, a week's in January by 7/31. Empty where "
             "nobody was lost.",
             empty=True,
+            adds=False,
         ),
     ),
     attributed=True,
@@ -208,6 +210,7 @@ SEGMENTS = Endpoint(
             MINOR,
             "MRR ended divided by subscriptions ended, rounded down.",
             empty=True,
+            adds=False,
         ),
     ),
     attributed=True,

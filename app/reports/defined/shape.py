@@ -5,6 +5,8 @@ from dataclasses import dataclass
 MINOR = "minor units of the row's currency"
 SHARE = "share of 1, six decimal places"
 RATIO = "ratio, six decimal places"
+# Told in their own currencies alone: the provider's books, and a sum with assumptions.
+NATIVE = frozenset({"reconciliation", "projection"})
 DECIMAL = frozenset({SHARE, RATIO})
 
 
@@ -13,7 +15,8 @@ class Figure:
     """A figure: `column` is the field it fills, `definition` what it means, in full.
 
     `endpoint` answers it, below `/v1/finance/`, grouped by any of `by`. `empty` says that a row
-    may have none; shares and ratios of nothing are empty in any case.
+    may have none; shares and ratios of nothing are empty in any case. What `adds` comes to a sum of
+    currencies, once converted; an average does not.
     """
 
     name: str
@@ -23,6 +26,7 @@ class Figure:
     endpoint: str = ""
     by: tuple[str, ...] = ()
     empty: bool = False
+    adds: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,11 @@ class Endpoint:
     def keys(self) -> frozenset[str]:
         """What `group_by` takes."""
         return frozenset(self.by)
+
+    @property
+    def exchanged(self) -> bool:
+        """Whether it may be asked in a reporting currency."""
+        return self.path not in NATIVE and any(figure.unit == MINOR for figure in self.figures)
 
     @property
     def columns(self) -> tuple[str, ...]:

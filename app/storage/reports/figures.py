@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.exchange import Rates
 from app.domain.holdouts import Arm
 from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
@@ -75,6 +76,17 @@ class PostgresFigures:
     async def attributes(self, merchant_id: str) -> tuple[str, ...]:
         rows = await self._ask(statements.ATTRIBUTES, merchant_id, {})
         return tuple(row["name"] for row in rows)
+
+    async def rates(
+        self, merchant_id: str, as_of: datetime, reporting: str, first: date, last: date
+    ) -> Rates:
+        bound = {"as_of": as_of, "reporting": reporting}
+        bound |= {"first": first.isoformat(), "last": last.isoformat()}
+        found: dict[str, list[tuple[date, str]]] = {}
+        for row in await self._ask(statements.RATES, merchant_id, bound):
+            pair = (date.fromisoformat(row["day"]), row["rate"])
+            found.setdefault(row["currency"], []).append(pair)
+        return found
 
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
