@@ -174,7 +174,8 @@ def _type(unit: str, *, empty: bool) -> Any:
 
 def row_of(endpoint: Endpoint, name: str, base: type[_Cells] = _Row, **more: Any) -> Any:
     """A row of a table; the keys of `group_by` are there when asked for."""
-    keys: dict[str, Any] = {key: (str | None, None) for key in endpoint.by if key != "currency"}
+    known = [key for key in (*endpoint.by, *endpoint.standing) if key != "currency"]
+    keys: dict[str, Any] = dict.fromkeys(known, (str | None, None))
     bases: tuple[Any, ...] = (_AttributedRow if endpoint.attributed else base,)
     if endpoint.exchanged:
         bases += (Beside,)

@@ -14,7 +14,7 @@ from app.reports.defined.churn import CHURN
 from app.reports.periods import cut
 from app.reports.tables import Kinds, added, by_currency, in_order, place_cells
 
-KEYS = frozenset({"tenure", "mrr_band"})
+KEYS = frozenset(CHURN.standing)
 MOST_PERIODS = 60  # each is read from the ledgers
 FOUND = MovementKind.OPENING
 OF_MRR = (

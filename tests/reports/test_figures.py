@@ -70,10 +70,10 @@ def test_the_document_has_an_endpoints_columns_and_keys(endpoint: Endpoint) -> N
     row = _schema(answer["properties"]["rows"]["items"])
     patterns = [p["schema"]["pattern"] for p in route["parameters"] if p["name"] == "group_by"]
 
-    names = "|".join(sorted(endpoint.by) + [ATTRIBUTE_KEY] * endpoint.attributed)
+    names = "|".join(sorted(endpoint.keys) + [ATTRIBUTE_KEY] * endpoint.attributed)
     assert set(endpoint.columns) <= set(row["properties"])
     assert patterns == ([f"^({names})(,({names}))*$"] if endpoint.by else [])
-    assert set(endpoint.by) <= set(row["properties"])
+    assert endpoint.keys <= set(row["properties"])
 
 
 def _schema(reference: dict[str, Any]) -> dict[str, Any]:

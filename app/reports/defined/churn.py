@@ -63,7 +63,7 @@ CHURN = Endpoint(
     "churn",
     "Who was lost in a period, by the definition of a preset. `tenure` and `mrr_band` are those "
     "when the period began (`came`: who was not there then), told with each other alone.",
-    ("country", "currency", "interval", "plan", "mrr_band", "tenure"),
+    ("country", "currency", "interval", "plan"),
     (
         Figure(
             "at_start",
@@ -153,6 +153,7 @@ CHURN = Endpoint(
         ),
     ),
     attributed=True,
+    standing=("mrr_band", "tenure"),
 )
 _ENDS = ("cause", "country", "currency", "interval", "kind_of_end", "plan", "reason", "segment")
 REASONS = Endpoint(

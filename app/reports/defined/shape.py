@@ -33,18 +33,20 @@ class Figure:
 class Endpoint:
     """A question of finance: its path, what it tells in a sentence, the keys it may be grouped by
     beside the period, and its figures. A column has one meaning within an endpoint. `attributed`:
-    also grouped by what the merchant named as attributes."""
+    also grouped by what the merchant named as attributes. `standing` are keys that hang on where a
+    period begins: no sum knows them, so that the ledgers are read, and they go with no others."""
 
     path: str
     says: str
     by: tuple[str, ...]
     figures: tuple[Figure, ...]
     attributed: bool = False
+    standing: tuple[str, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:
         """What `group_by` takes."""
-        return frozenset(self.by)
+        return frozenset(self.by + self.standing)
 
     @property
     def exchanged(self) -> bool:

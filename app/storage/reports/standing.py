@@ -1,7 +1,7 @@
 """Who was there when a period began, by how long and with how much, and what became of them.
 
 Read from the ledgers: who is in which bucket hangs on where the period begins, so that no sums by
-day tell it.
+day tell it. When a subscription began is the mirror's word, which does not change.
 """
 
 from sqlalchemy import Boolean, DateTime, Text, bindparam, text
