@@ -55,7 +55,7 @@ async def show_attributes(caller: Reader, world: WorldDep) -> AttributesOut:
 async def name_attributes(caller: Writer, world: WorldDep, asked: AttributesIn) -> AttributesOut:
     """Name the attributes that the ledgers keep from now on, in place of those of before. What was
     recorded stays as it is: a subscription has a new attribute from its next notice on, mostly its
-    next renewal. A value is cut after 60 characters. Name nothing that tells who somebody is, or of
+    next renewal. A value is cut after 40 characters. Name nothing that tells who somebody is, or of
     which each customer has their own: what stands in a ledger is not erased."""
     named = await attributes.name_attributes(
         world, caller.merchant_id, asked.names, actor=caller.key_id

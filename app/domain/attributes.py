@@ -15,7 +15,7 @@ from app.domain.survey import own_words
 
 # Each combination of values is kept apart for each month: more would be cells without end.
 MOST_ATTRIBUTES = 5
-LONGEST_VALUE = 60
+LONGEST_VALUE = 40
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
