@@ -30,26 +30,30 @@ with there as materialized (
         and (effective_at < :starts_at or (kind = 'opening' and effective_at < :ends_at))
         and (:currency is null or currency = :currency)
     group by 1, 2, 3 having sum({PAYING}) <> 0 or sum(delta_minor) <> 0
-), lines as (
-    select 'start' as kind, false as young, n, minor, account_id, subscription_id, currency
-    from there
-    union all
-    select e.kind, false, e.n, e.minor, e.account_id, e.subscription_id, e.currency
+), moved as (
+    select e.kind, false as young, e.n, e.minor, e.account_id, e.subscription_id, e.currency
     from ({SOURCES["mrr"].lines}) e where e.kind in {_OF_MRR} and {_WITHIN}
     union all
     select e.kind, coalesce(e.since >= :starts_at, false), e.n, e.minor, e.account_id,
         e.subscription_id, e.currency
     from ({_CHURN}) e where {_WITHIN}
+), lines as (
+    select 'start' as kind, false as young, n, minor, account_id, subscription_id, currency,
+        minor as stood
+    from there
+    union all
+    select m.*, t.minor
+    from moved m
+    left join there t on t.account_id = m.account_id and t.subscription_id = m.subscription_id
+        and t.currency = m.currency
 )
 select l.currency, l.kind, l.young,
     case when :by_tenure then
-        case when t.minor > 0 then {tenure_of(_DAYS)} else '{CAME}' end end as tenure,
+        case when l.stood > 0 then {tenure_of(_DAYS)} else '{CAME}' end end as tenure,
     case when :by_mrr_band then
-        case when t.minor > 0 then {band_of("t.minor")} else '{CAME}' end end as mrr_band,
+        case when l.stood > 0 then {band_of("l.stood")} else '{CAME}' end end as mrr_band,
     sum(l.n) as n, sum(l.minor) as minor
 from lines l
-left join there t on t.account_id = l.account_id and t.subscription_id = l.subscription_id
-    and t.currency = l.currency
 left join subscriptions s on :by_tenure and s.account_id = l.account_id
     and s.subscription_id = l.subscription_id
 group by 1, 2, 3, 4, 5
