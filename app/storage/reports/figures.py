@@ -37,7 +37,7 @@ from app.storage.reports.reading import read
 from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
-from app.storage.reports.standing import STANDING, STANDING_KEYS
+from app.storage.reports.standing import MOVES_AT_ONCE, standing
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 
@@ -65,8 +65,10 @@ class PostgresFigures:
     read from rollups where those can tell, else from the ledgers; `plain` reads ledgers only.
     """
 
-    def __init__(self, engine: AsyncEngine, *, plain: bool = False) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: AsyncEngine, *, plain: bool = False, at_once: int = MOVES_AT_ONCE
+    ) -> None:
+        self._engine, self._at_once = engine, at_once
         self._rolled = None if plain else Rolled(engine)
 
     async def time_zone(self, merchant_id: str) -> str:
@@ -159,17 +161,7 @@ class PostgresFigures:
     async def standing(
         self, excerpt: Excerpt, period: Period, by: Collection[str]
     ) -> list[FlowSums]:
-        bound = _excerpt(excerpt) | _keys(by, *STANDING_KEYS)
-        bound |= {"starts_at": period.starts_at, "ends_at": period.ends_at}
-        counted = Counted(since=True)
-        for row in await self._ask(STANDING, excerpt.merchant_id, bound):
-            named = tuple((name, row[name]) for name in STANDING_KEYS if name in by)
-            place = (period.day, row["currency"], named)
-            n, minor = int(row["n"]), int(row["minor"])
-            counted.add(place, row["kind"], n, minor)
-            if row["young"]:
-                counted.add(place, row["kind"], n, minor, young=True)
-        return counted.sums()
+        return await standing(self._engine, excerpt, period, by, at_once=self._at_once)
 
     async def cohorts(
         self,
