@@ -53,6 +53,13 @@ class Returns(StrEnum):
     BESIDE = "beside"
 
 
+class Reactivation(StrEnum):
+    """For how long who left comes back rather than is new: here always for good, whatever a product
+    lets one choose, but that who changes within a week only migrates."""
+
+    ANY_TIME = "any_time"
+
+
 class Preset(StrEnum):
     """Whose definition."""
 
@@ -74,6 +81,7 @@ class Definition:
     past_due: PastDue = PastDue.AT_THE_END
     discount: Discount = Discount.SUBTRACTED
     returns: Returns = Returns.IGNORED
+    reactivation_window: Reactivation = Reactivation.ANY_TIME
 
 
 PRESETS: Mapping[Preset, Definition] = {
@@ -92,11 +100,11 @@ PRESETS: Mapping[Preset, Definition] = {
 class Tally:
     """What happened in a period, as counts or as minor units of MRR; none is below nothing.
 
-    `start`: there when it began. `new`: joined in it. Of those at the start: `ended`; `asked` to
-    leave, or ended without having been asked; `returned` after they had ended in it; `overdue` for
-    30 days in it, and `ended_overdue` those of the ended who had been so before. Of those who
-    joined: `new_ended`, `new_asked`. `expansion` and `contraction` of MRR; `reactivation` of
-    whoever had ended, whenever that was.
+    `start`: there when it began, or found in it. `new`: joined in it. Of those at the start:
+    `ended`; `asked` to leave, or ended without having been asked; `returned` after they had ended
+    in it; `overdue` for 30 days in it, and `ended_overdue` those of the ended who had been so
+    before. Of those who joined: `new_ended`, `new_asked`. `expansion` and `contraction` of MRR;
+    `reactivation` of whoever had ended, whenever that was.
     """
 
     start: int = 0

@@ -98,15 +98,19 @@ def lengths_of(question: Question) -> dict[date, Fraction]:
 
 
 def tallies(start: tuple[int, int], moved: Kinds, gone: Kinds) -> tuple[Tally, Tally]:
-    """What happened in a period, as counts and as MRR. `start` is MRR and subscriptions."""
+    """What happened in a period, as counts and as MRR. `start` is MRR and subscriptions.
+
+    Who was found in the period, when an account was connected, was there before: whoever of them
+    leaves in it would otherwise be a share of nothing.
+    """
     people = Tally(
-        start=start[1],
+        start=start[1] + count(moved, "opening"),
         new=count(moved, "new"),
         reactivation=count(moved, "reactivation"),
         **{name: count(gone, name) for name in OF_CHURN},
     )
     money = Tally(
-        start=start[0],
+        start=start[0] + minor(moved, "opening"),
         new=minor(moved, "new"),
         expansion=minor(moved, "expansion"),
         contraction=-minor(moved, "contraction"),
@@ -152,7 +156,8 @@ def _of(part: int, whole: int) -> str | None:
 def churn_reasons(question: Question, *, figures: Figures) -> Answer:
     """The answer about why subscriptions ended; by reason unless asked otherwise."""
     asked = replace(question, by=question.by or ("reason",))
-    plan = Plan(endpoint=REASONS, ledger="ends", measure=_reason, apart=REASONS.keys)
+    apart = REASONS.keys.union(asked.by)
+    plan = Plan(endpoint=REASONS, ledger="ends", measure=_reason, apart=apart)
     return table(asked, plan, figures=figures)
 
 
@@ -169,7 +174,8 @@ def _reason(kinds: Kinds, whole: Kinds) -> Row:
 def segments(question: Question, *, figures: Figures) -> Answer:
     """The answer about where subscriptions end; by plan unless asked otherwise."""
     asked = replace(question, by=question.by or ("plan",))
-    plan = Plan(endpoint=SEGMENTS, ledger="ends", measure=_segment, apart=SEGMENTS.keys)
+    apart = SEGMENTS.keys.union(asked.by)
+    plan = Plan(endpoint=SEGMENTS, ledger="ends", measure=_segment, apart=apart)
     return table(asked, plan, figures=figures)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from app.ports.figures import Figures, FlowSums, Period
 from app.reports.answers import Answer, Row, blocks, head_of
 from app.reports.asking import Question
+from app.reports.attributed import kept_keys, named_in
 from app.reports.defined.shape import Endpoint
 
 # How many lines of a kind, and their minor units.
@@ -67,8 +68,8 @@ async def gathered(
     by = [name for name in question.by if name != "currency"]
     found: dict[Place, dict[str, tuple[int, int]]] = {}
     for block in blocks(question):
-        for sums in await figures.flows(ledger, question.excerpt, block, by):
-            place = (sums.period, sums.currency, tuple(sums.named[name] for name in by))
+        for sums in await figures.flows(ledger, question.excerpt, block, kept_keys(by)):
+            place = (sums.period, sums.currency, named_in(sums, by))
             added(found.setdefault(place, {}), sums.kinds)
     return dict(sorted(found.items(), key=lambda item: in_order(item[0])))
 

@@ -27,6 +27,7 @@ from app.domain.events import (
     OutgoingEvent,
 )
 from app.domain.evidence import Evidence
+from app.domain.exchange import ExchangeRate
 from app.domain.experiments import Assignment
 from app.domain.first_payments import FirstPayment
 from app.domain.flows import FlowVersion
@@ -111,6 +112,7 @@ TABLES: dict[type[Any], Table] = {
     Taking: ledgers.TAKINGS,
     RecoveryEntry: ledgers.RECOVERY_ENTRIES,
     MrrMovement: ledgers.MRR_MOVEMENTS,
+    ExchangeRate: ledgers.EXCHANGE_RATES,
     ChurnRecord: churn.CHURN_RECORDS,
     SaveStep: churn.SAVE_STEPS,
     ImportedSession: churn.IMPORTED_SESSIONS,
@@ -138,6 +140,7 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
         Taking,
         RecoveryEntry,
         MrrMovement,
+        ExchangeRate,
         ChurnRecord,
         SaveStep,
         AuditEntry,

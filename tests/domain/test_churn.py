@@ -10,7 +10,16 @@ from app.domain.declines import DeclineKind
 from app.domain.movements import intended_end
 from app.domain.notices import FROM_HISTORY
 from tests.domain.builders import on_day
-from tests.domain.churn_cast import PRICE, after, begins, moves, stands, stays_at, the_end, told
+from tests.domain.churn_cast import (
+    PRICE,
+    after,
+    begins,
+    moves,
+    stands,
+    stays_at,
+    the_end,
+    told,
+)
 from tests.domain.test_absorb import failed, hear, only_case
 
 REQUESTED: dict[str, Any] = {"cancellation_reason": "cancellation_requested"}

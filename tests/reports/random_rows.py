@@ -32,6 +32,7 @@ from tests.reports.builders import (
 
 PLANS = (None, "basic", "pro")
 COUNTRIES = (None, "DE", "US")
+ATTRIBUTES = (None, '{"channel":"web"}', '{"channel":"shop","size":"s"}')
 E = ChurnEntry
 
 
@@ -61,6 +62,7 @@ def leaving(draw: random.Random, count: int) -> list[Any]:
             "currency": draw.choice(("usd", "eur")),
             "plan": draw.choice(PLANS),
             "country": draw.choice(COUNTRIES),
+            "attributes": draw.choice(ATTRIBUTES),
             "reason": draw.choice((None, "price", "bugs")),
             "kind": draw.choice((ChurnKind.VOLUNTARY, ChurnKind.INVOLUNTARY)),
             "started_at": draw.choice((None, at - timedelta(days=draw.randrange(-3, 500)))),
@@ -83,6 +85,7 @@ def paying(draw: random.Random, count: int) -> list[Any]:
     for number in range(count):
         began, plan = some_time(draw), draw.choice(PLANS)
         place = {"plan": plan, "country": draw.choice(COUNTRIES)}
+        place["attributes"] = draw.choice(ATTRIBUTES)
         for kind in draw.sample(list(MovementKind), 3):
             at = began + timedelta(days=draw.randrange(40))
             minor = draw.randrange(-500, 9_000)

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.exchange import Rates
 from app.domain.holdouts import Arm
 from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
@@ -36,6 +37,7 @@ from app.storage.reports.reading import read
 from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
+from app.storage.reports.standing import MOVES_AT_ONCE, standing
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 
@@ -63,13 +65,30 @@ class PostgresFigures:
     read from rollups where those can tell, else from the ledgers; `plain` reads ledgers only.
     """
 
-    def __init__(self, engine: AsyncEngine, *, plain: bool = False) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: AsyncEngine, *, plain: bool = False, at_once: int = MOVES_AT_ONCE
+    ) -> None:
+        self._engine, self._at_once = engine, at_once
         self._rolled = None if plain else Rolled(engine)
 
     async def time_zone(self, merchant_id: str) -> str:
         rows = await self._ask(statements.TIME_ZONE, merchant_id, {})
         return cast("str", rows[0]["time_zone"]) if rows else "UTC"
+
+    async def attributes(self, merchant_id: str) -> tuple[str, ...]:
+        rows = await self._ask(statements.ATTRIBUTES, merchant_id, {})
+        return tuple(row["name"] for row in rows)
+
+    async def rates(
+        self, merchant_id: str, as_of: datetime, reporting: str, first: date, last: date
+    ) -> Rates:
+        bound = {"as_of": as_of, "reporting": reporting}
+        bound |= {"first": first.isoformat(), "last": last.isoformat()}
+        found: dict[str, list[tuple[date, str]]] = {}
+        for row in await self._ask(statements.RATES, merchant_id, bound):
+            pair = (date.fromisoformat(row["day"]), row["rate"])
+            found.setdefault(row["currency"], []).append(pair)
+        return found
 
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
@@ -81,7 +100,7 @@ class PostgresFigures:
     ) -> dict[str, int]:
         whole = [_whole(starts_at, ends_at)]
         return {
-            sums.currency: sum(minor for _, minor in sums.kinds.values())
+            sums.currency: sum(sums.kinds[kind][1] for kind in EntryKind if kind in sums.kinds)
             for sums in await self.flows(REVENUE, excerpt, whole, ())
         }
 
@@ -138,6 +157,11 @@ class PostgresFigures:
             counted.add(place, row["kind"], n, minor)
             if row["young"]:
                 counted.add(place, row["kind"], n, minor, young=True)
+
+    async def standing(
+        self, excerpt: Excerpt, period: Period, by: Collection[str]
+    ) -> list[FlowSums]:
+        return await standing(self._engine, excerpt, period, by, at_once=self._at_once)
 
     async def cohorts(
         self,
@@ -288,6 +312,7 @@ def _recovered(sums: FlowSums) -> RecoveredSums:
         refunded_minor=-minor(EntryKind.REFUNDED, EntryKind.REFUND_FAILED),
         dispute_lost_minor=-minor(EntryKind.DISPUTE_LOST),
         dispute_won_minor=minor(EntryKind.DISPUTE_WON),
+        discounts_minor=sums.kinds.get("discount", (0, 0))[1],
     )
 
 

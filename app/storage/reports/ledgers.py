@@ -66,22 +66,32 @@ _CURVES = ((), ("plan",), ("interval",))
 # How a movement changes the number of subscriptions that pay.
 _JOINS = "('opening', 'new', 'reactivation', 'resume')"
 _LEAVES = "('churn_voluntary', 'churn_involuntary', 'churn_merchant', 'migration', 'pause')"
-_PAYING = f"""case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1
-    when kind in ('switch', 'fx') then sign(delta_minor)::int else 0 end"""
-CHURN_KEYS = ("plan", "interval", "country")
+PAYING = f"""coalesce(paying, case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1
+    when kind in ('switch', 'fx') then sign(delta_minor)::int else 0 end)"""
+CHURN_KEYS = ("plan", "interval", "country", "attributes")
 END_KEYS = (
     *("kind_of_end", "cause", "reason", "plan", "interval", "country", "segment"),
-    *("tenure", "mrr_band", "while_past_due"),
+    *("tenure", "mrr_band", "while_past_due", "attributes"),
 )
-# Tenure in days, MRR in minor units: what the bands are called is where they begin.
-_TENURE = """case when r.tenure_days < 31 then 'days_0' when r.tenure_days < 91 then 'days_31'
-    when r.tenure_days < 181 then 'days_91' when r.tenure_days < 366 then 'days_181'
-    when r.tenure_days is not null then 'days_366' end"""
-_BAND = """case when abs(r.mrr_minor) < 1000 then 'minor_0' when abs(r.mrr_minor) < 5000
-    then 'minor_1000' when abs(r.mrr_minor) < 20000 then 'minor_5000' else 'minor_20000' end"""
+
+
+def tenure_of(days: str) -> str:
+    """The bucket of a tenure: it is called by the days with which it begins."""
+    return f"""case when {days} < 31 then 'days_0' when {days} < 91 then 'days_31'
+    when {days} < 181 then 'days_91' when {days} < 366 then 'days_181'
+    when {days} is not null then 'days_366' end"""
+
+
+def band_of(minor: str) -> str:
+    """The band of an MRR: it is called by the minor units with which it begins."""
+    return f"""case when {minor} < 1000 then 'minor_0' when {minor} < 5000
+    then 'minor_1000' when {minor} < 20000 then 'minor_5000' else 'minor_20000' end"""
+
+
 _RECORD = f"""
     r.kind as kind_of_end, r.cause, r.reason, r.plan, r.interval, r.country, r.segment,
-    {_TENURE} as tenure, {_BAND} as mrr_band, r.while_past_due::text as while_past_due
+    {tenure_of("r.tenure_days")} as tenure, {band_of("abs(r.mrr_minor)")} as mrr_band,
+    r.while_past_due::text as while_past_due, r.attributes
 """
 # Migrations are no loss, trials were never paid for, and what was before us has no MRR here.
 _COUNTS = (
@@ -95,7 +105,9 @@ _ENDS = f"""
     from churn_records r
     where {_COUNTS} and r.entry in ('churned', 'restated', 'reversed')
 """  # noqa: S608 - words of ours
-_PLACE = "r.plan, r.interval, r.country"
+_PLACE = "r.plan, r.interval, r.country, r.attributes, r.account_id, r.subscription_id"
+# Rates are of those who have MRR: who never paid, or pays nothing any more, is none of them.
+_PAID = f"{_COUNTS} and r.mrr_minor <> 0"
 OVERDUE_AFTER = "interval '720 hours'"
 
 
@@ -135,7 +147,7 @@ _ENDED = f"""
                 and {_open_at("p", f"p.opened_at + {OVERDUE_AFTER}")}
         )
     ) w
-    where {_COUNTS}
+    where {_PAID}
 """  # noqa: S608 - words of ours
 # A return is dated twice: since the end that it undoes, and since what had ended began.
 _RETURNED = f"""
@@ -148,25 +160,25 @@ _RETURNED = f"""
         union all
         select 'rejoined', least(r.started_at, e.occurred_at) where r.started_at is not null
     ) w
-    where {_COUNTS} and r.entry = 'reversed'
+    where {_PAID} and r.entry = 'reversed'
 """  # noqa: S608 - words of ours
 # A case that is 30 days old and open, of a subscription that has MRR then: by what was known then,
 # so that nothing that happens later changes it. A subscription that owes for several periods is
 # overdue once: by the oldest of its cases that are open then.
 _OVERDUE = f"""
     select x.at, x.at, s.started_at, c.currency, 'overdue', 1, m.minor, m.plan, m.interval,
-        m.country
+        m.country, m.attributes, c.account_id, c.subscription_id
     from cases c
     cross join lateral (select c.opened_at + {OVERDUE_AFTER} as at) x
     left join subscriptions s
         on s.account_id = c.account_id and s.subscription_id = c.subscription_id
     cross join lateral (
-        select v.plan, v.interval, v.country, sum(v.delta_minor) as minor
+        select v.plan, v.interval, v.country, v.attributes, sum(v.delta_minor) as minor
         from mrr_movements v
         where v.account_id = c.account_id and v.subscription_id = c.subscription_id
             and v.currency = c.currency and v.recorded_at <= x.at and v.effective_at <= x.at
-        group by 1, 2, 3 having sum(v.delta_minor) > 0
-        order by 4 desc, 1, 2, 3 limit 1
+        group by 1, 2, 3, 4 having sum(v.delta_minor) > 0
+        order by 5 desc, 1, 2, 3, 4 limit 1
     ) m
     where c.merchant_id = :merchant and c.kind = 'payment' and WITHIN(c.opened_at)
         and {_open_at("c", "x.at")} and not exists (
@@ -224,19 +236,24 @@ SOURCES: Mapping[str, Source] = {
             amount_minor as minor, cause, plan, interval
         from recovery_entries
         where merchant_id = :merchant
+        union all
+        select settled_at, settled_at, currency, 'discount', 1, cost_minor, null, plan, interval
+        from redemptions
+        where merchant_id = :merchant and state = 'applied' and cost_minor > 0
         """,
         keys=("cause", "plan", "interval"),
         layers=(*alone("cause"), ("cause", "plan", "interval")),
-        tables=("recovery_entries",),
+        tables=("recovery_entries", "settlements"),
     ),
     "mrr": Source(
         lines=f"""
         select effective_at as happened_at, recorded_at, currency, kind,
-            {_PAYING} as n, delta_minor as minor, plan, interval, country
+            {PAYING} as n, delta_minor as minor, plan, interval, country, attributes, account_id,
+            subscription_id
         from mrr_movements
         where merchant_id = :merchant
         """,  # noqa: S608 - words of ours
-        keys=("plan", "interval", "country"),
+        keys=CHURN_KEYS,
         layers=alone("country"),
         coarse=(CHURN_KEYS,),
         tables=("mrr_movements",),
