@@ -167,6 +167,31 @@ async def test_a_save_lasts_until_its_subscription_ends(ledger: Ledger) -> None:
     assert told["identity"]["holds"]
 
 
+async def test_a_save_is_over_once_whoever_comes_back_and_leaves_again(ledger: Ledger) -> None:
+    # given two, of whom one was given up on day 20, came back, and was given up again
+    first, again = JAN_1 + timedelta(days=20), JAN_1 + timedelta(days=50)
+    await ledger.holds(
+        *(session(f"ses_{n}") for n in range(2)),
+        *(
+            judged(f"ses_{n}", Rung.ACCEPTED, at=JAN_1, kept=True, subscription=f"sub_{n}")
+            for n in range(2)
+        ),
+        churned("sub_0", at=first, kind=ChurnKind.INVOLUNTARY),
+        churned(
+            "sub_0",
+            at=JAN_1 + timedelta(days=30),
+            entry=ChurnEntry.REVERSED,
+            about=record_id("sub_0", ChurnEntry.CHURNED, first),
+        ),
+        churned("sub_0", at=again, kind=ChurnKind.INVOLUNTARY),
+    )
+
+    told = await ledger.tells("saves-lasting", **JANUARY)
+
+    assert shares(told, "n_ended") | {30: 1, 60: 0} == shares(told, "n_ended")
+    assert shares(told, "lasting_share")[60] == "0.500000"
+
+
 async def test_the_curve_is_that_of_a_second_simple_method(ledger: Ledger) -> None:
     """Step by step over single lives, without cohorts or rollups."""
     draw = random.Random(3)

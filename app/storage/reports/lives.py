@@ -50,6 +50,17 @@ _LEFT = """r.merchant_id = :merchant and r.kind <> 'migration'
 _SAME = """r.account_id = s.account_id and r.subscription_id = s.subscription_id"""
 
 
+# A save is over once: who came back after it and left again had left before.
+_FIRST = """not exists (
+            select from churn_records d join churn_records v on v.account_id = d.account_id
+                and v.subscription_id = d.subscription_id and v.about = d.record_id
+            where d.account_id = s.account_id and d.subscription_id = s.subscription_id
+                and d.entry = 'churned' and d.kind <> 'migration' and d.occurred_at >= s.begun_at
+                and d.occurred_at < coalesce(e.occurred_at, r.occurred_at)
+                and v.entry = 'reversed' and v.recorded_at <= coalesce(e.recorded_at, r.recorded_at)
+        )"""
+
+
 def _ended(recorded: str, sources: str, rule: str = "true") -> str:
     """Ends of saves, known when the last of the records was that they rest on."""
     return f"""
@@ -60,7 +71,7 @@ def _ended(recorded: str, sources: str, rule: str = "true") -> str:
         case when r.entry = 'churned' then s.mrr_minor else -s.mrr_minor end, {_OFFER}
     from {sources}
     where {_ACCEPTED} and {_LEFT} and coalesce(e.occurred_at, r.occurred_at) >= s.begun_at
-        and {rule}"""  # noqa: S608 - words of ours
+        and {_FIRST} and {rule}"""  # noqa: S608 - words of ours
 
 
 _BEGAN = f"""
