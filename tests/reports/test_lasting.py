@@ -14,6 +14,7 @@ from app.domain.recovery import EntryKind
 from app.domain.saves import Rung
 from app.domain.survival import RECOVERY_DAYS
 from app.reports.formats import CSV
+from app.storage.rollups import PostgresRollups
 from tests.reports.builders import (
     ACCOUNT,
     JAN_1,
@@ -78,6 +79,30 @@ async def test_what_had_no_case_by_rule_and_what_was_told_anew_count_as_they_sho
 
     assert told["rows"] == []
     assert before["rows"][0]["n_at_risk"] == 1
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_money_goes_with_its_failure_when_that_was_earlier(
+    ledger: Ledger, folded: bool
+) -> None:
+    # given a failure of January 1 whose money came a day later, and which was of December, as is
+    # learned then
+    earlier = JAN_1 - timedelta(days=2)
+    await ledger.holds(
+        failure(1_000),
+        entry(1_000, at=day(2)),
+        failure(1_000, version=2, at=earlier, recorded_at=day(9)),
+    )
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(20))
+
+    before = await ledger.tells("time-to-recovery", as_of=day(8).isoformat(), **JANUARY)
+    january = await ledger.tells("time-to-recovery", **JANUARY)
+    december = await ledger.tells("time-to-recovery", from_="2025-12-01", to="2025-12-31")
+
+    assert shares(before, "recovered_share")[2] == "1.000000"
+    assert january["rows"] == []
+    assert shares(december, "n_recovered") == {1: 0, 2: 0, 3: 0, 5: 1}
 
 
 async def test_classes_of_refusals_have_curves_of_their_own(ledger: Ledger) -> None:

@@ -16,10 +16,39 @@ def _named(begins: str, ends: str, grid: tuple[int, ...]) -> str:
     return f"coalesce((array[{names}])[{place} + 1], 'later')"
 
 
-# A failure that is told anew takes its former version back. Its first money is the first entry
-# that was written: what is told later of an earlier payment moves nothing.
+# A failure that is told anew takes its former version back, and what came in on it with it. Its
+# first money is the first entry that was written: what is told later of an earlier payment moves
+# nothing.
 _OF_CASE = "f.plan, f.interval, t.decline_kind"
 _ATTEMPT = "left join attempts t on t.case_id = f.case_id and t.number = 1"
+_LATER = """join failures later on later.account_id = f.account_id
+        and later.invoice_id = f.invoice_id and later.version = f.version + 1"""
+
+
+def _back(recorded: str, sign: str, sources: str, rule: str) -> str:
+    """First money on failures, known when the last of the two was; by the step it came in."""
+    return f"""
+    union all
+    select f.failed_at, {recorded}, f.currency,
+        {_named("f.failed_at", "e.occurred_at", RECOVERY_DAYS)}, {sign}1, {sign}e.amount_minor,
+        {_OF_CASE}
+    from recovery_entries e
+    join failures f on f.account_id = e.account_id and f.invoice_id = e.invoice_id
+    {sources} {_ATTEMPT}
+    where e.merchant_id = :merchant and f.merchant_id = :merchant and f.exclusion is null
+        and e.kind in ('recovered', 'settled_other') and {rule} and not exists (
+            select from recovery_entries b
+            where b.merchant_id = e.merchant_id and b.account_id = e.account_id
+                and b.invoice_id = e.invoice_id and b.kind in ('recovered', 'settled_other')
+                and (b.recorded_at, b.entry_id) < (e.recorded_at, e.entry_id)
+        )"""  # noqa: S608 - words of ours
+
+
+_IN_FORCE = """f.recorded_at <= e.recorded_at and not exists (
+            select from failures n
+            where n.account_id = f.account_id and n.invoice_id = f.invoice_id
+                and n.version > f.version and n.recorded_at <= e.recorded_at
+        )"""
 RECOVERING = f"""
     select f.failed_at as happened_at, f.recorded_at, f.currency, 'began' as kind, 1 as n,
         f.amount_minor as minor, {_OF_CASE}
@@ -27,21 +56,11 @@ RECOVERING = f"""
     where f.merchant_id = :merchant and f.exclusion is null
     union all
     select f.failed_at, later.recorded_at, f.currency, 'began', -1, -f.amount_minor, {_OF_CASE}
-    from failures f {_ATTEMPT}
-    join failures later on later.account_id = f.account_id and later.invoice_id = f.invoice_id
-        and later.version = f.version + 1
+    from failures f {_ATTEMPT} {_LATER}
     where f.merchant_id = :merchant and f.exclusion is null
-    union all
-    select f.failed_at, f.recorded_at, f.currency,
-        {_named("f.failed_at", "f.occurred_at", RECOVERY_DAYS)}, 1, f.amount_minor, {_OF_CASE}
-    from recovery_entries f {_ATTEMPT}
-    where f.merchant_id = :merchant and f.kind in ('recovered', 'settled_other')
-        and not exists (
-            select from recovery_entries b
-            where b.merchant_id = f.merchant_id and b.account_id = f.account_id
-                and b.invoice_id = f.invoice_id and b.kind in ('recovered', 'settled_other')
-                and (b.recorded_at, b.entry_id) < (f.recorded_at, f.entry_id)
-        )
+    {_back("e.recorded_at", "", "", _IN_FORCE)}
+    {_back("f.recorded_at", "", "", "f.recorded_at > e.recorded_at")}
+    {_back("later.recorded_at", "-", _LATER, "later.recorded_at > e.recorded_at")}
 """  # noqa: S608 - words of ours
 _OFFER = "s.offer_id as offer, s.offer_kind, s.reason, s.plan, s.interval"
 _ACCEPTED = "s.merchant_id = :merchant and s.rung = 'accepted'"
