@@ -13,7 +13,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.storage.reports.at_risk import CHANGED
 from app.storage.reports.attempts import ATTEMPTS
-from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING
+from app.storage.reports.lives import (
+    LASTING,
+    LASTING_LATELY,
+    RECOVERING,
+    RECOVERING_LATELY,
+)
 from app.storage.reports.losses import LOST, OVERDUE_AFTER, counts
 from app.storage.reports.sides import SIDE_KEYS, SIDES_CHANGED
 
@@ -201,6 +206,7 @@ SOURCES: Mapping[str, Source] = {
     # Why a payment was refused may be learned after the failure was written.
     "recovering": Source(
         lines=RECOVERING,
+        lately=RECOVERING_LATELY,
         keys=("plan", "interval", "decline_kind"),
         layers=_CURVES,
         tables=("failures", "recovery_entries"),

@@ -30,7 +30,7 @@ def _back(recorded: str, sign: str, sources: str, rule: str) -> str:
     return f"""
     union all
     select f.failed_at, {recorded}, f.currency,
-        {_named("f.failed_at", "e.occurred_at", RECOVERY_DAYS)}, {sign}1, {sign}e.amount_minor,
+        {_named("f.failed_at", "e.occurred_at", RECOVERY_DAYS)}, {sign}, {sign} * e.amount_minor,
         {_OF_CASE}
     from recovery_entries e
     join failures f on f.account_id = e.account_id and f.invoice_id = e.invoice_id
@@ -44,12 +44,16 @@ def _back(recorded: str, sign: str, sources: str, rule: str) -> str:
         )"""  # noqa: S608 - words of ours
 
 
-_IN_FORCE = """f.recorded_at <= e.recorded_at and not exists (
-            select from failures n
-            where n.account_id = f.account_id and n.invoice_id = f.invoice_id
-                and n.version > f.version and n.recorded_at <= e.recorded_at
-        )"""
-RECOVERING = f"""
+_EITHER = f"""left {_LATER}
+    cross join lateral (
+        select greatest(f.recorded_at, e.recorded_at) as at, 1 as sign
+        where coalesce(later.recorded_at > e.recorded_at, true)
+        union all
+        select later.recorded_at, -1 where later.recorded_at > e.recorded_at
+    ) w"""
+_IN_FORCE = """f.recorded_at <= e.recorded_at
+        and coalesce(later.recorded_at > e.recorded_at, true)"""
+_FAILED = f"""
     select f.failed_at as happened_at, f.recorded_at, f.currency, 'began' as kind, 1 as n,
         f.amount_minor as minor, {_OF_CASE}
     from failures f {_ATTEMPT}
@@ -58,10 +62,17 @@ RECOVERING = f"""
     select f.failed_at, later.recorded_at, f.currency, 'began', -1, -f.amount_minor, {_OF_CASE}
     from failures f {_ATTEMPT} {_LATER}
     where f.merchant_id = :merchant and f.exclusion is null
-    {_back("e.recorded_at", "", "", _IN_FORCE)}
-    {_back("f.recorded_at", "", "", "f.recorded_at > e.recorded_at")}
-    {_back("later.recorded_at", "-", _LATER, "later.recorded_at > e.recorded_at")}
 """  # noqa: S608 - words of ours
+RECOVERING = _FAILED + _back("w.at", "w.sign", _EITHER, "true")
+# The same lines by which of their rows was written last: so few are found by when that was.
+RECOVERING_LATELY = "".join(
+    (
+        _FAILED,
+        _back("e.recorded_at", "1", f"left {_LATER}", _IN_FORCE),
+        _back("f.recorded_at", "1", "", "f.recorded_at > e.recorded_at"),
+        _back("later.recorded_at", "-1", _LATER, "later.recorded_at > e.recorded_at"),
+    )
+)
 _OFFER = "s.offer_id as offer, s.offer_kind, s.reason, s.plan, s.interval"
 _ACCEPTED = "s.merchant_id = :merchant and s.rung = 'accepted'"
 _LEFT = """r.merchant_id = :merchant and r.kind <> 'migration'
