@@ -101,10 +101,11 @@ class Tally:
     """What happened in a period, as counts or as minor units of MRR; none is below nothing.
 
     `start`: there when it began, or found in it. `new`: joined in it. Of those at the start:
-    `ended`; `asked` to leave, or ended without having been asked; `returned` after they had ended
-    in it; `overdue` for 30 days in it, and `ended_overdue` those of the ended who had been so
-    before. Of those who joined: `new_ended`, `new_asked`. `expansion` and `contraction` of MRR;
-    `reactivation` of whoever had ended, whenever that was.
+    `ended`; `asked` to leave, or ended without having been asked; `returned` after they had ended in it; `overdue` for
+    30 days in it, `ended_overdue` and `asked_overdue` those of the ended and of the asked who had
+    been so before, and `overdue_asked` those of the overdue who had asked. `asked_returned` are
+    those of the asked who ended and returned in it. Of those who joined: `new_ended`, `new_asked`.
+    `expansion` and `contraction` of MRR; `reactivation` of whoever had ended, whenever that was.
     """
 
     start: int = 0
@@ -114,6 +115,9 @@ class Tally:
     returned: int = 0
     overdue: int = 0
     ended_overdue: int = 0
+    asked_overdue: int = 0
+    overdue_asked: int = 0
+    asked_returned: int = 0
     new_ended: int = 0
     new_asked: int = 0
     expansion: int = 0
@@ -126,7 +130,8 @@ def lost(tally: Tally, rule: Definition) -> int:
     at_request = rule.recognition is Recognition.REQUEST
     found = tally.asked if at_request else tally.ended
     if rule.past_due is PastDue.AFTER_30_DAYS:
-        found += tally.overdue - tally.ended_overdue
+        before = tally.asked_overdue + tally.overdue_asked if at_request else tally.ended_overdue
+        found += tally.overdue - before
     if rule.same_period is SamePeriod.COUNTED:
         found += tally.new_asked if at_request else tally.new_ended
     return found
@@ -134,8 +139,9 @@ def lost(tally: Tally, rule: Definition) -> int:
 
 def counted(tally: Tally, rule: Definition) -> int:
     """Who is counted as lost: a return may undo it."""
-    back = tally.returned if rule.returns is Returns.NOT_LOST else 0
-    return lost(tally, rule) - back
+    at_request = rule.recognition is Recognition.REQUEST
+    back = tally.asked_returned if at_request else tally.returned
+    return lost(tally, rule) - (back if rule.returns is Returns.NOT_LOST else 0)
 
 
 def base(tally: Tally, rule: Definition) -> int:

@@ -284,7 +284,6 @@ def _first(before: Subscription | None, after: Subscription, notice: Notice) -> 
     again = {
         Phase.RESTS: MovementKind.RESUME,
         Phase.LOST: MovementKind.REACTIVATION,
-        Phase.RUNS: MovementKind.EXPANSION,
     }
     return again.get(phase_of(before), MovementKind.NEW)
 

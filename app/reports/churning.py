@@ -37,7 +37,10 @@ from app.reports.tables import (
     table,
 )
 
-OF_CHURN = ("ended", "asked", "returned", "overdue", "ended_overdue", "new_ended", "new_asked")
+OF_CHURN = (
+    *("ended", "asked", "returned", "asked_returned", "overdue", "ended_overdue"),
+    *("asked_overdue", "overdue_asked", "new_ended", "new_asked"),
+)
 
 
 def definition_of(preset: Preset, recognition: Recognition | None) -> Definition:
@@ -60,7 +63,7 @@ def churn(
     async def rows() -> AsyncIterator[Row]:
         states = await balances(question, figures)
         moves = await gathered(question, "mrr", figures)
-        left = await gathered(question, "churn", figures)
+        left = await gathered(question, "churn", figures, whole=True)
         places = [(c, named) for _, c, named in (*moves, *left)]
         groups = sorted({*states, *places}, key=group_order)
         for day, months in lengths_of(question).items():

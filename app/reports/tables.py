@@ -62,12 +62,13 @@ def table(question: Question, plan: Plan, *, figures: Figures, **more: object) -
 
 
 async def gathered(
-    question: Question, ledger: str, figures: Figures
+    question: Question, ledger: str, figures: Figures, *, whole: bool = False
 ) -> dict[Place, dict[str, tuple[int, int]]]:
-    """A ledger's kinds by place, in order."""
+    """A ledger's kinds by place, in order; asked in `whole` periods where its lines are told apart
+    by whether something began within the period."""
     by = [name for name in question.by if name != "currency"]
     found: dict[Place, dict[str, tuple[int, int]]] = {}
-    for block in blocks(question):
+    for block in blocks(question, whole=whole):
         for sums in await figures.flows(ledger, question.excerpt, block, kept_keys(by)):
             place = (sums.period, sums.currency, named_in(sums, by))
             added(found.setdefault(place, {}), sums.kinds)

@@ -165,6 +165,12 @@ def test_who_leaves_while_paused_is_lost_at_the_end_not_at_the_pause() -> None:
     assert moves(book)[2:] == [("resume", PRICE), ("churn_voluntary", -PRICE)]
 
 
+def test_who_pays_for_what_was_free_is_new_then() -> None:
+    book = after(begins(0, mrr_minor=0), stands(20), stands(40, mrr_minor=PRICE + 500))
+
+    assert moves(book) == [("new", PRICE), ("expansion", 500)]
+
+
 @pytest.mark.parametrize("end", ["incomplete_expired", "canceled"])
 def test_what_never_began_is_neither_revenue_nor_churn(end: str) -> None:
     book = after(begins(0, status="incomplete"), stands(1, end), stands(1, end))

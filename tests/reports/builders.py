@@ -285,13 +285,12 @@ def taking(minor: int, *, at: datetime, invoice: str = "in_1", **more: Any) -> T
 
 def paid_at_once(invoice: str, minor: int, *, at: datetime, **more: Any) -> FirstPayment:
     """An invoice that went through at once."""
-    fields: dict[str, Any] = {"plan": "basic", "interval": "month", "country": None} | more
+    fields: dict[str, Any] = {"plan": "basic", "interval": "month", "country": None}
+    fields |= {"subscription_id": "sub_1", "currency": "usd"} | more
     return FirstPayment(
         merchant_id=MERCHANT,
         account_id=ACCOUNT,
         invoice_id=invoice,
-        subscription_id="sub_1",
-        currency="usd",
         amount_minor=minor,
         paid_at=at,
         **{"recorded_at": at} | fields,

@@ -10,6 +10,7 @@ from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
 from app.domain.mirror import Customer
 from app.domain.mrr import MovementKind as M
+from app.storage.rollups import PostgresRollups
 from tests.reports.builders import (
     ACCOUNT,
     JAN_1,
@@ -114,6 +115,29 @@ async def test_what_was_at_risk_then_is_so_in_answers_about_then(ledger: Ledger)
     assert seen == {5: [(1, 1)], 15: [(1, 0)], 25: []}
 
 
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_what_is_owed_in_another_currency_is_added_to_none(
+    ledger: Ledger, folded: bool
+) -> None:
+    # given one who owes dollars and euros, and pays euros by now
+    moves: dict[str, Any] = {"subscription_id": "sub_1", "at": day(10)}
+    await ledger.holds(
+        movement(10_000, M.OPENING),
+        movement(-10_000, M.FX, source="fx:usd", **moves),
+        movement(9_000, M.FX, currency="eur", source="fx", **moves),
+        case("in_1", subscription_id="sub_1"),
+        failure(12_500, case_id="case_in_1"),
+        case("in_2", subscription_id="sub_1", currency="eur"),
+        failure(700, invoice="in_2", case_id="case_in_2", currency="eur"),
+    )
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(20))
+
+    (row,) = (await ledger.tells("at-risk"))["rows"]
+
+    assert (row["currency"], row["n_at_risk"], row["owed_minor"]) == ("eur", 1, 700)
+
+
 async def test_100_000_at_5_percent_a_month_as_it_is_told(ledger: Ledger) -> None:
     words = {"start_minor": "10000000", "currency": "usd", "churn": "5", "reduction": "20"}
 
@@ -154,6 +178,19 @@ async def test_nothing_is_projected_from_churn_that_nobody_knows(ledger: Ledger)
     assert [(r["churn"], r["usual_minor"]) for r in told["rows"][2:]] == [("0.000000", 40_000)] * 2
     assert told["identity"]["holds"]
     assert [(r["churn_from"], r["usual_minor"]) for r in given["rows"]] == [("given", 9_000)]
+
+
+async def test_what_contracts_before_a_month_began_with_it_is_lost_too(ledger: Ledger) -> None:
+    # given euros that came in January and became less in it, and were there in two whole months
+    await ledger.holds(
+        movement(10_000, at=day(5), currency="eur"),
+        movement(-4_000, M.CONTRACTION, at=day(20), currency="eur"),
+    )
+
+    told = await ledger.tells("projection", now=day(95), months="1")
+
+    (row,) = told["rows"]
+    assert (row["churn"], row["usual_minor"]) == ("0.333333", 4_000)
 
 
 async def test_the_effect_of_treatment_is_empty_until_each_arm_has_a_hundred(

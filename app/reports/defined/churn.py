@@ -3,6 +3,10 @@
 from app.reports.defined.shape import MINOR, RATIO, SHARE, Endpoint, Figure
 
 SUBSCRIPTIONS = "subscriptions"
+_TAKEN_OVER = (
+    "MRR that another subscription of the customer took over: what the one brought, taken off, and "
+    "what the other brings."
+)
 _MOVES = (
     ("opening", "What was there when Holdfast first saw a subscription."),
     ("new", "MRR of subscriptions that began to pay."),
@@ -12,7 +16,7 @@ _MOVES = (
     ("churn_voluntary", "MRR that ended because the customer asked; negative."),
     ("churn_involuntary", "MRR that ended because nobody paid; negative."),
     ("churn_merchant", "MRR that the merchant ended; negative."),
-    ("migration", "MRR that another subscription of the customer took over; negative."),
+    ("migration", _TAKEN_OVER),
     ("pause", "MRR that rests; negative."),
     ("resume", "MRR that rested and is paid again."),
     ("fx", "What moved because a price changed its currency or rate."),
@@ -78,9 +82,10 @@ CHURN = Endpoint(
             "n_lost",
             SUBSCRIPTIONS,
             "Subscriptions lost by the preset's definition: recognised when access ends or when it "
-            "is asked for; who joined in the same period apart or counted; those past due for "
-            "30 days lost or not; those who came back within the period lost or not. Trials, what "
-            "brought nothing, migrations and what had ended before the account was connected "
+            "is asked for, unless that is given up; who joined in the same period apart or "
+            "counted; those past due for 30 days lost or not, once until they pay; those who came "
+            "back within the period lost or not. Who leaves once more is lost once more. Trials, "
+            "what brought nothing, migrations and what had ended before the account was connected "
             "never count.",
         ),
         Figure(
@@ -197,7 +202,12 @@ SEGMENTS = Endpoint(
             "Subscriptions whose access ended. `tenure` and `mrr_band` are named by where they "
             "begin: days, minor units a month.",
         ),
-        Figure("segment_returned", "n_returned", SUBSCRIPTIONS, "Ended ones that came back."),
+        Figure(
+            "segment_returned",
+            "n_returned",
+            SUBSCRIPTIONS,
+            "Ended ones that came back, by the day they did.",
+        ),
         Figure("segment_ended_mrr", "ended_minor", MINOR, "MRR of those that ended."),
         Figure(
             "segment_share",

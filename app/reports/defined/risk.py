@@ -67,7 +67,9 @@ AT_RISK = Endpoint(
             SHARE,
             "At-risk MRR divided by all MRR of the currency.",
         ),
-        Figure("owed", "owed_minor", MINOR, "What is owed on their open cases now."),
+        Figure(
+            "owed", "owed_minor", MINOR, "What is owed on their open cases, in the row's currency."
+        ),
         Figure(
             "subscriptions_ending",
             "n_ending",

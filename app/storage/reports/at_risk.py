@@ -16,12 +16,13 @@ def _standing(chosen: str) -> str:
     cut-off `at`, with its MRR; the last is called `standing`. By what was recorded by then."""
     return f"""
 told as (
-    select s.*, u.n is not null as is_unpaid, u.decline_kind, u.owed, {_ENDING} as is_ending
+    select s.*, u.n is not null as is_unpaid, u.decline_kind, u.currencies, u.owing,
+        {_ENDING} as is_ending
     from {chosen} s
     left join lateral ({_UNPAID}) u on u.n > 0
     offset 0
 ), standing as (
-    select x.*, m.*
+    select x.*, m.*, {_OWED} as owed
     from told x
     cross join lateral (
         select v.currency, v.plan, v.interval, v.country, sum(v.delta_minor) as mrr
@@ -34,16 +35,21 @@ told as (
 )"""  # noqa: S608 - words of ours
 
 
+# Of what is owed, what is in the currency of the MRR beside it.
+_OWED = """(
+        select coalesce(sum(o.minor), 0) from unnest(x.currencies, x.owing) as o (currency, minor)
+        where o.currency = m.currency
+    )"""
 # What is owed of a subscription with an open case at the cut-off. The timeline is only asked of
 # what had failed by then, and what was paid only of what is open.
 _UNPAID = f"""
     select count(*) as n, min(c.decline_kind) as decline_kind,
-        sum(greatest(f.amount_minor - coalesce((
+        array_agg(f.currency) as currencies, array_agg(greatest(f.amount_minor - coalesce((
             select sum(e.amount_minor) from recovery_entries e
             where e.account_id = f.account_id and e.invoice_id = f.invoice_id
                 and e.currency = f.currency and e.kind in {SETTLING}
                 and e.recorded_at <= s.at
-        ), 0), 0)) as owed
+        ), 0), 0)) as owing
     from cases c
     cross join lateral (
         select * from failures f

@@ -9,7 +9,8 @@ from sqlalchemy import DateTime, Integer, RowMapping, Text, TextClause, bindpara
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import MEASURES, WINDOWS, Line, Verdict
-from app.storage.reports.ledgers import OVERDUE_AFTER, SOURCES, narrowed
+from app.storage.reports.ledgers import SOURCES, narrowed
+from app.storage.reports.losses import OVERDUE_AFTER
 from app.storage.reports.reading import ready_for_lines
 from app.storage.reports.stretches import EDGES, SIGNED, SINCE, points_of, stretch_of
 from app.storage.reports.verdicts import MOVES, SETTLING, decided

@@ -30,12 +30,16 @@ _CHURN = narrowed(SOURCES["churn"].lines, ":starts_at", ":ends_at")
 # Who is found in the period, when an account is connected, was there before.
 STANDING = text(f"""
 with there as materialized (
-    select account_id, subscription_id, currency, sum({PAYING}) as n, sum(delta_minor) as minor
-    from mrr_movements
-    where merchant_id = :merchant and recorded_at <= :as_of
-        and (effective_at < :starts_at or (kind = 'opening' and effective_at < :ends_at))
-        and (:currency is null or currency = :currency) and {_IN_PART.format("")}
-    group by 1, 2, 3 having sum({PAYING}) <> 0 or sum(delta_minor) <> 0
+    select account_id, subscription_id, currency, sum(n) as n, sum(delta_minor) as minor
+    from (
+        select m.account_id, m.subscription_id, m.currency, {PAYING} as n, m.delta_minor
+        from mrr_movements m
+        where m.merchant_id = :merchant and m.recorded_at <= :as_of
+            and (m.effective_at < :starts_at
+                or (m.kind = 'opening' and m.effective_at < :ends_at))
+            and (:currency is null or m.currency = :currency) and {_IN_PART.format("m.")}
+    ) lines
+    group by 1, 2, 3 having sum(n) <> 0 or sum(delta_minor) <> 0
 ), moved as (
     select e.kind, false as young, e.n, e.minor, e.account_id, e.subscription_id, e.currency
     from ({SOURCES["mrr"].lines}) e where e.kind in {_OF_MRR} and {_WITHIN}
