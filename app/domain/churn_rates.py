@@ -101,11 +101,12 @@ class Tally:
     """What happened in a period, as counts or as minor units of MRR; none is below nothing.
 
     `start`: there when it began, or found in it. `new`: joined in it. Of those at the start:
-    `ended`; `asked` to leave, or ended without having been asked; `returned` after they had ended in it; `overdue` for
-    30 days in it, `ended_overdue` and `asked_overdue` those of the ended and of the asked who had
-    been so before, and `overdue_asked` those of the overdue who had asked. `asked_returned` are
-    those of the asked who ended and returned in it. Of those who joined: `new_ended`, `new_asked`.
-    `expansion` and `contraction` of MRR; `reactivation` of whoever had ended, whenever that was.
+    `ended`; `asked` to leave, or ended without having been asked; `returned` after they had ended
+    in it; `overdue` for 30 days in it, `ended_overdue` and `asked_overdue` those of the ended and
+    of the asked who had been so before, and `overdue_asked` those of the overdue who had asked.
+    `asked_returned` are those of the asked who ended and returned in it. Of those who joined:
+    `new_ended`, `new_asked`. `expansion` and `contraction` of MRR; `reactivation` of whoever had
+    ended, whenever that was.
     """
 
     start: int = 0
