@@ -313,6 +313,7 @@ def _count_failure(
             exclusion=exclusion,
             failed_at=at,
             recorded_at=terms.now,
+            country=customer.country if customer else None,
         )
     )
 

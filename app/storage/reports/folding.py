@@ -98,6 +98,7 @@ with lines as ({lines_since(ledger)}
         stretch, {RECORDED_MONTH} as recorded_month, sum(n) as n, sum(minor) as minor
     from days
     group by day, since, stretch, currency, kind, grouping sets ({sets})
+    having sum(n) <> 0 or sum(minor) <> 0
 ), cells as (
     select layer, {HAPPENED} as happened, {told} as since, {RECORDED_ON} as recorded, currency,
         kind, named, sum(n) as n, sum(minor) as minor

@@ -69,6 +69,8 @@ _LEAVES = "('churn_voluntary', 'churn_involuntary', 'churn_merchant', 'migration
 _PAYING = f"""case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1
     when kind in ('switch', 'fx') then sign(delta_minor)::int else 0 end"""
 CHURN_KEYS = ("plan", "interval", "country")
+OFFER_KEYS = ("offer", "offer_kind", "reason", *PLANS)
+ATTEMPT_KEYS = ("decline_kind", "network", "country", *PLANS)
 END_KEYS = (
     *("kind_of_end", "cause", "reason", "plan", "interval", "country", "segment"),
     *("tenure", "mrr_band", "while_past_due"),
@@ -250,9 +252,9 @@ SOURCES: Mapping[str, Source] = {
     ),
     "offers": Source(
         lines=_OFFERS,
-        keys=("offer", "offer_kind", "reason", "plan", "interval"),
+        keys=OFFER_KEYS,
         layers=(*alone("reason"), ("offer", "offer_kind")),
-        coarse=(("offer", "offer_kind", "reason", *PLANS),),
+        coarse=(OFFER_KEYS,),
         tables=("claims", "settlements", "takings", "save_steps"),
     ),
     "churn": Source(
@@ -274,22 +276,23 @@ SOURCES: Mapping[str, Source] = {
     "recovering": Source(
         lines=RECOVERING,
         keys=("plan", "interval", "decline_kind"),
-        layers=_CURVES,
-        tables=("failures", "recovery_entries"),
+        layers=(*_CURVES, ("decline_kind",), (*PLANS, "decline_kind")),
+        tables=("failures", "recovery_entries", "refusals"),
         late=True,
     ),
     "lasting": Source(
         lines=LASTING,
         lately=LASTING_LATELY,
-        keys=("offer", "offer_kind", "reason", "plan", "interval"),
-        layers=(*_CURVES, ("reason",), ("offer", "offer_kind")),
+        keys=OFFER_KEYS,
+        layers=(*_CURVES, ("reason",), ("offer", "offer_kind"), OFFER_KEYS),
         tables=("save_steps", "churn_records"),
     ),
     "attempts": Source(
         lines=ATTEMPTS,
-        keys=("decline_kind", "network", "country", "plan", "interval"),
-        layers=alone(),
-        tables=("failures", "first_payments"),
+        keys=ATTEMPT_KEYS,
+        layers=alone("decline_kind", "network", "country"),
+        coarse=(ATTEMPT_KEYS,),
+        tables=("failures", "first_payments", "refusals", "takings"),
     ),
     "risk": Source(
         changed=CHANGED,

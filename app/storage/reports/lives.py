@@ -5,6 +5,7 @@ that the lines of a day are its cohort. It is recorded when the last thing it re
 """
 
 from app.domain.survival import RECOVERY_DAYS, SAVE_DAYS
+from app.storage.reports.attempts import MOVED, told_by, told_now
 
 
 def _named(begins: str, ends: str, grid: tuple[int, ...]) -> str:
@@ -17,31 +18,55 @@ def _named(begins: str, ends: str, grid: tuple[int, ...]) -> str:
 
 
 # A failure that is told anew takes its former version back. Its first money is the first entry
-# that was written: what is told later of an earlier payment moves nothing.
-_OF_CASE = "f.plan, f.interval, t.decline_kind"
+# that was written: what is told later of an earlier payment moves nothing. Why it was refused may
+# be told later, and moves each of them.
+_KEYS = "f.plan, f.interval"
 _ATTEMPT = "left join attempts t on t.case_id = f.case_id and t.number = 1"
-RECOVERING = f"""
-    select f.failed_at as happened_at, f.recorded_at, f.currency, 'began' as kind, 1 as n,
-        f.amount_minor as minor, {_OF_CASE}
-    from failures f {_ATTEMPT}
-    where f.merchant_id = :merchant and f.exclusion is null
-    union all
-    select f.failed_at, later.recorded_at, f.currency, 'began', -1, -f.amount_minor, {_OF_CASE}
-    from failures f {_ATTEMPT}
-    join failures later on later.account_id = f.account_id and later.invoice_id = f.invoice_id
-        and later.version = f.version + 1
-    where f.merchant_id = :merchant and f.exclusion is null
-    union all
-    select f.failed_at, f.recorded_at, f.currency,
-        {_named("f.failed_at", "f.occurred_at", RECOVERY_DAYS)}, 1, f.amount_minor, {_OF_CASE}
-    from recovery_entries f {_ATTEMPT}
-    where f.merchant_id = :merchant and f.kind in ('recovered', 'settled_other')
+_AGAIN = """join failures later on later.account_id = f.account_id
+        and later.invoice_id = f.invoice_id and later.version = f.version + 1"""
+_TOLD = """from attempts t
+    join cases c on c.case_id = t.case_id"""
+_OF_TOLD = "f.account_id = c.account_id and f.invoice_id = c.invoice_id and f.case_id = t.case_id"
+_ENDED = f"""f.currency,
+        {_named("f.failed_at", "f.occurred_at", RECOVERY_DAYS)}"""
+_FIRST_MONEY = """f.merchant_id = :merchant and f.kind in ('recovered', 'settled_other')
         and not exists (
             select from recovery_entries b
             where b.merchant_id = f.merchant_id and b.account_id = f.account_id
                 and b.invoice_id = f.invoice_id and b.kind in ('recovered', 'settled_other')
                 and (b.recorded_at, b.entry_id) < (f.recorded_at, f.entry_id)
-        )
+        )"""
+_IS_TOLD = "t.merchant_id = :merchant and t.number = 1 and t.refused_at >"
+RECOVERING = f"""
+    select f.failed_at as happened_at, f.recorded_at, f.currency, 'began' as kind, 1 as n,
+        f.amount_minor as minor, {_KEYS}, {told_by("f.recorded_at", "refused_as")}
+    from failures f {_ATTEMPT}
+    where f.merchant_id = :merchant and f.exclusion is null
+    union all
+    select f.failed_at, later.recorded_at, f.currency, 'began', -1, -f.amount_minor, {_KEYS},
+        {told_by("later.recorded_at", "refused_as")}
+    from failures f {_ATTEMPT} {_AGAIN}
+    where f.merchant_id = :merchant and f.exclusion is null
+    union all
+    select f.failed_at, f.recorded_at, {_ENDED}, 1, f.amount_minor, {_KEYS},
+        {told_by("f.recorded_at", "refused_as")}
+    from recovery_entries f {_ATTEMPT}
+    where {_FIRST_MONEY}
+    union all
+    select f.failed_at, t.refused_at, f.currency, 'began', m.sign, m.sign * f.amount_minor,
+        {_KEYS}, {told_now("t.refused_as")}
+    {_TOLD} join failures f on {_OF_TOLD} {MOVED}
+    where {_IS_TOLD} f.recorded_at and f.merchant_id = :merchant and f.exclusion is null
+    union all
+    select f.failed_at, t.refused_at, f.currency, 'began', -m.sign, -m.sign * f.amount_minor,
+        {_KEYS}, {told_now("t.refused_as")}
+    {_TOLD} join failures f on {_OF_TOLD} {_AGAIN} {MOVED}
+    where {_IS_TOLD} later.recorded_at and f.merchant_id = :merchant and f.exclusion is null
+    union all
+    select f.failed_at, t.refused_at, {_ENDED}, m.sign, m.sign * f.amount_minor, {_KEYS},
+        {told_now("t.refused_as")}
+    {_TOLD} join recovery_entries f on {_OF_TOLD} {MOVED}
+    where {_IS_TOLD} f.recorded_at and {_FIRST_MONEY}
 """  # noqa: S608 - words of ours
 _OFFER = "s.offer_id as offer, s.offer_kind, s.reason, s.plan, s.interval"
 _ACCEPTED = "s.merchant_id = :merchant and s.rung = 'accepted'"

@@ -125,6 +125,7 @@ PLACES: Mapping[str, Place] = {
     **{table: Place(table) for table in RECORDED},
     "moves": Place(f"(select * from case_events where type in {MOVES}) m", "at"),  # noqa: S608
     "cases": Place("cases", "opened_at", OVERDUE_AFTER),
+    "refusals": Place("(select * from attempts where number = 1) t", "refused_at"),
     "claims": Place("redemptions", "claimed_at"),
     "settlements": Place("redemptions", "settled_at"),
 }
