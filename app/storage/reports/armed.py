@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, TextClause, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -124,7 +124,7 @@ _STEPS = _cells("arm_steps", _sums(_STEPPED), "c.days <= :days").bindparams(
     bindparam("days", type_=BigInteger)
 )
 _TAIL = text(f"""
-{arms_changed({"w": ":days"})}
+{arms_changed({"w": ":days"}, before=True)}
 select currency, arm, day, since, {_sums(_ANYHOW | _WITHIN, days="w")}
 from arms
 where :currency is null or currency = :currency
@@ -135,6 +135,7 @@ group by 1, 2, 3, 4
     *TURNS,
     bindparam("currency", type_=Text),
     bindparam("days", type_=BigInteger),
+    bindparam("before", type_=DateTime(timezone=True)),
 )
 Found = dict[tuple[str, str], dict[str, int]]
 
@@ -204,6 +205,7 @@ async def _complete(
     turns, offsets = turns_of(basis.zone)
     bound = between(excerpt.merchant_id, basis.tail) | {"currency": excerpt.currency}
     bound |= {"turns": list(turns), "offsets": list(offsets), "days": days}
+    bound["before"] = span.ends_at
     await ready_for_lines(connection)
     for row in (await connection.execute(_TAIL, bound)).mappings():
         if _lies_in(basis, span, row["day"], row["since"]):

@@ -49,14 +49,28 @@ def _each(windows: Collection[str], form: str) -> str:
 # Their days are added up first, so that a customer is as many rows as they have days, and one more
 # for each day since the failure on which money came. What is theirs is looked up at each point:
 # joined, it might be compared with all that is touched.
-_CAME = f"""
-touched as (
+_TOUCHED = f"""
     select account_id, invoice_id, {stretch_of("recorded_at")} as stretch
     from failures where {SINCE}
     union
     select account_id, invoice_id, {stretch_of("recorded_at")}
     from recovery_entries where {SINCE} and kind = 'recovered'
-), whose as (
+"""  # noqa: S608 - words of ours
+# Of those that may lie before an instant: what failed since is the later day of each of its pairs,
+# and changes no earlier day.
+_TOUCHED_BEFORE = f"""
+    select account_id, invoice_id, {stretch_of("recorded_at")} as stretch
+    from failures where {SINCE} and (failed_at < :before or version > 1)
+    union
+    select account_id, invoice_id, {stretch_of("recorded_at")}
+    from recovery_entries e where {SINCE} and kind = 'recovered' and exists (
+        select from failures f
+        where f.account_id = e.account_id and f.invoice_id = e.invoice_id
+            and f.merchant_id = :merchant and f.failed_at < :before
+    )
+"""  # noqa: S608 - words of ours
+_CAME = f"""
+whose as (
     select distinct coalesce('c' || a.customer_id, 'u' || a.unit) as who, a.customer_id,
         case when a.customer_id is null then a.unit end as unit, t.stretch
     from touched t
@@ -108,12 +122,13 @@ def measures_of(windows: Collection[str]) -> tuple[str, ...]:
     return ("n", "customers", "failed_minor", "failed_failed", *of_windows)
 
 
-def arms_changed(windows: Mapping[str, str]) -> str:
+def arms_changed(windows: Mapping[str, str], *, before: bool = False) -> str:
     """Tables of a `with`, of which the last is `arms`: what changed in them, by day, and beside it
     by month of those earlier days that a customer failed on too.
 
     Args:
         windows: the days of each as SQL, by its name.
+        before: only of the days that end by the instant `:before`; others may be left out.
     """
     sums = ", ".join(
         f"coalesce(sum(c) filter (where days <= {days}), 0) as c_{name}"
@@ -121,7 +136,7 @@ def arms_changed(windows: Mapping[str, str]) -> str:
     )
     measures = measures_of(windows)
     return f"""
-with {_CAME}, seen as materialized (
+with touched as ({_TOUCHED_BEFORE if before else _TOUCHED}), {_CAME}, seen as materialized (
     select arm, who, stretch, next, currency, day, sum(n) as n, sum(f) as f, {sums}
     from came
     group by 1, 2, 3, 4, 5, 6

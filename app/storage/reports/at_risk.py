@@ -30,8 +30,8 @@ standing as (
 
 
 def _open_cases(at: str) -> str:
-    """Cases `c` that are open at the cut-off, each with the version of its failure that counts. The
-    timeline is only asked of what had failed by then."""
+    """Cases `c` that are open at the cut-off, each with the version of its failure that counts.
+    Most are over: the failure is only asked of what is not."""
     return f"""cases c
     cross join lateral (
         select * from failures f
@@ -39,13 +39,12 @@ def _open_cases(at: str) -> str:
             and f.recorded_at <= {at}
         order by f.version desc limit 1
     ) f
-    where c.merchant_id = :merchant and c.kind = 'payment'
-        and case when f.version is not null then coalesce((
+    where c.merchant_id = :merchant and c.kind = 'payment' and coalesce((
             select v.type not in {CLOSED} from case_events v
             where v.merchant_id = :merchant and v.case_id = c.case_id and v.at <= {at}
                 and v.type in {MOVES}
             order by v.at desc, v.seq desc, v.event_id desc limit 1
-        ), true) end"""  # noqa: S608 - words of ours
+        ), true)"""  # noqa: S608 - words of ours
 
 
 def _owed(at: str) -> str:
