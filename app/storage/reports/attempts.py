@@ -110,4 +110,47 @@ _PAID = f"""
         {_carded("-m.sign")} {_FAILED} {MOVED}
         where {_IS_FIRST} and f.merchant_id = :merchant
             and k.recorded_at > greatest(f.recorded_at, i.recorded_at)"""
-ATTEMPTS = f"{_REFUSED} union all {_PAID}"
+ATTEMPTS_LATELY = f"{_REFUSED} union all {_PAID}"
+# The same lines by what they are about, each read once; cards and reasons only where asked for.
+ATTEMPTS = f"""
+        select f.failed_at as happened_at, w.recorded_at, f.currency, 'failed' as kind, w.n,
+            w.n * f.amount_minor as minor, f.plan, f.interval, w.decline_kind, w.network, f.country
+        from failures f
+        left join attempts t on (:by_decline_kind or :by_network) and t.case_id = f.case_id
+            and t.number = 1
+        left {_LATER}
+        cross join lateral (
+            select f.recorded_at, 1 as n, {told_by("f.recorded_at", *_NAMES)}
+            union all
+            select later.recorded_at, -1, {told_by("later.recorded_at", *_NAMES)}
+            where later.version is not null
+            union all
+            select t.refused_at, m.sign, {told_now("t.refused_as", "t.refused_brand")}
+            from (values (-1), (1)) m (sign) where t.refused_at > f.recorded_at
+            union all
+            select t.refused_at, -m.sign, {told_now("t.refused_as", "t.refused_brand")}
+            from (values (-1), (1)) m (sign) where t.refused_at > later.recorded_at
+        ) w
+        where f.merchant_id = :merchant
+        union all
+        select i.paid_at, w.recorded_at, i.currency, 'paid', w.n, w.n * i.amount_minor, i.plan,
+            i.interval, null, w.network, i.country
+        from first_payments i
+        left {_FAILED}
+        {_CARD.replace("on true", "on :by_network")}
+        cross join lateral (
+            select i.recorded_at, 1 as n, case when k.told_at <= i.recorded_at then k.brand end
+                as network
+            union all
+            select x.at, -1, case when k.told_at <= x.at then k.brand end
+            from (values (greatest(f.recorded_at, i.recorded_at))) x (at)
+            where f.version is not null
+            union all
+            select k.told_at, m.sign, case when m.sign > 0 then k.brand end
+            from (values (-1), (1)) m (sign) where k.told_at > i.recorded_at
+            union all
+            select k.told_at, -m.sign, case when m.sign > 0 then k.brand end
+            from (values (-1), (1)) m (sign)
+            where f.version is not null and k.told_at > greatest(f.recorded_at, i.recorded_at)
+        ) w
+        where i.merchant_id = :merchant"""  # noqa: S608 - words of ours

@@ -12,8 +12,8 @@ from sqlalchemy import Boolean, Date, DateTime, Text, TextClause, bindparam, tex
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.storage.reports.at_risk import CHANGED
-from app.storage.reports.attempts import ATTEMPTS
-from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING
+from app.storage.reports.attempts import ATTEMPTS, ATTEMPTS_LATELY
+from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING, RECOVERING_LATELY
 from app.storage.reports.sides import SIDE_KEYS, SIDES_CHANGED
 from app.storage.reports.verdicts import CLOSED, MOVES
 
@@ -275,6 +275,7 @@ SOURCES: Mapping[str, Source] = {
     # Why a payment was refused may be learned after the failure was written.
     "recovering": Source(
         lines=RECOVERING,
+        lately=RECOVERING_LATELY,
         keys=("plan", "interval", "decline_kind"),
         layers=(*_CURVES, ("decline_kind",), (*PLANS, "decline_kind")),
         tables=("failures", "recovery_entries", "refusals"),
@@ -289,6 +290,7 @@ SOURCES: Mapping[str, Source] = {
     ),
     "attempts": Source(
         lines=ATTEMPTS,
+        lately=ATTEMPTS_LATELY,
         keys=ATTEMPT_KEYS,
         layers=alone("decline_kind", "network", "country"),
         coarse=(ATTEMPT_KEYS,),

@@ -37,7 +37,7 @@ _FIRST_MONEY = """f.merchant_id = :merchant and f.kind in ('recovered', 'settled
                 and (b.recorded_at, b.entry_id) < (f.recorded_at, f.entry_id)
         )"""
 _IS_TOLD = "t.merchant_id = :merchant and t.number = 1 and t.refused_at >"
-RECOVERING = f"""
+RECOVERING_LATELY = f"""
     select f.failed_at as happened_at, f.recorded_at, f.currency, 'began' as kind, 1 as n,
         f.amount_minor as minor, {_KEYS}, {told_by("f.recorded_at", "refused_as")}
     from failures f {_ATTEMPT}
@@ -67,6 +67,36 @@ RECOVERING = f"""
         {told_now("t.refused_as")}
     {_TOLD} join recovery_entries f on {_OF_TOLD} {MOVED}
     where {_IS_TOLD} f.recorded_at and {_FIRST_MONEY}
+"""  # noqa: S608 - words of ours
+# The same lines by what they are about, each read once; reasons only where asked for.
+_ASKED = "left join attempts t on :by_decline_kind and t.case_id = f.case_id and t.number = 1"
+RECOVERING = f"""
+    select f.failed_at as happened_at, w.recorded_at, f.currency, 'began' as kind, w.n,
+        w.n * f.amount_minor as minor, {_KEYS}, w.decline_kind
+    from failures f {_ASKED} left {_AGAIN}
+    cross join lateral (
+        select f.recorded_at, 1 as n, {told_by("f.recorded_at", "refused_as")}
+        union all
+        select later.recorded_at, -1, {told_by("later.recorded_at", "refused_as")}
+        where later.version is not null
+        union all
+        select t.refused_at, m.sign, {told_now("t.refused_as")}
+        from (values (-1), (1)) m (sign) where t.refused_at > f.recorded_at
+        union all
+        select t.refused_at, -m.sign, {told_now("t.refused_as")}
+        from (values (-1), (1)) m (sign) where t.refused_at > later.recorded_at
+    ) w
+    where f.merchant_id = :merchant and f.exclusion is null
+    union all
+    select f.failed_at, w.recorded_at, {_ENDED}, w.n, w.n * f.amount_minor, {_KEYS}, w.decline_kind
+    from recovery_entries f {_ASKED}
+    cross join lateral (
+        select f.recorded_at, 1 as n, {told_by("f.recorded_at", "refused_as")}
+        union all
+        select t.refused_at, m.sign, {told_now("t.refused_as")}
+        from (values (-1), (1)) m (sign) where t.refused_at > f.recorded_at
+    ) w
+    where {_FIRST_MONEY}
 """  # noqa: S608 - words of ours
 _OFFER = "s.offer_id as offer, s.offer_kind, s.reason, s.plan, s.interval"
 _ACCEPTED = "s.merchant_id = :merchant and s.rung = 'accepted'"
