@@ -41,7 +41,14 @@ from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
-from app.domain.rollups import ArmCell, CohortCell, FlowCell, RollupMark
+from app.domain.rollups import (
+    ArmCell,
+    ArmStep,
+    CohortCell,
+    CohortStep,
+    FlowCell,
+    RollupMark,
+)
 from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
@@ -121,7 +128,9 @@ TABLES: dict[type[Any], Table] = {
     AttemptDay: comparisons.ATTEMPT_DAYS,
     FlowCell: rollups.FLOW_CELLS,
     CohortCell: rollups.COHORT_CELLS,
+    CohortStep: rollups.COHORT_STEPS,
     ArmCell: rollups.ARM_CELLS,
+    ArmStep: rollups.ARM_STEPS,
     RollupMark: rollups.ROLLUP_MARKS,
     AuditEntry: operations.AUDIT_LOG,
     Alert: operations.ALERTS,
@@ -150,7 +159,9 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
     }
 )
 # Computed from ledgers, and deleted to be computed anew.
-DERIVED: frozenset[type[Any]] = frozenset({FlowCell, CohortCell, ArmCell, RollupMark})
+DERIVED: frozenset[type[Any]] = frozenset(
+    {FlowCell, CohortCell, CohortStep, ArmCell, ArmStep, RollupMark}
+)
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(
     {

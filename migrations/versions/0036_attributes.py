@@ -4,7 +4,7 @@ changes the number of those who pay."""
 from alembic import op
 
 revision = "0036"
-down_revision = "0033"
+down_revision = "0035"
 STATEMENTS = (
     """
     alter table merchants add column attributes jsonb not null default '[]',
@@ -33,7 +33,7 @@ STATEMENTS = (
     """,
     "set local role none",
     # They are made anew out of the ledgers.
-    "truncate rollup_marks, cohort_cells, flow_cells, arm_cells",
+    "truncate rollup_marks, cohort_cells, cohort_steps, flow_cells, arm_cells, arm_steps",
 )
 
 

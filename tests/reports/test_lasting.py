@@ -9,14 +9,12 @@ import pytest
 
 from app.domain.churn import ChurnEntry, ChurnKind
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Attempt, AttemptState, Trigger
 from app.domain.recovery import EntryKind
 from app.domain.saves import Rung
 from app.domain.survival import RECOVERY_DAYS
 from app.reports.formats import CSV
 from app.storage.rollups import PostgresRollups
 from tests.reports.builders import (
-    ACCOUNT,
     JAN_1,
     MERCHANT,
     case,
@@ -26,6 +24,7 @@ from tests.reports.builders import (
     failure,
     judged,
     record_id,
+    refused,
     session,
 )
 from tests.reports.conftest import Ledger
@@ -106,26 +105,11 @@ async def test_money_goes_with_its_failure_when_that_was_earlier(
 
 
 async def test_classes_of_refusals_have_curves_of_their_own(ledger: Ledger) -> None:
-    def attempt(invoice: str, kind: DeclineKind) -> Attempt:
-        return Attempt(
-            attempt_id=f"att_{invoice}",
-            merchant_id=MERCHANT,
-            account_id=ACCOUNT,
-            case_id=f"case_{invoice}",
-            number=1,
-            trigger=Trigger.PROVIDER,
-            state=AttemptState.DECLINED,
-            currency="usd",
-            amount_minor=1_000,
-            intent_at=JAN_1,
-            decline_kind=kind,
-        )
-
     await ledger.holds(
         *(case(invoice) for invoice in ("in_1", "in_2")),
         *(failure(1_000, invoice=i, case_id=f"case_{i}") for i in ("in_1", "in_2")),
-        attempt("in_1", DeclineKind.INSUFFICIENT_FUNDS),
-        attempt("in_2", DeclineKind.NEW_METHOD),
+        refused("in_1", DeclineKind.INSUFFICIENT_FUNDS),
+        refused("in_2", DeclineKind.NEW_METHOD),
         entry(1_000, at=day(3), invoice_id="in_1", case_id="case_in_1"),
     )
 

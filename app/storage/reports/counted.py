@@ -1,7 +1,7 @@
 """Lines being added up, from cells or from a ledger."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from app.ports.figures import FlowSums
@@ -29,6 +29,13 @@ class Counted:
         held = self._held[place, kind, young]
         held[0] += n
         held[1] += minor
+
+    def include(self, found: Iterable[FlowSums]) -> None:
+        """Add what was added up already, of a ledger that tells nothing apart by `since`."""
+        for sums in found:
+            place = (sums.period, sums.currency, tuple(sums.named.items()))
+            for kind, (n, minor) in sums.kinds.items():
+                self.add(place, kind, n, minor)
 
     def sums(self) -> list[FlowSums]:
         """By place; what adds up to nothing is left out."""

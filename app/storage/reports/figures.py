@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,6 +33,7 @@ from app.storage.reports.armed import SUMS as ARM_SUMS
 from app.storage.reports.arms import ARMS
 from app.storage.reports.at_risk import AT_RISK, RISK_KEYS
 from app.storage.reports.counted import Counted
+from app.storage.reports.edges import apart
 from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
 from app.storage.reports.rolled import Rolled
@@ -90,6 +92,9 @@ class PostgresFigures:
             found.setdefault(row["currency"], []).append(pair)
         return found
 
+    async def _zone(self, excerpt: Excerpt) -> ZoneInfo:
+        return ZoneInfo(await self.time_zone(excerpt.merchant_id))
+
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[RecoveredSums]:
@@ -116,6 +121,11 @@ class PostgresFigures:
             rolled = await self._of_cells(ledger, excerpt, periods[:-1], by)
         rest = periods if rolled is None else periods[-1:]
         counted = Counted(since=source.since)
+        if rolled is None and not source.since:
+            whole, edges = apart(periods, await self._zone(excerpt))
+            found = await self._of_cells(ledger, excerpt, whole, by) if edges else None
+            rest = rest if found is None else edges
+            counted.include(found or ())
         # where it matters in which period somebody began, a period stays whole
         parts = [[period] for period in rest] if source.since else _parts(rest)
         for part in parts:
@@ -175,7 +185,13 @@ class PostgresFigures:
             if found is not None:
                 return found
         counted: dict[Keys, CohortSums] = {}
-        for part in _parts(periods):
+        rest = periods
+        if self._rolled:
+            whole, edges = apart(periods, await self._zone(excerpt))
+            found = await self._rolled.cohorts(excerpt, whole, by, rule) if edges else None
+            rest = rest if found is None else edges
+            counted |= {sums.keys: sums for sums in found or ()}
+        for part in _parts(rest):
             bound = _excerpt(excerpt) | _periods(part) | _keys(by, "plan", "interval")
             bound |= {
                 "before": rule.before,

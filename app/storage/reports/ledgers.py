@@ -12,13 +12,8 @@ from sqlalchemy import Boolean, Date, DateTime, Text, TextClause, bindparam, tex
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.storage.reports.at_risk import CHANGED
-from app.storage.reports.attempts import ATTEMPTS
-from app.storage.reports.lives import (
-    LASTING,
-    LASTING_LATELY,
-    RECOVERING,
-    RECOVERING_LATELY,
-)
+from app.storage.reports.attempts import ATTEMPTS, ATTEMPTS_LATELY
+from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING, RECOVERING_LATELY
 from app.storage.reports.losses import LOST, OVERDUE_AFTER, counts
 from app.storage.reports.sides import SIDE_KEYS, SIDES_CHANGED
 
@@ -82,6 +77,8 @@ _LEFT = """(
 PAYING = f"""coalesce(m.paying, case m.kind when 'expansion' then ({_LEFT} = m.delta_minor)::int
     when 'contraction' then -({_LEFT} = 0)::int else sign(m.delta_minor)::int end)"""
 CHURN_KEYS = ("plan", "interval", "country", "attributes")
+OFFER_KEYS = ("offer", "offer_kind", "reason", *PLANS)
+ATTEMPT_KEYS = ("decline_kind", "network", "country", *PLANS)
 END_KEYS = (
     *("kind_of_end", "cause", "reason", "plan", "interval", "country", "segment"),
     *("tenure", "mrr_band", "while_past_due", "attributes"),
@@ -197,9 +194,9 @@ SOURCES: Mapping[str, Source] = {
     ),
     "offers": Source(
         lines=_OFFERS,
-        keys=("offer", "offer_kind", "reason", "plan", "interval"),
+        keys=OFFER_KEYS,
         layers=(*alone("reason"), ("offer", "offer_kind")),
-        coarse=(("offer", "offer_kind", "reason", *PLANS),),
+        coarse=(OFFER_KEYS,),
         tables=("claims", "settlements", "takings", "save_steps"),
     ),
     "churn": Source(
@@ -222,22 +219,24 @@ SOURCES: Mapping[str, Source] = {
         lines=RECOVERING,
         lately=RECOVERING_LATELY,
         keys=("plan", "interval", "decline_kind"),
-        layers=_CURVES,
-        tables=("failures", "recovery_entries"),
+        layers=(*_CURVES, ("decline_kind",), (*PLANS, "decline_kind")),
+        tables=("failures", "recovery_entries", "refusals"),
         late=True,
     ),
     "lasting": Source(
         lines=LASTING,
         lately=LASTING_LATELY,
-        keys=("offer", "offer_kind", "reason", "plan", "interval"),
-        layers=(*_CURVES, ("reason",), ("offer", "offer_kind")),
+        keys=OFFER_KEYS,
+        layers=(*_CURVES, ("reason",), ("offer", "offer_kind"), OFFER_KEYS),
         tables=("save_steps", "churn_records"),
     ),
     "attempts": Source(
         lines=ATTEMPTS,
-        keys=("decline_kind", "network", "country", "plan", "interval"),
-        layers=alone(),
-        tables=("failures", "first_payments"),
+        lately=ATTEMPTS_LATELY,
+        keys=ATTEMPT_KEYS,
+        layers=alone("decline_kind", "network", "country"),
+        coarse=(ATTEMPT_KEYS,),
+        tables=("failures", "first_payments", "refusals", "takings"),
     ),
     "risk": Source(
         changed=CHANGED,
