@@ -9,6 +9,7 @@ from starlette.types import Lifespan
 from app.api import (
     access,
     afterwards,
+    attributes,
     cancel_flows,
     cancel_sessions,
     case_commands,
@@ -19,6 +20,7 @@ from app.api import (
     dunning,
     event_endpoints,
     events,
+    exchange_rates,
     exit_feedback,
     finance,
     health,
@@ -58,9 +60,11 @@ VERSION = "0.1.0"
 BY_KEY = (
     access,
     afterwards,
+    attributes,
     cancel_flows,
     customer_keys,
     leavers,
+    exchange_rates,
     exit_feedback,
     dunning,
     case_commands,

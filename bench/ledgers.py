@@ -147,7 +147,8 @@ def _tried(number: int, rule: str) -> Filling:
         "brand": one_of(41, "visa", "mastercard", "amex"),
         "decline_kind": one_of(11, *kinds),
     }
-    values |= {"intent_at": "at", "resolved_at": "at"}
+    values |= {"intent_at": "at", "resolved_at": "at", "refused_at": "at"}
+    values |= {"refused_as": values["decline_kind"], "refused_brand": values["brand"]}
     return Filling(Attempt, FAILURES, values, rule)
 
 
@@ -157,7 +158,7 @@ def _took(name: str, at: str, of: dict[str, str], rule: str) -> Filling:
     )
     values |= {"subscription_id": WHO["subscription_id"]}
     values |= {"paid_minor": AMOUNT, "refunded_minor": "0"}
-    values |= {"occurred_at": at, "recorded_at": at}
+    values |= {"occurred_at": at, "recorded_at": at, "brand": "'visa'"}
     return Filling(Taking, FAILURES, values, rule)
 
 
@@ -183,7 +184,8 @@ LEDGERS: Sequence[Filling] = (
         | CURRENCY
         | PLAN
         | {"version": "1", "amount_minor": AMOUNT, "trial_conversion": "n % 20 = 0"}
-        | {"failed_at": "at", "recorded_at": "at"},
+        | {"failed_at": "at", "recorded_at": "at"}
+        | COUNTRY,
     ),
     Filling(RecoveryEntry, FAILURES, CASE | CURRENCY | PLAN | _PAID, f"{PAID} and {PAID_AT} <= $3"),
     _tried(1, "true"),

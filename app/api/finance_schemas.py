@@ -1,10 +1,12 @@
 """What finance may be asked and what it answers, as the API documents it."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.json_schema import SkipJsonSchema
 
+from app.domain.attributes import NAME
 from app.domain.recovery import Cause, EntryKind
 from app.reports import entries, rates, recovered
 from app.reports.periods import Step
@@ -19,9 +21,13 @@ def word(description: str, **schema: Any) -> Any:
     return Field(default=None, description=description, json_schema_extra=schema)
 
 
-def list_of(keys: frozenset[str]) -> str:
-    """The pattern of a list of keys."""
-    names = "|".join(sorted(keys))
+# What a merchant may name as an attribute, as a key of a question.
+ATTRIBUTE_KEY = rf"attribute\.{NAME.pattern}"
+
+
+def list_of(keys: frozenset[str], *more: str) -> str:
+    """The pattern of a list of keys; `more` are patterns of others."""
+    names = "|".join([*sorted(keys), *more])
     return f"^({names})(,({names}))*$"
 
 
@@ -38,6 +44,13 @@ AS_OF = word(
     "only what is older can no longer change; the answer says which instant it used. The "
     "same `as_of` gives the same answer forever.",
     pattern=f"^{DAY}{TIME}$",
+)
+
+
+REPORTING = word(
+    "Told in this currency as well, by the rates that you gave at `/v1/exchange-rates`: each row "
+    "has its rate, the day of it, and a `reported_` amount beside each of its own.",
+    pattern="^[a-z]{3,8}$",
 )
 
 
@@ -72,6 +85,7 @@ class SpanWords(BaseModel):
 class RecoveredWords(SpanWords):
     """Of `recovered-revenue`."""
 
+    reporting_currency: Word = REPORTING
     interval: Word = word("Length of a period. Default: `month`.", enum=[*Step])
     group_by: Word = word(
         "Further keys, separated by commas; `currency` always is one. `interval` is the "
@@ -83,6 +97,7 @@ class RecoveredWords(SpanWords):
 class RateWords(SpanWords):
     """Of `recovery-rate`."""
 
+    reporting_currency: Word = REPORTING
     interval: Word = word("Length of a period. Default: `month`.", enum=[*Step])
     group_by: Word = word(
         "Further keys, separated by commas; `currency` always is one.",
@@ -137,6 +152,44 @@ class Grouped(AnswerOut):
     definitions: dict[str, DefinitionOut]
 
 
+class Beside(BaseModel):
+    """What a row has besides where a reporting currency was asked for: the rate, the day of it, and
+    each of its amounts converted, `reported_` before its name."""
+
+    reporting_currency: str | None = None
+    exchange_rate: str | None = Field(default=None, description="As it was given; `1` of itself.")
+    exchange_day: str | None = None
+
+
+def reported(columns: Iterable[str]) -> dict[str, Any]:
+    """The fields of converted amounts."""
+    return {f"reported_{name}": (int | None, None) for name in columns if name.endswith("_minor")}
+
+
+class ReportingOut(BaseModel):
+    """How amounts were converted."""
+
+    model_config = ConfigDict(extra="forbid")
+    currency: str
+    unit: str
+    definition: str
+
+
+class ReportedOut(BaseModel):
+    """What all currencies come to, by the keys of the rows: amounts and counts that add up."""
+
+    model_config = ConfigDict(extra="allow")
+    currency: str = Field(description="The reporting currency.")
+    __pydantic_extra__: dict[str, int | str | bool | None] = Field(init=False)
+
+
+class Reporting(BaseModel):
+    """What an answer has besides where a reporting currency was asked for."""
+
+    reporting: ReportingOut | None = None
+    reported: list[ReportedOut] | None = None
+
+
 class CurrencyCheck(BaseModel):
     """Both sides of an identity."""
 
@@ -167,9 +220,15 @@ class RecoveredAmounts(BaseModel):
     dispute_lost_minor: int
     dispute_won_minor: int
     net_minor: int
+    discounts_minor: int
 
 
-class RecoveredRow(RecoveredAmounts):
+_RecoveredRow: Any = create_model(
+    "_RecoveredRow", __base__=(RecoveredAmounts, Beside), **reported(RecoveredAmounts.model_fields)
+)
+
+
+class RecoveredRow(_RecoveredRow):
     """A period; the keys of `group_by` are there when asked for."""
 
     period: str = Field(description="First day of the period.")
@@ -178,7 +237,7 @@ class RecoveredRow(RecoveredAmounts):
     interval: str | None = None
 
 
-class RecoveredRevenueOut(Grouped):
+class RecoveredRevenueOut(Grouped, Reporting):
     """Recovered revenue by the date the money moved. Periods without lines have no row."""
 
     rows: list[RecoveredRow]
@@ -205,7 +264,12 @@ class RateAmounts(BaseModel):
     open_share: str | None
 
 
-class RateRow(RateAmounts):
+_RateRow: Any = create_model(
+    "_RateRow", __base__=(RateAmounts, Beside), **reported(RateAmounts.model_fields)
+)
+
+
+class RateRow(_RateRow):
     """A cohort; the keys of `group_by` are there when asked for."""
 
     period: str = Field(description="First day of the period of the first failures.")
@@ -221,7 +285,7 @@ class RowsIdentity(BaseModel):
     holds: bool
 
 
-class RecoveryRateOut(Grouped):
+class RecoveryRateOut(Grouped, Reporting):
     """The recovery rate by the day of the first failure."""
 
     w: int

@@ -5,16 +5,21 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.api.finance_schemas import (
+    ATTRIBUTE_KEY,
     DAYS,
+    REPORTING,
     AnswerOut,
+    Beside,
     CurrencyCheck,
     DefinitionOut,
     Grouped,
     InstantWords,
+    Reporting,
     RowsIdentity,
     SpanWords,
     Word,
     list_of,
+    reported,
     word,
 )
 from app.domain.churn_rates import Preset, Recognition
@@ -29,15 +34,19 @@ from app.reports.risk import ChurnFrom
 
 
 def _keys(endpoint: Endpoint, also: str = "") -> Any:
+    more = (ATTRIBUTE_KEY,) if endpoint.attributed else ()
+    if endpoint.attributed:
+        also += " `attribute.` and a name is one that you named at `/v1/attributes`."
     return word(
         f"Further keys, separated by commas; `currency` always is one.{also}",
-        pattern=list_of(endpoint.keys),
+        pattern=list_of(endpoint.keys, *more),
     )
 
 
 class TableWords(SpanWords):
     """Of every table."""
 
+    reporting_currency: Word = REPORTING
     interval: Word = word("Length of a period. Default: `month`.", enum=[*Step])
 
 
@@ -108,12 +117,14 @@ class LastingWords(SpanWords):
 class RiskWords(InstantWords):
     """Of `at-risk`."""
 
+    reporting_currency: Word = REPORTING
     group_by: Word = _keys(AT_RISK)
 
 
 class IncrementalWords(SpanWords):
     """Of `incremental`."""
 
+    reporting_currency: Word = REPORTING
     w: Word = DAYS
 
 
@@ -142,6 +153,13 @@ class _Row(_Cells):
     period: str = Field(description="First day of the period.")
 
 
+class _AttributedRow(_Row):
+    """Also has the attributes that were asked for, `attribute.` and a name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str | None] = Field(init=False)
+
+
 def _figures(endpoint: Endpoint) -> dict[str, Any]:
     return {
         figure.column: (_type(figure.unit, empty=figure.empty), ...) for figure in endpoint.figures
@@ -156,8 +174,13 @@ def _type(unit: str, *, empty: bool) -> Any:
 
 def row_of(endpoint: Endpoint, name: str, base: type[_Cells] = _Row, **more: Any) -> Any:
     """A row of a table; the keys of `group_by` are there when asked for."""
-    keys: dict[str, Any] = {key: (str | None, None) for key in endpoint.by if key != "currency"}
-    return create_model(f"{name}Row", __base__=base, **keys, **more, **_figures(endpoint))
+    known = [key for key in (*endpoint.by, *endpoint.standing) if key != "currency"]
+    keys: dict[str, Any] = dict.fromkeys(known, (str | None, None))
+    bases: tuple[Any, ...] = (_AttributedRow if endpoint.attributed else base,)
+    if endpoint.exchanged:
+        bases += (Beside,)
+        keys |= reported(endpoint.columns)
+    return create_model(f"{name}Row", __base__=bases, **keys, **more, **_figures(endpoint))
 
 
 def _answer(
@@ -168,7 +191,8 @@ def _answer(
     **more: Any,
 ) -> type[BaseModel]:
     rows: dict[str, Any] = {"rows": (list[row or row_of(endpoint, name)], ...)}  # type: ignore[misc]
-    return create_model(f"{name}Out", __base__=base, __doc__=endpoint.says, **rows, **more)
+    bases: Any = (base, Reporting) if endpoint.exchanged else base
+    return create_model(f"{name}Out", __base__=bases, __doc__=endpoint.says, **rows, **more)
 
 
 def _table(endpoint: Endpoint, name: str) -> type[BaseModel]:
@@ -197,6 +221,7 @@ class RuleOut(BaseModel):
     past_due: str
     discount: str
     returns: str
+    reactivation_window: str
 
 
 FailuresOut = _table(FAILURES, "PaymentFailures")

@@ -77,7 +77,8 @@ class ChurnRecord:
     `occurred_at` is the provider's end of access; of a plan the moment it was asked for, of a
     reversal the return. `ends_at` is the end that was planned. `about` is the line that this one
     takes back, or the plan that it carries out. `trial` ends were never paid for. `reason` is ours,
-    `feedback` the provider's word; `segment` the merchant's own. `replaced_by` is a subscription.
+    `feedback` the provider's word; `segment` the merchant's own, `attributes` JSON by the names
+    that the merchant gave. `replaced_by` is a subscription.
     """
 
     KEY: ClassVar = ("record_id",)
@@ -103,6 +104,7 @@ class ChurnRecord:
     interval: str | None = None
     segment: str | None = None
     country: str | None = None
+    attributes: str | None = None
     tenure_days: int | None = None
     started_at: datetime | None = None
     requested_at: datetime | None = None

@@ -53,6 +53,13 @@ class Returns(StrEnum):
     BESIDE = "beside"
 
 
+class Reactivation(StrEnum):
+    """For how long who left comes back rather than is new: here always for good, whatever a product
+    lets one choose, but that who changes within a week only migrates."""
+
+    ANY_TIME = "any_time"
+
+
 class Preset(StrEnum):
     """Whose definition."""
 
@@ -74,6 +81,7 @@ class Definition:
     past_due: PastDue = PastDue.AT_THE_END
     discount: Discount = Discount.SUBTRACTED
     returns: Returns = Returns.IGNORED
+    reactivation_window: Reactivation = Reactivation.ANY_TIME
 
 
 PRESETS: Mapping[Preset, Definition] = {
@@ -92,11 +100,13 @@ PRESETS: Mapping[Preset, Definition] = {
 class Tally:
     """What happened in a period, as counts or as minor units of MRR; none is below nothing.
 
-    `start`: there when it began. `new`: joined in it. Of those at the start: `ended`; `asked` to
-    leave, or ended without having been asked; `returned` after they had ended in it; `overdue` for
-    30 days in it, and `ended_overdue` those of the ended who had been so before. Of those who
-    joined: `new_ended`, `new_asked`. `expansion` and `contraction` of MRR; `reactivation` of
-    whoever had ended, whenever that was.
+    `start`: there when it began, or found in it. `new`: joined in it. Of those at the start:
+    `ended`; `asked` to leave, or ended without having been asked; `returned` after they had ended
+    in it; `overdue` for 30 days in it, `ended_overdue` and `asked_overdue` those of the ended and
+    of the asked who had been so before, and `overdue_asked` those of the overdue who had asked.
+    `asked_returned` are those of the asked who ended and returned in it. Of those who joined:
+    `new_ended`, `new_asked`. `expansion` and `contraction` of MRR; `reactivation` of whoever had
+    ended, whenever that was.
     """
 
     start: int = 0
@@ -106,6 +116,9 @@ class Tally:
     returned: int = 0
     overdue: int = 0
     ended_overdue: int = 0
+    asked_overdue: int = 0
+    overdue_asked: int = 0
+    asked_returned: int = 0
     new_ended: int = 0
     new_asked: int = 0
     expansion: int = 0
@@ -118,7 +131,8 @@ def lost(tally: Tally, rule: Definition) -> int:
     at_request = rule.recognition is Recognition.REQUEST
     found = tally.asked if at_request else tally.ended
     if rule.past_due is PastDue.AFTER_30_DAYS:
-        found += tally.overdue - tally.ended_overdue
+        before = tally.asked_overdue + tally.overdue_asked if at_request else tally.ended_overdue
+        found += tally.overdue - before
     if rule.same_period is SamePeriod.COUNTED:
         found += tally.new_asked if at_request else tally.new_ended
     return found
@@ -126,8 +140,9 @@ def lost(tally: Tally, rule: Definition) -> int:
 
 def counted(tally: Tally, rule: Definition) -> int:
     """Who is counted as lost: a return may undo it."""
-    back = tally.returned if rule.returns is Returns.NOT_LOST else 0
-    return lost(tally, rule) - back
+    at_request = rule.recognition is Recognition.REQUEST
+    back = tally.asked_returned if at_request else tally.returned
+    return lost(tally, rule) - (back if rule.returns is Returns.NOT_LOST else 0)
 
 
 def base(tally: Tally, rule: Definition) -> int:

@@ -7,6 +7,7 @@ and whether an end is planned; so does its mirror; where the two differ, a line 
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.attributes import attributes_of
 from app.domain.churn import (
     NO_CURRENCY,
     ChurnEntry,
@@ -154,6 +155,7 @@ class File:
             interval=sub.interval,
             segment=_segment(sub, customer),
             country=customer.country if customer else None,
+            attributes=attributes_of(self.terms.merchant.attributes, sub, customer),
             tenure_days=max((at - sub.started_at).days, 0) if sub.started_at else None,
             started_at=sub.started_at,
             requested_at=request.requested_at if request else sub.canceled_at,

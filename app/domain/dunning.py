@@ -166,7 +166,9 @@ class Attempt:
     `number` counts from 1 within the case, over all triggers; for ours the idempotency key is
     `{case}:{number}`, committed before the call. `intent_at` is when it was committed.
     `provider_ref` is the charge or payment that decided it; `attempt_count` the invoice's own
-    count at the intent, which only the provider's retries raise after it.
+    count at the intent, which only the provider's retries raise after it. `refused_at` is when its
+    refusal was told first, `refused_as` and `refused_brand` as what and of which network's card;
+    whatever becomes of the attempt, they stay.
     """
 
     KEY: ClassVar = ("attempt_id",)
@@ -191,6 +193,15 @@ class Attempt:
     link_id: str | None = None
     reads: int = 0
     attempt_count: int | None = None
+    refused_at: datetime | None = None
+    refused_as: DeclineKind | None = None
+    refused_brand: str | None = None
+
+    def refused(self, kind: DeclineKind, *, at: datetime) -> "Attempt":
+        """The attempt with what was told of its refusal; what was told first stays."""
+        if self.refused_at is not None:
+            return self
+        return changed(self, refused_at=at, refused_as=kind, refused_brand=self.brand)
 
     @property
     def key(self) -> str:

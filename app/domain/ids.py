@@ -39,6 +39,7 @@ PREFIXES = {
     "consent": "con",
     "comparison": "cmp",
     "taking": "tkn",
+    "rate": "fxr",
 }
 # The digit in which a UUID's two variant bits (10) stand, from a digit of the hash.
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}

@@ -37,7 +37,11 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
-    """A company whose customers pay. `assignment_key` keys the hash that draws holdouts."""
+    """A company whose customers pay. `assignment_key` keys the hash that draws holdouts.
+
+    `attributes` are keys of metadata that ledgers keep from when they were named, and
+    `past_attributes` those that they kept before.
+    """
 
     KEY: ClassVar = ("merchant_id",)
     UNIQUE: ClassVar = ()
@@ -50,6 +54,8 @@ class Merchant:
     reply_to: str | None = None
     holdout_percent: int = 0
     assignment_key: str = ""
+    attributes: tuple[str, ...] = ()
+    past_attributes: tuple[str, ...] = ()
     created_at: datetime | None = None
 
 

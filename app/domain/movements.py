@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from app.domain.attributes import attributes_of
 from app.domain.dunning import Case
 from app.domain.ids import derive_id
 from app.domain.mirror import Customer, Subscription
@@ -17,7 +18,8 @@ PAYING = frozenset({"active", "past_due"})
 UNBORN = frozenset({"incomplete", "incomplete_expired"})
 INVOLUNTARY_PAUSES = frozenset({"final_payment_failure", "first_payment_failure"})
 make_movement = quick(MrrMovement)
-Place = tuple[str | None, str | None, str | None]  # plan, interval, country
+# Plan, interval, country, attributes.
+Place = tuple[str | None, str | None, str | None, str | None]
 CHURNS = frozenset(
     {
         MovementKind.CHURN_VOLUNTARY,
@@ -164,12 +166,14 @@ class Pen:
             self._add(MovementKind.SWITCH, currency, delta, source, at, when)
 
     def place(self) -> Place:
-        """Where the subscription is: a country that is not at hand is the last one known."""
-        customer = self.book.get(Customer, self.about.account_id, self.about.customer_id)
-        if customer is None:
-            stood = self._stood()
-            return self.about.plan, self.about.interval, stood[2] if stood else None
-        return self.about.plan, self.about.interval, customer.country
+        """Where the subscription is: of a customer that is not at hand, what was known last."""
+        about = self.about
+        customer = self.book.get(Customer, about.account_id, about.customer_id)
+        stood = self._stood() if customer is None else None
+        country = customer.country if customer else stood and stood[2]
+        names = self.terms.merchant.attributes
+        attributes = attributes_of(names, about, customer, stood and stood[3])
+        return about.plan, about.interval, country, attributes
 
     def _stood(self) -> Place | None:
         """Where its MRR is by the ledger, or was last; None of one without a line."""
@@ -190,7 +194,7 @@ class Pen:
         when: datetime,
     ) -> None:
         about = self.about
-        plan, interval, country = place
+        plan, interval, country, attributes = place
         self.book.add(
             make_movement(
                 movement_id=derive_id(
@@ -210,8 +214,16 @@ class Pen:
                 plan=plan,
                 interval=interval,
                 country=country,
+                attributes=attributes,
+                paying=self._paying(currency, delta),
             )
         )
+
+    def _paying(self, currency: str, delta: int) -> int:
+        """Whether MRR begins with this line (1), ends with it (-1), or neither."""
+        mine = (line for line in lines_of(self.book, self.about) if line.currency == currency)
+        left = sum(line.delta_minor for line in mine)
+        return (left + delta > 0) - (left > 0)
 
     def _source(self, wanted: str) -> str:
         """A name that no line has yet: what is read live comes under one name again and again."""
@@ -272,7 +284,6 @@ def _first(before: Subscription | None, after: Subscription, notice: Notice) -> 
     again = {
         Phase.RESTS: MovementKind.RESUME,
         Phase.LOST: MovementKind.REACTIVATION,
-        Phase.RUNS: MovementKind.EXPANSION,
     }
     return again.get(phase_of(before), MovementKind.NEW)
 

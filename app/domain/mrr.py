@@ -29,8 +29,11 @@ class MrrMovement:
     """One append-only line: `delta_minor` per month, signed. `source` is the event it came
     from; unique per subscription and source, so a replayed event moves nothing twice.
 
-    `plan`, `interval` and `country` are those of that time: where a subscription's MRR is, so that
-    its lines add up to nothing everywhere else. A `SWITCH` is two lines that take it elsewhere.
+    `plan`, `interval`, `country` and `attributes` (JSON by name, of those the merchant had named)
+    are those of that time: where a subscription's MRR is, so that its lines add up to nothing
+    everywhere else. A `SWITCH` is two lines that take it elsewhere. `paying` is by how many a line
+    changes the number of subscriptions with MRR in its currency; a line from before it was kept
+    goes by its kind.
     """
 
     KEY: ClassVar = ("movement_id",)
@@ -50,8 +53,10 @@ class MrrMovement:
     plan: str | None = None
     interval: str | None = None
     country: str | None = None
+    attributes: str | None = None
+    paying: int | None = None
 
     @property
-    def place(self) -> tuple[str | None, str | None, str | None]:
-        """Where it moved MRR: plan, interval, country."""
-        return self.plan, self.interval, self.country
+    def place(self) -> tuple[str | None, str | None, str | None, str | None]:
+        """Where it moved MRR: plan, interval, country, attributes."""
+        return self.plan, self.interval, self.country, self.attributes

@@ -323,6 +323,7 @@ def count_failure(
             book.add(changed(again, case_id=case_id, exclusion=exclusion))
         return
     subscription = book.get(Subscription, invoice.account_id, invoice.subscription_id)
+    customer = book.get(Customer, invoice.account_id, invoice.customer_id)
     book.add(
         make_failure(
             merchant_id=terms.merchant.merchant_id,
@@ -340,6 +341,7 @@ def count_failure(
             exclusion=exclusion,
             failed_at=at,
             recorded_at=terms.now,
+            country=customer.country if customer else None,
         )
     )
 

@@ -205,16 +205,15 @@ def _refused(
         fallback = DeclineKind.CUSTOMER_AUTHENTICATE
     decline = answer.decline or Decline(kind=fallback)
     uncharged = uncharged_ref(answer.payment_id, attempt.number) if answer.payment_id else None
-    book.put(
-        replace(
-            attempt,
-            state=state,
-            resolved_at=terms.now,
-            decline_kind=decline.kind,
-            decline=decline_json(decline),
-            provider_ref=answer.charge_id or uncharged,
-        )
+    told = replace(
+        attempt,
+        state=state,
+        resolved_at=terms.now,
+        decline_kind=decline.kind,
+        decline=decline_json(decline),
+        provider_ref=answer.charge_id or uncharged,
     )
+    book.put(told.refused(decline.kind, at=terms.now))
     if attempt.trigger is not Trigger.BACKUP_CARD:  # which says nothing of the card charged else
         case = with_decline(case, decline)
     case = replace(case, failures=case.failures + 1)

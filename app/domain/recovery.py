@@ -40,7 +40,8 @@ class Cause(StrEnum):
 class Failure:
     """The first failed automatic attempt of an invoice: the cohort row of every rate.
 
-    `amount_minor` is what remained then. `exclusion` says why no case followed, if none did.
+    `amount_minor` is what remained then, `country` the customer's of that time. `exclusion` says
+    why no case followed, if none did.
     A correction (an earlier failure learned of later) is a new `version`; the highest recorded
     by the asked instant counts.
     """
@@ -62,6 +63,7 @@ class Failure:
     exclusion: str | None
     failed_at: datetime
     recorded_at: datetime
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

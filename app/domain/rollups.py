@@ -13,8 +13,9 @@ from typing import ClassVar
 
 from app.domain.records import Wide
 
-# The windows that are kept; others are counted from the ledger.
+# The windows that are kept; others, up to the longest, are added up from steps.
 WINDOWS = (7, 14, 30, 60, 90)
+LONGEST_WINDOW = 366
 KINDS_WITHIN = ("cash", "other", "credited")
 COUNTS = ("n", "n_excluded", "failed_minor", "excluded_minor", "owed_minor")
 WITHIN = tuple(f"{kind}_{days}_minor" for kind in KINDS_WITHIN for days in WINDOWS)
@@ -31,6 +32,9 @@ ARM_MEASURES = (
     *(f"failed_cash_{days}" for days in WINDOWS),
     *(f"cash_cash_{days}" for days in WINDOWS),
 )
+# What is kept by the day of 24 hours since the failure: by how much a longer window has more.
+COHORT_STEPS = tuple(f"{kind}_minor" for kind in KINDS_WITHIN)
+ARM_STEPS = ("cash_minor", "failed_cash", "cash_cash")
 # How long before a line the other instant it knows of may lie to be kept by day; and by month,
 # this month included.
 KEPT_DAYS, KEPT_MONTHS = 31, 12
@@ -113,6 +117,35 @@ class CohortCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CohortStep:
+    """What a window of so many `days` has more, of the invoices that failed on a day, than one
+    that is a day shorter: all steps of no more than W days are what came in within W days. It may
+    be less than nothing, where cash took the place of a credit. Kept as a `CohortCell` is, but
+    what failed on a day has no months of what was recorded: a step is recorded about when it is
+    made, so that they would be as many.
+    """
+
+    KEY: ClassVar = (
+        *("merchant_id", "layer", "failed", "recorded"),
+        *("currency", "plan", "interval", "trial_conversion", "open", "days"),
+    )
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    layer: str
+    failed: str
+    recorded: str
+    currency: str
+    plan: str
+    interval: str
+    trial_conversion: bool
+    open: bool
+    days: int
+    cash_minor: int
+    other_minor: int
+    credited_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmCell:
     """Failures of one arm of the holdout by customer: what all of a customer's in a span come to
     is one observation, of which squares and products are added up (`failed_cash_30`: what failed
@@ -155,6 +188,25 @@ class ArmCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmStep:
+    """What a window of so many `days` has more than one that is a day shorter, in what an
+    `ArmCell` tells. Days as in `CohortStep`."""
+
+    KEY: ClassVar = ("merchant_id", "failed", "since", "recorded", "currency", "arm", "days")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    failed: str
+    since: str
+    recorded: str
+    currency: str
+    arm: str
+    days: int
+    cash_minor: int
+    failed_cash: Wide
+    cash_cash: Wide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollupMark:
     """How far a merchant's rollups reach: all that was recorded by `folded_until`, and nothing
     else, is in the cells. Their days are those of `time_zone`."""
@@ -181,8 +233,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What an invoice that failed counts for at a cut-off; `counts` are `MEASURES`, negative
-    where a former verdict is taken back."""
+    """What an invoice that failed counts for at a cut-off; `counts` are `COUNTS` and what came in
+    within one window of each of `KINDS_WITHIN`, negative where a former verdict is taken back."""
 
     failed_at: datetime
     currency: str

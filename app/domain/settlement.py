@@ -176,6 +176,8 @@ def _attempt_of(
         decline_kind=decline.kind if decline else None,
         decline=payment.decline if decline else None,
     )
+    if decline is not None:
+        attempt = attempt.refused(decline.kind, at=terms.now)
     book.put(attempt)
     _use_card(book, attempt, payment, terms)
     if decline is not None:

@@ -21,7 +21,8 @@ class Taking:
 
     `occurred_at` is when the payment was made, of what was given back too: of its charge, and while
     none was heard of, when its success was told. `subscription_id` is the invoice's; a payment
-    whose invoice or charge became known later is moved by two lines.
+    whose invoice or charge became known later is moved by two lines. `brand` is the card's, as far
+    as it was known then.
     """
 
     KEY: ClassVar = ("taking_id",)
@@ -37,6 +38,7 @@ class Taking:
     refunded_minor: int
     occurred_at: datetime
     recorded_at: datetime
+    brand: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,5 +132,6 @@ def _enter(book: Book, payment: Payment, told: Told, *, sign: int, at: datetime)
             refunded_minor=sign * refunded,
             occurred_at=place.occurred_at,
             recorded_at=at,
+            brand=payment.brand,
         )
     )

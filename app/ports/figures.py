@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
+from app.domain.exchange import Rates
 from app.domain.holdouts import Arm
 from app.domain.recovery import RecoveryEntry
 
@@ -48,7 +49,8 @@ class Keys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveredSums:
-    """Ledger lines by kind, minor units; what was taken back is a positive number here."""
+    """Ledger lines by kind, minor units; what was taken back is a positive number here.
+    `discounts_minor` is no line of the ledger: what offers that took effect cost at most."""
 
     keys: Keys
     recovered_minor: int
@@ -57,6 +59,7 @@ class RecoveredSums:
     refunded_minor: int
     dispute_lost_minor: int
     dispute_won_minor: int
+    discounts_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +148,21 @@ class Figures(Protocol):
         """The merchant's IANA time zone; `UTC` for an unknown merchant."""
         ...
 
+    async def attributes(self, merchant_id: str) -> tuple[str, ...]:
+        """The attributes that the merchant ever named, in order."""
+        ...
+
+    async def rates(
+        self, merchant_id: str, as_of: datetime, reporting: str, first: date, last: date
+    ) -> Rates:
+        """The rates of days from the first to the last, as they were known at the cut-off."""
+        ...
+
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[RecoveredSums]:
         """Ledger lines by period, currency and the keys of `by` (cause, plan, interval), in no
-        particular order; nothing for an empty group."""
+        particular order; nothing for an empty group. What offers cost has no cause."""
         ...
 
     async def ledger(
@@ -170,6 +183,14 @@ class Figures(Protocol):
     ) -> list[FlowSums]:
         """All that a ledger has from before an instant, as if it were one period; with `LATEST` all
         that is known at the cut-off."""
+        ...
+
+    async def standing(
+        self, excerpt: Excerpt, period: Period, by: Collection[str]
+    ) -> list[FlowSums]:
+        """Who was there when a period began (kind `start`, those found in it included) and the
+        ledgers `mrr` and `churn` within it, by where each subscription stood at that beginning:
+        `tenure` and `mrr_band`, both `came` for who was not there. Read from the ledgers."""
         ...
 
     async def cohorts(

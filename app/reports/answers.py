@@ -41,10 +41,10 @@ class Sums(Protocol):
 S = TypeVar("S", bound=Sums)
 
 
-def blocks(question: Question) -> Iterator[Sequence[Period]]:
+def blocks(question: Question, *, whole: bool = False) -> Iterator[Sequence[Period]]:
     """The periods of a question in order, about a year at a time. A quarter or a year comes as
-    several periods that bear its name."""
-    step = question.step if question.step in AT_ONCE else Step.MONTH
+    several periods that bear its name, unless it must stay `whole`."""
+    step = question.step if whole or question.step in AT_ONCE else Step.MONTH
     block: list[Period] = []
     for period in cut(question.starts_at, question.ends_at, step, question.zone):
         block.append(replace(period, day=first_day(period.day, question.step)))

@@ -1,7 +1,7 @@
 """From the words of a question to a checked question; each wrong word has its own refusal."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -16,6 +16,7 @@ SETTLING = timedelta(seconds=5)
 LONGEST = {Step.DAY: timedelta(days=1_100)}
 LONGEST_OTHERWISE = timedelta(days=7_320)
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+ATTRIBUTE = "attribute."  # how the key of an attribute begins
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})?")
 # Longer than three letters: stablecoins such as usdc.
@@ -80,6 +81,7 @@ def question(
     zone: ZoneInfo,
     as_of: datetime,
     keys: frozenset[str],
+    attributes: Collection[str] = (),
 ) -> Question:
     """Check the words that all finance questions share.
 
@@ -87,7 +89,8 @@ def question(
         words: `from`, `to`, `interval`, `group_by`, `currency` as they came; all may be missing.
             Days are the merchant's, `to` included; instants need an offset, `to` not included.
             Without them: the twelve calendar months that end with the day of `as_of`.
-        zone: the merchant's; `as_of`: the effective cut-off; `keys`: what may be grouped by.
+        zone: the merchant's; `as_of`: the effective cut-off; `keys`: what may be grouped by, and
+            besides each of the `attributes` under its prefix.
 
     Raises:
         WrongParameter: the first word that is wrong.
@@ -98,12 +101,16 @@ def question(
     if ends_at - starts_at > longest:
         raise WrongParameter("to", f"the span is longer than {longest.days} days")
     return Question(
-        excerpt=Excerpt(merchant_id=merchant_id, as_of=as_of, currency=_currency(words)),
+        excerpt=Excerpt(
+            merchant_id=merchant_id,
+            as_of=as_of,
+            currency=currency_code("currency", words.get("currency")),
+        ),
         zone=zone,
         starts_at=starts_at,
         ends_at=ends_at,
         step=Step(step),
-        by=_group_by(words.get("group_by", ""), keys),
+        by=_group_by(words.get("group_by", ""), keys | {*map(ATTRIBUTE.__add__, attributes)}),
     )
 
 
@@ -179,11 +186,11 @@ def _edge(name: str, text: str, *, zone: ZoneInfo, days_on: int) -> datetime:
     return midnight(day + timedelta(days=days_on), zone)
 
 
-def _currency(words: Mapping[str, str]) -> str | None:
-    currency = words.get("currency")
-    if currency is not None and not _CURRENCY.fullmatch(currency):
-        raise WrongParameter("currency", "is no lower-case currency code such as eur")
-    return currency
+def currency_code(name: str, text: str | None) -> str | None:
+    """A currency, where one is given. Raises `WrongParameter`."""
+    if text is not None and not _CURRENCY.fullmatch(text):
+        raise WrongParameter(name, "is no lower-case currency code such as eur")
+    return text
 
 
 def _group_by(text: str, keys: frozenset[str]) -> tuple[str, ...]:

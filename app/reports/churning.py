@@ -37,7 +37,10 @@ from app.reports.tables import (
     table,
 )
 
-OF_CHURN = ("ended", "asked", "returned", "overdue", "ended_overdue", "new_ended", "new_asked")
+OF_CHURN = (
+    *("ended", "asked", "returned", "asked_returned", "overdue", "ended_overdue"),
+    *("asked_overdue", "overdue_asked", "new_ended", "new_asked"),
+)
 
 
 def definition_of(preset: Preset, recognition: Recognition | None) -> Definition:
@@ -60,7 +63,7 @@ def churn(
     async def rows() -> AsyncIterator[Row]:
         states = await balances(question, figures)
         moves = await gathered(question, "mrr", figures)
-        left = await gathered(question, "churn", figures)
+        left = await gathered(question, "churn", figures, whole=True)
         places = [(c, named) for _, c, named in (*moves, *left)]
         groups = sorted({*states, *places}, key=group_order)
         for day, months in lengths_of(question).items():
@@ -98,15 +101,19 @@ def lengths_of(question: Question) -> dict[date, Fraction]:
 
 
 def tallies(start: tuple[int, int], moved: Kinds, gone: Kinds) -> tuple[Tally, Tally]:
-    """What happened in a period, as counts and as MRR. `start` is MRR and subscriptions."""
+    """What happened in a period, as counts and as MRR. `start` is MRR and subscriptions.
+
+    Who was found in the period, when an account was connected, was there before: whoever of them
+    leaves in it would otherwise be a share of nothing.
+    """
     people = Tally(
-        start=start[1],
+        start=start[1] + count(moved, "opening"),
         new=count(moved, "new"),
         reactivation=count(moved, "reactivation"),
         **{name: count(gone, name) for name in OF_CHURN},
     )
     money = Tally(
-        start=start[0],
+        start=start[0] + minor(moved, "opening"),
         new=minor(moved, "new"),
         expansion=minor(moved, "expansion"),
         contraction=-minor(moved, "contraction"),
@@ -152,7 +159,8 @@ def _of(part: int, whole: int) -> str | None:
 def churn_reasons(question: Question, *, figures: Figures) -> Answer:
     """The answer about why subscriptions ended; by reason unless asked otherwise."""
     asked = replace(question, by=question.by or ("reason",))
-    plan = Plan(endpoint=REASONS, ledger="ends", measure=_reason, apart=REASONS.keys)
+    apart = REASONS.keys.union(asked.by)
+    plan = Plan(endpoint=REASONS, ledger="ends", measure=_reason, apart=apart)
     return table(asked, plan, figures=figures)
 
 
@@ -169,7 +177,8 @@ def _reason(kinds: Kinds, whole: Kinds) -> Row:
 def segments(question: Question, *, figures: Figures) -> Answer:
     """The answer about where subscriptions end; by plan unless asked otherwise."""
     asked = replace(question, by=question.by or ("plan",))
-    plan = Plan(endpoint=SEGMENTS, ledger="ends", measure=_segment, apart=SEGMENTS.keys)
+    apart = SEGMENTS.keys.union(asked.by)
+    plan = Plan(endpoint=SEGMENTS, ledger="ends", measure=_segment, apart=apart)
     return table(asked, plan, figures=figures)
 
 

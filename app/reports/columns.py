@@ -11,6 +11,7 @@ ENDINGS = (
     ("_at", "instant"),
     ("_minor", "count"),
     ("period", "day"),
+    ("exchange_day", "day"),
     ("trial_conversion", "flag"),
 )
 

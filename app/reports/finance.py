@@ -1,6 +1,6 @@
 """From a question's words to its answer: one function per endpoint of finance."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -20,9 +20,11 @@ from app.reports import (
     recovered,
     risk,
     saving,
+    standing,
 )
 from app.reports.answers import Answer
 from app.reports.asking import (
+    ATTRIBUTE,
     Question,
     WrongParameter,
     choice,
@@ -37,10 +39,12 @@ from app.reports.defined.recovery import RECONCILIATION
 from app.reports.defined.risk import AT_RISK, FAILURES, INCREMENTAL, PROJECTION
 from app.reports.defined.saves import SAVES
 from app.reports.defined.shape import Endpoint
+from app.reports.exchanged import in_reporting_currency
 
 Words = Mapping[str, str]
 
 
+@in_reporting_currency
 async def answer_recovered_revenue(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -55,6 +59,7 @@ async def answer_recovered_revenue(
     return recovered.recovered_revenue(asked, figures=figures)
 
 
+@in_reporting_currency
 async def answer_recovery_rate(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -68,6 +73,7 @@ async def answer_recovery_rate(
     return rates.recovery_rate(asked, days=days, view=view, figures=figures)
 
 
+@in_reporting_currency
 async def answer_churn(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -80,9 +86,11 @@ async def answer_churn(
     rule = churning.definition_of(preset, None if at is None else Recognition(at))
     margin = number("margin", words.get("margin", "100"), lowest=1, highest=100)
     asked = await _table(words, merchant_id, figures, now, CHURN)
-    return churning.churn(asked, preset=preset, rule=rule, margin_percent=margin, figures=figures)
+    make = standing.churn_by_standing if standing.asked_for(asked) else churning.churn
+    return make(asked, preset=preset, rule=rule, margin_percent=margin, figures=figures)
 
 
+@in_reporting_currency
 async def answer_incremental(
     words: Words, *, merchant_id: str, figures: Figures, now: datetime, whole: bool
 ) -> Answer:
@@ -151,16 +159,16 @@ def _tabled(endpoint: Endpoint, make: Callable[..., Answer]) -> Answers:
     return answer
 
 
-answer_payment_failures = _tabled(FAILURES, failures.payment_failures)
-answer_mrr = _tabled(MRR, mrr.mrr)
-answer_churn_reasons = _tabled(REASONS, churning.churn_reasons)
-answer_segments = _tabled(SEGMENTS, churning.segments)
-answer_offers = _tabled(OFFERS, offering.offers)
-answer_saves = _tabled(SAVES, saving.saves)
+answer_payment_failures = in_reporting_currency(_tabled(FAILURES, failures.payment_failures))
+answer_mrr = in_reporting_currency(_tabled(MRR, mrr.mrr))
+answer_churn_reasons = in_reporting_currency(_tabled(REASONS, churning.churn_reasons))
+answer_segments = in_reporting_currency(_tabled(SEGMENTS, churning.segments))
+answer_offers = in_reporting_currency(_tabled(OFFERS, offering.offers))
+answer_saves = in_reporting_currency(_tabled(SAVES, saving.saves))
 answer_time_to_recovery = _tabled(RECOVERY_TIMES, partial(lasting.lasting, lives=lasting.RECOVERY))
 answer_saves_lasting = _tabled(SAVES_LASTING, partial(lasting.lasting, lives=lasting.SAVED))
 answer_reconciliation = _tabled(RECONCILIATION, reconciled.reconciliation)
-answer_at_risk = _tabled(AT_RISK, risk.at_risk)
+answer_at_risk = in_reporting_currency(_tabled(AT_RISK, risk.at_risk))
 
 
 def _days(words: Words) -> int:
@@ -172,11 +180,20 @@ async def _table(
     words: Words, merchant_id: str, figures: Figures, now: datetime, endpoint: Endpoint
 ) -> Question:
     as_of = cut_off(words.get("as_of"), now=now)
-    return await _asked(words, merchant_id, figures, as_of, endpoint.keys)
+    asks = endpoint.attributed and ATTRIBUTE in words.get("group_by", "")
+    named = await figures.attributes(merchant_id) if asks else ()
+    return await _asked(words, merchant_id, figures, as_of, endpoint.keys, named)
 
 
 async def _asked(
-    words: Words, merchant_id: str, figures: Figures, as_of: datetime, keys: frozenset[str]
+    words: Words,
+    merchant_id: str,
+    figures: Figures,
+    as_of: datetime,
+    keys: frozenset[str],
+    named: Collection[str] = (),
 ) -> Question:
     zone = ZoneInfo(await figures.time_zone(merchant_id))
-    return question(words, merchant_id=merchant_id, zone=zone, as_of=as_of, keys=keys)
+    return question(
+        words, merchant_id=merchant_id, zone=zone, as_of=as_of, keys=keys, attributes=named
+    )

@@ -8,6 +8,7 @@ from app.domain.mrr import MovementKind
 from app.ports.figures import Figures
 from app.reports.answers import Answer, Row, head_of
 from app.reports.asking import Question
+from app.reports.attributed import kept_keys, named_in
 from app.reports.defined.churn import MRR
 from app.reports.periods import cut
 from app.reports.tables import Place, by_currency, count, gathered, in_order, minor, place_cells
@@ -21,14 +22,14 @@ State = tuple[int, int]
 async def balances(question: Question, figures: Figures) -> dict[Group, State]:
     """MRR and paying subscriptions of each group when the question's span begins."""
     by = [name for name in question.by if name != "currency"]
-    found = await figures.balance("mrr", question.excerpt, question.starts_at, by)
-    return {
-        (sums.currency, tuple(sums.named[name] for name in by)): (
-            minor(sums.kinds, *KINDS),
-            count(sums.kinds, *KINDS),
-        )
-        for sums in found
-    }
+    excerpt, starts_at = question.excerpt, question.starts_at
+    states: dict[Group, State] = {}
+    for sums in await figures.balance("mrr", excerpt, starts_at, kept_keys(by)):
+        group = (sums.currency, named_in(sums, by))
+        held = states.get(group, (0, 0))
+        more = (minor(sums.kinds, *KINDS), count(sums.kinds, *KINDS))
+        states[group] = (held[0] + more[0], held[1] + more[1])
+    return states
 
 
 def mrr(question: Question, *, figures: Figures) -> Answer:

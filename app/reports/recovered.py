@@ -17,7 +17,9 @@ AMOUNTS = (
     "dispute_lost_minor",
     "dispute_won_minor",
     "net_minor",
+    "discounts_minor",
 )
+READ = tuple(name for name in AMOUNTS if name != "net_minor")
 
 PARTS = ("net_minor", "settled_other_minor", "credited_minor")  # make up the ledger
 
@@ -34,7 +36,7 @@ def recovered_revenue(question: Question, *, figures: Figures) -> Answer:
         return await figures.recovered(question.excerpt, block, question.by)
 
     async def rows() -> AsyncIterator[Row]:
-        async for sums in in_turn(question, ask, AMOUNTS[:-1]):
+        async for sums in in_turn(question, ask, READ):
             amounts = _amounts(sums)
             _add(totals, sums.keys.currency, amounts)
             yield key_cells(sums.keys, question.by) | amounts
@@ -52,14 +54,14 @@ def recovered_revenue(question: Question, *, figures: Figures) -> Answer:
 
 
 def _amounts(sums: RecoveredSums) -> Row:
-    amounts = {name: getattr(sums, name) for name in AMOUNTS if name != "net_minor"}
+    amounts = {name: getattr(sums, name) for name in READ}
     amounts["net_minor"] = (
         sums.recovered_minor
         - sums.refunded_minor
         - sums.dispute_lost_minor
         + sums.dispute_won_minor
     )
-    return amounts
+    return {name: amounts[name] for name in AMOUNTS}
 
 
 def _add(totals: dict[str, Row], currency: str, amounts: Row) -> None:

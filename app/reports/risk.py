@@ -216,7 +216,8 @@ async def recent_churn(question: Question, figures: Figures) -> dict[str, Fracti
     for month in months:
         moves = by_currency([sums for sums in moved if sums.period == month.day])
         ends = by_currency([sums for sums in left if sums.period == month.day])
-        for currency, kinds in states.items():
+        for currency in {*states, *moves, *ends}:
+            kinds = states.get(currency, {})
             state = (minor(kinds, *KINDS), count(kinds, *KINDS))
             _, money = tallies(state, moves.get(currency, {}), ends.get(currency, {}))
             began[currency] = began.get(currency, 0) + money.start

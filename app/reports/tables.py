@@ -8,6 +8,7 @@ from typing import Any
 from app.ports.figures import Figures, FlowSums, Period
 from app.reports.answers import Answer, Row, blocks, head_of
 from app.reports.asking import Question
+from app.reports.attributed import kept_keys, named_in
 from app.reports.defined.shape import Endpoint
 
 # How many lines of a kind, and their minor units.
@@ -61,14 +62,15 @@ def table(question: Question, plan: Plan, *, figures: Figures, **more: object) -
 
 
 async def gathered(
-    question: Question, ledger: str, figures: Figures
+    question: Question, ledger: str, figures: Figures, *, whole: bool = False
 ) -> dict[Place, dict[str, tuple[int, int]]]:
-    """A ledger's kinds by place, in order."""
+    """A ledger's kinds by place, in order; asked in `whole` periods where its lines are told apart
+    by whether something began within the period."""
     by = [name for name in question.by if name != "currency"]
     found: dict[Place, dict[str, tuple[int, int]]] = {}
-    for block in blocks(question):
-        for sums in await figures.flows(ledger, question.excerpt, block, by):
-            place = (sums.period, sums.currency, tuple(sums.named[name] for name in by))
+    for block in blocks(question, whole=whole):
+        for sums in await figures.flows(ledger, question.excerpt, block, kept_keys(by)):
+            place = (sums.period, sums.currency, named_in(sums, by))
             added(found.setdefault(place, {}), sums.kinds)
     return dict(sorted(found.items(), key=lambda item: in_order(item[0])))
 

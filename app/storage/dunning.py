@@ -23,6 +23,7 @@ ATTEMPTS = table_of(
     check("attempts_count_from_one", "number >= 1"),
     index("attempts_by_intent", "merchant_id intent_at"),
     index("attempts_in_doubt", "merchant_id intent_at", where="state in ('sent', 'unknown')"),
+    index("attempts_by_refusal", "merchant_id refused_at", where="number = 1"),
 )
 CASE_EVENTS = table_of(
     CaseEvent,

@@ -1,5 +1,6 @@
 """What finance reads. Append-only by trigger: a correction is a new row."""
 
+from app.domain.exchange import ExchangeRate
 from app.domain.first_payments import FirstPayment
 from app.domain.mrr import MrrMovement
 from app.domain.recovery import Failure, RecoveryEntry
@@ -52,4 +53,12 @@ MRR_MOVEMENTS = table_of(
     index("mrr_movements_by_time", "merchant_id occurred_at movement_id"),
     index("mrr_movements_by_customer", "customer_id account_id"),
     index("mrr_movements_by_record", "merchant_id recorded_at"),
+)
+RATE = "rate ~ '^[0-9]{1,12}(\\.[0-9]{1,12})?$' and rate::numeric > 0"
+EXCHANGE_RATES = table_of(
+    ExchangeRate,
+    "exchange_rates",
+    refers("merchant_id", "merchants"),
+    check("exchange_rates_rate_number", RATE),
+    index("exchange_rates_by_day", "merchant_id reporting day"),
 )

@@ -27,6 +27,7 @@ from app.domain.events import (
     OutgoingEvent,
 )
 from app.domain.evidence import Evidence
+from app.domain.exchange import ExchangeRate
 from app.domain.experiments import Assignment
 from app.domain.first_payments import FirstPayment
 from app.domain.flows import FlowVersion
@@ -40,7 +41,14 @@ from app.domain.operations import Alert, AuditEntry, IdempotencyKey, InboxEvent
 from app.domain.policies import PolicyVersion
 from app.domain.recovery import Failure, RecoveryEntry
 from app.domain.redemptions import Redemption, RedemptionStep
-from app.domain.rollups import ArmCell, CohortCell, FlowCell, RollupMark
+from app.domain.rollups import (
+    ArmCell,
+    ArmStep,
+    CohortCell,
+    CohortStep,
+    FlowCell,
+    RollupMark,
+)
 from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
@@ -111,6 +119,7 @@ TABLES: dict[type[Any], Table] = {
     Taking: ledgers.TAKINGS,
     RecoveryEntry: ledgers.RECOVERY_ENTRIES,
     MrrMovement: ledgers.MRR_MOVEMENTS,
+    ExchangeRate: ledgers.EXCHANGE_RATES,
     ChurnRecord: churn.CHURN_RECORDS,
     SaveStep: churn.SAVE_STEPS,
     ImportedSession: churn.IMPORTED_SESSIONS,
@@ -119,7 +128,9 @@ TABLES: dict[type[Any], Table] = {
     AttemptDay: comparisons.ATTEMPT_DAYS,
     FlowCell: rollups.FLOW_CELLS,
     CohortCell: rollups.COHORT_CELLS,
+    CohortStep: rollups.COHORT_STEPS,
     ArmCell: rollups.ARM_CELLS,
+    ArmStep: rollups.ARM_STEPS,
     RollupMark: rollups.ROLLUP_MARKS,
     AuditEntry: operations.AUDIT_LOG,
     Alert: operations.ALERTS,
@@ -138,6 +149,7 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
         Taking,
         RecoveryEntry,
         MrrMovement,
+        ExchangeRate,
         ChurnRecord,
         SaveStep,
         AuditEntry,
@@ -147,7 +159,9 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
     }
 )
 # Computed from ledgers, and deleted to be computed anew.
-DERIVED: frozenset[type[Any]] = frozenset({FlowCell, CohortCell, ArmCell, RollupMark})
+DERIVED: frozenset[type[Any]] = frozenset(
+    {FlowCell, CohortCell, CohortStep, ArmCell, ArmStep, RollupMark}
+)
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(
     {

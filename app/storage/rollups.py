@@ -7,7 +7,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import DateTime, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.domain.rollups import ArmCell, CohortCell, FlowCell, RollupMark
+from app.domain.rollups import (
+    ArmCell,
+    ArmStep,
+    CohortCell,
+    CohortStep,
+    FlowCell,
+    RollupMark,
+)
 from app.reports.periods import Step, cut, day_of, midnight, months_later
 from app.storage.errors import translated
 from app.storage.reports.folding import complete, fold
@@ -20,7 +27,9 @@ MERCHANT = "merchant_id"
 # Cells refer to no merchant: thousands are written at once, under the mark, which does.
 FLOW_CELLS = table_of(FlowCell, "flow_cells")
 COHORT_CELLS = table_of(CohortCell, "cohort_cells")
+COHORT_STEPS = table_of(CohortStep, "cohort_steps")
 ARM_CELLS = table_of(ArmCell, "arm_cells")
+ARM_STEPS = table_of(ArmStep, "arm_steps")
 ROLLUP_MARKS = table_of(RollupMark, "rollup_marks", refers(MERCHANT, "merchants"))
 # In one fold: lines of each ledger, some seconds of work; and days, of a ledger with few lines.
 AT_ONCE, DAYS_AT_ONCE = 50_000, timedelta(days=400)
@@ -45,7 +54,10 @@ set time_zone = excluded.time_zone, folded_until = excluded.folded_until
 )
 _FORGET = tuple(
     text(f"delete from {table} where merchant_id = :merchant").bindparams(_OF)  # noqa: S608 - names
-    for table in ("flow_cells", "cohort_cells", "arm_cells", "rollup_marks")
+    for table in (
+        *("flow_cells", "cohort_cells", "cohort_steps", "arm_cells", "arm_steps"),
+        "rollup_marks",
+    )
 )
 
 

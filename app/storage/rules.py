@@ -11,6 +11,7 @@ from app.domain.churn import ChurnEntry, ChurnRecord
 from app.domain.correspondence import TemplateVersion
 from app.domain.dunning import Attempt
 from app.domain.events import OutgoingEvent
+from app.domain.exchange import ExchangeRate
 from app.domain.experiments import Assignment
 from app.domain.flows import FlowVersion
 from app.domain.merchants import Merchant
@@ -33,6 +34,7 @@ Look = Callable[[type[Any], Key], Any]
 KINDS = {table.name: kind for kind, table in TABLES.items()}
 CURRENCY = re.compile(r"[a-z]{3,}")
 LIMIT = 1 << 63
+RATE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 TEN = (None, *range(11))
 TAKEN_BACK = frozenset({EntryKind.REFUNDED, EntryKind.DISPUTE_LOST})
 COUNTED = frozenset({ChurnEntry.PENDING, ChurnEntry.CHURNED})
@@ -55,6 +57,7 @@ CHECKS: dict[type[Any], Callable[[Any], bool]] = {
     Redemption: lambda row: row.cost_minor >= 0,
     RedemptionStep: lambda row: row.number >= 1 and row.tries >= 1,
     SaveStep: lambda row: row.cost_minor >= 0,
+    ExchangeRate: lambda row: bool(RATE.fullmatch(row.rate)) and float(row.rate) > 0,
     ChurnRecord: lambda row: (
         (row.count == 1 and row.mrr_minor >= 0)
         if row.entry in COUNTED

@@ -34,8 +34,9 @@ def begins(day: float, **more: Any) -> Notice:
     return stands(day, **(began | more))
 
 
-def after(*notices: Notice) -> Book:
-    """What the book says when these were heard, in this order."""
+def after(*notices: Notice, attributes: tuple[str, ...] = ()) -> Book:
+    """What the book says when these were heard, in this order, of a merchant who had named these
+    attributes."""
     book = Book()
     book.know(
         [
@@ -49,7 +50,8 @@ def after(*notices: Notice) -> Book:
         ]
     )
     for one in notices:
-        absorb(book, one, terms(one.occurred_at))
+        now = terms(one.occurred_at)
+        absorb(book, one, replace(now, merchant=replace(now.merchant, attributes=attributes)))
     return book
 
 
@@ -93,8 +95,14 @@ def stays_at(book: Book, name: str = "sub_1") -> dict[tuple[str | None, ...], in
     found: dict[tuple[str | None, ...], int] = {}
     for one in book.all(MrrMovement):
         if one.subscription_id == name:
-            found[one.place] = found.get(one.place, 0) + one.delta_minor
+            found[one.place[:3]] = found.get(one.place[:3], 0) + one.delta_minor
     return {place: minor for place, minor in found.items() if minor}
+
+
+def pays(book: Book, name: str) -> int:
+    """By how many its movements change the number of those who pay."""
+    lines = [one for one in book.all(MrrMovement) if one.subscription_id == name]
+    return sum(one.paying or 0 for one in lines)
 
 
 def mirrored(book: Book, name: str) -> Subscription | None:

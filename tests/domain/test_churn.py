@@ -10,7 +10,16 @@ from app.domain.declines import DeclineKind
 from app.domain.movements import intended_end
 from app.domain.notices import FROM_HISTORY
 from tests.domain.builders import on_day
-from tests.domain.churn_cast import PRICE, after, begins, moves, stands, stays_at, the_end, told
+from tests.domain.churn_cast import (
+    PRICE,
+    after,
+    begins,
+    moves,
+    stands,
+    stays_at,
+    the_end,
+    told,
+)
 from tests.domain.test_absorb import failed, hear, only_case
 
 REQUESTED: dict[str, Any] = {"cancellation_reason": "cancellation_requested"}
@@ -154,6 +163,12 @@ def test_who_leaves_while_paused_is_lost_at_the_end_not_at_the_pause() -> None:
 
     assert told(book) == [("churned", "voluntary", PRICE)]
     assert moves(book)[2:] == [("resume", PRICE), ("churn_voluntary", -PRICE)]
+
+
+def test_who_pays_for_what_was_free_is_new_then() -> None:
+    book = after(begins(0, mrr_minor=0), stands(20), stands(40, mrr_minor=PRICE + 500))
+
+    assert moves(book) == [("new", PRICE), ("expansion", 500)]
 
 
 @pytest.mark.parametrize("end", ["incomplete_expired", "canceled"])

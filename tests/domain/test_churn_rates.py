@@ -25,7 +25,16 @@ from app.domain.projections import compounding, reduced
 # 100 customers at $100 at the start. 3 cancelled and ended on day 10, one of them came back on
 # day 25; 1 whose dunning ended on day 12; 4 who cancelled on day 20 but are paid through to day
 # 45; 2 past due since day 5; 20 joined, 2 of them left; one pays 40 less, three pay 50 more.
-PEOPLE = Tally(start=100, new=20, ended=4, asked=3 + 4 + 1, returned=1, new_ended=2, new_asked=2)
+PEOPLE = Tally(
+    start=100,
+    new=20,
+    ended=4,
+    asked=3 + 4 + 1,
+    returned=1,
+    asked_returned=1,
+    new_ended=2,
+    new_asked=2,
+)
 MRR = Tally(
     start=1_000_000,
     new=200_000,

@@ -17,6 +17,7 @@ from tests.domain.churn_cast import (
     brings,
     ends_counted,
     mirrored,
+    pays,
     plans_counted,
     stands,
     stays_at,
@@ -80,6 +81,7 @@ def test_the_lines_add_up_to_the_mirror_whatever_the_order(told: list[Notice], r
         seen = mirrored(book, name)
         assert brings(book, name) == mrr_of(seen)
         assert len(stays_at(book, name)) == (1 if brings(book, name) else 0)
+        assert pays(book, name) == (1 if brings(book, name) else 0)
         assert ends_counted(book, name) in {0, 1}
         if seen is not None and phase_of(seen) is Phase.RUNS:
             assert ends_counted(book, name) == 0

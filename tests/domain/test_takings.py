@@ -38,9 +38,10 @@ def sums(lines: list[Taking]) -> list[tuple[str | None, int, int]]:
 
 
 def test_a_payment_that_went_through_is_a_line_of_its_invoices_subscription() -> None:
-    (line,) = told([INVOICE], PAYMENT)
+    (line,) = told([INVOICE], replace(PAYMENT, brand="visa"))
 
     assert sums([line]) == [("sub_1", 2_900, 0)]
+    assert line.brand == "visa"
     assert (line.invoice_id, line.currency) == ("in_1", "eur")
     assert (line.occurred_at, line.recorded_at) == (on_day(1), on_day(5))
 

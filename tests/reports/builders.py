@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.churn import ChurnCause, ChurnEntry, ChurnKind, ChurnRecord
-from app.domain.dunning import Case, CaseEvent, CaseState
+from app.domain.declines import DeclineKind
+from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseState, Trigger
 from app.domain.experiments import Assignment
 from app.domain.first_payments import FirstPayment
 from app.domain.ids import derive_id
@@ -125,6 +126,34 @@ def moved(state: CaseState, *, at: datetime, invoice: str = "in_1") -> CaseEvent
         type=state.value,
         text="moved",
     )
+
+
+def refused(
+    invoice: str = "in_1",
+    kind: DeclineKind = DeclineKind.INSUFFICIENT_FUNDS,
+    brand: str = "visa",
+    *,
+    at: datetime = JAN_1,
+    told_at: datetime | None = None,
+) -> Attempt:
+    """The first attempt of a case, and when its refusal was told."""
+    told = told_at or at
+    attempt = Attempt(
+        attempt_id=f"att_{invoice}",
+        merchant_id=MERCHANT,
+        account_id=ACCOUNT,
+        case_id=f"case_{invoice}",
+        number=1,
+        trigger=Trigger.PROVIDER,
+        state=AttemptState.DECLINED,
+        currency="usd",
+        amount_minor=100,
+        brand=brand,
+        intent_at=at,
+        resolved_at=told,
+        decline_kind=kind,
+    )
+    return attempt.refused(kind, at=told)
 
 
 def movement(
@@ -285,13 +314,12 @@ def taking(minor: int, *, at: datetime, invoice: str = "in_1", **more: Any) -> T
 
 def paid_at_once(invoice: str, minor: int, *, at: datetime, **more: Any) -> FirstPayment:
     """An invoice that went through at once."""
-    fields: dict[str, Any] = {"plan": "basic", "interval": "month", "country": None} | more
+    fields: dict[str, Any] = {"plan": "basic", "interval": "month", "country": None}
+    fields |= {"subscription_id": "sub_1", "currency": "usd"} | more
     return FirstPayment(
         merchant_id=MERCHANT,
         account_id=ACCOUNT,
         invoice_id=invoice,
-        subscription_id="sub_1",
-        currency="usd",
         amount_minor=minor,
         paid_at=at,
         **{"recorded_at": at} | fields,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.churn import ChurnEntry, ChurnKind
+from app.domain.declines import DeclineKind
 from app.domain.dunning import CaseState
 from app.domain.mirror import Subscription
 from app.domain.mrr import MovementKind
@@ -26,12 +27,14 @@ from tests.reports.builders import (
     paid_at_once,
     record_id,
     redemption,
+    refused,
     session,
     taking,
 )
 
 PLANS = (None, "basic", "pro")
 COUNTRIES = (None, "DE", "US")
+ATTRIBUTES = (None, '{"channel":"web"}', '{"channel":"shop","size":"s"}')
 E = ChurnEntry
 
 
@@ -61,6 +64,7 @@ def leaving(draw: random.Random, count: int) -> list[Any]:
             "currency": draw.choice(("usd", "eur")),
             "plan": draw.choice(PLANS),
             "country": draw.choice(COUNTRIES),
+            "attributes": draw.choice(ATTRIBUTES),
             "reason": draw.choice((None, "price", "bugs")),
             "kind": draw.choice((ChurnKind.VOLUNTARY, ChurnKind.INVOLUNTARY)),
             "started_at": draw.choice((None, at - timedelta(days=draw.randrange(-3, 500)))),
@@ -83,6 +87,7 @@ def paying(draw: random.Random, count: int) -> list[Any]:
     for number in range(count):
         began, plan = some_time(draw), draw.choice(PLANS)
         place = {"plan": plan, "country": draw.choice(COUNTRIES)}
+        place["attributes"] = draw.choice(ATTRIBUTES)
         for kind in draw.sample(list(MovementKind), 3):
             at = began + timedelta(days=draw.randrange(40))
             minor = draw.randrange(-500, 9_000)
@@ -111,6 +116,7 @@ def unpaid(draw: random.Random, count: int) -> list[Any]:
         rows.append(case(invoice, opened_at=at, state=state, **told))
         told |= {"case_id": f"case_{invoice}", "recorded_at": at + timedelta(hours=1)}
         rows.append(failure(draw.randrange(1, 9_000), at=at, invoice=invoice, **told))
+        rows.append(refused_some_time(draw, invoice, at))
         arm = draw.choice(("holdout", "treated"))
         rows.append(held_out(invoice, draw.choice((None, "cus_1", "cus_2")), arm))
         if draw.random() < 0.5:
@@ -120,6 +126,13 @@ def unpaid(draw: random.Random, count: int) -> list[Any]:
         if over:
             rows.append(moved(CaseState.EXHAUSTED, at=closed, invoice=invoice))
     return rows
+
+
+def refused_some_time(draw: random.Random, invoice: str, at: datetime) -> Any:
+    """A refusal whose reason is told sooner or later."""
+    kind = draw.choice((DeclineKind.NEVER, DeclineKind.NEW_METHOD, DeclineKind.RETRY_LATER))
+    told_at = at + timedelta(seconds=draw.choice((0, 3_600, 90_000, 12 * 86_400)))
+    return refused(invoice, kind, draw.choice(("visa", "amex")), at=at, told_at=told_at)
 
 
 def saving(draw: random.Random, count: int) -> list[Any]:
@@ -148,14 +161,30 @@ def billed(draw: random.Random, count: int) -> list[Any]:
         at, invoice, plan = some_time(draw), f"billed_{number}", draw.choice(PLANS)
         if draw.random() < 0.8:
             known = at + timedelta(days=draw.randrange(20))
-            rows.append(paid_at_once(invoice, 900, at=at, plan=plan, recorded_at=known))
+            place = {"plan": plan, "country": draw.choice(COUNTRIES)}
+            rows.append(paid_at_once(invoice, 900, at=at, recorded_at=known, **place))
+        for minor in range(draw.randrange(3)):
+            known, brand = (
+                at + timedelta(days=draw.randrange(20)),
+                draw.choice((None, "visa", "jcb")),
+            )
+            told: dict[str, Any] = {"recorded_at": known, "brand": brand}
+            rows.append(taking(900 + minor, at=at, invoice=invoice, **told))
         for version in range(1, draw.randrange(4)):
             minor, known = draw.randrange(1, 9_000), at + timedelta(days=10 * version)
             rows.append(
                 failure(
-                    minor, at=at, invoice=invoice, version=version, recorded_at=known, plan=plan
+                    minor,
+                    at=at,
+                    invoice=invoice,
+                    version=version,
+                    recorded_at=known,
+                    plan=plan,
+                    country=draw.choice(COUNTRIES),
+                    case_id=f"case_{invoice}",
                 )
             )
+        rows += [case(invoice, opened_at=at), refused_some_time(draw, invoice, at)]
     return rows
 
 

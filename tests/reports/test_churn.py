@@ -1,5 +1,6 @@
 """Churn, MRR and reasons over one month, from the ledgers and from rollups alike."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from app.domain.churn import ChurnEntry, ChurnKind
 from app.domain.dunning import CaseState
 from app.domain.mrr import MovementKind as M
+from app.reports.asking import WrongParameter
 from app.storage.rollups import PostgresRollups
 from tests.reports.builders import (
     JAN_1,
@@ -14,9 +16,11 @@ from tests.reports.builders import (
     case,
     churned,
     day,
+    merchant,
     moved,
     movement,
     record_id,
+    the_account,
 )
 from tests.reports.conftest import Ledger
 from tests.reports.month import month
@@ -209,3 +213,93 @@ async def test_who_leaves_while_past_due_was_lost_before(ledger: Ledger) -> None
     (row,) = (await ledger.tells("churn", preset="baremetrics", **JANUARY))["rows"]
 
     assert (row["n_lost"], row["lost_minor"]) == (1, 10_000)
+
+
+BY_CHANNEL: dict[str, Any] = {"group_by": "attribute.channel", **JANUARY}
+WEB, SHOP = '{"channel":"web","size":"s"}', '{"channel":"shop"}'
+
+
+@pytest.fixture
+async def attributed(empty_ledger: Ledger) -> Ledger:
+    """Four who came by the web and two by the shop, of whom one each left; one of no channel."""
+    named = replace(merchant(), attributes=("channel",), past_attributes=("size",))
+    rows: list[Any] = [named, the_account()]
+    for number, told in enumerate((WEB, WEB, WEB, WEB, SHOP, SHOP, None)):
+        name = f"sub_{number}"
+        keys: dict[str, Any] = {"subscription_id": name, "attributes": told}
+        rows.append(movement(10_000, M.OPENING, at=EARLIER, **keys))
+        if number in {0, 4}:
+            rows.append(movement(-10_000, M.CHURN_VOLUNTARY, at=day(9), **keys))
+            rows.append(churned(name, at=day(9), attributes=told))
+    await empty_ledger.holds(*rows)
+    return empty_ledger
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_churn_and_mrr_are_told_by_what_the_merchant_named(
+    attributed: Ledger, folded: bool
+) -> None:
+    if folded:
+        await PostgresRollups(attributed.engine).fold(MERCHANT, until=day(80))
+
+    churn = await attributed.tells("churn", **BY_CHANNEL)
+    mrr = await attributed.tells("mrr", **BY_CHANNEL)
+    ends = await attributed.tells("segments", **BY_CHANNEL)
+    sizes = await attributed.tells("churn", **BY_CHANNEL | {"group_by": "attribute.size"})
+
+    assert {
+        row["attribute.channel"]: (row["n_start"], row["n_lost"], row["logo_churn"])
+        for row in churn["rows"]
+    } == {
+        None: (1, 0, "0.000000"),
+        "shop": (2, 1, "0.500000"),
+        "web": (4, 1, "0.250000"),
+    }
+    assert [(row["attribute.channel"], row["end_minor"]) for row in mrr["rows"]] == [
+        (None, 10_000),
+        ("shop", 10_000),
+        ("web", 30_000),
+    ]
+    assert [(row["attribute.channel"], row["share"]) for row in ends["rows"]] == [
+        ("shop", "0.500000"),
+        ("web", "0.500000"),
+    ]
+    assert [(row["attribute.size"], row["n_start"]) for row in sizes["rows"]] == [
+        (None, 3),
+        ("s", 4),
+    ]
+    assert all(told["identity"]["holds"] for told in (churn, mrr, ends, sizes))
+
+
+async def test_what_nobody_named_is_no_attribute(attributed: Ledger) -> None:
+    with pytest.raises(WrongParameter, match="is not one of attribute"):
+        await attributed.tells("churn", group_by="attribute.chanel", **JANUARY)
+
+
+async def test_who_is_found_in_the_month_of_connecting_is_a_share_of_all_who_were(
+    ledger: Ledger,
+) -> None:
+    # given an account that is connected on the 10th, with ten of whom one leaves on the 20th
+    await ledger.holds(
+        *(movement(10_000, M.OPENING, at=day(10), subscription_id=f"sub_{n}") for n in range(10)),
+        movement(-10_000, M.CHURN_VOLUNTARY, at=day(20), subscription_id="sub_0"),
+        churned("sub_0", at=day(20)),
+    )
+
+    (row,) = (await ledger.tells("churn", **JANUARY))["rows"]
+
+    assert (row["n_start"], row["start_minor"]) == (10, 100_000)
+    assert (row["n_lost"], row["logo_churn"], row["grr"]) == (1, "0.100000", "0.900000")
+
+
+async def test_who_never_paid_is_not_lost(ledger: Ledger) -> None:
+    await ledger.holds(
+        movement(10_000, M.OPENING, at=EARLIER, subscription_id="sub_1"),
+        churned("sub_free", at=day(20), minor=0),
+    )
+
+    (row,) = (await ledger.tells("churn", **JANUARY))["rows"]
+    (end,) = (await ledger.tells("segments", **JANUARY))["rows"]
+
+    assert (row["n_lost"], row["logo_churn"]) == (0, "0.000000")
+    assert end["n_ended"] == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.api.finance_schemas import ATTRIBUTE_KEY
 from app.reports import rates, recovered
 from app.reports.figures import ENDPOINTS, FIGURES, Endpoint, Figure
 from tests.document import api_document
@@ -69,10 +70,10 @@ def test_the_document_has_an_endpoints_columns_and_keys(endpoint: Endpoint) -> N
     row = _schema(answer["properties"]["rows"]["items"])
     patterns = [p["schema"]["pattern"] for p in route["parameters"] if p["name"] == "group_by"]
 
-    names = "|".join(sorted(endpoint.by))
+    names = "|".join(sorted(endpoint.keys) + [ATTRIBUTE_KEY] * endpoint.attributed)
     assert set(endpoint.columns) <= set(row["properties"])
     assert patterns == ([f"^({names})(,({names}))*$"] if endpoint.by else [])
-    assert set(endpoint.by) <= set(row["properties"])
+    assert endpoint.keys <= set(row["properties"])
 
 
 def _schema(reference: dict[str, Any]) -> dict[str, Any]:

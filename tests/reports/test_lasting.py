@@ -9,13 +9,12 @@ import pytest
 
 from app.domain.churn import ChurnEntry, ChurnKind
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Attempt, AttemptState, Trigger
 from app.domain.recovery import EntryKind
 from app.domain.saves import Rung
 from app.domain.survival import RECOVERY_DAYS
 from app.reports.formats import CSV
+from app.storage.rollups import PostgresRollups
 from tests.reports.builders import (
-    ACCOUNT,
     JAN_1,
     MERCHANT,
     case,
@@ -25,6 +24,7 @@ from tests.reports.builders import (
     failure,
     judged,
     record_id,
+    refused,
     session,
 )
 from tests.reports.conftest import Ledger
@@ -80,27 +80,36 @@ async def test_what_had_no_case_by_rule_and_what_was_told_anew_count_as_they_sho
     assert before["rows"][0]["n_at_risk"] == 1
 
 
-async def test_classes_of_refusals_have_curves_of_their_own(ledger: Ledger) -> None:
-    def attempt(invoice: str, kind: DeclineKind) -> Attempt:
-        return Attempt(
-            attempt_id=f"att_{invoice}",
-            merchant_id=MERCHANT,
-            account_id=ACCOUNT,
-            case_id=f"case_{invoice}",
-            number=1,
-            trigger=Trigger.PROVIDER,
-            state=AttemptState.DECLINED,
-            currency="usd",
-            amount_minor=1_000,
-            intent_at=JAN_1,
-            decline_kind=kind,
-        )
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_money_goes_with_its_failure_when_that_was_earlier(
+    ledger: Ledger, folded: bool
+) -> None:
+    # given a failure of January 1 whose money came a day later, and which was of December, as is
+    # learned then
+    earlier = JAN_1 - timedelta(days=2)
+    await ledger.holds(
+        failure(1_000),
+        entry(1_000, at=day(2)),
+        failure(1_000, version=2, at=earlier, recorded_at=day(9)),
+    )
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(20))
 
+    before = await ledger.tells("time-to-recovery", as_of=day(8).isoformat(), **JANUARY)
+    january = await ledger.tells("time-to-recovery", **JANUARY)
+    december = await ledger.tells("time-to-recovery", from_="2025-12-01", to="2025-12-31")
+
+    assert shares(before, "recovered_share")[2] == "1.000000"
+    assert january["rows"] == []
+    assert shares(december, "n_recovered") == {1: 0, 2: 0, 3: 0, 5: 1}
+
+
+async def test_classes_of_refusals_have_curves_of_their_own(ledger: Ledger) -> None:
     await ledger.holds(
         *(case(invoice) for invoice in ("in_1", "in_2")),
         *(failure(1_000, invoice=i, case_id=f"case_{i}") for i in ("in_1", "in_2")),
-        attempt("in_1", DeclineKind.INSUFFICIENT_FUNDS),
-        attempt("in_2", DeclineKind.NEW_METHOD),
+        refused("in_1", DeclineKind.INSUFFICIENT_FUNDS),
+        refused("in_2", DeclineKind.NEW_METHOD),
         entry(1_000, at=day(3), invoice_id="in_1", case_id="case_in_1"),
     )
 
@@ -165,6 +174,31 @@ async def test_a_save_lasts_until_its_subscription_ends(ledger: Ledger) -> None:
     assert [row["lasting_share"] for row in by_offer["rows"]] == list(lasting.values())
     assert {row["offer"] for row in by_offer["rows"]} == {"half"}
     assert told["identity"]["holds"]
+
+
+async def test_a_save_is_over_once_whoever_comes_back_and_leaves_again(ledger: Ledger) -> None:
+    # given two, of whom one was given up on day 20, came back, and was given up again
+    first, again = JAN_1 + timedelta(days=20), JAN_1 + timedelta(days=50)
+    await ledger.holds(
+        *(session(f"ses_{n}") for n in range(2)),
+        *(
+            judged(f"ses_{n}", Rung.ACCEPTED, at=JAN_1, kept=True, subscription=f"sub_{n}")
+            for n in range(2)
+        ),
+        churned("sub_0", at=first, kind=ChurnKind.INVOLUNTARY),
+        churned(
+            "sub_0",
+            at=JAN_1 + timedelta(days=30),
+            entry=ChurnEntry.REVERSED,
+            about=record_id("sub_0", ChurnEntry.CHURNED, first),
+        ),
+        churned("sub_0", at=again, kind=ChurnKind.INVOLUNTARY),
+    )
+
+    told = await ledger.tells("saves-lasting", **JANUARY)
+
+    assert shares(told, "n_ended") | {30: 1, 60: 0} == shares(told, "n_ended")
+    assert shares(told, "lasting_share")[60] == "0.500000"
 
 
 async def test_the_curve_is_that_of_a_second_simple_method(ledger: Ledger) -> None:

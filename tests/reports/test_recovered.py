@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.recovery import Cause, EntryKind
-from tests.reports.builders import day, entry
+from app.domain.redemptions import RedemptionState
+from app.storage.rollups import PostgresRollups
+from tests.reports.builders import MERCHANT, day, entry, redemption, session
 from tests.reports.conftest import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -35,8 +37,8 @@ async def test_refunds_and_disputes_are_taken_off_and_won_disputes_come_back(
     amounts = [list(row.values())[2:] for row in told["rows"]]
     assert [row["period"] for row in told["rows"]] == ["2026-01-01", "2026-02-01"]
     assert amounts == [
-        [14_000, 500, 900, 0, 0, 0, 14_000],
-        [0, 0, 0, 3_000, 10_000, 10_000, -3_000],
+        [14_000, 500, 900, 0, 0, 0, 14_000, 0],
+        [0, 0, 0, 3_000, 10_000, 10_000, -3_000, 0],
     ]
     assert told["totals"] == [
         {
@@ -48,6 +50,7 @@ async def test_refunds_and_disputes_are_taken_off_and_won_disputes_come_back(
             "dispute_lost_minor": 10_000,
             "dispute_won_minor": 10_000,
             "net_minor": 11_000,
+            "discounts_minor": 0,
         }
     ]
     assert told["identity"]["holds"]
@@ -162,3 +165,31 @@ async def test_another_merchants_ledger_is_invisible(ledger: Ledger) -> None:
     told = await ledger.tells(REVENUE, merchant_id="mer_2", **YEAR)
 
     assert told["rows"] == []
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_discounts_stand_beside_the_cash_and_are_in_no_sum_of_it(
+    ledger: Ledger, folded: bool
+) -> None:
+    # given a discount and a pause that took effect, and a discount that was refused
+    await ledger.holds(
+        *(session(f"ses_{n}") for n in range(3)),
+        redemption("ses_0", at=day(2), plan="pro"),
+        redemption("ses_1", at=day(3), offer="rest", cost_minor=0),
+        redemption("ses_2", at=day(4), state=RedemptionState.FAILED),
+        entry(100, at=day(5)),
+    )
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(20))
+
+    told = await ledger.tells("recovered-revenue")
+    by_cause = await ledger.tells("recovered-revenue", group_by="cause")
+
+    (row,) = told["rows"]
+    assert (row["discounts_minor"], row["net_minor"]) == (3_000, 100)
+    assert [(row["cause"], row["discounts_minor"]) for row in by_cause["rows"]] == [
+        (None, 3_000),
+        ("holdfast_retry", 0),
+    ]
+    assert told["identity"]["holds"]
+    assert by_cause["identity"]["holds"]

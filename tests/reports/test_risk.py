@@ -7,11 +7,10 @@ import pytest
 
 from app.domain.churn import ChurnEntry
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
-from app.domain.mirror import Customer
+from app.domain.dunning import CaseState
 from app.domain.mrr import MovementKind as M
+from app.storage.rollups import PostgresRollups
 from tests.reports.builders import (
-    ACCOUNT,
     JAN_1,
     MERCHANT,
     case,
@@ -24,35 +23,14 @@ from tests.reports.builders import (
     movement,
     paid_at_once,
     record_id,
+    refused,
+    taking,
 )
 from tests.reports.conftest import Ledger
 from tests.reports.month import month
 
 pytestmark = pytest.mark.anyio
 JANUARY: dict[str, Any] = {"from_": "2026-01-01", "to": "2026-01-31"}
-
-
-def customer(number: int, country: str) -> Customer:
-    return Customer(
-        merchant_id=MERCHANT, account_id=ACCOUNT, customer_id=f"cus_{number}", country=country
-    )
-
-
-def first_attempt(invoice: str, kind: DeclineKind, brand: str) -> Attempt:
-    return Attempt(
-        attempt_id=f"att_{invoice}",
-        merchant_id=MERCHANT,
-        account_id=ACCOUNT,
-        case_id=f"case_{invoice}",
-        number=1,
-        trigger=Trigger.PROVIDER,
-        state=AttemptState.DECLINED,
-        currency="usd",
-        amount_minor=100,
-        brand=brand,
-        decline_kind=kind,
-        intent_at=JAN_1,
-    )
 
 
 async def test_at_risk_is_what_is_unpaid_and_apart_what_will_end(ledger: Ledger) -> None:
@@ -114,6 +92,29 @@ async def test_what_was_at_risk_then_is_so_in_answers_about_then(ledger: Ledger)
     assert seen == {5: [(1, 1)], 15: [(1, 0)], 25: []}
 
 
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_what_is_owed_in_another_currency_is_added_to_none(
+    ledger: Ledger, folded: bool
+) -> None:
+    # given one who owes dollars and euros, and pays euros by now
+    moves: dict[str, Any] = {"subscription_id": "sub_1", "at": day(10)}
+    await ledger.holds(
+        movement(10_000, M.OPENING),
+        movement(-10_000, M.FX, source="fx:usd", **moves),
+        movement(9_000, M.FX, currency="eur", source="fx", **moves),
+        case("in_1", subscription_id="sub_1"),
+        failure(12_500, case_id="case_in_1"),
+        case("in_2", subscription_id="sub_1", currency="eur"),
+        failure(700, invoice="in_2", case_id="case_in_2", currency="eur"),
+    )
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(20))
+
+    (row,) = (await ledger.tells("at-risk"))["rows"]
+
+    assert (row["currency"], row["n_at_risk"], row["owed_minor"]) == ("eur", 1, 700)
+
+
 async def test_100_000_at_5_percent_a_month_as_it_is_told(ledger: Ledger) -> None:
     words = {"start_minor": "10000000", "currency": "usd", "churn": "5", "reduction": "20"}
 
@@ -156,6 +157,19 @@ async def test_nothing_is_projected_from_churn_that_nobody_knows(ledger: Ledger)
     assert [(r["churn_from"], r["usual_minor"]) for r in given["rows"]] == [("given", 9_000)]
 
 
+async def test_what_contracts_before_a_month_began_with_it_is_lost_too(ledger: Ledger) -> None:
+    # given euros that came in January and became less in it, and were there in two whole months
+    await ledger.holds(
+        movement(10_000, at=day(5), currency="eur"),
+        movement(-4_000, M.CONTRACTION, at=day(20), currency="eur"),
+    )
+
+    told = await ledger.tells("projection", now=day(95), months="1")
+
+    (row,) = told["rows"]
+    assert (row["churn"], row["usual_minor"]) == ("0.333333", 4_000)
+
+
 async def test_the_effect_of_treatment_is_empty_until_each_arm_has_a_hundred(
     ledger: Ledger,
 ) -> None:
@@ -196,13 +210,11 @@ async def test_first_payments_refused_by_kind_network_and_country(ledger: Ledger
     # given two first payments that went through, three that did not, and one paid at last
     await ledger.holds(
         *(case(f"in_{n}") for n in (1, 2)),
-        first_attempt("in_1", DeclineKind.INSUFFICIENT_FUNDS, "visa"),
-        first_attempt("in_2", DeclineKind.NEW_METHOD, "mastercard"),
-        failure(1_000, case_id="case_in_1"),
-        failure(3_000, invoice="in_2", case_id="case_in_2", customer_id="cus_2"),
-        failure(500, invoice="in_3", customer_id="cus_2"),
-        customer(1, "DE"),
-        customer(2, "FR"),
+        refused("in_1", DeclineKind.INSUFFICIENT_FUNDS, "visa"),
+        refused("in_2", DeclineKind.NEW_METHOD, "mastercard"),
+        failure(1_000, case_id="case_in_1", country="DE"),
+        failure(3_000, invoice="in_2", case_id="case_in_2", country="FR"),
+        failure(500, invoice="in_3", country="FR"),
         paid_at_once("paid_1", 2_000, at=day(1), country="DE"),
         paid_at_once("paid_2", 3_500, at=day(2), country="FR"),
     )
@@ -224,6 +236,36 @@ async def test_first_payments_refused_by_kind_network_and_country(ledger: Ledger
         ("FR", "0.666667"),
     ]
     assert kinds["totals"] == whole["totals"]
+
+
+async def test_why_a_payment_was_refused_counts_from_when_it_was_told(ledger: Ledger) -> None:
+    # given a refusal whose reason is told on day 4, and a payment whose card is told on day 6
+    await ledger.holds(
+        case("in_1"),
+        failure(1_000, case_id="case_in_1"),
+        refused("in_1", DeclineKind.NEW_METHOD, "amex", told_at=day(4)),
+        paid_at_once("in_2", 700, at=day(2)),
+        taking(700, at=day(2), invoice="in_2", recorded_at=day(6), brand="visa"),
+        taking(9, at=day(2), invoice="in_2", recorded_at=day(7), brand="amex"),
+    )
+
+    told = {
+        number: await ledger.tells(
+            "payment-failures", group_by="decline_kind,network", as_of=day(number).isoformat()
+        )
+        for number in (3, 5, 7)
+    }
+
+    seen = {
+        number: {(r["decline_kind"], r["network"]): r["n_attempts"] for r in answer["rows"]}
+        for number, answer in told.items()
+    }
+    assert seen == {
+        3: {(None, None): 2},
+        5: {("new_method", "amex"): 1, (None, None): 1},
+        7: {("new_method", "amex"): 1, (None, "visa"): 1},
+    }
+    assert all(answer["identity"]["holds"] for answer in told.values())
 
 
 async def test_a_refusal_learned_of_later_counts_instead_of_the_payment(ledger: Ledger) -> None:

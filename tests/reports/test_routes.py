@@ -32,7 +32,9 @@ from app.domain.recovery import Cause
 from app.domain.saves import Rung
 from app.main import create_app
 from app.ports.world import World
+from app.reports.figures import ENDPOINTS
 from app.services.api_keys import create_key
+from app.storage.scope import APP, ENTER
 from tests.reports.builders import (
     LATER,
     MERCHANT,
@@ -43,12 +45,14 @@ from tests.reports.builders import (
     held_out,
     judged,
     merchant,
+    movement,
     redemption,
     session,
     the_account,
 )
 from tests.reports.conftest import Ledger
 from tests.reports.month import month
+from tests.reports.test_exchanged import rate
 
 pytestmark = pytest.mark.anyio
 BASE = "/v1/finance"
@@ -126,6 +130,36 @@ async def test_an_answer_is_what_the_documentation_says(
     assert told["as_of"] == answer.headers["holdfast-as-of"] == "2026-11-30T23:59:55.000000Z"
 
 
+@pytest.mark.parametrize("route", [path for path, known in ENDPOINTS.items() if known.exchanged])
+async def test_an_answer_in_a_reporting_currency_is_what_the_documentation_says(
+    finance: httpx.AsyncClient, ledger: Ledger, route: str
+) -> None:
+    await ledger.holds(rate("2026-01-31", "0.9"), rate("2026-11-30", "0.8"))
+    words = {} if route in AT_AN_INSTANT else {"from": "2026-01-01", "to": "2026-01-31"}
+
+    answer = await finance.get(f"{BASE}/{route}", params=words | {"reporting_currency": "eur"})
+
+    assert answer.status_code == 200, answer.text
+    told = ROUTES[route].model_validate_json(answer.content).model_dump()
+    assert told["reported"]
+    assert {row["exchange_rate"] for row in told["rows"]} <= {"0.9", "0.8"}
+
+
+@pytest.mark.parametrize("key", ["attribute.size", "tenure", "mrr_band"])
+async def test_what_is_told_by_further_keys_is_what_the_documentation_says(
+    finance: httpx.AsyncClient, ledger: Ledger, key: str
+) -> None:
+    await ledger.holds(movement(100, subscription_id="sub_s", attributes='{"size":"s"}'))
+    async with ledger.engine.begin() as connection:
+        await connection.exec_driver_sql(ENTER, (APP, MERCHANT))
+        await connection.exec_driver_sql("update merchants set attributes = '[\"size\"]'")
+
+    answer = await finance.get(f"{BASE}/churn", params=YEAR | {"group_by": key})
+
+    told = ChurnOut.model_validate_json(answer.content).model_dump()
+    assert {key} <= set(told["rows"][0])
+
+
 @pytest.mark.parametrize("route", ROUTES)
 async def test_the_same_rows_come_as_json_csv_and_ndjson(
     finance: httpx.AsyncClient, route: str
@@ -177,6 +211,11 @@ async def test_pages_lead_to_each_other(finance: httpx.AsyncClient) -> None:
         ("churn?preset=mine", "query.preset"),
         ("churn?recognition=later", "query.recognition"),
         ("churn?margin=0", "query.margin"),
+        ("churn?group_by=tenure,plan", "query.group_by"),
+        ("churn?group_by=attribute.size", "query.group_by"),
+        ("mrr?group_by=tenure", "query.group_by"),
+        ("mrr?reporting_currency=eur", "query.reporting_currency"),
+        ("reconciliation?reporting_currency=eur", "query.reporting_currency"),
         ("mrr?group_by=cause", "query.group_by"),
         ("churn-reasons?interval=hour", "query.interval"),
         ("segments?view=all", "query.view"),

@@ -3,6 +3,10 @@
 from app.reports.defined.shape import MINOR, RATIO, SHARE, Endpoint, Figure
 
 SUBSCRIPTIONS = "subscriptions"
+_TAKEN_OVER = (
+    "MRR that another subscription of the customer took over: what the one brought, taken off, and "
+    "what the other brings."
+)
 _MOVES = (
     ("opening", "What was there when Holdfast first saw a subscription."),
     ("new", "MRR of subscriptions that began to pay."),
@@ -12,11 +16,14 @@ _MOVES = (
     ("churn_voluntary", "MRR that ended because the customer asked; negative."),
     ("churn_involuntary", "MRR that ended because nobody paid; negative."),
     ("churn_merchant", "MRR that the merchant ended; negative."),
-    ("migration", "MRR that another subscription of the customer took over; negative."),
+    ("migration", _TAKEN_OVER),
     ("pause", "MRR that rests; negative."),
     ("resume", "MRR that rested and is paid again."),
     ("fx", "What moved because a price changed its currency or rate."),
-    ("switch", "MRR that went with its subscription to another plan, interval or country."),
+    (
+        "switch",
+        "MRR that went with its subscription to another plan, interval, country or attribute.",
+    ),
 )
 MRR = Endpoint(
     "mrr",
@@ -51,19 +58,23 @@ MRR = Endpoint(
             "MRR divided by paying subscriptions when the period ends, rounded down; empty where "
             "there are none.",
             empty=True,
+            adds=False,
         ),
     ),
+    attributed=True,
 )
 CHURN = Endpoint(
     "churn",
-    "Who was lost in a period, by the definition of a preset.",
+    "Who was lost in a period, by the definition of a preset. `tenure` and `mrr_band` are those "
+    "when the period began (`came`: who was not there then), told with each other alone.",
     ("country", "currency", "interval", "plan"),
     (
         Figure(
             "at_start",
             "n_start",
             SUBSCRIPTIONS,
-            "Subscriptions with MRR when the period begins. A customer with two counts twice.",
+            "Subscriptions with MRR when the period begins, or found with MRR in it when their "
+            "account was connected. A customer with two counts twice.",
         ),
         Figure("joined", "n_new", SUBSCRIPTIONS, "Subscriptions that began to pay in the period."),
         Figure(
@@ -71,9 +82,11 @@ CHURN = Endpoint(
             "n_lost",
             SUBSCRIPTIONS,
             "Subscriptions lost by the preset's definition: recognised when access ends or when it "
-            "is asked for; who joined in the same period apart or counted; those past due for "
-            "30 days lost or not; those who came back within the period lost or not. Trials, "
-            "migrations and what was before the account was connected never count.",
+            "is asked for, unless that is given up; who joined in the same period apart or "
+            "counted; those past due for 30 days lost or not, once until they pay; those who came "
+            "back within the period lost or not. Who leaves once more is lost once more. Trials, "
+            "what brought nothing, migrations and what had ended before the account was connected "
+            "never count.",
         ),
         Figure(
             "returned",
@@ -97,7 +110,7 @@ CHURN = Endpoint(
             "churn_mrr_start",
             "start_minor",
             MINOR,
-            "MRR when the period begins.",
+            "MRR of the subscriptions at start.",
         ),
         Figure(
             "mrr_lost",
@@ -141,8 +154,11 @@ CHURN = Endpoint(
             "cut-off: a quarter's is divided by three, a week's in January by 7/31. Empty where "
             "nobody was lost.",
             empty=True,
+            adds=False,
         ),
     ),
+    attributed=True,
+    standing=("mrr_band", "tenure"),
 )
 _ENDS = ("cause", "country", "currency", "interval", "kind_of_end", "plan", "reason", "segment")
 REASONS = Endpoint(
@@ -171,10 +187,12 @@ REASONS = Endpoint(
             "The same of their MRR.",
         ),
     ),
+    attributed=True,
 )
 SEGMENTS = Endpoint(
     "segments",
-    "Where subscriptions end: by plan, country, how long they lasted and what they paid.",
+    "Where subscriptions end: by plan, country, how long they lasted and what they paid, as it was "
+    "when they ended. Rates, with what they are a share of, stand at `churn`.",
     (*_ENDS, "mrr_band", "tenure", "while_past_due"),
     (
         Figure(
@@ -184,7 +202,12 @@ SEGMENTS = Endpoint(
             "Subscriptions whose access ended. `tenure` and `mrr_band` are named by where they "
             "begin: days, minor units a month.",
         ),
-        Figure("segment_returned", "n_returned", SUBSCRIPTIONS, "Ended ones that came back."),
+        Figure(
+            "segment_returned",
+            "n_returned",
+            SUBSCRIPTIONS,
+            "Ended ones that came back, by the day they did.",
+        ),
         Figure("segment_ended_mrr", "ended_minor", MINOR, "MRR of those that ended."),
         Figure(
             "segment_share",
@@ -198,8 +221,10 @@ SEGMENTS = Endpoint(
             MINOR,
             "MRR ended divided by subscriptions ended, rounded down.",
             empty=True,
+            adds=False,
         ),
     ),
+    attributed=True,
 )
 _REDEMPTIONS = "redemptions"
 OFFERS = Endpoint(

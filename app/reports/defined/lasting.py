@@ -23,7 +23,7 @@ RECOVERY_TIMES = Endpoint(
             "recovery_in_step",
             "n_recovered",
             "invoices",
-            "Those of them whose first money came within the step.",
+            "Those of them whose first money, the first that was told of, came within the step.",
         ),
         Figure(
             "recovery_by_day",
@@ -53,8 +53,8 @@ SAVES_LASTING = Endpoint(
             "save_ended_in_step",
             "n_ended",
             "sessions",
-            "Those of them whose subscription ended within the step, for whatever reason but "
-            "another subscription in its place.",
+            "Those of them whose subscription ended within the step, for the first time and for "
+            "whatever reason but another subscription in its place.",
         ),
         Figure(
             "save_lasting",

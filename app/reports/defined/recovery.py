@@ -53,6 +53,14 @@ _REVENUE = (
         "Recovered cash less refunds and lost disputes, plus disputes won. Settled other is not "
         "in it. Discounts are already out of the cash and are not subtracted again.",
     ),
+    Figure(
+        "discounts_given",
+        "discounts_minor",
+        MINOR,
+        "What offers of price that took effect in the period cost at most: discounts, credits, "
+        "cheaper years, upgrades. It stands beside the cash, which is net of it already, and has "
+        "no cause: grouped by cause it has a row of its own.",
+    ),
 )
 _RATE = (
     Figure(

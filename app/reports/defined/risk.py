@@ -67,7 +67,9 @@ AT_RISK = Endpoint(
             SHARE,
             "At-risk MRR divided by all MRR of the currency.",
         ),
-        Figure("owed", "owed_minor", MINOR, "What is owed on their open cases now."),
+        Figure(
+            "owed", "owed_minor", MINOR, "What is owed on their open cases, in the row's currency."
+        ),
         Figure(
             "subscriptions_ending",
             "n_ending",
@@ -117,6 +119,7 @@ INCREMENTAL = Endpoint(
             "Rate treated less rate held out, times failed treated. Customers are drawn once and "
             "stay in their arm. Empty until each arm has 100 customers.",
             empty=True,
+            adds=False,
         ),
         Figure(
             "incremental_low",
@@ -124,14 +127,16 @@ INCREMENTAL = Endpoint(
             MINOR,
             "The lower end of a 95 % interval that holds however often it is looked at.",
             empty=True,
+            adds=False,
         ),
-        Figure("incremental_high", "high_minor", MINOR, "Its upper end.", empty=True),
+        Figure("incremental_high", "high_minor", MINOR, "Its upper end.", empty=True, adds=False),
         Figure(
             "still_measuring",
             "more_invoices",
             "invoices",
             "About how many more failures are needed; empty once there are enough.",
             empty=True,
+            adds=False,
         ),
     ),
 )

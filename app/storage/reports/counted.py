@@ -1,7 +1,7 @@
 """Lines being added up, from cells or from a ledger."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from app.ports.figures import FlowSums
@@ -10,7 +10,7 @@ from app.ports.figures import FlowSums
 Place = tuple[date, str, tuple[tuple[str, str | None], ...]]
 Sum = tuple[int, int]
 NOTHING = (0, 0)
-RETURNED, REJOINED = "returned", "rejoined"
+RETURNED, REJOINED, ASKED_RETURNED = "returned", "rejoined", "asked_returned"
 
 
 class Counted:
@@ -29,6 +29,13 @@ class Counted:
         held = self._held[place, kind, young]
         held[0] += n
         held[1] += minor
+
+    def include(self, found: Iterable[FlowSums]) -> None:
+        """Add what was added up already, of a ledger that tells nothing apart by `since`."""
+        for sums in found:
+            place = (sums.period, sums.currency, tuple(sums.named.items()))
+            for kind, (n, minor) in sums.kinds.items():
+                self.add(place, kind, n, minor)
 
     def sums(self) -> list[FlowSums]:
         """By place; what adds up to nothing is left out."""
@@ -49,7 +56,7 @@ def _apart(kinds: Mapping[tuple[str, bool], Sum]) -> dict[str, Sum]:
     """Those who joined within the period stand apart, and so do returns from ends before it."""
     told = {}
     for kind, young in kinds:
-        if not young and kind not in (RETURNED, REJOINED):
+        if not young and kind not in (RETURNED, REJOINED, ASKED_RETURNED):
             new = kinds.get((kind, True), NOTHING)
             told[kind] = _less(kinds[kind, False], new)
             told[f"new_{kind}"] = new
@@ -57,6 +64,7 @@ def _apart(kinds: Mapping[tuple[str, bool], Sum]) -> dict[str, Sum]:
     new = kinds.get((REJOINED, True), NOTHING)
     told[RETURNED] = _less(back, new)
     told[f"new_{RETURNED}"] = new
+    told[ASKED_RETURNED] = _less(kinds.get((ASKED_RETURNED, True), NOTHING), new)
     told[f"{RETURNED}_later"] = _less(kinds.get((RETURNED, False), NOTHING), back)
     return told
 

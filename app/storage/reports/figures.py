@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.exchange import Rates
 from app.domain.holdouts import Arm
 from app.domain.openings import RETRY_EXPERIMENT
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
@@ -31,11 +33,13 @@ from app.storage.reports.armed import SUMS as ARM_SUMS
 from app.storage.reports.arms import ARMS
 from app.storage.reports.at_risk import AT_RISK, RISK_KEYS
 from app.storage.reports.counted import Counted
+from app.storage.reports.edges import apart
 from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
 from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
+from app.storage.reports.standing import MOVES_AT_ONCE, standing
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 
@@ -63,13 +67,33 @@ class PostgresFigures:
     read from rollups where those can tell, else from the ledgers; `plain` reads ledgers only.
     """
 
-    def __init__(self, engine: AsyncEngine, *, plain: bool = False) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: AsyncEngine, *, plain: bool = False, at_once: int = MOVES_AT_ONCE
+    ) -> None:
+        self._engine, self._at_once = engine, at_once
         self._rolled = None if plain else Rolled(engine)
 
     async def time_zone(self, merchant_id: str) -> str:
         rows = await self._ask(statements.TIME_ZONE, merchant_id, {})
         return cast("str", rows[0]["time_zone"]) if rows else "UTC"
+
+    async def attributes(self, merchant_id: str) -> tuple[str, ...]:
+        rows = await self._ask(statements.ATTRIBUTES, merchant_id, {})
+        return tuple(row["name"] for row in rows)
+
+    async def rates(
+        self, merchant_id: str, as_of: datetime, reporting: str, first: date, last: date
+    ) -> Rates:
+        bound = {"as_of": as_of, "reporting": reporting}
+        bound |= {"first": first.isoformat(), "last": last.isoformat()}
+        found: dict[str, list[tuple[date, str]]] = {}
+        for row in await self._ask(statements.RATES, merchant_id, bound):
+            pair = (date.fromisoformat(row["day"]), row["rate"])
+            found.setdefault(row["currency"], []).append(pair)
+        return found
+
+    async def _zone(self, excerpt: Excerpt) -> ZoneInfo:
+        return ZoneInfo(await self.time_zone(excerpt.merchant_id))
 
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
@@ -81,7 +105,7 @@ class PostgresFigures:
     ) -> dict[str, int]:
         whole = [_whole(starts_at, ends_at)]
         return {
-            sums.currency: sum(minor for _, minor in sums.kinds.values())
+            sums.currency: sum(sums.kinds[kind][1] for kind in EntryKind if kind in sums.kinds)
             for sums in await self.flows(REVENUE, excerpt, whole, ())
         }
 
@@ -97,6 +121,11 @@ class PostgresFigures:
             rolled = await self._of_cells(ledger, excerpt, periods[:-1], by)
         rest = periods if rolled is None else periods[-1:]
         counted = Counted(since=source.since)
+        if rolled is None and not source.since:
+            whole, edges = apart(periods, await self._zone(excerpt))
+            found = await self._of_cells(ledger, excerpt, whole, by) if edges else None
+            rest = rest if found is None else edges
+            counted.include(found or ())
         # where it matters in which period somebody began, a period stays whole
         parts = [[period] for period in rest] if source.since else _parts(rest)
         for part in parts:
@@ -139,6 +168,11 @@ class PostgresFigures:
             if row["young"]:
                 counted.add(place, row["kind"], n, minor, young=True)
 
+    async def standing(
+        self, excerpt: Excerpt, period: Period, by: Collection[str]
+    ) -> list[FlowSums]:
+        return await standing(self._engine, excerpt, period, by, at_once=self._at_once)
+
     async def cohorts(
         self,
         excerpt: Excerpt,
@@ -151,7 +185,13 @@ class PostgresFigures:
             if found is not None:
                 return found
         counted: dict[Keys, CohortSums] = {}
-        for part in _parts(periods):
+        rest = periods
+        if self._rolled:
+            whole, edges = apart(periods, await self._zone(excerpt))
+            found = await self._rolled.cohorts(excerpt, whole, by, rule) if edges else None
+            rest = rest if found is None else edges
+            counted |= {sums.keys: sums for sums in found or ()}
+        for part in _parts(rest):
             bound = _excerpt(excerpt) | _periods(part) | _keys(by, "plan", "interval")
             bound |= {
                 "before": rule.before,
@@ -288,6 +328,7 @@ def _recovered(sums: FlowSums) -> RecoveredSums:
         refunded_minor=-minor(EntryKind.REFUNDED, EntryKind.REFUND_FAILED),
         dispute_lost_minor=-minor(EntryKind.DISPUTE_LOST),
         dispute_won_minor=minor(EntryKind.DISPUTE_WON),
+        discounts_minor=sums.kinds.get("discount", (0, 0))[1],
     )
 
 

@@ -8,12 +8,8 @@ from sqlalchemy import Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollups import (
-    COHORT_KEYS,
-    COHORT_LAYERS,
     KEPT_DAYS,
     KEPT_MONTHS,
-    MEASURES,
-    CohortCell,
     FlowCell,
     day_key,
     layer_name,
@@ -21,7 +17,15 @@ from app.domain.rollups import (
 from app.reports.periods import day_of, midnight
 from app.reports.turns import turns_of
 from app.storage.reports.armed import ARMS_FOLDED
-from app.storage.reports.cells import added
+from app.storage.reports.cells import (
+    HAPPENED,
+    MONTH_OF,
+    RECORDED_MONTH,
+    RECORDED_ON,
+    added,
+    layers_of,
+)
+from app.storage.reports.cohorts import COHORTS_FOLDED
 from app.storage.reports.days import RECORDED_DAYS, TURNS, months_of
 from app.storage.reports.days import day_key as as_day
 from app.storage.reports.days import day_of as clock_day
@@ -34,19 +38,12 @@ from app.storage.reports.rolling import (
     FOLDED,
     PLACES,
     RECORDED,
-    VERDICTS,
     between,
     lines_since,
 )
 from app.storage.reports.stretches import EDGES, stretch_of
 
 COUNTED = "lines"  # the layer whose cells count what was recorded on a day, table by table
-_MONTH_OF = "date_trunc('month', {}::timestamp)::date"
-_HAPPENED = f"case when grouping(day) = 0 then {as_day('day')} else {as_month('month')} end"
-# A stretch lies within a day of the merchant.
-_RECORDED_MONTH = "'m' || substr((:recorded)[stretch], 2, 7)"
-_RECORDED = "case when grouping(stretch) = 0 then (:recorded)[stretch] else recorded_month end"
-
 
 _SINCE = f"""case when since is not null
     then least({clock_day("since")}, {clock_day("happened_at")}) end"""
@@ -80,29 +77,10 @@ def _kept(source: Source) -> str:
     return " and ".join(rules)
 
 
-def _layers(layers: Sequence[tuple[str, ...]], keys: Sequence[str]) -> tuple[str, str, str]:
-    """Sets to group by, and as what of them a layer's name and the values of its keys are read."""
-    used = [key for key in keys if any(key in layer for layer in layers)]
-    sets = ", ".join(f"({', '.join(layer)})" for layer in layers)
-    if not used:
-        return sets, "''", "'[]'"
-    found = {
-        sum((key not in layer) << place for place, key in enumerate(reversed(used))): layer
-        for layer in layers
-    }
-    which = f"case grouping({', '.join(used)})"
-    names = " ".join(f"when {bits} then '{layer_name(layer)}'" for bits, layer in found.items())
-    named = " ".join(
-        f"when {bits} then json_build_array({', '.join(layer)})::text"
-        for bits, layer in found.items()
-    )
-    return sets, f"{which} {names} end", f"{which} {named} end"
-
-
 def _flows(ledger: str, *, fresh: bool) -> str:
     source = SOURCES[ledger]
     named = "".join(f", {key}" for key in source.keys)
-    sets, layer, values = _layers((*source.layers, *source.coarse), source.keys)
+    sets, layer, values = layers_of((*source.layers, *source.coarse), source.keys)
     since, told = (_SINCE, _SINCE_TOLD) if source.since else ("null::date", "''")
     apart = f"{months_of('day')} - {months_of('since')}"
     return f"""
@@ -114,14 +92,15 @@ with lines as ({lines_since(ledger)}
     group by 1, 2, stretch, currency, kind{named}
 ), layers as (
     select {layer} as layer, {values} as named, currency, kind, day,
-        {_MONTH_OF.format("day")} as month,
+        {MONTH_OF.format("day")} as month,
         case when day - since <= {KEPT_DAYS} then since end as since_day,
-        case when {apart} < {KEPT_MONTHS} then {_MONTH_OF.format("since")} end as since_month,
-        stretch, {_RECORDED_MONTH} as recorded_month, sum(n) as n, sum(minor) as minor
+        case when {apart} < {KEPT_MONTHS} then {MONTH_OF.format("since")} end as since_month,
+        stretch, {RECORDED_MONTH} as recorded_month, sum(n) as n, sum(minor) as minor
     from days
     group by day, since, stretch, currency, kind, grouping sets ({sets})
+    having sum(n) <> 0 or sum(minor) <> 0
 ), cells as (
-    select layer, {_HAPPENED} as happened, {told} as since, {_RECORDED} as recorded, currency,
+    select layer, {HAPPENED} as happened, {told} as since, {RECORDED_ON} as recorded, currency,
         kind, named, sum(n) as n, sum(minor) as minor
     from layers
     group by layer, currency, kind, named,
@@ -137,43 +116,6 @@ with lines as ({lines_since(ledger)}
     named, n, minor
 from cells''',
             ledger,
-            fresh=fresh,
-        )
-    }"""  # noqa: S608 - words of ours
-
-
-def _cohorts(*, fresh: bool) -> str:
-    sets, layer, _ = _layers(COHORT_LAYERS, COHORT_KEYS)
-    sums = ", ".join(f"sum({name})::bigint as {name}" for name in MEASURES)
-    moved = " or ".join(f"sum({name}) <> 0" for name in MEASURES)
-    return f"""
-{VERDICTS}, days as (
-    select {clock_day("failed_at")} as day, stretch, currency, plan, interval, trial_conversion,
-        open, {sums}
-    from verdicts
-    group by 1, 2, 3, 4, 5, 6, 7
-    having {moved}
-), layers as (
-    select {layer} as layer, day, {_MONTH_OF.format("day")} as month, stretch,
-        {_RECORDED_MONTH} as recorded_month, currency, coalesce(plan, '') as plan,
-        coalesce(interval, '') as interval, trial_conversion, open, {sums}
-    from days
-    group by day, stretch, currency, trial_conversion, open, grouping sets ({sets})
-), cells as (
-    select layer, {_HAPPENED} as failed, {_RECORDED} as recorded, currency, plan, interval,
-        trial_conversion, open, {sums}
-    from layers
-    group by layer, currency, plan, interval, trial_conversion, open,
-        grouping sets ((day), (month)), grouping sets ((stretch), (recorded_month))
-)
-{
-        added(
-            CohortCell,
-            "cohort_cells",
-            MEASURES,
-            f'''select :merchant, layer, failed, recorded, currency, plan, interval,
-    trial_conversion, open, {", ".join(MEASURES)}
-from cells''',
             fresh=fresh,
         )
     }"""  # noqa: S608 - words of ours
@@ -197,10 +139,6 @@ _FLOWS = {
         ledger: text(_flows(ledger, fresh=fresh)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
         for ledger in FOLDED
     }
-    for fresh in (True, False)
-}
-_COHORTS = {
-    fresh: text(_cohorts(fresh=fresh)).bindparams(*BOUNDS, EDGES, *TURNS, RECORDED_DAYS)
     for fresh in (True, False)
 }
 _TOUCHED = text(
@@ -250,7 +188,7 @@ async def fold(
         if places.intersection(SOURCES[ledger].tables):
             await connection.execute(statement, bound)
     if places & COHORTS_FROM:
-        await connection.execute(_COHORTS[fresh], bound)
+        await connection.execute(COHORTS_FOLDED[fresh], bound)
     if places & ARMS_FROM:
         await connection.execute(ARMS_FOLDED[fresh], bound)
 

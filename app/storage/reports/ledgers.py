@@ -12,10 +12,10 @@ from sqlalchemy import Boolean, Date, DateTime, Text, TextClause, bindparam, tex
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.storage.reports.at_risk import CHANGED
-from app.storage.reports.attempts import ATTEMPTS
-from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING
+from app.storage.reports.attempts import ATTEMPTS, ATTEMPTS_LATELY
+from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING, RECOVERING_LATELY
+from app.storage.reports.losses import LOST, OVERDUE_AFTER, counts
 from app.storage.reports.sides import SIDE_KEYS, SIDES_CHANGED
-from app.storage.reports.verdicts import CLOSED, MOVES
 
 _INSTANT = DateTime(timezone=True)
 
@@ -63,116 +63,55 @@ def alone(*keys: str) -> tuple[tuple[str, ...], ...]:
 _CURVES = ((), ("plan",), ("interval",))
 
 
-# How a movement changes the number of subscriptions that pay.
-_JOINS = "('opening', 'new', 'reactivation', 'resume')"
-_LEAVES = "('churn_voluntary', 'churn_involuntary', 'churn_merchant', 'migration', 'pause')"
-_PAYING = f"""case when kind in {_JOINS} then 1 when kind in {_LEAVES} then -1
-    when kind in ('switch', 'fx') then sign(delta_minor)::int else 0 end"""
-CHURN_KEYS = ("plan", "interval", "country")
+# How a movement changes the number of subscriptions that pay: who comes or goes by the sign, also
+# where a line is taken back; who pays more or less, only from nothing or to nothing. Lines say it
+# themselves, but for those of former releases.
+_LEFT = """(
+        select sum(v.delta_minor) from mrr_movements v
+        where v.account_id = m.account_id and v.subscription_id = m.subscription_id
+            and v.merchant_id = :merchant and v.currency = m.currency
+            and (v.plan, v.interval, v.country, v.attributes)
+                is not distinct from (m.plan, m.interval, m.country, m.attributes)
+            and (v.recorded_at, v.effective_at) <= (m.recorded_at, m.effective_at)
+    )"""
+PAYING = f"""coalesce(m.paying, case m.kind when 'expansion' then ({_LEFT} = m.delta_minor)::int
+    when 'contraction' then -({_LEFT} = 0)::int else sign(m.delta_minor)::int end)"""
+CHURN_KEYS = ("plan", "interval", "country", "attributes")
+OFFER_KEYS = ("offer", "offer_kind", "reason", *PLANS)
+ATTEMPT_KEYS = ("decline_kind", "network", "country", *PLANS)
 END_KEYS = (
     *("kind_of_end", "cause", "reason", "plan", "interval", "country", "segment"),
-    *("tenure", "mrr_band", "while_past_due"),
+    *("tenure", "mrr_band", "while_past_due", "attributes"),
 )
-# Tenure in days, MRR in minor units: what the bands are called is where they begin.
-_TENURE = """case when r.tenure_days < 31 then 'days_0' when r.tenure_days < 91 then 'days_31'
-    when r.tenure_days < 181 then 'days_91' when r.tenure_days < 366 then 'days_181'
-    when r.tenure_days is not null then 'days_366' end"""
-_BAND = """case when abs(r.mrr_minor) < 1000 then 'minor_0' when abs(r.mrr_minor) < 5000
-    then 'minor_1000' when abs(r.mrr_minor) < 20000 then 'minor_5000' else 'minor_20000' end"""
+
+
+def tenure_of(days: str) -> str:
+    """The bucket of a tenure: it is called by the days with which it begins."""
+    return f"""case when {days} < 31 then 'days_0' when {days} < 91 then 'days_31'
+    when {days} < 181 then 'days_91' when {days} < 366 then 'days_181'
+    when {days} is not null then 'days_366' end"""
+
+
+def band_of(minor: str) -> str:
+    """The band of an MRR: it is called by the minor units with which it begins."""
+    return f"""case when {minor} < 1000 then 'minor_0' when {minor} < 5000
+    then 'minor_1000' when {minor} < 20000 then 'minor_5000' else 'minor_20000' end"""
+
+
 _RECORD = f"""
     r.kind as kind_of_end, r.cause, r.reason, r.plan, r.interval, r.country, r.segment,
-    {_TENURE} as tenure, {_BAND} as mrr_band, r.while_past_due::text as while_past_due
+    {tenure_of("r.tenure_days")} as tenure, {band_of("abs(r.mrr_minor)")} as mrr_band,
+    r.while_past_due::text as while_past_due, r.attributes
 """
-# Migrations are no loss, trials were never paid for, and what was before us has no MRR here.
-_COUNTS = (
-    "r.merchant_id = :merchant and r.kind <> 'migration' and not r.trial and r.origin = 'seen'"
-)
+
+
 _ENDS = f"""
     select r.occurred_at as happened_at, r.recorded_at, r.currency,
         case when r.entry = 'reversed' then 'returned' else 'ended' end as kind,
         case when r.entry = 'reversed' then -r.count else r.count end as n,
         case when r.entry = 'reversed' then -r.mrr_minor else r.mrr_minor end as minor, {_RECORD}
     from churn_records r
-    where {_COUNTS} and r.entry in ('churned', 'restated', 'reversed')
-"""  # noqa: S608 - words of ours
-_PLACE = "r.plan, r.interval, r.country"
-OVERDUE_AFTER = "interval '720 hours'"
-
-
-def _open_at(case: str, at: str) -> str:
-    """A rule: the case was open then, by its timeline."""
-    return f"""coalesce((
-            select v.type not in {CLOSED} from case_events v
-            where v.merchant_id = :merchant and v.case_id = {case}.case_id and v.at <= {at}
-                and v.type in {MOVES}
-            order by v.at desc, v.seq desc, v.event_id desc limit 1
-        ), true)"""  # noqa: S608 - words of ours
-
-
-def _cases_of(name: str, of: str) -> str:
-    """The cases of the same subscription."""
-    return f"""select from cases {name}
-        where {name}.account_id = {of}.account_id and {name}.kind = 'payment'
-            and {name}.subscription_id = {of}.subscription_id"""
-
-
-# An end counts by its own line, and as asked for when the plan of it was heard of, if there was
-# one. Who had been past due for 30 days before is known once more under another name.
-_ENDED = f"""
-    select r.occurred_at as happened_at, r.recorded_at, r.started_at as since, r.currency,
-        w.name as kind, r.count as n, r.mrr_minor as minor, {_PLACE}
-    from churn_records r
-    left join churn_records b on b.record_id = r.about
-    cross join lateral (
-        select 'ended' as name where r.entry in ('churned', 'restated')
-        union all
-        select 'asked' where r.entry in ('pending', 'withdrawn')
-            or (r.entry in ('churned', 'restated') and (r.kind <> 'voluntary'
-                or case when r.entry = 'churned' then r.about else b.about end is null))
-        union all
-        select 'ended_overdue' where r.entry in ('churned', 'restated') and exists (
-            {_cases_of("p", "r")} and p.opened_at + {OVERDUE_AFTER} <= r.occurred_at
-                and {_open_at("p", f"p.opened_at + {OVERDUE_AFTER}")}
-        )
-    ) w
-    where {_COUNTS}
-"""  # noqa: S608 - words of ours
-# A return is dated twice: since the end that it undoes, and since what had ended began.
-_RETURNED = f"""
-    select r.occurred_at, r.recorded_at, w.since, r.currency, w.name, -r.count, -r.mrr_minor,
-        {_PLACE}
-    from churn_records r
-    join churn_records e on e.record_id = r.about
-    cross join lateral (
-        select 'returned' as name, e.occurred_at as since
-        union all
-        select 'rejoined', least(r.started_at, e.occurred_at) where r.started_at is not null
-    ) w
-    where {_COUNTS} and r.entry = 'reversed'
-"""  # noqa: S608 - words of ours
-# A case that is 30 days old and open, of a subscription that has MRR then: by what was known then,
-# so that nothing that happens later changes it. A subscription that owes for several periods is
-# overdue once: by the oldest of its cases that are open then.
-_OVERDUE = f"""
-    select x.at, x.at, s.started_at, c.currency, 'overdue', 1, m.minor, m.plan, m.interval,
-        m.country
-    from cases c
-    cross join lateral (select c.opened_at + {OVERDUE_AFTER} as at) x
-    left join subscriptions s
-        on s.account_id = c.account_id and s.subscription_id = c.subscription_id
-    cross join lateral (
-        select v.plan, v.interval, v.country, sum(v.delta_minor) as minor
-        from mrr_movements v
-        where v.account_id = c.account_id and v.subscription_id = c.subscription_id
-            and v.currency = c.currency and v.recorded_at <= x.at and v.effective_at <= x.at
-        group by 1, 2, 3 having sum(v.delta_minor) > 0
-        order by 4 desc, 1, 2, 3 limit 1
-    ) m
-    where c.merchant_id = :merchant and c.kind = 'payment' and WITHIN(c.opened_at)
-        and {_open_at("c", "x.at")} and not exists (
-            {_cases_of("p", "c")} and {_open_at("p", "x.at")}
-                and (p.opened_at, p.case_id) < (c.opened_at, c.case_id)
-        )
+    where {counts("r")} and r.entry in ('churned', 'restated', 'reversed')
 """  # noqa: S608 - words of ours
 # What came of each accepted offer, all dated by its acceptance. What came in counts from when both
 # the offer and the money were known; the provider dates it by the whole second.
@@ -224,19 +163,24 @@ SOURCES: Mapping[str, Source] = {
             amount_minor as minor, cause, plan, interval
         from recovery_entries
         where merchant_id = :merchant
+        union all
+        select settled_at, settled_at, currency, 'discount', 1, cost_minor, null, plan, interval
+        from redemptions
+        where merchant_id = :merchant and state = 'applied' and cost_minor > 0
         """,
         keys=("cause", "plan", "interval"),
         layers=(*alone("cause"), ("cause", "plan", "interval")),
-        tables=("recovery_entries",),
+        tables=("recovery_entries", "settlements"),
     ),
     "mrr": Source(
         lines=f"""
-        select effective_at as happened_at, recorded_at, currency, kind,
-            {_PAYING} as n, delta_minor as minor, plan, interval, country
-        from mrr_movements
-        where merchant_id = :merchant
+        select m.effective_at as happened_at, m.recorded_at, m.currency, m.kind,
+            {PAYING} as n, m.delta_minor as minor, m.plan, m.interval, m.country, m.attributes,
+            m.account_id, m.subscription_id
+        from mrr_movements m
+        where m.merchant_id = :merchant
         """,  # noqa: S608 - words of ours
-        keys=("plan", "interval", "country"),
+        keys=CHURN_KEYS,
         layers=alone("country"),
         coarse=(CHURN_KEYS,),
         tables=("mrr_movements",),
@@ -250,13 +194,13 @@ SOURCES: Mapping[str, Source] = {
     ),
     "offers": Source(
         lines=_OFFERS,
-        keys=("offer", "offer_kind", "reason", "plan", "interval"),
+        keys=OFFER_KEYS,
         layers=(*alone("reason"), ("offer", "offer_kind")),
-        coarse=(("offer", "offer_kind", "reason", *PLANS),),
+        coarse=(OFFER_KEYS,),
         tables=("claims", "settlements", "takings", "save_steps"),
     ),
     "churn": Source(
-        lines=f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}",
+        lines=LOST,
         keys=CHURN_KEYS,
         layers=alone("country"),
         coarse=(CHURN_KEYS,),
@@ -273,23 +217,26 @@ SOURCES: Mapping[str, Source] = {
     # Why a payment was refused may be learned after the failure was written.
     "recovering": Source(
         lines=RECOVERING,
+        lately=RECOVERING_LATELY,
         keys=("plan", "interval", "decline_kind"),
-        layers=_CURVES,
-        tables=("failures", "recovery_entries"),
+        layers=(*_CURVES, ("decline_kind",), (*PLANS, "decline_kind")),
+        tables=("failures", "recovery_entries", "refusals"),
         late=True,
     ),
     "lasting": Source(
         lines=LASTING,
         lately=LASTING_LATELY,
-        keys=("offer", "offer_kind", "reason", "plan", "interval"),
-        layers=(*_CURVES, ("reason",), ("offer", "offer_kind")),
+        keys=OFFER_KEYS,
+        layers=(*_CURVES, ("reason",), ("offer", "offer_kind"), OFFER_KEYS),
         tables=("save_steps", "churn_records"),
     ),
     "attempts": Source(
         lines=ATTEMPTS,
-        keys=("decline_kind", "network", "country", "plan", "interval"),
-        layers=alone(),
-        tables=("failures", "first_payments"),
+        lately=ATTEMPTS_LATELY,
+        keys=ATTEMPT_KEYS,
+        layers=alone("decline_kind", "network", "country"),
+        coarse=(ATTEMPT_KEYS,),
+        tables=("failures", "first_payments", "refusals", "takings"),
     ),
     "risk": Source(
         changed=CHANGED,

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     Boolean,
     Date,
@@ -26,7 +27,7 @@ from app.domain.rollups import (
     COHORT_LAYERS,
     COUNTS,
     KINDS_WITHIN,
-    MEASURES,
+    LONGEST_WINDOW,
     WINDOWS,
     Line,
     Verdict,
@@ -81,26 +82,40 @@ def _flows(sums: str, groups: str) -> TextClause:
 _FLOWS = _flows("sum(c.n) as n, sum(c.minor) as minor", "group by 1, 2, 3, 4, 5")
 # Of periods that are days nearly each cell is a row of its own, and not worth adding up twice.
 _FLOWS_OF_DAYS = _flows("c.n, c.minor", "")
+
+
+def _cohorts(table: str, of: str, counts: str, within: str) -> TextClause:
+    """`counts` and `within` are sums, in which `{}` stands for a name of theirs."""
+    form = _CELLS.format(
+        more="",
+        names="",
+        keys=f"{_by(COHORT_KEYS)}, c.trial_conversion, c.open",
+        sums=", ".join(
+            [
+                *(f"{counts.format(name)} as {name}" for name in COUNTS),
+                *(f"{within.format(kind)} as {kind}" for kind in KINDS_WITHIN),
+            ]
+        ),
+        table=table,
+        of=of,
+        axis="c.failed = p.piece",
+        groups="group by 1, 2, 3, 4, 5, 6",
+    )
+    return text(form).bindparams(
+        *_BOUNDS, *(bindparam(f"by_{name}", type_=Boolean) for name in COHORT_KEYS)
+    )
+
+
+_LAYER = "c.layer = :layer"
 _COHORTS = {
-    days: text(
-        _CELLS.format(
-            more="",
-            names="",
-            keys=f"{_by(COHORT_KEYS)}, c.trial_conversion, c.open",
-            sums=", ".join(
-                [
-                    *(f"sum(c.{name}) as {name}" for name in COUNTS),
-                    *(f"sum(c.{kind}_{days}_minor) as {kind}" for kind in KINDS_WITHIN),
-                ]
-            ),
-            table="cohort_cells",
-            of="c.layer = :layer",
-            axis="c.failed = p.piece",
-            groups="group by 1, 2, 3, 4, 5, 6",
-        )
-    ).bindparams(*_BOUNDS, *(bindparam(f"by_{name}", type_=Boolean) for name in COHORT_KEYS))
+    days: _cohorts("cohort_cells", _LAYER, "sum(c.{})", f"sum(c.{{}}_{days}_minor)")
     for days in WINDOWS
 }
+# Of a window that is not kept: what counts whatever the window, and the steps up to it.
+_COHORTS_ANYHOW = _cohorts("cohort_cells", _LAYER, "sum(c.{})", "0")
+_COHORT_STEPS = _cohorts(
+    "cohort_steps", f"{_LAYER} and c.days <= :days", "0", "sum(c.{}_minor)"
+).bindparams(bindparam("days", type_=BigInteger))
 
 
 # As many lines as a figure adds to what is folded. Of more, the ledgers are added up instead.
@@ -158,32 +173,28 @@ class Rolled:
         days = rule.within.days
         kept = [_until(period, rule.before) for period in periods]
         kept = [period for period in kept if period.starts_at < period.ends_at]
-        if timedelta(days=days) != rule.within or days not in WINDOWS:
+        if timedelta(days=days) != rule.within or not 0 < days <= LONGEST_WINDOW:
             return None
         if not kept:
             return []
         async with snapshot(self._engine, excerpt.merchant_id) as connection:
             basis = await basis_of(connection, excerpt, kept)
-            probes = basis.probes(late=True) if basis else None
-            if basis is None or probes is None:
+            if basis is None:
                 return None
-            layer = layer_for(by, COHORT_LAYERS)
-            bound = _bound(excerpt, layer or ()) | {name: probes[name] for name in COHORT_PROBES}
+            bound = _bound(excerpt, layer_for(by, COHORT_LAYERS) or ())
             bound |= {f"by_{name}": name in by for name in COHORT_KEYS}
-            rows = (await connection.execute(_COHORTS[days], bound)).mappings().all()
-            tail = await self._verdicts(connection, excerpt, basis)
+            rows = await _cohort_cells(connection, basis, bound, days)
+            tail = await self._verdicts(connection, excerpt, basis, rule.within)
         if tail is None:
             return None
         counted: Cohorts = defaultdict(lambda: [0] * len(MEASURED))
         for row in rows:
             keys = replace(_keys(row, COHORT_KEYS), trial_conversion=row["trial_conversion"])
             _add(counted[keys, row["open"]], [int(row[name]) for name in MEASURED])
-        places = [MEASURES.index(name) for name in COUNTS]
-        places += [MEASURES.index(f"{kind}_{days}_minor") for kind in KINDS_WITHIN]
         for piece, one in tail:
             keys = _of(one, piece.day, by, COHORT_KEYS)
             keys = replace(keys, trial_conversion=one.trial_conversion)
-            _add(counted[keys, one.open], [basis.sign * one.counts[place] for place in places])
+            _add(counted[keys, one.open], [basis.sign * count for count in one.counts])
         return _cohort_sums(counted, closed_only=rule.closed_only)
 
     async def arms(
@@ -206,12 +217,12 @@ class Rolled:
         return _asked_for(excerpt, pieces, found)
 
     async def _verdicts(
-        self, connection: AsyncConnection, excerpt: Excerpt, basis: Basis
+        self, connection: AsyncConnection, excerpt: Excerpt, basis: Basis, within: timedelta
     ) -> list[tuple[Piece, Verdict]] | None:
         many = await self._many(connection, excerpt, basis, COHORTS_FROM)
         if not 0 < many <= self._tail:
             return None if many else []
-        found = await verdicts(connection, excerpt.merchant_id, *basis.tail)
+        found = await verdicts(connection, excerpt.merchant_id, *basis.tail, within)
         pieces = [basis.piece_of(one.failed_at) for one in found]
         return _asked_for(excerpt, pieces, found)
 
@@ -229,6 +240,24 @@ class Rolled:
 COHORT_PROBES = ("periods", "pieces", "lows", "highs")
 MEASURED = (*COUNTS, *KINDS_WITHIN)
 Cohorts = dict[tuple[Keys, bool], list[int]]
+
+
+async def _cohort_cells(
+    connection: AsyncConnection, basis: Basis, bound: dict[str, Any], days: int
+) -> list[RowMapping]:
+    """Sums of cells within so many days; of a window that is not kept they come in two."""
+    cells = bound | _probes(basis, late=True)
+    statement = _COHORTS.get(days, _COHORTS_ANYHOW)
+    found = list((await connection.execute(statement, cells)).mappings().all())
+    if days not in WINDOWS:
+        steps = bound | _probes(basis, late=False) | {"days": days}
+        found += (await connection.execute(_COHORT_STEPS, steps)).mappings().all()
+    return found
+
+
+def _probes(basis: Basis, *, late: bool) -> dict[str, list[Any]]:
+    probes = basis.probes(late=late) or {}
+    return {name: probes.get(name, []) for name in COHORT_PROBES}
 
 
 def _add(held: list[int], counts: Iterable[int]) -> None:

@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Integer, RowMapping, Text, TextClause, bindparam, text
+from sqlalchemy import DateTime, Double, Integer, RowMapping, Text, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.rollups import MEASURES, WINDOWS, Line, Verdict
-from app.storage.reports.ledgers import OVERDUE_AFTER, SOURCES, narrowed
+from app.domain.rollups import COUNTS, KINDS_WITHIN, WINDOWS, Line, Verdict
+from app.storage.reports.ledgers import SOURCES, narrowed
+from app.storage.reports.losses import OVERDUE_AFTER
 from app.storage.reports.reading import ready_for_lines
 from app.storage.reports.stretches import EDGES, SIGNED, SINCE, points_of, stretch_of
 from app.storage.reports.verdicts import MOVES, SETTLING, decided
@@ -46,17 +47,22 @@ def lines_since(name: str) -> str:
 
 
 _LINES = {name: text(lines_since(name)).bindparams(*BOUNDS, EDGES) for name in FOLDED}
-_WINDOWS = {str(days): f"interval '{days * 24} hours'" for days in WINDOWS}
 _COUNTS = (
     "1",
     "(exclusion is not null)::int",
     "amount_minor",
     "case when exclusion is not null then amount_minor else 0 end",
     "owed",
-    *(measure.removesuffix("_minor") for measure in MEASURES[5:]),
 )
-# What an invoice counts for from one time that something was recorded of it until the next.
-VERDICTS = f"""
+
+
+def verdicts_of(windows: Mapping[str, str]) -> str:
+    """Tables of a `with`: what an invoice counts for from one time that something was recorded of
+    it until the next, by the names of `windows` as `decided` takes them. The last is `verdicts`;
+    `decided` has each but once."""
+    within = [f"{kind}_{name}" for kind in KINDS_WITHIN for name in windows]
+    counted = (*zip(_COUNTS, COUNTS, strict=True), *((name, f"{name}_minor") for name in within))
+    return f"""
 with touched as (
     select account_id, invoice_id, {stretch_of("recorded_at")} as stretch
     from failures where {SINCE}
@@ -76,13 +82,21 @@ with touched as (
             and f.merchant_id = :merchant and f.recorded_at <= p.at
         order by f.version desc limit 1
     ) f
-), {decided("chosen", name="decided", windows=_WINDOWS)}, verdicts as (
+), {decided("chosen", name="decided", windows=windows)}, verdicts as (
     select d.failed_at, t.stretch, d.currency, coalesce(d.plan, '') as plan,
         coalesce(d.interval, '') as interval, d.trial_conversion, d.open,
-        {", ".join(f"t.sign * ({c}) as {m}" for c, m in zip(_COUNTS, MEASURES, strict=True))}
+        {", ".join(f"t.sign * ({c}) as {m}" for c, m in counted)}
     from decided d {SIGNED.format("d")}
 )"""  # noqa: S608 - words of ours
-_VERDICTS = text(f"{VERDICTS} select * from verdicts").bindparams(*BOUNDS, EDGES)  # noqa: S608
+
+
+# All that are kept, to be folded; or one, to be added to what is.
+VERDICTS = verdicts_of({str(days): f"interval '{days * 24} hours'" for days in WINDOWS})
+_OF_ONE = {"w": "make_interval(secs => :within_s)"}
+_VERDICTS = text(f"{verdicts_of(_OF_ONE)} select * from verdicts").bindparams(  # noqa: S608
+    *BOUNDS, EDGES, bindparam("within_s", type_=Double)
+)
+_COUNTED = (*COUNTS, *(f"{kind}_w_minor" for kind in KINDS_WITHIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,7 @@ PLACES: Mapping[str, Place] = {
     **{table: Place(table) for table in RECORDED},
     "moves": Place(f"(select * from case_events where type in {MOVES}) m", "at"),  # noqa: S608
     "cases": Place("cases", "opened_at", OVERDUE_AFTER),
+    "refusals": Place("(select * from attempts where number = 1) t", "refused_at"),
     "claims": Place("redemptions", "claimed_at"),
     "settlements": Place("redemptions", "settled_at"),
 }
@@ -180,11 +195,16 @@ async def lines(
 
 
 async def verdicts(
-    connection: AsyncConnection, merchant_id: str, after: datetime, until: datetime
+    connection: AsyncConnection,
+    merchant_id: str,
+    after: datetime,
+    until: datetime,
+    within: timedelta,
 ) -> list[Verdict]:
     """What is known by the one instant of each invoice about which something was recorded since
     the other, and what was known before, taken back."""
-    rows = await _asked(connection, _VERDICTS, merchant_id, after, until)
+    more = {"within_s": within.total_seconds()}
+    rows = await _asked(connection, _VERDICTS, merchant_id, after, until, more)
     return [
         Verdict(
             failed_at=row["failed_at"],
@@ -193,7 +213,7 @@ async def verdicts(
             interval=row["interval"],
             trial_conversion=row["trial_conversion"],
             open=row["open"],
-            counts=tuple(int(row[name]) for name in MEASURES),
+            counts=tuple(int(row[name]) for name in _COUNTED),
         )
         for row in rows
     ]
@@ -205,8 +225,9 @@ async def _asked(
     merchant_id: str,
     after: datetime,
     until: datetime,
+    more: Mapping[str, Any] | None = None,
 ) -> list[RowMapping]:
-    bound = between(merchant_id, (after, until))
+    bound = {**between(merchant_id, (after, until)), **(more or {})}
     await ready_for_lines(connection)
     return list((await connection.execute(statement, bound)).mappings().all())
 

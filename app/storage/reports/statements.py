@@ -30,6 +30,25 @@ TIME_ZONE = text("select time_zone from merchants where merchant_id = :merchant"
     bindparam("merchant", type_=Text)
 )
 
+ATTRIBUTES = text("""
+select distinct n.name
+from merchants m
+cross join lateral jsonb_array_elements_text(m.attributes || m.past_attributes) n (name)
+where m.merchant_id = :merchant
+order by 1
+""").bindparams(bindparam("merchant", type_=Text))
+
+RATES = text("""
+select distinct on (currency, day) currency, day, rate
+from exchange_rates
+where merchant_id = :merchant and reporting = :reporting and day between :first and :last
+    and recorded_at <= :as_of
+order by currency, day, recorded_at desc, rate_id desc
+""").bindparams(
+    *(bindparam(name, type_=Text) for name in ("merchant", "reporting", "first", "last")),
+    bindparam("as_of", type_=_INSTANT),
+)
+
 _DECIDED = decided("chosen", name="decided", windows={"w": "make_interval(secs => :within_s)"})
 COHORTS = text(f"""
 with chosen as (

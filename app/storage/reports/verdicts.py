@@ -6,6 +6,8 @@ the case itself only knows its present.
 
 from collections.abc import Mapping
 
+from app.domain.rollups import LONGEST_WINDOW
+
 MOVES = "('active', 'parked', 'recovered', 'exhausted', 'stopped')"
 CLOSED = "('recovered', 'exhausted', 'stopped')"
 SETTLING = "('recovered', 'settled_other', 'credited', 'credit_voided')"
@@ -48,7 +50,8 @@ def decided(chosen: str, *, name: str, windows: Mapping[str, str]) -> str:
     select c.*, e.*, greatest(c.amount_minor - e.settled, 0) as owed
     from {chosen} c
     cross join lateral (
-        select coalesce(sum(e.amount_minor), 0)::bigint as settled, {", ".join(sums)}
+        select coalesce(sum(e.amount_minor), 0)::bigint as settled, count(*) as n_lines,
+            {", ".join(sums)}
         from recovery_entries e
         where e.merchant_id = :merchant and e.account_id = c.account_id
             and e.invoice_id = c.invoice_id and e.currency = c.currency
@@ -67,6 +70,46 @@ def decided(chosen: str, *, name: str, windows: Mapping[str, str]) -> str:
     from {name}_settled s
     offset 0
 )"""  # noqa: S608 - words of ours
+
+
+def steps_of(decided: str) -> str:
+    """The rows of a table that `decided` made, once for each day of 24 hours since the failure on
+    which more, or less, counts than the day before: `days`, and by how much."""
+    sums = ", ".join(
+        f"sum(coalesce(sum(e.amount_minor) filter (where {rule}), 0)) over by_day as {kind}_in_w"
+        for kind, rule in WITHIN
+    )
+    more = ", ".join(
+        f"({kind}_w - lag({kind}_w, 1, 0::numeric) over (order by days))::bigint as {kind}"
+        for kind, _ in WITHIN
+    )
+    return f"""
+    select d.*, t.days, t.cash, t.other, t.credited
+    from {decided} d
+    cross join lateral (
+        select w.days, {more}
+        from (
+            select s.days, {", ".join(_counted("w"))}
+            from (
+                select {days_since("d.failed_at", "e.occurred_at")} as days,
+                    d.amount_minor as amount_minor, {sums}
+                from recovery_entries e
+                where e.merchant_id = :merchant and e.account_id = d.account_id
+                    and e.invoice_id = d.invoice_id and e.currency = d.currency
+                    and e.kind in {SETTLING} and e.recorded_at <= d.at
+                group by 1
+                window by_day as (order by {days_since("d.failed_at", "e.occurred_at")})
+            ) s
+        ) w
+    ) t
+    where d.n_lines > 0 and t.days <= {LONGEST_WINDOW}
+        and (t.cash <> 0 or t.other <> 0 or t.credited <> 0)
+"""  # noqa: S608 - words of ours
+
+
+def days_since(failed: str, at: str) -> str:
+    """The shortest window, in days of 24 hours, that has an instant in it."""
+    return f"greatest(ceil(extract(epoch from {at} - {failed}) / 86400), 0)::bigint"
 
 
 def _counted(window: str) -> tuple[str, str, str]:
