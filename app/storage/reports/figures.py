@@ -36,6 +36,7 @@ from app.storage.reports.counted import Counted
 from app.storage.reports.edges import apart
 from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
+from app.storage.reports.revenue import recovered_of
 from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
@@ -98,7 +99,7 @@ class PostgresFigures:
     async def recovered(
         self, excerpt: Excerpt, periods: Sequence[Period], by: Collection[str]
     ) -> list[RecoveredSums]:
-        return [_recovered(sums) for sums in await self.flows(REVENUE, excerpt, periods, by)]
+        return [recovered_of(sums) for sums in await self.flows(REVENUE, excerpt, periods, by)]
 
     async def ledger(
         self, excerpt: Excerpt, starts_at: datetime, ends_at: datetime
@@ -312,35 +313,6 @@ class PostgresFigures:
 
 def _whole(starts_at: datetime, ends_at: datetime) -> Period:
     return Period(day=starts_at.date(), starts_at=starts_at, ends_at=ends_at)
-
-
-def _recovered(sums: FlowSums) -> RecoveredSums:
-    """From the signed sums of a group by kind."""
-
-    def minor(*names: EntryKind) -> int:
-        return sum(sums.kinds.get(name, (0, 0))[1] for name in names)
-
-    return RecoveredSums(
-        keys=keys_of(sums),
-        recovered_minor=minor(EntryKind.RECOVERED),
-        settled_other_minor=minor(EntryKind.SETTLED_OTHER),
-        credited_minor=minor(EntryKind.CREDITED, EntryKind.CREDIT_VOIDED),
-        refunded_minor=-minor(EntryKind.REFUNDED, EntryKind.REFUND_FAILED),
-        dispute_lost_minor=-minor(EntryKind.DISPUTE_LOST),
-        dispute_won_minor=minor(EntryKind.DISPUTE_WON),
-        discounts_minor=sums.kinds.get("discount", (0, 0))[1],
-    )
-
-
-def keys_of(sums: FlowSums) -> Keys:
-    """The keys of sums of a ledger that knows no others."""
-    return Keys(
-        period=sums.period,
-        currency=sums.currency,
-        cause=sums.named.get("cause"),
-        plan=sums.named.get("plan"),
-        interval=sums.named.get("interval"),
-    )
 
 
 def _parts(periods: Sequence[Period]) -> Iterator[list[Period]]:
