@@ -160,6 +160,7 @@ async def _written(stage: Stage, name: str) -> float:
                     kind=MovementKind.NEW,
                     currency="usd",
                     delta_minor=100,
+                    paying=1,
                     source=name,
                     occurred_at=at,
                     effective_at=at,

@@ -109,11 +109,15 @@ def _left_out(kind: type[Any]) -> dict[str, str]:
     return found
 
 
+# By how many a line changes those who pay, as the service writes it.
+PAYING = {"new": "1", "expansion": "0", "churn_voluntary": "-1"}
+
+
 def _moved(kind: str, at: str, delta: str, rule: str) -> Filling:
     times = dict.fromkeys(("occurred_at", "effective_at", "recorded_at"), at)
     named = {"movement_id": f"'{kind}_' || n", "source": f"'{kind}'", "kind": f"'{kind}'"}
     where = CURRENCY | PLAN | COUNTRY
-    values = WHO | where | times | named | {"delta_minor": delta}
+    values = WHO | where | times | named | {"delta_minor": delta, "paying": PAYING[kind]}
     return Filling(MrrMovement, SUBSCRIPTIONS, values, rule)
 
 
