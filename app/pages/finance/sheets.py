@@ -94,7 +94,13 @@ SHEETS = (
         ask=finance.answer_recovered_revenue,
         draws=("net_minor", "refunded_minor", "dispute_lost_minor"),
         kind="lines",
-        tells=("recovered_minor", "settled_other_minor", "credited_minor", "dispute_won_minor"),
+        tells=(
+            "recovered_minor",
+            "settled_other_minor",
+            "credited_minor",
+            "dispute_won_minor",
+            "discounts_minor",
+        ),
     ),
     Sheet(
         key="rate",
