@@ -93,6 +93,8 @@ async def _rows(client: httpx.AsyncClient, path: str, query: dict[str, str]) -> 
 
 def _add_recovered(figures: Figures, row: dict[str, Any]) -> None:
     cause, currency, minor = row["cause"], row["currency"], row["recovered_minor"]
+    if cause is None:  # what offers took off stands in rows of its own
+        return
     _add(figures.by_cause.setdefault(cause, {}), currency, minor)
     _add(figures.recovered_minor, currency, minor)
 

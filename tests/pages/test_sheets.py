@@ -53,6 +53,14 @@ def test_of_many_plans_the_largest_are_shown_and_the_others_gathered() -> None:
     assert sum(line.values[1] or 0 for line in shown.data.series) == sum(range(1, 21))
 
 
+def test_a_plan_that_brought_nothing_has_no_series() -> None:
+    rows = [row(plan="pro", recovered_minor=700), row(plan=None, recovered_minor=0)]
+
+    shown = shown_of(BY_KEY["plans"], rows, HEAD)
+
+    assert [line.name for line in shown.data.series] == ["pro"]
+
+
 def test_what_does_not_add_up_is_left_out_and_counted() -> None:
     rows = [row(plan=f"plan {n}", clv_minor=n) for n in range(1, 21)]
 

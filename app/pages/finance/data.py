@@ -65,7 +65,10 @@ def _split(sheet: Sheet, rows: Sequence[Row], labels: tuple[str, ...]) -> Shown:
         name: [row for row in rows if row[split] == name]
         for name in dict.fromkeys(row[split] for row in rows)
     }
-    kept = _largest(groups, lambda name: _size(_sums(groups[name], labels, column, sheet)))
+    sizes = {name: _size(_sums(rows, labels, column, sheet)) for name, rows in groups.items()}
+    if sheet.adds:  # what comes to nothing in this column stands in the rows for another
+        groups = {name: rows for name, rows in groups.items() if sizes[name]}
+    kept = _largest(groups, lambda name: sizes[name])
     left = [name for name in groups if name not in kept]
     found = [(name_of(split, name), groups[name]) for name in kept]
     if left and sheet.adds:
