@@ -1,10 +1,11 @@
 """Payment methods: seen, changed by the network, entered, made a default in place of another."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.closings import cases_of
-from app.domain.dunning import CaseState
+from app.domain.dunning import Case, CaseState
 from app.domain.mirror import PaymentMethod
 from app.domain.mirroring import forward
 from app.domain.notices import Notice
@@ -13,9 +14,8 @@ from app.domain.records import Book
 from app.domain.reminders import plan_card_looks
 from app.domain.terms import Terms
 
-TRIED = frozenset(
-    {CaseState.ACTIVE, CaseState.PARKED}
-)  # of these a new card is tried, now or later
+# Of these a new card is tried, now or later.
+TRIED = frozenset({CaseState.ACTIVE, CaseState.PARKED})
 
 
 def method_seen(book: Book, notice: Notice, terms: Terms) -> None:
@@ -60,11 +60,13 @@ def new_method(
     """A customer has another card: set it where it counts and try what is open, once; a card that
     comes back in a later case is tried in that one, and in a parked one when it is taken up again.
     One that was entered by way of our link is wanted also where nothing is open, and one that
-    replaces another may have to be taken to where we set the other."""
-    open_ = [c for c in cases_of(book, customer) if c.state in TRIED]
+    replaces another may have to be taken to where we set the other. In what failed only later it is
+    no new card, so that a report that is heard again long after plans nothing."""
+    then = [c for c in cases_of(book, customer) if _was_open(c, notice.occurred_at)]
+    open_ = [c for c in then if c.state in TRIED]
     if not method or customer is None or not (open_ or notice.link or replaces):
         return
-    newest = max(open_, key=lambda case: (case.opened_at, case.case_id), default=None)
+    newest = max(then, key=lambda case: (case.opened_at, case.case_id), default=None)
     # An entry on our page is one for ever: heard again when all is paid, it must change nothing.
     nth = "" if notice.link else f":{newest.case_id if newest else notice.event}"
     book.add(
@@ -80,3 +82,7 @@ def new_method(
             data={"method": method, "link": notice.link},
         )
     )
+
+
+def _was_open(case: Case, at: datetime) -> bool:
+    return case.opened_at <= at and (case.closed_at is None or at < case.closed_at)
