@@ -131,7 +131,7 @@ def unpaid(draw: random.Random, count: int) -> list[Any]:
 def refused_some_time(draw: random.Random, invoice: str, at: datetime) -> Any:
     """A refusal whose reason is told sooner or later."""
     kind = draw.choice((DeclineKind.NEVER, DeclineKind.NEW_METHOD, DeclineKind.RETRY_LATER))
-    told_at = at + timedelta(seconds=draw.choice((0, 3_600, 90_000, 12 * 86_400)))
+    told_at = at + timedelta(seconds=draw.choice((0, 3_600, 90_000, 12 * 86_400, 25 * 86_400)))
     return refused(invoice, kind, draw.choice(("visa", "amex")), at=at, told_at=told_at)
 
 
@@ -139,18 +139,19 @@ def saving(draw: random.Random, count: int) -> list[Any]:
     """Sessions that climbed the save ladder."""
     rows: list[Any] = []
     for number in range(count):
-        at, name = some_time(draw), f"ses_{number}"
+        at, name, life = some_time(draw), f"ses_{number}", f"sub_{number}"
         rows.append(session(name, at=at))
-        rungs = draw.sample(list(Rung), 3)
-        rows += [judged(name, rung, at=at, kept=draw.random() < 0.5) for rung in rungs]
+        for rung in draw.sample(list(Rung), 3):
+            kept = draw.random() < 0.5
+            rows.append(judged(name, rung, at=at, kept=kept, subscription=life))
         state = draw.choice((RedemptionState.APPLIED, RedemptionState.FAILED))
-        told: dict[str, Any] = {"plan": draw.choice(PLANS), "subscription_id": f"sub_{number}"}
+        told: dict[str, Any] = {"plan": draw.choice(PLANS), "subscription_id": life}
         settled = at + timedelta(days=draw.randrange(9))
         rows.append(redemption(name, at=at, state=state, settled_at=settled, **told))
         for nth in range(draw.randrange(3)):
             paid = at + timedelta(days=draw.randrange(-1, 100))
             invoice = f"kept_{number}_{nth}"
-            rows.append(taking(900, at=paid, invoice=invoice, subscription_id=f"sub_{number}"))
+            rows.append(taking(900, at=paid, invoice=invoice, subscription_id=life))
     return rows
 
 
@@ -172,10 +173,11 @@ def billed(draw: random.Random, count: int) -> list[Any]:
             rows.append(taking(900 + minor, at=at, invoice=invoice, **told))
         for version in range(1, draw.randrange(4)):
             minor, known = draw.randrange(1, 9_000), at + timedelta(days=10 * version)
+            failed = at - timedelta(hours=draw.choice((0, 30)) * (version - 1))
             rows.append(
                 failure(
                     minor,
-                    at=at,
+                    at=failed,
                     invoice=invoice,
                     version=version,
                     recorded_at=known,
@@ -185,6 +187,19 @@ def billed(draw: random.Random, count: int) -> list[Any]:
                 )
             )
         rows += [case(invoice, opened_at=at), refused_some_time(draw, invoice, at)]
+        rows += some_money(draw, invoice, at)
+    return rows
+
+
+def some_money(draw: random.Random, invoice: str, at: datetime) -> list[Any]:
+    """What came in, told before its failure was, between two tellings of that, or after all."""
+    rows: list[Any] = []
+    for nth in range(draw.randrange(3)):
+        paid = at + timedelta(hours=draw.randrange(1, 40 * 24))
+        known = paid + timedelta(days=draw.choice((0, 0, 3)))
+        kind = draw.choice((EntryKind.RECOVERED, EntryKind.SETTLED_OTHER, EntryKind.CREDITED))
+        told: dict[str, Any] = {"invoice_id": invoice, "recorded_at": known, "failed_at": at}
+        rows.append(entry(50 + nth, kind, at=paid, ref=f"{invoice}:{nth}", **told))
     return rows
 
 

@@ -22,7 +22,7 @@ from app.domain.rollups import (
 from app.ports.figures import CohortRule, Excerpt, Period
 from app.reports.periods import Step, cut, day_of, midnight
 from app.storage.reports.figures import PostgresFigures
-from app.storage.reports.ledgers import SOURCES, STATEMENTS
+from app.storage.reports.ledgers import SOURCES, STATEMENTS, Source
 from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import FOLDED, REVENUE
 from app.storage.rollups import PostgresRollups
@@ -247,6 +247,34 @@ async def test_rollups_are_the_same_whether_folded_bit_by_bit_or_anew(
     await PostgresRollups(ledger.engine).rebuild(MERCHANT, until=END)
 
     assert await cells(ledger) == bit_by_bit
+
+
+@pytest.mark.parametrize("name", [name for name in FOLDED if SOURCES[name].lately])
+async def test_lines_are_the_same_by_what_they_are_about_and_by_when_they_were_told(
+    ledger: Ledger, name: str
+) -> None:
+    # given failures that were told anew, money in between, and reasons that were told later
+    source = SOURCES[name]
+    await ledger.holds(*everything(random.Random(f"lately {name}"), 60))
+
+    lines, lately = [await _lines(ledger, source, form) for form in (source.lines, source.lately)]
+
+    assert lines == lately
+    assert any(line.n < 0 for line in lines)
+
+
+async def _lines(ledger: Ledger, source: Source, form: str) -> list[Any]:
+    """Lines in order, those of one place and instant added up."""
+    places = ", ".join(("happened_at", "recorded_at", "currency", "kind", *source.keys))
+    statement = text(f"""
+        select {places}, sum(n) as n, sum(minor) as minor from ({form}) e group by {places}
+        having sum(n) <> 0 or sum(minor) <> 0
+    """)
+    bound = {f"by_{key}": True for key in source.keys if f":by_{key}" in form}
+    async with ledger.engine.begin() as connection:
+        await connection.exec_driver_sql(ENTER, (APP, MERCHANT))
+        found = await connection.execute(statement, {"merchant": MERCHANT, **bound})
+        return sorted(found.all(), key=repr)
 
 
 async def test_what_came_to_be_at_risk_on_a_day_is_known_late_on_it(ledger: Ledger) -> None:

@@ -17,12 +17,13 @@ from app.reports.figures import ENDPOINTS
 from app.storage.rollups import PostgresRollups
 from tests.reports.builders import JAN_1, LATER, MERCHANT
 from tests.reports.conftest import Ledger
+from tests.reports.second.exchanged import NOT_ADDED, WORD, reported, told_in
 from tests.reports.second.facts import WHOLE, Asked, Facts, Row, says_nothing, starts
 from tests.reports.second.lives import CURRENCIES
 from tests.reports.second.methods import METHODS, the_same
 from tests.reports.second.recovery import sides_in_all
 from tests.reports.second.risk import known_from
-from tests.reports.second.world import a_world, many_customers
+from tests.reports.second.world import REPORTING, a_world, many_customers
 
 pytestmark = pytest.mark.anyio
 SEEDS = range(int(os.environ.get("HOLDFAST_SECOND_METHOD_SEEDS", "4")))
@@ -48,6 +49,10 @@ WITH_TOTALS = {
     *("recovered-revenue", "recovery-rate", "payment-failures", "at-risk", "churn-reasons"),
     *("segments", "offers", "saves"),
 }
+# Told in no other currency: those without amounts too.
+NATIVE = {"reconciliation", "projection", "time-to-recovery", "saves-lasting"}
+ATTRIBUTED = {"mrr", "churn", "churn-reasons", "segments"}
+ATTRIBUTES = ("attribute.channel", "attribute.size")
 # Questions about the present of which a span says nothing.
 WITHOUT_INTERVAL = {"at-risk", "projection", "incremental", "reconciliation"}
 
@@ -57,11 +62,18 @@ def test_each_figure_has_a_second_method(endpoint: str) -> None:
     draw, zone = random.Random("each figure"), ZoneInfo("UTC")
     facts = Facts(a_world(draw, zone, lives=4))
     span = (starts(date(2025, 9, 1), zone), starts(date(2026, 9, 1), zone))
+    whole = ENDPOINTS[endpoint]
+    attributes = ATTRIBUTES if whole.attributed else ()
 
-    rows = list(METHODS[endpoint](facts, Asked(zone, LATER, *span)))
+    for by in ((), *((key,) for key in (*sorted(whole.keys), *attributes))):
+        rows = list(METHODS[endpoint](facts, Asked(zone, LATER, *span, by=by)))
 
-    assert rows
-    assert all(set(ENDPOINTS[endpoint].columns) <= row.keys() for row in rows)
+        assert rows
+        assert all({*whole.columns, *by} <= row.keys() for row in rows)
+    assert whole.attributed == (endpoint in ATTRIBUTED)
+    assert whole.exchanged == (endpoint not in NATIVE)
+    added = {figure.column for figure in whole.figures if figure.adds}
+    assert set(whole.columns) - added == NOT_ADDED.intersection(whole.columns)
 
 
 @dataclass
@@ -82,7 +94,8 @@ class Story:
     def question(self, endpoint: str) -> Asked:
         """Any span, keys and words; a cut-off at a day's end, at any instant, or at that at which
         something became known and right before."""
-        draw, keys = self.draw, sorted(ENDPOINTS[endpoint].keys - {"currency"})
+        draw, whole = self.draw, ENDPOINTS[endpoint]
+        keys = sorted({*whole.by, *(ATTRIBUTES if whole.attributed else ())} - {"currency"})
         first = date(2025, 10, 1) + timedelta(days=draw.randrange(150))
         if draw.random() < 0.4:
             first = first.replace(day=1)
@@ -91,13 +104,18 @@ class Story:
         written = draw.choice(known_from(self.facts))
         some = (day, day + timedelta(microseconds=draw.randrange(86_400 * 10**6)), written)
         words = {name: draw.choice(ways) for name, ways in WORDS.get(endpoint, {}).items()}
+        if whole.exchanged and draw.random() < 0.3:
+            words[WORD] = draw.choice(REPORTING)
+        intervals = ["day", "week", "month", "month", "quarter", "year"]
+        if whole.standing and draw.random() < 0.4:
+            keys, intervals = sorted(whole.standing), intervals[2:]
         edge = timedelta(hours=draw.choice((0, 0, 0, 5)))
         return Asked(
             zone=self.zone,
             as_of=draw.choice((*some, written - timedelta(microseconds=1))),
             begins=starts(first, self.zone) + edge,
             ends=starts(last, self.zone) + edge,
-            interval=draw.choice(("day", "week", "month", "month", "quarter", "year")),
+            interval=draw.choice(intervals),
             by=tuple(draw.sample(keys, min(len(keys), draw.choice((0, 0, 1, 1, 2, 4))))),
             currency=draw.choice((None, None, *CURRENCIES)),
             more={name: word for name, word in words.items() if word},
@@ -158,12 +176,19 @@ async def _compare(story: Story, endpoint: str, asked: Asked) -> int:
 
     answer = await story.ledger.tells(endpoint, **words)
 
-    expected = _by_place(endpoint, METHODS[endpoint](story.facts, asked))
+    rows = METHODS[endpoint](story.facts, asked)
+    into, columns = asked.more.get(WORD), ENDPOINTS[endpoint].columns
+    if into:
+        rows = told_in(into, story.facts, asked, rows, spans=endpoint != "at-risk")
+    expected = _by_place(endpoint, rows)
     found = _by_place(endpoint, iter(answer["rows"]))
     what = f"{endpoint} {words} in {asked.zone}"
     assert found.keys() == expected.keys(), what
     for place, row in expected.items():
         assert the_same(found[place], row), f"{what}: {place}"
+    if into:
+        sums = reported(expected.values(), into, columns)
+        assert _by_place(endpoint, iter(answer["reported"])) == _by_place(endpoint, sums), what
     assert answer["identity"]["holds"] or endpoint == "reconciliation", what
     totals = iter(_totals(story.facts, endpoint, asked))
     assert _by_place(endpoint, totals) == _by_place(endpoint, iter(answer.get("totals", ()))), what
@@ -187,7 +212,11 @@ def _by_place(endpoint: str, rows: Iterator[Row]) -> dict[str, Row]:
     found = {}
     for row in rows:
         figures = {name: value for name, value in row.items() if name in columns}
-        named = {name: value for name, value in row.items() if name not in columns}
+        named = {
+            name: value
+            for name, value in row.items()
+            if name not in columns and not name.startswith("reported_")
+        }
         if not says_nothing(figures):
             found[" ".join(f"{name}={named[name]}" for name in sorted(named))] = row
     return found

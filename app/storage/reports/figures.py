@@ -45,15 +45,8 @@ from app.storage.reports.standing import MOVES_AT_ONCE, standing
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 
 COHORTS = (
-    "n",
-    "n_open",
-    "n_excluded",
-    "failed_minor",
-    "recovered_within_w_minor",
-    "settled_other_within_w_minor",
-    "credited_within_w_minor",
-    "open_minor",
-    "excluded_minor",
+    *("n", "n_open", "n_excluded", "failed_minor", "open_minor", "excluded_minor"),
+    *("recovered_within_w_minor", "settled_other_within_w_minor", "credited_within_w_minor"),
 )
 
 

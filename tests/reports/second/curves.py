@@ -10,7 +10,7 @@ from app.domain.churn import ChurnEntry, ChurnKind, ChurnRecord
 from app.domain.recovery import EntryKind, RecoveryEntry
 from app.domain.saves import Rung, SaveStep
 from tests.reports.second.facts import DAY, Asked, Cell, Facts, Row, starts
-from tests.reports.second.recovery import entries_of, failures_at, first_attempt
+from tests.reports.second.recovery import entries_of, failures_at, first_refusal
 
 RECOVERY_STEPS = (1, 2, 3, 5, 7, 10, 14, 21, 28, 42, 60, 90)
 SAVE_STEPS = (1, 7, 14, 30, 60, 90, 120, 180, 270, 365)
@@ -22,11 +22,12 @@ def time_to_recovery(facts: Facts, asked: Asked) -> Iterator[Row]:
     lives: dict[Cell, list[Life]] = defaultdict(list)
     for failure in failures_at(facts, asked.as_of):
         if failure.exclusion is None and _is_asked(asked, failure.failed_at, failure.currency):
-            first = first_attempt(facts, failure)
-            kind = first.decline_kind if first else None
+            first = first_refusal(facts, failure, asked.as_of)
+            kind = first.refused_as if first else None
             cell = (failure.currency, *asked.keys(failure, decline_kind=kind))
             money = _first_money(entries_of(facts, failure, asked.as_of))
-            took = None if money is None else money.occurred_at - failure.failed_at
+            # money may come before what was known as the failure: then it was there at once
+            took = None if money is None else max(money.occurred_at - failure.failed_at, 0 * DAY)
             lives[cell].append((failure.failed_at, took))
     for cell, found in lives.items():
         for day, n, ended, left, low, high in _curve(asked, found, RECOVERY_STEPS):

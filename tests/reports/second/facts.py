@@ -4,6 +4,7 @@ Nothing here or beside it reads SQL of the product or any of its helpers: the me
 definitions in `docs/finance.md`, slowly, one subscription or invoice after another.
 """
 
+import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ Cell = tuple[Any, ...]
 T = TypeVar("T")
 DAY = timedelta(days=1)
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
+ATTRIBUTE = "attribute."
 WHOLE = "whole"  # all of a span as one period, as totals have it
 
 
@@ -135,8 +137,15 @@ class Asked:
 
     def keys(self, row: Any, **other: Any) -> Cell:
         """The values of the keys that were asked for; an empty one is none."""
-        named = (other[k] if k in other else getattr(row, k) for k in self.by)
+        named = (other[k] if k in other else value_of(row, k) for k in self.by)
         return tuple(value or None for value in named)
+
+
+def value_of(row: Any, key: str) -> Any:
+    """What a row says of a key; attributes stand in it as one text."""
+    if key.startswith(ATTRIBUTE):
+        return json.loads(row.attributes or "{}").get(key.removeprefix(ATTRIBUTE))
+    return getattr(row, key)
 
 
 _TICK = timedelta(microseconds=1)

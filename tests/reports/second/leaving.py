@@ -1,26 +1,33 @@
-"""MRR and who left, once more: subscription by subscription, loss by loss."""
+"""MRR and each way to be lost, once more: subscription by subscription."""
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Any
 
 from app.domain.churn import ChurnEntry, ChurnKind, ChurnOrigin, ChurnRecord
 from app.domain.dunning import Case
 from app.domain.mirror import Subscription
 from app.domain.mrr import MovementKind, MrrMovement
-from tests.reports.second.facts import Asked, Cell, Facts, Row, Span, share
+from tests.reports.second.facts import Asked, Cell, Facts, Row, Span
 from tests.reports.second.recovery import case_state, is_open
 
 E = ChurnEntry
-PLACE = ("plan", "interval", "country")
 PAST_DUE = timedelta(hours=30 * 24)
 
 
 def cell_of(asked: Asked, row: Any) -> Cell:
     return (row.currency, *asked.keys(row))
+
+
+def who_of(row: Any) -> Cell:
+    return row.account_id, row.subscription_id, row.currency
+
+
+def place_of(line: MrrMovement) -> Cell:
+    """Where a line moves MRR."""
+    return line.plan, line.interval, line.country, line.attributes
 
 
 @dataclass
@@ -35,16 +42,15 @@ def states(
     facts: Facts, asked: Asked, at: datetime | None, *, by: tuple[str, ...] | None = None
 ) -> dict[Cell, State]:
     """MRR right before an instant, by all movements known; with None by all that are known."""
-    by = asked.by if by is None else by
+    asked = asked if by is None else replace(asked, by=by)
     each: dict[Cell, int] = defaultdict(int)
     for line in facts.known(MrrMovement, asked.as_of):
         if asked.wants(line.currency) and (at is None or line.effective_at < at):
-            place = (line.plan, line.interval, line.country)
-            each[line.account_id, line.subscription_id, line.currency, place] += line.delta_minor
+            place = (line.account_id, line.subscription_id, place_of(line))
+            each[place, cell_of(asked, line)] += line.delta_minor
     found: dict[Cell, State] = defaultdict(State)
-    for (_, _, currency, place), minor in each.items():
-        named = dict(zip(PLACE, place, strict=True))
-        state = found[currency, *(named[key] for key in by)]
+    for (_, cell), minor in each.items():
+        state = found[cell]
         state.minor += minor
         state.n += int(minor > 0)
     return found
@@ -78,8 +84,10 @@ def mrr(facts: Facts, asked: Asked) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Loss:
-    """One way to be lost, at an instant; `since` when the subscription began to pay."""
+    """One way to be lost, at an instant, and `who`: account, subscription and currency; `since`
+    when the subscription began to pay."""
 
+    who: Cell
     cell: Cell
     at: datetime
     since: datetime | None
@@ -103,23 +111,28 @@ class Losses:
     asked_not_overdue: list[Loss]
 
 
-def _counts(record: ChurnRecord) -> bool:
+def counts(record: ChurnRecord) -> bool:
     """Trials, migrations and what was before us never count."""
     if record.trial or record.kind is ChurnKind.MIGRATION:
         return False
     return record.origin is ChurnOrigin.SEEN
 
 
+def _paid(record: ChurnRecord) -> bool:
+    """Who brought nothing is lost by no rate."""
+    return counts(record) and record.mrr_minor != 0
+
+
 def losses(facts: Facts, asked: Asked) -> Losses:
     known = facts.known(ChurnRecord, asked.as_of)
-    plans = {r.record_id: r for r in known if r.entry is E.PENDING and _counts(r)}
+    plans = {r.record_id: r for r in known if r.entry is E.PENDING and _paid(r)}
     wrong = {r.about for r in known if r.entry in {E.RESTATED, E.WITHDRAWN}}
     back = {r.about: r.occurred_at for r in known if r.entry is E.REVERSED}
     ends = [r for r in known if r.entry is E.CHURNED and r.record_id not in wrong]
     carried_out = {r.about: r for r in ends}
     told = Losses([], [], [], [], [], [])
     for end in ends:
-        if _counts(end) and asked.wants(end.currency):
+        if _paid(end) and asked.wants(end.currency):
             loss = _loss(facts, asked, end, back.get(end.record_id))
             told.ended.append(loss)
             late = _was_overdue(facts, end)
@@ -142,7 +155,8 @@ def losses(facts: Facts, asked: Asked) -> Losses:
 
 def _loss(facts: Facts, asked: Asked, record: ChurnRecord, back: datetime | None) -> Loss:
     since = _joined(facts, record, record.recorded_at) or record.started_at
-    return Loss(cell_of(asked, record), record.occurred_at, since, record.mrr_minor, back)
+    cell, who = cell_of(asked, record), who_of(record)
+    return Loss(who, cell, record.occurred_at, since, record.mrr_minor, back)
 
 
 def _joined(facts: Facts, row: Any, known: datetime) -> datetime | None:
@@ -179,15 +193,18 @@ def _was_overdue(facts: Facts, record: ChurnRecord) -> bool:
     )
 
 
-def _paying(facts: Facts, case: Case) -> tuple[Cell, int] | None:
-    """Where a case's subscription has MRR when it is 30 days old, by what was known then."""
+def _paying(facts: Facts, case: Case) -> tuple[MrrMovement, int] | None:
+    """A line of where a case's subscription has MRR when it is 30 days old, by what was known
+    then, and how much."""
     at = case.opened_at + PAST_DUE
     each: dict[Cell, int] = defaultdict(int)
+    lines: dict[Cell, MrrMovement] = {}
     for line in facts.known(MrrMovement, at):
         same = (line.account_id, line.subscription_id) == (case.account_id, case.subscription_id)
         if same and line.currency == case.currency and line.effective_at <= at:
-            each[line.plan, line.interval, line.country] += line.delta_minor
-    paying = [(place, minor) for place, minor in each.items() if minor > 0]
+            each[place_of(line)] += line.delta_minor
+            lines[place_of(line)] = line
+    paying = [(lines[place], minor) for place, minor in each.items() if minor > 0]
     return paying[0] if paying else None
 
 
@@ -208,11 +225,12 @@ def _overdue(facts: Facts, asked: Asked) -> Iterator[tuple[Loss, bool]]:
         ]
         if older:
             continue
-        place, minor = found
-        named = dict(zip(PLACE, place, strict=True))
-        cell = (case.currency, *(named[key] for key in asked.by))
-        since = _joined(facts, case, at) or _began(facts, case)
-        yield Loss(cell, at, since, minor), _had_asked(facts, case, at)
+        line, minor = found
+        since = _joined(facts, case, at) or began(facts, *who_of(case)[:2])
+        yield (
+            Loss(who_of(case), cell_of(asked, line), at, since, minor),
+            _had_asked(facts, case, at),
+        )
 
 
 def _had_asked(facts: Facts, case: Case, at: datetime) -> bool:
@@ -222,109 +240,12 @@ def _had_asked(facts: Facts, case: Case, at: datetime) -> bool:
         if (record.account_id, record.subscription_id) == (case.account_id, case.subscription_id)
     ]
     over = {record.about for record in known}
-    return any(r.entry is E.PENDING and r.record_id not in over and _counts(r) for r in known)
+    return any(r.entry is E.PENDING and r.record_id not in over and _paid(r) for r in known)
 
 
-def _began(facts: Facts, case: Case) -> datetime | None:
+def began(facts: Facts, account: str, name: str) -> datetime | None:
+    """When a subscription began, by the mirror."""
     for one in facts.all(Subscription):
-        if (one.account_id, one.subscription_id) == (case.account_id, case.subscription_id):
+        if (one.account_id, one.subscription_id) == (account, name):
             return one.started_at
     return None
-
-
-# By whose definition: lost when, of whom, joiners counted, 30 days past due, a return undoes it.
-PRESETS: dict[str, tuple[str, bool, bool, bool, bool]] = {
-    "seed": ("request", False, False, False, False),
-    "chartmogul": ("end", False, False, False, True),
-    "stripe": ("end", True, True, False, False),
-    "baremetrics": ("end", False, False, True, False),
-    "profitwell": ("end", False, False, False, False),
-    "holdfast": ("end", False, False, False, False),
-}
-
-
-def churn(facts: Facts, asked: Asked) -> Iterator[Row]:
-    preset = asked.more.get("preset", "holdfast")
-    margin = int(asked.more.get("margin", "100"))
-    told = losses(facts, asked)
-    for span in asked.periods():
-        start, moves = states(facts, asked, span.begins), moved(facts, asked, span)
-        gone = lost_in(told, span, preset, asked.more.get("recognition"))
-        back = [
-            loss
-            for loss in told.ended
-            if span.has(loss.at) and span.has(loss.back) and not loss.joined_in(span)
-        ]
-        for cell in {*start, *moves, *(loss.cell for loss in [*gone, *back])}:
-            n_back = sum(loss.cell == cell for loss in back)
-            yield {
-                "period": span.name,
-                **dict(zip(("currency", *asked.by), cell, strict=True)),
-                **_figures(
-                    start.get(cell, State()),
-                    moves[cell],
-                    [loss for loss in gone if loss.cell == cell],
-                    n_back,
-                    Rule(preset, span, margin, asked.months(span)),
-                ),
-            }
-
-
-def lost_in(told: Losses, span: Span, preset: str, recognition: str | None) -> list[Loss]:
-    """Who is lost in a period, whether or not a return undoes that."""
-    when, _, joiners, past_due, _ = PRESETS[preset]
-    at_request = (recognition or when) == "request"
-    if past_due and at_request:
-        found = [*told.asked_not_overdue, *told.overdue_unasked]
-    elif past_due:
-        found = [*told.ended_not_overdue, *told.overdue]
-    else:
-        found = told.asked if at_request else told.ended
-    return [loss for loss in found if span.has(loss.at) and (joiners or not loss.joined_in(span))]
-
-
-@dataclass(frozen=True)
-class Rule:
-    preset: str
-    span: Span
-    margin: int
-    months: Fraction
-
-
-def _figures(
-    start: State,
-    moves: dict[MovementKind, list[int]],
-    gone: list[Loss],
-    n_back: int,
-    rule: Rule,
-) -> Row:
-    _, with_joiners, _, _, undone = PRESETS[rule.preset]
-    joined = moves[MovementKind.NEW]
-    n_new = sum((delta > 0) - (delta < 0) for delta in joined)
-    whole = start.n + (n_new if with_joiners else 0)
-    kept = [loss for loss in gone if not (undone and rule.span.has(loss.back))]
-    n_lost, lost = len(kept), sum(loss.minor for loss in gone)
-    expansion, back = sum(moves[MovementKind.EXPANSION]), sum(moves[MovementKind.REACTIVATION])
-    gross = lost - sum(moves[MovementKind.CONTRACTION])
-    net, came = gross - expansion - back, sum(joined) + expansion
-    clv = None
-    if n_lost and start.n and rule.months:
-        arpa, rate = Fraction(start.minor, start.n), Fraction(n_lost, whole) / rule.months
-        clv = int(arpa * rule.margin / 100 / rate)
-    return {
-        "n_start": start.n,
-        "n_new": n_new,
-        "n_lost": n_lost,
-        "n_returned": n_back,
-        "logo_churn": share(n_lost, whole),
-        "logo_churn_after_returns": share(n_lost - (0 if undone else n_back), whole),
-        "start_minor": start.minor,
-        "lost_minor": lost,
-        "gross_mrr_churn": share(gross, start.minor),
-        "net_mrr_churn": share(net, start.minor),
-        "grr": share(start.minor - gross, start.minor),
-        "nrr": share(start.minor - net, start.minor),
-        "quick_ratio": share(came, gross),
-        "quick_ratio_with_reactivation": share(came + back, gross),
-        "clv_minor": clv,
-    }

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from app.domain.churn import ChurnCause, ChurnEntry, ChurnKind, ChurnOrigin, ChurnRecord
 from app.domain.mirror import Subscription
 from app.domain.mrr import MovementKind as M
+from app.domain.mrr import MrrMovement
 from tests.reports.builders import ACCOUNT, JAN_1, MERCHANT, churned, movement
 from tests.reports.second.facts import DAY, starts
 
@@ -19,6 +20,8 @@ FIRST, LAST = JAN_1 - 90 * DAY, JAN_1 + 180 * DAY
 # Of no, of two and of three decimals.
 CURRENCIES = ("usd", "eur", "jpy", "kwd")
 PLANS, INTERVALS = (None, "basic", "pro"), ("month", "year")
+# Two that the merchant named, one of them no more, and one that never was.
+ATTRIBUTES = (None, '{"channel":"web"}', '{"channel":"shop","size":"s"}', '{"other":"x"}')
 COUNTRIES, REASONS = (None, "DE", "US"), (None, "price", "bugs")
 LEFT = {
     ChurnKind.VOLUNTARY: M.CHURN_VOLUNTARY,
@@ -62,6 +65,7 @@ class Life:
     plan: str | None = None
     interval: str = "month"
     country: str | None = None
+    attributes: str | None = None
     began: datetime = FIRST
     known: datetime = FIRST
     rested: int = 0
@@ -77,11 +81,19 @@ class Life:
     def move(self, minor: int, kind: M, *, at: datetime | None = None, **more: Any) -> None:
         place = {"plan": self.plan, "interval": self.interval, "country": self.country}
         about = {"subscription_id": self.name, "currency": self.currency} | place | more
-        source = f"{self.name}-{len(self.rows)}"
-        at = at or self.at
-        self.rows.append(
-            movement(minor, kind, at=at, source=source, recorded_at=self.known, **about)
-        )
+        about |= {"attributes": self.attributes, "recorded_at": self.known}
+        about |= {"source": f"{self.name}-{len(self.rows)}"}
+        line = movement(minor, kind, at=at or self.at, **about)
+        # what former releases wrote says nothing of who pays
+        paying = self.draw.choice((None, self._begins(line)))
+        self.rows.append(replace(line, paying=paying))
+
+    def _begins(self, line: MrrMovement) -> int:
+        """Whether MRR begins with this line (1), ends with it (-1), or neither."""
+        lines = [row for row in self.rows if isinstance(row, MrrMovement)]
+        who = (line.subscription_id, line.currency)
+        left = sum(one.delta_minor for one in lines if (one.subscription_id, one.currency) == who)
+        return (left + line.delta_minor > 0) - (left > 0)
 
     def tell(self, entry: ChurnEntry, kind: ChurnKind, **more: Any) -> ChurnRecord:
         tenure = max((self.at - self.began).days, 0)
@@ -95,6 +107,7 @@ class Life:
             plan=self.plan,
             interval=self.interval,
             country=self.country,
+            attributes=self.attributes,
             segment=self.draw.choice((None, "smb")),
             reason=self.draw.choice(REASONS),
             cause=self.draw.choice(list(ChurnCause)),
@@ -148,6 +161,7 @@ class Life:
         """To another plan, and perhaps for more."""
         self.move(-self.mrr, M.SWITCH)
         self.plan, self.interval = self.draw.choice(PLANS), self.draw.choice(INTERVALS)
+        self.attributes = self.draw.choice(ATTRIBUTES)
         self.move(self.mrr, M.SWITCH)
         if self.draw.random() < 0.5:
             self.grow()
@@ -251,6 +265,7 @@ def a_life(draw: random.Random, clock: Clock, number: int) -> Life:
         plan=draw.choice(PLANS),
         interval=draw.choice(INTERVALS),
         country=draw.choice(COUNTRIES),
+        attributes=draw.choice(ATTRIBUTES),
         began=began,
     )
     life.learn()

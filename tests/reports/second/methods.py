@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.reports.second import curves, leaving, recovery, risk, saving
+from tests.reports.second import churning, curves, leaving, recovery, risk, saving
 from tests.reports.second.facts import Asked, Facts, Row
 
 Method = Callable[[Facts, Asked], Iterator[Row]]
@@ -15,7 +15,7 @@ METHODS: Mapping[str, Method] = {
     "incremental": risk.incremental,
     "projection": risk.projection,
     "mrr": leaving.mrr,
-    "churn": leaving.churn,
+    "churn": churning.churn,
     "churn-reasons": risk.churn_reasons,
     "segments": risk.segments,
     "offers": saving.offers,

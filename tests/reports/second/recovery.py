@@ -7,8 +7,8 @@ from typing import Any
 
 from app.domain.dunning import Attempt, CaseEvent
 from app.domain.first_payments import FirstPayment
-from app.domain.mirror import Customer, Payment
 from app.domain.recovery import EntryKind, Failure, RecoveryEntry
+from app.domain.redemptions import Redemption, RedemptionState
 from app.domain.takings import Taking
 from tests.reports.second.facts import DAY, Asked, Cell, Facts, Row, share, starts
 
@@ -24,7 +24,9 @@ def recovered_revenue(facts: Facts, asked: Asked) -> Iterator[Row]:
         if period and asked.wants(entry.currency):
             cell = (period, entry.currency, *asked.keys(entry))
             sums[cell][entry.kind] += entry.amount_minor
-    for (period, *named), kinds in sums.items():
+    discounts = _discounts(facts, asked)
+    for cell in {*sums, *discounts}:
+        kinds = sums[cell]
         row = {
             "recovered_minor": kinds[K.RECOVERED],
             "settled_other_minor": kinds[K.SETTLED_OTHER],
@@ -35,7 +37,20 @@ def recovered_revenue(facts: Facts, asked: Asked) -> Iterator[Row]:
         }
         net = row["recovered_minor"] - row["refunded_minor"]
         net += row["dispute_won_minor"] - row["dispute_lost_minor"]
-        yield _cells(asked, (period, *named)) | row | {"net_minor": net}
+        more = {"net_minor": net, "discounts_minor": discounts[cell]}
+        yield _cells(asked, cell) | row | more
+
+
+def _discounts(facts: Facts, asked: Asked) -> dict[Cell, int]:
+    """What offers cost that took effect, by the day they did; of no cause."""
+    found: dict[Cell, int] = defaultdict(int)
+    for one in facts.all(Redemption):
+        at, applied = one.settled_at, one.state is RedemptionState.APPLIED
+        if at is None or at > asked.as_of or not applied or not asked.wants(one.currency):
+            continue
+        if period := asked.period_of(at):
+            found[period, one.currency, *asked.keys(one, cause=None)] += one.cost_minor
+    return found
 
 
 def _cells(asked: Asked, cell: Cell) -> Row:
@@ -230,36 +245,35 @@ def _first_attempts(
     refused = set()
     for failure in failures_at(facts, asked.as_of):
         refused.add((failure.account_id, failure.invoice_id))
-        first = first_attempt(facts, failure)
+        first = first_refusal(facts, failure, asked.as_of)
         named = {
-            "decline_kind": first.decline_kind if first else None,
-            "network": first.brand if first else None,
-            "country": _country(facts, failure),
+            "decline_kind": first.refused_as if first else None,
+            "network": first.refused_brand if first else None,
         }
         yield failure, failure.amount_minor, True, named
     for paid in facts.known(FirstPayment, asked.as_of):
         if (paid.account_id, paid.invoice_id) not in refused:
-            brand = _brand(facts, paid)
+            brand = _brand(facts, paid, asked.as_of)
             yield paid, paid.amount_minor, False, {"decline_kind": None, "network": brand}
 
 
-def first_attempt(facts: Facts, failure: Failure | RecoveryEntry) -> Attempt | None:
-    found = [a for a in facts.all(Attempt) if a.case_id == failure.case_id and a.number == 1]
-    return found[0] if found else None
+def first_refusal(facts: Facts, failure: Failure, as_of: datetime) -> Attempt | None:
+    """The first attempt of its case, once it was told that and why it was refused."""
+    for one in facts.all(Attempt):
+        is_first = one.case_id == failure.case_id and one.number == 1
+        if is_first and one.refused_at is not None and one.refused_at <= as_of:
+            return one
+    return None
 
 
-def _country(facts: Facts, failure: Failure) -> str | None:
-    who = (failure.account_id, failure.customer_id)
-    found = [c.country for c in facts.all(Customer) if (c.account_id, c.customer_id) == who]
-    return found[0] if found else None
-
-
-def _brand(facts: Facts, paid: FirstPayment) -> str | None:
-    payments = [
-        payment
-        for payment in facts.all(Payment)
-        if (payment.account_id, payment.invoice_id) == (paid.account_id, paid.invoice_id)
-        and payment.status == "succeeded"
+def _brand(facts: Facts, paid: FirstPayment, as_of: datetime) -> str | None:
+    """The card that was told of first, of what was paid on the invoice."""
+    told = [
+        taking
+        for taking in facts.known(Taking, as_of)
+        if (taking.account_id, taking.invoice_id) == (paid.account_id, paid.invoice_id)
+        and taking.brand is not None
+        and taking.paid_minor > 0
     ]
-    payments.sort(key=lambda payment: (payment.occurred_at, payment.payment_id))
-    return payments[0].brand if payments else None
+    first = min(told, key=lambda one: (one.recorded_at, one.taking_id), default=None)
+    return first.brand if first else None

@@ -8,18 +8,20 @@ from fractions import Fraction
 from typing import Any
 
 from app.domain.churn import ChurnEntry, ChurnRecord
-from app.domain.dunning import Case
+from app.domain.dunning import Attempt, Case
 from app.domain.experiments import Assignment
 from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.openings import RETRY_EXPERIMENT
-from app.domain.recovery import Failure
-from tests.reports.second.facts import Asked, Cell, Facts, Row, share, starts
-from tests.reports.second.leaving import PLACE, _counts, losses, moved, states
+from app.domain.recovery import Failure, RecoveryEntry
+from app.domain.takings import Taking
+from tests.reports.builders import LATER
+from tests.reports.second.churning import band_of, tenure_of
+from tests.reports.second.facts import Asked, Cell, Facts, Row, share, starts, value_of
+from tests.reports.second.leaving import counts, losses, moved, states
 from tests.reports.second.recovery import failures_at, is_mature, is_open, owed_on, within
 
 E = ChurnEntry
-# From how many days and minor units on a band goes.
-TENURES, BANDS = (0, 31, 91, 181, 366), (0, 1_000, 5_000, 20_000)
+PLACE = ("plan", "interval", "country")
 
 
 def _ends(facts: Facts, asked: Asked, by: tuple[str, ...]) -> dict[Cell, Row]:
@@ -29,7 +31,7 @@ def _ends(facts: Facts, asked: Asked, by: tuple[str, ...]) -> dict[Cell, Row]:
     sums: dict[Cell, Row] = defaultdict(lambda: {"ended": 0, "returned": 0, "minor": 0})
     for record in known:
         period = asked.period_of(record.occurred_at)
-        if not period or not _counts(record) or not asked.wants(record.currency):
+        if not period or not counts(record) or not asked.wants(record.currency):
             continue
         cell = (period, record.currency, *(_key(record, name) for name in by))
         if record.entry is E.CHURNED and record.record_id not in wrong:
@@ -44,13 +46,12 @@ def _key(record: ChurnRecord, name: str) -> Any:
     if name == "kind_of_end":
         return record.kind
     if name == "tenure":
-        days = record.tenure_days
-        return None if days is None else f"days_{max(t for t in TENURES if t <= days)}"
+        return None if record.tenure_days is None else tenure_of(record.tenure_days)
     if name == "mrr_band":
-        return f"minor_{max(b for b in BANDS if b <= abs(record.mrr_minor))}"
+        return band_of(abs(record.mrr_minor))
     if name == "while_past_due":
         return str(record.while_past_due).lower()
-    return getattr(record, name) or None
+    return value_of(record, name) or None
 
 
 def _whole(sums: dict[Cell, Row], cell: Cell, name: str) -> int:
@@ -245,6 +246,7 @@ def _lost_lately(facts: Facts, asked: Asked, currency: str) -> Fraction | None:
         began += sum(state.minor for state in states(facts, about, span.begins).values())
         for moves in moved(facts, about, span).values():
             gone -= sum(moves[MovementKind.CONTRACTION])
+            began += sum(moves[MovementKind.OPENING])
         gone += sum(x.minor for x in ended if span.has(x.at) and not x.joined_in(span))
     return None if began <= 0 else min(max(Fraction(gone, began), Fraction(0)), Fraction(1))
 
@@ -257,5 +259,7 @@ def _back(day: date, months: int) -> date:
 
 def known_from(facts: Facts) -> list[datetime]:
     """When anything became known: the cut-offs at which most may go wrong."""
-    ledgers: tuple[type[Any], ...] = (MrrMovement, ChurnRecord, Failure)
-    return sorted({row.recorded_at for ledger in ledgers for row in facts.all(ledger)})
+    ledgers: tuple[type[Any], ...] = (MrrMovement, ChurnRecord, Failure, RecoveryEntry, Taking)
+    written = {row.recorded_at for ledger in ledgers for row in facts.all(ledger)}
+    written |= {one.refused_at for one in facts.all(Attempt) if one.refused_at is not None}
+    return sorted(at for at in written if at < LATER)

@@ -2,12 +2,13 @@
 
 import random
 from dataclasses import fields, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseKind, CaseState, Trigger
+from app.domain.exchange import ExchangeRate
 from app.domain.merchants import Merchant
 from app.domain.mirror import Customer
 from app.domain.recovery import Cause, EntryKind, Failure
@@ -31,9 +32,20 @@ from tests.reports.builders import (
     the_account,
 )
 from tests.reports.second.facts import DAY
-from tests.reports.second.lives import COUNTRIES, REASONS, Clock, Life, a_life, of_no_account
+from tests.reports.second.lives import (
+    COUNTRIES,
+    CURRENCIES,
+    FIRST,
+    REASONS,
+    Clock,
+    Life,
+    a_life,
+    of_no_account,
+)
 
 K = EntryKind
+TOLD = ((FIRST,), (FIRST,), (FIRST, JAN_1), (FIRST, JAN_1 + 90 * DAY))
+REPORTING, RATES = ("eur", "jpy"), ("0.5", "1", "0.0061", "163.25", "3.141592653589")
 OTHER = "acc_2"
 BRANDS = (None, "visa", "mastercard")
 KINDS = (DeclineKind.INSUFFICIENT_FUNDS, DeclineKind.NEW_METHOD, None)
@@ -49,7 +61,14 @@ def a_world(draw: random.Random, zone: ZoneInfo, *, lives: int = 14) -> list[Any
     """The rows, the merchant's own first."""
     clock = Clock(draw, zone)
     rows: list[Any] = [
-        Merchant(merchant_id=MERCHANT, name="Kelp", time_zone=zone.key, created_at=JAN_1),
+        Merchant(
+            merchant_id=MERCHANT,
+            name="Kelp",
+            time_zone=zone.key,
+            attributes=("channel",),
+            past_attributes=("size",),
+            created_at=JAN_1,
+        ),
         the_account(),
         the_account(OTHER),
     ]
@@ -63,7 +82,31 @@ def a_world(draw: random.Random, zone: ZoneInfo, *, lives: int = 14) -> list[Any
             for nth in range(draw.randrange(3)):
                 found += _session(draw, clock, life, f"ses_{number}_{nth}")
         rows += [row if account == ACCOUNT else of_account(row, account) for row in found]
-    return rows
+    return [*rows, *_rates(draw)]
+
+
+def _rates(draw: random.Random) -> list[ExchangeRate]:
+    """In two currencies, of no day more than a week behind another; some are corrected."""
+    found: list[ExchangeRate] = []
+    for into in REPORTING:
+        for currency in CURRENCIES:
+            day = date(2025, 9, 1)
+            while currency != into and day < date(2026, 12, 1):
+                day += draw.randrange(1, 9) * DAY
+                for at in draw.choice(TOLD):
+                    found.append(
+                        ExchangeRate(
+                            rate_id=f"rate_{len(found)}",
+                            merchant_id=MERCHANT,
+                            currency=currency,
+                            reporting=into,
+                            day=day.isoformat(),
+                            rate=draw.choice(RATES),
+                            recorded_by="key_1",
+                            recorded_at=at,
+                        )
+                    )
+    return found
 
 
 def of_account(row: Any, account: str) -> Any:
@@ -101,7 +144,7 @@ def _invoice(
         country = draw.choice(COUNTRIES)
         told = {"subscription_id": life.name, "country": country, "recorded_at": known}
         rows.append(paid_at_once(invoice, minor, at=at, **keys | told))
-        rows.append(payment(minor, at=at, invoice=invoice, brand=draw.choice(BRANDS)))
+        rows.append(payment(minor, at=at, invoice=invoice, brand="amex"))
         rows.append(_told(draw, life, invoice, minor, at, clock))
         if draw.random() < 0.7:
             return rows
@@ -113,8 +156,8 @@ def _told(
     draw: random.Random, life: Life, invoice: str, minor: int, at: datetime, clock: Clock
 ) -> Any:
     """What was told of a payment."""
-    where = {"subscription_id": life.name, "currency": life.currency}
-    return taking(minor, at=at, invoice=invoice, recorded_at=clock.learned(at), **where)
+    told = {"subscription_id": life.name, "currency": life.currency, "brand": draw.choice(BRANDS)}
+    return taking(minor, at=at, invoice=invoice, recorded_at=clock.learned(at), **told)
 
 
 class Failed:
@@ -157,7 +200,9 @@ class Failed:
         found = []
         for version in range(1, self.draw.choice((2, 2, 3))):
             at = self.at - (version - 1) * timedelta(hours=30)
-            told = {"version": version, "recorded_at": self.known, **about, **keys}
+            country = self.draw.choice(COUNTRIES)
+            told = {"version": version, "recorded_at": self.known, "country": country}
+            told |= about | keys
             found.append(failure(self.minor, at=at, invoice=self.invoice, **told))
             later = self.draw.choice((1, 600, 60 * 24 * 40))
             self.known += timedelta(minutes=later)
@@ -181,23 +226,33 @@ class Failed:
             kind=CaseKind.INVOICE if by_hand else CaseKind.PAYMENT,
             **keys,
         )
-        attempt = Attempt(
-            attempt_id=f"att_{self.invoice}",
-            merchant_id=MERCHANT,
-            account_id=ACCOUNT,
-            case_id=name,
-            number=1,
-            trigger=Trigger.PROVIDER,
-            state=AttemptState.DECLINED,
-            currency=self.life.currency,
-            amount_minor=self.minor,
-            brand=draw.choice(BRANDS),
-            decline_kind=kind,
-            intent_at=self.at,
+        attempt = self._refused(
+            Attempt(
+                attempt_id=f"att_{self.invoice}",
+                merchant_id=MERCHANT,
+                account_id=ACCOUNT,
+                case_id=name,
+                number=1,
+                trigger=Trigger.PROVIDER,
+                state=AttemptState.DECLINED,
+                currency=self.life.currency,
+                amount_minor=self.minor,
+                brand=draw.choice(BRANDS),
+                decline_kind=kind,
+                intent_at=self.at,
+            )
         )
         customer = f"cus_{self.customer}"
         arm = "holdout" if self.customer % 3 == 0 else "treated"
         return [case_row, attempt, *moves, held_out(self.invoice, customer, arm)]
+
+    def _refused(self, attempt: Attempt) -> Attempt:
+        """What was told of it first, at once or later, or never; what is told now may differ."""
+        wait = self.draw.choice((0, 0, 600, 3 * 86_400, 50 * 86_400, None))
+        if attempt.decline_kind is None or wait is None:
+            return attempt
+        told = attempt.refused(attempt.decline_kind, at=self.known + timedelta(seconds=wait))
+        return replace(told, decline_kind=self.draw.choice(KINDS), brand="amex")
 
     def _moves(self) -> list[CaseEvent]:
         """Soon over, or past due for long; parked and taken up again."""
