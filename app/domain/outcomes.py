@@ -14,6 +14,7 @@ from app.domain.ids import derive_id
 from app.domain.mirror import Invoice, Payment, PaymentMethod
 from app.domain.mirroring import forward
 from app.domain.openings import case_action
+from app.domain.personal import as_of_erased
 from app.domain.records import Book
 from app.domain.settlement import take_reading
 from app.domain.terms import Terms, decline_json, note, with_decline
@@ -159,7 +160,7 @@ def _as_payment(
 
 def _approved(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms: Terms) -> Case:
     payment = _as_payment(case, attempt, answer, "succeeded", terms.now)
-    invoice = answer.invoice or book.get(Invoice, case.account_id, case.invoice_id)
+    invoice = _invoice_of(book, case, answer)
     if payment is None or invoice is None:
         return _read_now(book, case, attempt, terms)
     book.put(invoice)
@@ -171,11 +172,20 @@ def _approved(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms
 
 def _declined(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms: Terms) -> Case:
     payment = _as_payment(case, attempt, answer, "failed", terms.now)
-    invoice = answer.invoice or book.get(Invoice, case.account_id, case.invoice_id)
+    invoice = _invoice_of(book, case, answer)
     if payment is not None and payment.charge_id and invoice is not None:
         _is_ours(book, attempt, payment)
         return take_reading(book, case, invoice, [payment], terms, whole=False)
     return _refused(book, case, attempt, AttemptState.DECLINED, answer, terms)
+
+
+def _invoice_of(book: Book, case: Case, answer: PayAnswer) -> Invoice | None:
+    """What the answer shows, else what is known. Whoever was erased while it was on its way is not
+    named again (seed 104)."""
+    shown = answer.invoice
+    return (
+        as_of_erased(book, shown) if shown else book.get(Invoice, case.account_id, case.invoice_id)
+    )
 
 
 def _is_ours(book: Book, attempt: Attempt, payment: Payment) -> None:

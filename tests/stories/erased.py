@@ -1,7 +1,7 @@
 """Somebody who is known by all that can tell who they are, and what still tells it."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.domain.correspondence import ReportKind
@@ -99,3 +99,22 @@ async def known_by_all(door: Door) -> Person:
     await reported(stage, letter, "report-1")
     await stage.plays()
     return person
+
+
+@dataclass
+class ErasedMeanwhile:
+    """`Payments` under whose charge its customer is erased."""
+
+    stage: Stage
+    customer: str
+
+    def __post_init__(self) -> None:
+        self.real = self.stage.world.payments
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    async def pay(self, *about: Any, **told: Any) -> Any:
+        world, merchant = self.stage.world, self.stage.merchant.merchant_id
+        await erasing.erase(world, merchant, self.customer, actor="test")
+        return await self.real.pay(*about, **told)

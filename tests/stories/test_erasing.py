@@ -4,7 +4,7 @@ brings them back, and no figure changes."""
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +17,7 @@ from app.domain.mirror import Invoice
 from app.domain.operations import AuditEntry, InboxEvent, InboxState
 from app.domain.personal import ERASED, is_veiled
 from app.ports.mailer import MailDeferred
+from app.ports.payments import Payments
 from app.services import (
     erasing,
     intake,
@@ -33,6 +34,7 @@ from tests.stories.erased import (
     ADDRESS,
     CANARIES,
     NAMED,
+    ErasedMeanwhile,
     customer,
     erased,
     known_by_all,
@@ -243,6 +245,21 @@ async def test_a_letter_that_is_on_its_way_does_not_bring_the_address_back(stage
     # then it is known that it did, and not to whom
     sent = await stage.find(Message, case_id=case.case_id, state=MessageState.SENT)
     assert len(sent) == 1
+    assert await tellers(stage) == {}
+
+
+async def test_a_charge_that_is_on_its_way_brings_nobody_back(stage: Stage) -> None:
+    # given a retry that is answered with the invoice, when its customer is erased already
+    person = await stage.subscriber(REFUSED_ONCE, **NAMED)
+    case = await stage.fails(person)
+    payments = ErasedMeanwhile(stage, person.customer)
+    stage.world = replace(stage.world, payments=cast("Payments", payments))
+
+    await stage.passes(days=8)
+
+    # then it counts, and nothing tells who paid
+    known = await stage.case(person)
+    assert (known.case_id, known.state) == (case.case_id, CaseState.RECOVERED)
     assert await tellers(stage) == {}
 
 
