@@ -25,11 +25,11 @@ async def end_pause(world: World, action: Action) -> None:
     """Resume what the offer paused, at the price it had; a new period begins and is charged.
 
     Safe to repeat: what runs already, has ended, was never paused, or was granted a longer pause
-    since is left. Who has cancelled
-    since is not charged for another period: it is looked at daily, for that may be taken back, and
-    as the last thing before the call, like the pause of an account; the charge of one whose word
-    comes during the call goes back (`domain/departures`). A charge that is refused leaves the
-    subscription past due, like any renewal. Raises what `Payments` raises.
+    since is left. Who has cancelled since is not charged for another period: it is looked at daily,
+    for that may be taken back, and as the last thing before the call, like the pause of an account;
+    the charge of one whose word comes during the call goes back (`domain/departures`). A charge
+    that is refused leaves the subscription past due, like any renewal. Raises what `Payments`
+    raises.
     """
     async with customer_desk(world, action, Touched()) as at:
         if at is None:
