@@ -3,31 +3,22 @@
 from dataclasses import replace
 
 from app.domain.actions import Action, ActionKind, action_for
-from app.domain.alerts import AlertKind
 from app.domain.cancellations import FORGIVEN, REFUNDED, STILL_DUE, CancelRequest, Choice
 from app.domain.correspondence import suppressed_by
 from app.domain.declarations import Declaration
 from app.domain.ids import derive_id
 from app.domain.messages import Letter, Message, MessageState, Rendered
 from app.domain.mirror import Customer
-from app.domain.personal import as_kept
 from app.domain.records import Book
 from app.domain.sessions import CancelSession
 from app.domain.terms import Terms
 from app.ports.world import World
-from app.services.alarms import alert
+from app.services import mailing
 from app.services.books import Touched, account_terms
 from app.services.customer_desk import CustomerDesk, customer_desk
 from app.services.declaration_letters import receipt_letter
 from app.services.letters import stationery_for
-from app.services.posting import (
-    DEFERRED_AGAIN,
-    Outgoing,
-    Posted,
-    after_all,
-    is_our_fault,
-    post,
-)
+from app.services.posting import Outgoing, post
 
 TEMPLATE, WITHDRAWN = "cancellation_confirmed", "withdrawal_confirmed"
 
@@ -86,7 +77,7 @@ async def send_confirmation(world: World, action: Action) -> None:
         if at is not None:
             out = await _begin(at)
     if out is not None:
-        await _record(world, action, out, await post(world, out))
+        await mailing.record(world, action, out, await post(world, out))
 
 
 async def receipt(world: World, session: CancelSession) -> tuple[CancelRequest, Rendered]:
@@ -181,27 +172,3 @@ def _letter(
         owed_minor=sums[STILL_DUE] or None,
         refunded_minor=sums[REFUNDED] or None,
     )
-
-
-async def _record(world: World, action: Action, out: Outgoing, posted: Posted) -> None:
-    message = out.message
-    touched = Touched(customers={message.customer_id} if message.customer_id else set())
-    async with customer_desk(world, action, touched, after_the_deed=True) as at:
-        if at is None:
-            return
-        now = at.terms.now
-        at.book.know(await at.tx.load(Message, [(message.message_id,)]))
-        message = as_kept(at.book.get(Message, message.message_id), message)
-        posted = after_all(posted, message)
-        told = replace(message, state=posted.state, reason=posted.why, subject=posted.subject)
-        if posted.state is MessageState.PLANNED:
-            at.book.put(told)
-            at.again(now + DEFERRED_AGAIN, posted.why or "put off")
-            return
-        at.done()
-        sent = posted.state is MessageState.SENT
-        told = replace(told, sent_at=now if sent else None)
-        at.book.put(as_kept(message, told))
-        if is_our_fault(told):
-            text = f"{message.template} in {message.language}: {posted.why}"
-            at.book.add(alert(now, message.merchant_id, AlertKind.TEMPLATE, message.template, text))

@@ -38,6 +38,12 @@ class CustomerDesk:
         """Put the action off."""
         self.book.put(replace(self.action, due_at=at, leased_until=None, note=why))
 
+    def not_done(self, at: datetime, why: str) -> None:
+        """Put the action off, also where somebody took it over meanwhile and closed it for what
+        may have happened: it has not."""
+        pending = replace(self.action, state=ActionState.PENDING)
+        self.book.put(replace(pending, due_at=at, leased_until=None, note=why))
+
     def is_day(self) -> bool:
         """Whether it is day where the customer lives; else the action waits for it."""
         when = in_daytime(self.terms.now, self.terms.zone_of(self.customer))

@@ -99,7 +99,7 @@ async def record(
     when_sent: WhenSent | None = None,
 ) -> None:
     """Write down what became of a letter, and close its action; one that could not leave yet is
-    tried again."""
+    tried again, also where another worker took it for one that may have left."""
     message = out.message
     touched = Touched(customers={message.customer_id} if message.customer_id else set())
     async with customer_desk(world, action, touched, after_the_deed=True) as at:
@@ -112,7 +112,7 @@ async def record(
         if posted.state is MessageState.PLANNED:
             again = replace(message, state=MessageState.PLANNED, reason=posted.why)
             at.book.put(as_kept(kept, again))
-            at.again(now + DEFERRED_AGAIN, posted.why or "put off")
+            at.not_done(now + DEFERRED_AGAIN, posted.why or "put off")
             return
         at.done()
         sent = posted.state is MessageState.SENT

@@ -32,6 +32,7 @@ LEASE_S = 60.0
 SWEEP_S = 5.0
 AT_ONCE = 0.6
 LONGEST_REST_S = 6 * 3600.0
+MOMENT_S = 1e-6
 TEMPORARY = (Conflict, StoreUnavailable, ProviderUnavailable)
 TRIES = 3
 NAMES = ("kelp", "dulse")  # of the merchants; the first is in every history
@@ -151,7 +152,8 @@ class House:
             for bell in self.bells:
                 self._rings(bell)
         elif self.alarm is None or self.machine.loop.time() + wait < self.alarm:
-            self.alarm = self.machine.loop.time() + wait
+            # Less than instants are told apart by would ring at this very time for ever.
+            self.alarm = self.machine.loop.time() + max(wait, MOMENT_S)
             self.machine.loop.call_at(self.alarm, self._alarmed)
 
     def _rings(self, bell: asyncio.Event) -> None:

@@ -1,15 +1,17 @@
 """Leaving, from the first screen to the receipt: over HTTP, at the sandbox, as the widget does."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.evidence import Evidence, EvidenceKind
-from app.domain.messages import Message, MessageState
+from app.domain.messages import Mail, Message, MessageState
 from app.domain.mirror import Subscription
 from app.domain.sessions import CancelSession, SessionState
 from app.domain.survey import SurveyAnswer
+from app.ports.mailer import MailDeferred
 from tests.stories.cards import APPROVES
 from tests.stories.leaving import Door, open_door
 from tests.stories.stage import Stage
@@ -73,6 +75,36 @@ async def test_whoever_leaves_is_written_to_at_once(door: Door) -> None:
     assert (letter.state, letter.sent_at) == (MessageState.SENT, stage.now)
     assert "Ihre Kündigung ist bestätigt" in mail.html
     assert receipt["id"] in mail.text
+
+
+async def test_a_receipt_put_off_after_another_worker_took_it_for_sent_is_sent_later(
+    door: Door,
+) -> None:
+    # given a worker that stands still while it sends, past its lease, and a mail server that is
+    # away when it comes back
+    stage, real = door.stage, door.stage.world.mailer
+    person = await stage.subscriber(APPROVES)
+    state = MessageState.PLANNED
+
+    class Away:
+        async def send(self, mail: Mail) -> None:
+            nonlocal state
+            stage.world = replace(stage.world, mailer=real)
+            await stage.works()
+            (letter,) = await stage.find(Message, customer_id=person.customer)
+            state = letter.state
+            raise MailDeferred("no connection")
+
+    stage.world = replace(stage.world, mailer=Away())
+
+    # when somebody leaves, and another worker has closed the letter meanwhile
+    await (await door.opens(person)).leaves()
+    await stage.passes(hours=1)
+
+    # then it is known that it had not left, and it leaves
+    assert state is MessageState.UNKNOWN
+    (letter,) = await stage.find(Message, customer_id=person.customer)
+    assert letter.state is MessageState.SENT
 
 
 async def test_two_clicks_lead_from_the_first_screen_to_the_end(door: Door) -> None:
