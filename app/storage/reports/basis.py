@@ -36,13 +36,15 @@ class Piece:
 class Basis:
     """Which cells answer a question, and what must be added to them.
 
-    `pieces` are the days and months of the question. `tail` are the two instants between which
-    lines are added (`sign` 1) or taken back (-1). Before the month `first` there are no cells.
+    `pieces` are the days and months of the question, which `ends_at` an instant. `tail` are the
+    two instants between which lines are added (`sign` 1) or taken back (-1). Before the month
+    `first` there are no cells.
     What was recorded in `months` and on `days` counts: from the one name to below the other.
     """
 
     zone: ZoneInfo
     pieces: Mapping[str, Piece]
+    ends_at: datetime
     first: str
     months: tuple[str, str]
     days: tuple[str, str]
@@ -97,13 +99,21 @@ async def basis_of(
     if row is None or row["zone"] != row["time_zone"]:
         return None
     zone = ZoneInfo(row["zone"])
-    pieces = _pieces([_narrowed(period, zone, excerpt.as_of) for period in periods], zone)
+    narrowed = [_narrowed(period, zone, excerpt.as_of) for period in periods]
+    pieces = _pieces(narrowed, zone)
     if pieces is None:
         return None
     (months, days), tail, sign = _reaching(excerpt.as_of, row["folded_until"], zone)
     first = row["first"] or ("n" if ledger else "m")
     return Basis(
-        zone=zone, pieces=pieces, first=first, months=months, days=days, tail=tail, sign=sign
+        zone=zone,
+        pieces=pieces,
+        ends_at=max(period.ends_at for period in narrowed),
+        first=first,
+        months=months,
+        days=days,
+        tail=tail,
+        sign=sign,
     )
 
 

@@ -6,7 +6,7 @@ units, and the keys its figures may be grouped by.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Boolean, Date, DateTime, Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.storage.reports.at_risk import CHANGED
 from app.storage.reports.attempts import ATTEMPTS, ATTEMPTS_LATELY
 from app.storage.reports.lives import LASTING, LASTING_LATELY, RECOVERING, RECOVERING_LATELY
-from app.storage.reports.losses import LOST, OVERDUE_AFTER, counts
+from app.storage.reports.losses import LEFT, LOST, OVERDUE, OVERDUE_AFTER, counts
 from app.storage.reports.sides import SIDE_KEYS, SIDES_CHANGED
 
 _INSTANT = DateTime(timezone=True)
@@ -31,7 +31,9 @@ class Source:
     Those of `coarse` are kept by month alone, of what happened and of when it was recorded.
     `tables` are the places where its lines are recorded: `late` ones on many days of each day they
     happened on. Lines `since` something know of another instant beside their own, and are told
-    apart by it.
+    apart by it. `parts` are the lines of each place for themselves, where planning to look for all
+    of them takes longer than finding the few of one; `prompt` is a place whose lines happen when
+    they are recorded.
     """
 
     keys: tuple[str, ...]
@@ -43,6 +45,8 @@ class Source:
     tables: tuple[str, ...] = ()
     since: bool = False
     late: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
+    prompt: str = ""
 
     @property
     def folded(self) -> bool:
@@ -206,6 +210,8 @@ SOURCES: Mapping[str, Source] = {
         coarse=(CHURN_KEYS,),
         tables=("churn_records", "cases"),
         since=True,
+        parts={"churn_records": LEFT, "cases": OVERDUE},
+        prompt="cases",
     ),
     # The same without what is only asked for or owed, by all that is known of an end.
     "ends": Source(

@@ -68,11 +68,29 @@ def _by(at: str) -> str:
 
 
 _NOW = told_now("t.refused_as")
-_IS_TOLD = "t.merchant_id = :merchant and t.number = 1 and t.refused_at >"
 _FAILURES = f"from failures f {_ATTEMPT}"
 _ENTRIES = f"""from recovery_entries e
     join failures f on f.account_id = e.account_id and f.invoice_id = e.invoice_id
     {_ATTEMPT}"""
+# All lines of an invoice that a refusal moves which was told after they were written.
+_TOLD_LATER = f"""
+    select f.failed_at, t.refused_at, f.currency, p.kind, m.sign * p.n, m.sign * p.minor, {_KEYS},
+        {_NOW}
+    {_TOLD} left {_LATER}
+    left {_MONEY} and {_FIRST_MONEY}
+    cross join lateral (
+        select 'began' as kind, 1 as n, f.amount_minor as minor
+        union all
+        select 'began', -1, -f.amount_minor where t.refused_at > later.recorded_at
+        union all
+        select {_STEP}, 1, e.amount_minor
+        where e.recorded_at < t.refused_at and {_HELD}
+        union all
+        select {_STEP}, -1, -e.amount_minor where t.refused_at > later.recorded_at and {_LOST}
+    ) p
+    {MOVED}
+    where {_COUNTS} and t.merchant_id = :merchant and t.number = 1
+        and t.refused_at > f.recorded_at"""
 # Each line by which of its rows was written last: so few are found by when that was.
 RECOVERING_LATELY = " union all ".join(
     (
@@ -93,28 +111,7 @@ RECOVERING_LATELY = " union all ".join(
             f"f.recorded_at > e.recorded_at and {_HELD}",
         ),
         _back("later.recorded_at", "-1", _by("later.recorded_at"), f"{_ENTRIES} {_LATER}", _LOST),
-        _failed("t.refused_at", "m.sign", _NOW, f"{_TOLD} {MOVED}", f"{_IS_TOLD} f.recorded_at"),
-        _failed(
-            "t.refused_at",
-            "-m.sign",
-            _NOW,
-            f"{_TOLD} {_LATER} {MOVED}",
-            f"{_IS_TOLD} later.recorded_at",
-        ),
-        _back(
-            "t.refused_at",
-            "m.sign",
-            _NOW,
-            f"{_TOLD} {_MONEY} left {_LATER} {MOVED}",
-            f"{_IS_TOLD} {_KNOWN} and {_HELD}",
-        ),
-        _back(
-            "t.refused_at",
-            "-m.sign",
-            _NOW,
-            f"{_TOLD} {_MONEY} {_LATER} {MOVED}",
-            f"{_IS_TOLD} later.recorded_at and {_LOST}",
-        ),
+        _TOLD_LATER,
     )
 )
 # The same lines by what they are about, each row read once; reasons only where asked for.

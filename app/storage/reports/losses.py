@@ -125,9 +125,10 @@ _RETURNED = f"""
 """  # noqa: S608 - words of ours
 # A subscription that owes for several periods is overdue once: by the oldest of its cases that are
 # open then. Who had asked to leave by then is known once more under another name.
-_OVERDUE = f"""
-    select x.at, x.at, {_paid_since("s", "x.at")}, c.currency, k.name, 1, m.minor, m.plan,
-        m.interval, m.country, m.attributes, c.account_id, c.subscription_id
+OVERDUE = f"""
+    select x.at as happened_at, x.at as recorded_at, {_paid_since("s", "x.at")} as since,
+        c.currency, k.name as kind, 1 as n, m.minor, m.plan, m.interval, m.country, m.attributes,
+        c.account_id, c.subscription_id
     from cases c
     cross join lateral (select c.opened_at + {OVERDUE_AFTER} as at) x
     left join subscriptions s
@@ -156,4 +157,5 @@ _OVERDUE = f"""
                 and (p.opened_at, p.case_id) < (c.opened_at, c.case_id)
         )
 """  # noqa: S608 - words of ours
-LOST = f"{_ENDED} union all {_RETURNED} union all {_OVERDUE}"
+LEFT = f"{_ENDED} union all {_RETURNED}"
+LOST = f"{LEFT} union all {OVERDUE}"

@@ -209,10 +209,16 @@ class Rolled:
     async def _lines(
         self, connection: AsyncConnection, excerpt: Excerpt, basis: Basis, ledger: str
     ) -> list[tuple[Piece, Line]] | None:
-        many = await self._many(connection, excerpt, basis, SOURCES[ledger].tables)
-        if not 0 < many <= self._tail:
-            return None if many else []
-        found = await lines(connection, excerpt.merchant_id, ledger, *basis.tail)
+        source, found = SOURCES[ledger], list[Line]()
+        for place in source.parts or ("",):
+            tables = (place,) if place else source.tables
+            if place and place == source.prompt and basis.ends_at <= basis.tail[0]:
+                continue
+            many = await self._many(connection, excerpt, basis, tables)
+            if many > self._tail:
+                return None
+            if many:
+                found += await lines(connection, excerpt.merchant_id, ledger, place, *basis.tail)
         pieces = [basis.piece_of(line.happened_at) for line in found]
         return _asked_for(excerpt, pieces, found)
 

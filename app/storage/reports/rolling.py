@@ -31,10 +31,12 @@ BOUNDS = (
 )
 
 
-def lines_since(name: str) -> str:
-    """The lines of a ledger that were recorded after the one instant and by the other, as SQL:
-    instants, stretch, currency, kind, count, minor units and keys, of which none is null."""
+def lines_since(name: str, place: str = "") -> str:
+    """The lines of a ledger, or those of one place, that were recorded after the one instant and
+    by the other, as SQL: instants, stretch, currency, kind, count, minor units and keys, of which
+    none is null."""
     source = SOURCES[name]
+    told = source.parts[place] if place else source.lately or source.lines
     if source.changed:
         return source.changed
     keys = "".join(f", coalesce({key}, '') as {key}" for key in source.keys)
@@ -42,11 +44,15 @@ def lines_since(name: str) -> str:
     return f"""
         select happened_at, {since}, {stretch_of("recorded_at")} as stretch, currency, kind, n,
             minor{keys}
-        from ({narrowed(source.lately or source.lines, ":after", ":until")}) e
+        from ({narrowed(told, ":after", ":until")}) e
         where recorded_at > :after and recorded_at <= :until"""  # noqa: S608 - words of ours
 
 
-_LINES = {name: text(lines_since(name)).bindparams(*BOUNDS, EDGES) for name in FOLDED}
+_LINES = {
+    (name, place): text(lines_since(name, place)).bindparams(*BOUNDS, EDGES)
+    for name in FOLDED
+    for place in ("", *SOURCES[name].parts)
+}
 _COUNTS = (
     "1",
     "(exclusion is not null)::int",
@@ -157,6 +163,7 @@ def _many_in(places: Collection[str]) -> TextClause:
 _MANY = {
     places: _many_in(places)
     for places in {frozenset(s.tables) for s in SOURCES.values() if s.folded}
+    | {frozenset({place}) for s in SOURCES.values() for place in s.parts}
     | {COHORTS_FROM, ARMS_FROM}
 }
 
@@ -176,9 +183,15 @@ async def recorded(
 
 
 async def lines(
-    connection: AsyncConnection, merchant_id: str, ledger: str, after: datetime, until: datetime
+    connection: AsyncConnection,
+    merchant_id: str,
+    ledger: str,
+    place: str,
+    after: datetime,
+    until: datetime,
 ) -> list[Line]:
-    """The lines of a ledger that were recorded after the one instant and by the other."""
+    """The lines of a ledger, or of one place, that were recorded after the one instant and by the
+    other."""
     keys = SOURCES[ledger].keys
     return [
         Line(
@@ -190,7 +203,7 @@ async def lines(
             n=int(row["n"]),
             minor=int(row["minor"]),
         )
-        for row in await _asked(connection, _LINES[ledger], merchant_id, after, until)
+        for row in await _asked(connection, _LINES[ledger, place], merchant_id, after, until)
     ]
 
 
