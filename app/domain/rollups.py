@@ -207,6 +207,44 @@ class ArmStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandingCell:
+    """Who was there when a period began, and what became of them in it: lines of one `kind` by
+    where each subscription stood then, for how long (`tenure`) and with how much (`mrr_band`),
+    either empty where nobody knows. `young` cells have those lines once more that are of who joined
+    within the period."""
+
+    KEY: ClassVar = (
+        *("merchant_id", "starts_at", "ends_at", "currency"),
+        *("tenure", "mrr_band", "kind", "young"),
+    )
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    starts_at: datetime
+    ends_at: datetime
+    currency: str
+    tenure: str
+    mrr_band: str
+    kind: str
+    young: bool
+    n: int
+    minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingMark:
+    """A month, quarter or year of which `StandingCell`s are kept. They tell what was recorded by
+    any instant from `known_from` to `known_until`: nothing about the period was between."""
+
+    KEY: ClassVar = ("merchant_id", "starts_at", "ends_at")
+    UNIQUE: ClassVar = ()
+    merchant_id: str
+    starts_at: datetime
+    ends_at: datetime
+    known_from: datetime
+    known_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollupMark:
     """How far a merchant's rollups reach: all that was recorded by `folded_until`, and nothing
     else, is in the cells. Their days are those of `time_zone`."""

@@ -190,7 +190,8 @@ class Figures(Protocol):
     ) -> list[FlowSums]:
         """Who was there when a period began (kind `start`, those found in it included) and the
         ledgers `mrr` and `churn` within it, by where each subscription stood at that beginning:
-        `tenure` and `mrr_band`, both `came` for who was not there. Read from the ledgers."""
+        `tenure` and `mrr_band`, both `came` for who was not there. Read from the ledgers where
+        nothing is kept of the period, as it was known at the cut-off."""
         ...
 
     async def cohorts(

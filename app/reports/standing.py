@@ -11,11 +11,11 @@ from app.reports.answers import Answer, Row, head_of
 from app.reports.asking import Question, WrongParameter
 from app.reports.churning import figures_of, lengths_of, tallies
 from app.reports.defined.churn import CHURN
-from app.reports.periods import cut
+from app.reports.periods import Step, cut, midnight, next_first_day
 from app.reports.tables import Kinds, added, by_currency, in_order, place_cells
 
 KEYS = frozenset(CHURN.standing)
-MOST_PERIODS = 60  # each is read from the ledgers
+STEPS = (Step.MONTH, Step.QUARTER, Step.YEAR)  # of which whole ones are kept
 FOUND = MovementKind.OPENING
 OF_MRR = (
     MovementKind.NEW,
@@ -28,22 +28,24 @@ OF_MRR = (
 def asked_for(question: Question) -> bool:
     """Whether a question is grouped by where somebody stood when a period began.
 
-    Raises `WrongParameter` where that is asked for beside other keys, or of too many periods.
+    Raises `WrongParameter` where that is asked for beside other keys, or of days or weeks.
     """
     if not KEYS.intersection(question.by):
         return False
     if others := sorted(set(question.by) - KEYS - {"currency"}):
         raise WrongParameter("group_by", f"tenure and mrr_band are not told by {others[0]} as well")
-    if len(_periods(question)) > MOST_PERIODS:
-        raise WrongParameter("interval", f"makes more than {MOST_PERIODS} periods of the span")
+    if question.step not in STEPS:
+        raise WrongParameter(
+            "interval", "is not month, quarter or year, as for tenure and mrr_band"
+        )
     return True
 
 
 def churn_by_standing(
     question: Question, *, preset: Preset, rule: Definition, margin_percent: int, figures: Figures
 ) -> Answer:
-    """The answer, a row for each period and bucket. `identity` compares what the rows add up to
-    with MRR and churn of the same periods, asked once more as a whole."""
+    """The answer, a row for each bucket and whole period that is over. `identity` compares what
+    the rows add up to with MRR and churn of the same periods, asked once more as a whole."""
     by = tuple(name for name in question.by if name != "currency")
     totals: dict[Period, dict[str, dict[str, tuple[int, int]]]] = {}
 
@@ -76,7 +78,15 @@ def churn_by_standing(
 
 
 def _periods(question: Question) -> Sequence[Period]:
-    return list(cut(question.starts_at, question.ends_at, question.step, question.zone))
+    """The whole periods of the span that were over at the cut-off."""
+    step, zone = question.step, question.zone
+    ends_at = min(question.ends_at, question.excerpt.as_of)
+    return [
+        period
+        for period in cut(question.starts_at, ends_at, step, zone)
+        if period.starts_at == midnight(period.day, zone)
+        and period.ends_at == midnight(next_first_day(period.day, step), zone)
+    ]
 
 
 async def _whole(

@@ -48,6 +48,8 @@ from app.domain.rollups import (
     CohortStep,
     FlowCell,
     RollupMark,
+    StandingCell,
+    StandingMark,
 )
 from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
@@ -131,6 +133,8 @@ TABLES: dict[type[Any], Table] = {
     CohortStep: rollups.COHORT_STEPS,
     ArmCell: rollups.ARM_CELLS,
     ArmStep: rollups.ARM_STEPS,
+    StandingCell: rollups.STANDING_CELLS,
+    StandingMark: rollups.STANDING_MARKS,
     RollupMark: rollups.ROLLUP_MARKS,
     AuditEntry: operations.AUDIT_LOG,
     Alert: operations.ALERTS,
@@ -160,7 +164,7 @@ APPEND_ONLY: frozenset[type[Any]] = frozenset(
 )
 # Computed from ledgers, and deleted to be computed anew.
 DERIVED: frozenset[type[Any]] = frozenset(
-    {FlowCell, CohortCell, CohortStep, ArmCell, ArmStep, RollupMark}
+    {FlowCell, CohortCell, CohortStep, ArmCell, ArmStep, StandingCell, StandingMark, RollupMark}
 )
 # What the system role sees, of all merchants, to find out who is asking and what is due.
 SYSTEM_SEES: frozenset[type[Any]] = frozenset(

@@ -14,10 +14,13 @@ from app.domain.rollups import (
     CohortStep,
     FlowCell,
     RollupMark,
+    StandingCell,
+    StandingMark,
 )
 from app.reports.periods import Step, cut, day_of, midnight, months_later
 from app.storage.errors import translated
 from app.storage.reports.folding import complete, fold
+from app.storage.reports.keeping import keep_standing
 from app.storage.reports.reading import READING
 from app.storage.reports.rolling import nth_recorded
 from app.storage.scope import APP, merchants_list
@@ -30,6 +33,8 @@ COHORT_CELLS = table_of(CohortCell, "cohort_cells")
 COHORT_STEPS = table_of(CohortStep, "cohort_steps")
 ARM_CELLS = table_of(ArmCell, "arm_cells")
 ARM_STEPS = table_of(ArmStep, "arm_steps")
+STANDING_CELLS = table_of(StandingCell, "standing_cells")
+STANDING_MARKS = table_of(StandingMark, "standing_marks")
 ROLLUP_MARKS = table_of(RollupMark, "rollup_marks", refers(MERCHANT, "merchants"))
 # In one fold: lines of each ledger, some seconds of work; and days, of a ledger with few lines.
 AT_ONCE, DAYS_AT_ONCE = 50_000, timedelta(days=400)
@@ -56,7 +61,7 @@ _FORGET = tuple(
     text(f"delete from {table} where merchant_id = :merchant").bindparams(_OF)  # noqa: S608 - names
     for table in (
         *("flow_cells", "cohort_cells", "cohort_steps", "arm_cells", "arm_steps"),
-        "rollup_marks",
+        *("standing_cells", "standing_marks", "rollup_marks"),
     )
 )
 
@@ -79,6 +84,8 @@ class PostgresRollups:
                     return False
                 reached = await self._some(connection, merchant_id, after, until, zone)
                 await _mark(connection, merchant_id, zone, reached)
+                if reached == until:
+                    await _keep_standing(connection, merchant_id, zone, reached)
         return reached < until
 
     async def rebuild(self, merchant_id: str, *, until: datetime) -> None:
@@ -92,6 +99,7 @@ class PostgresRollups:
                     reached = await self._some(connection, merchant_id, reached, until, zone)
                 if zone is not None:
                     await _mark(connection, merchant_id, zone, reached)
+                    await _keep_standing(connection, merchant_id, zone, reached)
 
     async def _some(
         self,
@@ -181,6 +189,13 @@ async def _checked(
         return until
     await _forget(connection, merchant_id)
     return BEGINNING
+
+
+async def _keep_standing(
+    connection: AsyncConnection, merchant_id: str, zone: ZoneInfo, reached: datetime
+) -> None:
+    """What is asked of whole periods is kept as it was known when the last day was over."""
+    await keep_standing(connection, merchant_id, midnight(day_of(reached, zone), zone), zone)
 
 
 async def _forget(connection: AsyncConnection, merchant_id: str) -> None:

@@ -109,6 +109,7 @@ class Story:
         intervals = ["day", "week", "month", "month", "quarter", "year"]
         if whole.standing and draw.random() < 0.4:
             keys, intervals = sorted(whole.standing), intervals[2:]
+            first = first.replace(day=1)
         edge = timedelta(hours=draw.choice((0, 0, 0, 5)))
         return Asked(
             zone=self.zone,

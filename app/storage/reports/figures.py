@@ -34,13 +34,14 @@ from app.storage.reports.arms import ARMS
 from app.storage.reports.at_risk import AT_RISK, RISK_KEYS
 from app.storage.reports.counted import Counted
 from app.storage.reports.edges import apart
+from app.storage.reports.keeping import kept_standing
 from app.storage.reports.ledgers import SOURCES, STATEMENTS
 from app.storage.reports.reading import read
 from app.storage.reports.revenue import recovered_of
 from app.storage.reports.rolled import Rolled
 from app.storage.reports.rolling import REVENUE
 from app.storage.reports.sides import BOTH, DIFFERENCES
-from app.storage.reports.standing import MOVES_AT_ONCE, standing
+from app.storage.reports.standing import MOVES_AT_ONCE, standing, sums_of
 
 KEYS = ("period", "currency", "cause", "plan", "interval", "trial_conversion")
 
@@ -165,7 +166,12 @@ class PostgresFigures:
     async def standing(
         self, excerpt: Excerpt, period: Period, by: Collection[str]
     ) -> list[FlowSums]:
-        return await standing(self._engine, excerpt, period, by, at_once=self._at_once)
+        rows: Sequence[RowMapping] | None = None
+        if self._rolled:
+            rows = await kept_standing(self._engine, excerpt, period, by)
+        if rows is None:
+            rows = await standing(self._engine, excerpt, period, by, at_once=self._at_once)
+        return sums_of(rows, period, by)
 
     async def cohorts(
         self,

@@ -4,10 +4,19 @@ Read from the ledgers: who is in which bucket hangs on where the period begins, 
 day tell it. When a subscription began is the mirror's word, which does not change.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Text, bindparam, text
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    DateTime,
+    RowMapping,
+    Text,
+    bindparam,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.ports.figures import Excerpt, FlowSums, Period
@@ -20,6 +29,16 @@ from app.storage.reports.reading import read
 MOVES_AT_ONCE = 200_000
 STANDING_KEYS = ("tenure", "mrr_band")
 CAME = "came"  # who was not there when the period began
+_INSTANTS = ("as_of", "starts_at", "ends_at")
+OF_EXCERPT: tuple[BindParameter[Any], ...] = (
+    bindparam("merchant", type_=Text),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in _INSTANTS),
+    bindparam("currency", type_=Text),
+    *(bindparam(f"by_{name}", type_=Boolean) for name in STANDING_KEYS),
+)
+OF_PARTS: tuple[BindParameter[Any], ...] = tuple(
+    bindparam(name, type_=BigInteger) for name in ("parts", "part")
+)
 _OF_MRR = "('new', 'expansion', 'contraction', 'reactivation')"
 _DAYS = "extract(epoch from :starts_at - s.started_at) / 86400.0"
 _IN_PART = "mod(hashtext({}subscription_id)::bigint & 2147483647, :parts) = :part"
@@ -67,12 +86,7 @@ from lines l
 left join subscriptions s on :by_tenure and s.account_id = l.account_id
     and s.subscription_id = l.subscription_id
 group by 1, 2, 3, 4, 5
-""").bindparams(  # noqa: S608 - words of ours
-    *(bindparam(name, type_=Text) for name in ("merchant", "currency")),
-    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("as_of", "starts_at", "ends_at")),
-    *(bindparam(f"by_{name}", type_=Boolean) for name in STANDING_KEYS),
-    *(bindparam(name, type_=BigInteger) for name in ("parts", "part")),
-)
+""").bindparams(*OF_EXCERPT, *OF_PARTS)  # noqa: S608 - words of ours
 _MOVES = text("""
 select count(*) as n from mrr_movements where merchant_id = :merchant and recorded_at <= :as_of
 """).bindparams(
@@ -82,20 +96,25 @@ select count(*) as n from mrr_movements where merchant_id = :merchant and record
 
 async def standing(
     engine: AsyncEngine, excerpt: Excerpt, period: Period, by: Collection[str], *, at_once: int
-) -> list[FlowSums]:
-    """See the port. All lines of a subscription are in one part, so that parts add up."""
+) -> list[RowMapping]:
+    """Rows of `STANDING`. All lines of a subscription are in one part, so that parts add up."""
     bound: dict[str, Any] = {"merchant": excerpt.merchant_id, "as_of": excerpt.as_of}
     (moves,) = await read(engine, _MOVES, bound)
     bound |= {"starts_at": period.starts_at, "ends_at": period.ends_at}
     bound |= {"currency": excerpt.currency, "parts": 1 + moves["n"] // at_once}
     bound |= {f"by_{name}": name in by for name in STANDING_KEYS}
+    parts = [await read(engine, STANDING, bound | {"part": n}) for n in range(bound["parts"])]
+    return [row for part in parts for row in part]
+
+
+def sums_of(rows: Iterable[RowMapping], period: Period, by: Collection[str]) -> list[FlowSums]:
+    """What rows of `STANDING` add up to."""
     counted = Counted(since=True)
-    for part in range(bound["parts"]):
-        for row in await read(engine, STANDING, bound | {"part": part}):
-            named = tuple((name, row[name]) for name in STANDING_KEYS if name in by)
-            place = (period.day, row["currency"], named)
-            n, minor = int(row["n"]), int(row["minor"])
-            counted.add(place, row["kind"], n, minor)
-            if row["young"]:
-                counted.add(place, row["kind"], n, minor, young=True)
+    for row in rows:
+        named = tuple((name, row[name]) for name in STANDING_KEYS if name in by)
+        place = (period.day, row["currency"], named)
+        n, minor = int(row["n"]), int(row["minor"])
+        counted.add(place, row["kind"], n, minor)
+        if row["young"]:
+            counted.add(place, row["kind"], n, minor, young=True)
     return counted.sums()

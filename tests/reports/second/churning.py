@@ -38,6 +38,8 @@ def churn(facts: Facts, asked: Asked) -> Iterator[Row]:
     standing = STANDING.intersection(asked.by)
     told = losses(facts, replace(asked, by=()) if standing else asked)
     for span in asked.periods():
+        if standing and not asked.has_whole(span):
+            continue
         stood = standing_at(facts, asked, span) if standing else None
         tallies = _tallies(facts, asked, span, stood)
         for loss in lost_in(told, span, preset, asked.more.get("recognition")):

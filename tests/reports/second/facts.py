@@ -104,6 +104,12 @@ class Asked:
         """In order, the outer ones shortened."""
         yield from self.cut(self.begins, self.ends, self.interval)
 
+    def has_whole(self, span: Span) -> bool:
+        """Whether a period is whole and was over at the cut-off."""
+        day = date.fromisoformat(span.name)
+        later = starts(_next(day, self.interval), self.zone)
+        return (span.begins, span.ends) == (starts(day, self.zone), later) and later <= self.as_of
+
     def cut(self, begins: datetime, ends: datetime, interval: str) -> Iterator[Span]:
         day = _first(begins.astimezone(self.zone).date(), interval)
         while starts(day, self.zone) < ends:
