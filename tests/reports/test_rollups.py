@@ -18,6 +18,8 @@ from app.domain.rollups import (
     CohortCell,
     CohortStep,
     FlowCell,
+    StandingCell,
+    StandingMark,
 )
 from app.ports.figures import CohortRule, Excerpt, Period
 from app.reports.periods import Step, cut, day_of, midnight
@@ -51,6 +53,8 @@ CELLS = (
     (CohortStep, "cohort_steps"),
     (ArmCell, "arm_cells"),
     (ArmStep, "arm_steps"),
+    (StandingCell, "standing_cells"),
+    (StandingMark, "standing_marks"),
 )
 # Some that are kept, and others.
 ANY_WINDOW = (*WINDOWS, 1, 11, 45, 366)

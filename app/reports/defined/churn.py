@@ -66,7 +66,8 @@ MRR = Endpoint(
 CHURN = Endpoint(
     "churn",
     "Who was lost in a period, by the definition of a preset. `tenure` and `mrr_band` are those "
-    "when the period began (`came`: who was not there then), told with each other alone.",
+    "when the period began (`came`: who was not there then), told with each other alone and of "
+    "whole months, quarters and years that are over.",
     ("country", "currency", "interval", "plan"),
     (
         Figure(
