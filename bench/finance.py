@@ -97,12 +97,15 @@ def prepare(stage: Stage, size: int) -> dict[str, float]:
     stage.sql("vacuum analyze")
     _say(began, "counted by the planner")
     took = asyncio.run(_rebuilt(stage))
+    kept = asyncio.run(_kept(stage))
     stage.sql(f"vacuum analyze {', '.join(CELLS)}")
     (cells,) = stage.sql(_CELLS, merchant=who[0])
     _say(began, f"{1e6 * took / wrote:.0f} us a line")
     for table in CELLS:
         _say(began, f"{cells[table]:,} {table}")
-    return {"lines": wrote, **found, "rebuild_us_per_line": round(1e6 * took / wrote, 1)}
+    _say(began, f"{kept:.2f} s for what is kept of a period")
+    rebuilt = {"rebuild_us_per_line": round(1e6 * took / wrote, 1)}
+    return {"lines": wrote, **found, **rebuilt, "keep_s_per_period": round(kept, 2)}
 
 
 CELLS = ("flow_cells", "cohort_cells", "cohort_steps", "arm_cells", "arm_steps")
@@ -122,9 +125,7 @@ def _writing(stage: Stage) -> dict[str, float]:
         without.append(asyncio.run(_written(stage, f"without_{number}_again")))
         stage.sql(f"create index {BY_RECORD} on mrr_movements (merchant_id, recorded_at)")
         with_it.append(asyncio.run(_written(stage, f"with_{number}_again")))
-    # The month is not over then: what is kept of it once it is, is no matter of each line.
-    before = ENDS - timedelta(hours=1)
-    folding = asyncio.run(_rebuilt(stage, until=before, times=FOLDINGS)) / (2 * ROUNDS * WRITTEN)
+    folding = asyncio.run(_rebuilt(stage, times=FOLDINGS)) / (2 * ROUNDS * WRITTEN)
     index = median(with_it) / median(without) - 1
     return {
         "write_us_per_line": round(1e6 * median(with_it), 1),
@@ -175,7 +176,7 @@ async def _written(stage: Stage, name: str) -> float:
         return (time.perf_counter() - began) / WRITTEN
 
 
-async def _rebuilt(stage: Stage, *, until: datetime = ENDS, times: int = 1) -> float:
+async def _rebuilt(stage: Stage, *, times: int = 1) -> float:
     """Add up all that is recorded; seconds. Of several times the median without the first: a worker
     is connected already, and has compiled and prepared what it asks."""
     engine = create_engine(stage.database_url, pool_size=1)
@@ -184,10 +185,22 @@ async def _rebuilt(stage: Stage, *, until: datetime = ENDS, times: int = 1) -> f
     took = []
     for _ in range(times):
         began = time.perf_counter()
-        await PostgresRollups(engine).rebuild(stage.merchant_id, until=until)
+        await PostgresRollups(engine).rebuild(stage.merchant_id, until=ENDS)
         took.append(time.perf_counter() - began)
     await engine.dispose()
     return median(took[1:] or took)
+
+
+async def _kept(stage: Stage) -> float:
+    """Seconds that keeping a whole period takes, of all that are over."""
+    engine, took = create_engine(stage.database_url, pool_size=1), []
+    began, more = time.perf_counter(), True
+    while more:
+        more = await PostgresRollups(engine).keep(stage.merchant_id)
+        took.append(time.perf_counter() - began)
+        began = time.perf_counter()
+    await engine.dispose()
+    return sum(took) / (len(took) - 1)
 
 
 async def measured(stage: Stage, *, plain: bool) -> dict[str, dict[str, float]]:

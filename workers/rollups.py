@@ -1,9 +1,9 @@
-"""A worker's folding of what ledgers gained into rollups."""
+"""A worker's folding of what ledgers gained into rollups, and keeping of what is over."""
 
 import structlog
 
 from app.ports.rollups import Rollups
-from app.services.rollups import fold_due
+from app.services.rollups import fold_due, keep_due
 from workers.shift import Shift, outcome
 
 # What is younger is added to a figure line by line.
@@ -13,10 +13,11 @@ log = structlog.get_logger("workers")
 
 
 async def fold(shift: Shift, rollups: Rollups) -> None:
-    """Fold until the shift ends. What goes wrong is logged and tried again."""
+    """Fold and keep until the shift ends. What goes wrong is logged and tried again."""
     while not shift.stopping.is_set():
-        more = await outcome(fold_due(shift.world, rollups))
-        if isinstance(more, Exception):
-            log.error("rollups_failed", exc_info=more)
-        if more is not True:
+        ways = [await outcome(each(shift.world, rollups)) for each in (fold_due, keep_due)]
+        for more in ways:
+            if isinstance(more, Exception):
+                log.error("rollups_failed", exc_info=more)
+        if True not in ways:
             await shift.stopped(EVERY_S)

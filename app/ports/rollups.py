@@ -21,3 +21,8 @@ class Rollups(Protocol):
         """Drop a merchant's rollups and add up anew all that was recorded by `until`, in one
         transaction: until it ends figures are read from what was there before."""
         ...
+
+    async def keep(self, merchant_id: str) -> bool:
+        """Keep what is asked of one whole period that is over, as it was known when the last day
+        was that is folded. Whether there may be more. Safe to repeat, as `fold`."""
+        ...

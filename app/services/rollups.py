@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from app.domain.merchants import ProviderAccount
 from app.ports.rollups import Rollups
+from app.ports.store import StoreUnavailable
 from app.ports.world import World
 
 # Ledger transactions end within 5 s; the rest is for clocks of workers that go wrong.
@@ -23,9 +24,28 @@ async def fold_due(world: World, rollups: Rollups) -> bool:
     return more
 
 
+async def keep_due(world: World, rollups: Rollups) -> bool:
+    """Keep one period more of each merchant. Whether there may be more to do at once.
+
+    Safe to repeat, as folding. Raises the last error, once all were tried: what cannot be kept of
+    one merchant is read from the ledgers, and concerns nobody else.
+    """
+    more, failed = False, None
+    for merchant_id in await _merchants(world):
+        try:
+            more |= await rollups.keep(merchant_id)
+        except StoreUnavailable as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    return more
+
+
 async def rebuild(world: World, rollups: Rollups, merchant_id: str) -> None:
-    """Drop a merchant's rollups and fold them anew. Figures are right and fast all the while."""
+    """Drop a merchant's rollups and make them anew. Figures are right and fast all the while."""
     await rollups.rebuild(merchant_id, until=world.clock.now() - BEHIND)
+    while await rollups.keep(merchant_id):
+        pass
 
 
 async def _merchants(world: World) -> list[str]:

@@ -84,8 +84,6 @@ class PostgresRollups:
                     return False
                 reached = await self._some(connection, merchant_id, after, until, zone)
                 await _mark(connection, merchant_id, zone, reached)
-                if reached == until:
-                    await _keep_standing(connection, merchant_id, zone, reached)
         return reached < until
 
     async def rebuild(self, merchant_id: str, *, until: datetime) -> None:
@@ -99,7 +97,14 @@ class PostgresRollups:
                     reached = await self._some(connection, merchant_id, reached, until, zone)
                 if zone is not None:
                     await _mark(connection, merchant_id, zone, reached)
-                    await _keep_standing(connection, merchant_id, zone, reached)
+
+    async def keep(self, merchant_id: str) -> bool:
+        with translated():
+            async with self._engine.begin() as connection:
+                await _enter(connection, merchant_id)
+                if not await _alone(connection, merchant_id):
+                    return False
+                return await keep_standing(connection, merchant_id)
 
     async def _some(
         self,
@@ -189,13 +194,6 @@ async def _checked(
         return until
     await _forget(connection, merchant_id)
     return BEGINNING
-
-
-async def _keep_standing(
-    connection: AsyncConnection, merchant_id: str, zone: ZoneInfo, reached: datetime
-) -> None:
-    """What is asked of whole periods is kept as it was known when the last day was over."""
-    await keep_standing(connection, merchant_id, midnight(day_of(reached, zone), zone), zone)
 
 
 async def _forget(connection: AsyncConnection, merchant_id: str) -> None:

@@ -18,8 +18,6 @@ from app.domain.rollups import (
     CohortCell,
     CohortStep,
     FlowCell,
-    StandingCell,
-    StandingMark,
 )
 from app.ports.figures import CohortRule, Excerpt, Period
 from app.reports.periods import Step, cut, day_of, midnight
@@ -53,8 +51,6 @@ CELLS = (
     (CohortStep, "cohort_steps"),
     (ArmCell, "arm_cells"),
     (ArmStep, "arm_steps"),
-    (StandingCell, "standing_cells"),
-    (StandingMark, "standing_marks"),
 )
 # Some that are kept, and others.
 ANY_WINDOW = (*WINDOWS, 1, 11, 45, 366)

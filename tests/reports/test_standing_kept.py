@@ -35,7 +35,10 @@ def known_at(as_of: datetime) -> Excerpt:
 
 
 async def folded(ledger: Ledger, until: datetime) -> None:
-    while await PostgresRollups(ledger.engine).fold(MERCHANT, until=until):
+    rollups = PostgresRollups(ledger.engine)
+    while await rollups.fold(MERCHANT, until=until):
+        pass
+    while await rollups.keep(MERCHANT):
         pass
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.ports.figures import Excerpt, Period
-from app.reports.periods import Step, first_day, midnight, next_first_day
+from app.reports.periods import Step, day_of, first_day, midnight, next_first_day
 from app.storage.reports.reading import read
 from app.storage.reports.standing import OF_EXCERPT, OF_PARTS, STANDING, STANDING_KEYS
 
@@ -46,19 +46,26 @@ where m.merchant_id = :merchant and m.starts_at = :starts_at and m.ends_at = :en
 group by c.currency, c.kind, c.young, 6, 7
 """).bindparams(*OF_EXCERPT)  # noqa: S608 - words of ours
 _REACHED = text("""
-select (select max(known_until) from standing_marks where merchant_id = :merchant) as kept,
-    (select min(happened) from flow_cells
-    where merchant_id = :merchant and ledger in ('mrr', 'churn') and layer = ''
-        and happened > 'm') as first
+select m.time_zone as zone, r.folded_until, k.many, k.until, (
+    select min(happened) from flow_cells
+    where merchant_id = :merchant and ledger in ('mrr', 'churn') and layer = '' and happened > 'm'
+) as first
+from rollup_marks r join merchants m on m.merchant_id = r.merchant_id
+    and m.time_zone = r.time_zone
+cross join lateral (
+    select count(*) as many, min(known_until) as until
+    from standing_marks s where s.merchant_id = :merchant
+) k
+where r.merchant_id = :merchant
 """).bindparams(bindparam("merchant", type_=Text))
-_UNCHANGED = text(f"""
-update standing_marks m set known_until = :as_of
-where m.merchant_id = :merchant
-    and not {_touched("m.known_until", ":as_of", "m.starts_at", "m.ends_at")}
+_MARKS = text(f"""
+select m.starts_at, m.ends_at from standing_marks m
+where m.merchant_id = :merchant and (m.known_until >= :as_of
+    or not {_touched("m.known_until", ":as_of", "m.starts_at", "m.ends_at")})
 """).bindparams(*OF_EXCERPT[:2])  # noqa: S608 - words of ours
-_MARKS = text("""
-select starts_at, ends_at from standing_marks
-where merchant_id = :merchant and known_until = :as_of
+_UNCHANGED = text("""
+update standing_marks set known_until = :as_of
+where merchant_id = :merchant and known_until < :as_of
 """).bindparams(*OF_EXCERPT[:2])
 _DROP = tuple(
     text(f"""delete from {table}
@@ -93,30 +100,37 @@ async def kept_standing(
     return [row for row in rows if row["kind"] is not None] if rows else None
 
 
-async def keep_standing(
-    connection: AsyncConnection, merchant_id: str, until: datetime, zone: ZoneInfo
-) -> None:
-    """Keep all whole months, quarters and years of a merchant as they are known at a midnight of
-    theirs by which all is folded. What was kept as of an earlier one is read anew only where
-    something about it was recorded since.
+async def keep_standing(connection: AsyncConnection, merchant_id: str) -> bool:
+    """Keep one whole month, quarter or year more of a merchant, as it was known at the last
+    midnight of theirs by which all is folded. Whether there may be more.
 
-    Safe to repeat: once a midnight is kept there is nothing to do."""
-    bound = {"merchant": merchant_id, "as_of": until}
-    row = (await connection.execute(_REACHED, bound)).mappings().one()
-    if row["first"] is None or (row["kept"] is not None and row["kept"] >= until):
-        return
-    await connection.execute(_UNCHANGED, bound)
-    rows = (await connection.execute(_MARKS, bound)).all()
-    known = {(starts_at, ends_at) for starts_at, ends_at in rows}
+    Safe to repeat: what is kept as of that midnight is left as it is, and what was kept as of an
+    earlier one is read anew only where something about it was recorded since."""
+    row = (await connection.execute(_REACHED, {"merchant": merchant_id})).mappings().one_or_none()
+    if row is None or row["first"] is None:
+        return False
+    zone = ZoneInfo(row["zone"])
+    until = midnight(day_of(row["folded_until"], zone), zone)
     first = date.fromisoformat(f"{row['first'][1:]}-01")
-    for starts_at, ends_at in _whole_periods(first, until, zone):
-        if (starts_at, ends_at) not in known:
-            period = bound | {"starts_at": starts_at, "ends_at": ends_at}
-            for statement in _DROP:
-                await connection.execute(statement, period)
-            asked = {"currency": None, "by_tenure": True, "by_mrr_band": True}
-            await connection.execute(_FILL, period | asked | {"parts": 1, "part": 0})
-            await connection.execute(_SET_MARK, period)
+    periods = _whole_periods(first, until, zone)
+    if len(periods) == row["many"] and (row["until"] is None or row["until"] >= until):
+        return False
+    bound = {"merchant": merchant_id, "as_of": until}
+    known = {tuple(mark) for mark in (await connection.execute(_MARKS, bound)).all()}
+    missing = next((period for period in periods if period not in known), None)
+    if missing is None:
+        await connection.execute(_UNCHANGED, bound)
+        return False
+    await _keep(connection, bound | {"starts_at": missing[0], "ends_at": missing[1]})
+    return True
+
+
+async def _keep(connection: AsyncConnection, period: dict[str, Any]) -> None:
+    for statement in _DROP:
+        await connection.execute(statement, period)
+    asked = {"currency": None, "by_tenure": True, "by_mrr_band": True, "parts": 1, "part": 0}
+    await connection.execute(_FILL, period | asked)
+    await connection.execute(_SET_MARK, period)
 
 
 def _whole_periods(first: date, until: datetime, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
