@@ -78,7 +78,10 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
 
 
 # What is once known to be true of a row, whatever reports say that cannot tell.
-STANDING: dict[type[Any], tuple[str, ...]] = {Invoice: ("pending_update", "own_offer")}
+STANDING: dict[type[Any], tuple[str, ...]] = {
+    Customer: ("deleted",),
+    Invoice: ("pending_update", "own_offer"),
+}
 # A subscription that ended never comes back; two events of one second may come in any order.
 ENDED = frozenset({"canceled", "incomplete_expired"})
 # And one whose first payment went through never waits for it again.
@@ -89,8 +92,9 @@ def forward(book: Book, snapshot: M, terms: Terms) -> M:
     """Let a snapshot move our mirror row, if it is newer; the row as it is now.
 
     An older one still tells what the row does not know, so that the order of reports does not
-    matter: the join of a payment to its invoice may come after a later event of the payment. Of
-    somebody who was erased it brings nothing back.
+    matter: the join of a payment to its invoice may come after a later event of the payment. One
+    that names no instant, such as a customer by what their invoice says of them, tells no more than
+    that either. Of somebody who was erased it brings nothing back.
     """
     row = changed(
         snapshot, merchant_id=terms.merchant.merchant_id, account_id=terms.account.account_id
@@ -135,7 +139,7 @@ def _is_older(row: M, old: M) -> bool:
     if isinstance(row, Dispute) and isinstance(old, Dispute) and row.rank != old.rank:
         return row.rank < old.rank
     if row.seen_at is None or old.seen_at is None:
-        return False
+        return old.seen_at is not None  # else the next late report would pass for the newest
     return row.seen_at < old.seen_at
 
 
