@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.backup_cards import backup_of
-from app.domain.cards import card_key_of, uses_of
 from app.domain.decisions import (
     NEW_CARDS_WITHIN,
     decide,
@@ -16,7 +15,6 @@ from app.domain.dunning import (
     IN_DOUBT,
     Attempt,
     AttemptState,
-    CardUse,
     CaseKind,
     CaseState,
     Trigger,
@@ -36,8 +34,10 @@ from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.before_charging import (
     AFTER_HOLD,
+    DEAD_CARD,
     KEPT,
     is_by_link,
+    is_never,
     may_go,
     network_forbids,
     waits_out_pause,
@@ -234,12 +234,7 @@ def _not_to_be_charged(
         return "no other card may be tried"
     if updated is not None and method is not None and method.method_id != updated:
         return "the network updated a card that is not the one charged"
-    return "this card must not be tried again" if _is_never(at, method) else None
-
-
-def _is_never(at: Desk, method: PaymentMethod | None) -> bool:
-    uses = uses_of(at.book.all(CardUse), card_key_of(method), method)
-    return any(use.never for use in uses)
+    return DEAD_CARD if is_never(at.book, method) else None
 
 
 def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReading) -> bool:
