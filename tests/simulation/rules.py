@@ -21,7 +21,7 @@ from tests.simulation.house import Estate, House
 from tests.simulation.ledger import Written
 from tests.simulation.machine import CLAIM, Violation
 from tests.simulation.merchants import is_from_theirs, keeps_to_one_merchant
-from tests.simulation.people import counts_ours_alone, is_fair, is_told_once
+from tests.simulation.people import LOOK_IS_GOOD_FOR, counts_ours_alone, is_fair, is_told_once
 
 TRIES = frozenset({ActionKind.RETRY, ActionKind.RESOLVE, ActionKind.ASSESS, ActionKind.WATCH})
 FENCED = CASE_ACTIONS | {ActionKind.SEND}  # each write of theirs asks whether its claim stands
@@ -32,7 +32,6 @@ BEGUN = frozenset({MessageState.SENDING, MessageState.UNKNOWN})
 IN_THE_POST = BEGUN | {MessageState.PLANNED}
 SPACING = timedelta(hours=20)
 MOST_OWN_ATTEMPTS = 8
-LOOK_IS_GOOD_FOR = timedelta(hours=1)  # a mail may leave so long after the look that allowed it
 EARLY_AT_MOST = timedelta(seconds=60)
 NOTICE_AHEAD = timedelta(hours=72)
 PLANNED_AT_MOST = 60  # actions of a kind in a day, for one case
@@ -69,6 +68,7 @@ class Rules:
     asked: set[str] = field(default_factory=set)
     awaited: dict[tuple[str, str, str], list[asyncio.Event]] = field(default_factory=dict)
     gone: Gone = field(default_factory=Gone)
+    begun: dict[str, tuple[CaseState, datetime]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         house = self.house
@@ -190,6 +190,8 @@ class Rules:
             return
         if message.state is MessageState.SENDING:
             self._reached("letter", message.account_id, message.customer_id)
+            if (case := self.house.ledger.row(Case, message.case_id)) is not None:
+                self.begun[message.message_id] = (case.state, self.house.machine.now())
         words = f"letter {message.step} went {before.state} -> {message.state}"
         open_still = before.state in IN_THE_POST
         self.require(open_still, "I3", words)
