@@ -25,6 +25,7 @@ from app.domain.merchants import CollectionMode
 from app.domain.mirror import InvoiceStatus, PaymentMethod
 from app.domain.openings import case_action
 from app.domain.outcomes import (
+    LATE_LOOK,
     NO_METHOD,
     begin,
     resolve_action,
@@ -241,7 +242,8 @@ def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReadi
     case, now = at.case, at.terms.now
     mine = [a for a in at.book.all(Attempt) if a.case_id == case.case_id]
     if doubts := [resolve_action(case, a).due_at for a in mine if a.state in IN_DOUBT]:
-        _again_at(at, action, trigger, min(doubts), "an earlier attempt is still in doubt")
+        due = min(doubts) if min(doubts) >= now else now + LATE_LOOK
+        _again_at(at, action, trigger, due, "an earlier attempt is still in doubt")
         return True
     if is_barred(case, by_link=is_by_link(action)):
         _put_off(at, action, trigger)
