@@ -6,7 +6,7 @@ from datetime import datetime
 from app.domain.actions import ActionKind, action_for
 from app.domain.closings import cases_of
 from app.domain.dunning import Case, CaseState
-from app.domain.mirror import PaymentMethod
+from app.domain.mirror import Customer, PaymentMethod
 from app.domain.mirroring import forward
 from app.domain.notices import Notice
 from app.domain.openings import case_action
@@ -61,7 +61,11 @@ def new_method(
     comes back in a later case is tried in that one, and in a parked one when it is taken up again.
     One that was entered by way of our link is wanted also where nothing is open, and one that
     replaces another may have to be taken to where we set the other. In what failed only later it is
-    no new card, so that a report that is heard again long after plans nothing."""
+    no new card, so that a report that is heard again long after plans nothing. Of a customer who
+    was deleted nothing is charged any more."""
+    who = book.get(Customer, terms.account.account_id, customer)
+    if who is not None and who.deleted:
+        return
     then = [c for c in cases_of(book, customer) if _was_open(c, notice.occurred_at)]
     open_ = [c for c in then if c.state in TRIED]
     if not method or customer is None or not (open_ or notice.link or replaces):

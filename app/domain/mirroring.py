@@ -78,7 +78,10 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
 
 
 # What is once known to be true of a row, whatever reports say that cannot tell.
-STANDING: dict[type[Any], tuple[str, ...]] = {Invoice: ("pending_update", "own_offer")}
+STANDING: dict[type[Any], tuple[str, ...]] = {
+    Customer: ("deleted",),
+    Invoice: ("pending_update", "own_offer"),
+}
 # A subscription that ended never comes back; two events of one second may come in any order.
 ENDED = frozenset({"canceled", "incomplete_expired"})
 # And one whose first payment went through never waits for it again.
@@ -89,8 +92,9 @@ def forward(book: Book, snapshot: M, terms: Terms) -> M:
     """Let a snapshot move our mirror row, if it is newer; the row as it is now.
 
     An older one still tells what the row does not know, so that the order of reports does not
-    matter: the join of a payment to its invoice may come after a later event of the payment. Of
-    somebody who was erased it brings nothing back.
+    matter: the join of a payment to its invoice may come after a later event of the payment. One
+    that names no instant, such as a customer by what their invoice says of them, tells no more than
+    that either. Of somebody who was erased it brings nothing back.
     """
     row = changed(
         snapshot, merchant_id=terms.merchant.merchant_id, account_id=terms.account.account_id
@@ -122,21 +126,37 @@ def _priced(row: Subscription, old: Subscription | None) -> Subscription:
 
 
 def _is_older(row: M, old: M) -> bool:
-    if isinstance(row, Invoice) and isinstance(old, Invoice):
-        rank, was = STATUS_RANK[row.status], STATUS_RANK[old.status]
-        if rank != was:
-            return rank < was
-    if isinstance(row, Subscription) and isinstance(old, Subscription):
-        ends, ended = row.status in ENDED, old.status in ENDED
-        if ends != ended:
-            return ended
-        if row.status == UNBORN and old.status not in {UNBORN, UNKNOWN}:
-            return True
-    if isinstance(row, Dispute) and isinstance(old, Dispute) and row.rank != old.rank:
-        return row.rank < old.rank
+    rank, was = _rank(row), _rank(old)
+    if rank != was:
+        return rank < was
+    if _is_unborn_again(row, old):
+        return True
     if row.seen_at is None or old.seen_at is None:
-        return False
+        return old.seen_at is not None  # else the next late report would pass for the newest
     return row.seen_at < old.seen_at
+
+
+def _rank(row: M) -> int:
+    """How far a row has come on a way that none goes back. A payment that went through was perhaps
+    refused before, which a look of ours may have seen by a clock that is ahead of the provider's
+    (seed 530067)."""
+    match row:
+        case Invoice():
+            return STATUS_RANK[row.status]
+        case Dispute():
+            return row.rank
+        case Subscription():
+            return row.status in ENDED
+        case Payment():
+            return row.status == "succeeded"
+        case _:
+            return 0
+
+
+def _is_unborn_again(row: M, old: M) -> bool:
+    if not isinstance(row, Subscription) or not isinstance(old, Subscription):
+        return False
+    return row.status == UNBORN and old.status not in {UNBORN, UNKNOWN}
 
 
 def _filled(row: M, old: M) -> M:

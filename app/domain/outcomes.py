@@ -30,6 +30,8 @@ READ_AFTER = (
 )
 RESEND_WITHIN = timedelta(hours=23)  # the provider keeps idempotency keys for at least 24 h
 NEVER_HAPPENED_AFTER = timedelta(hours=24)
+# What waits for such a look waits so long where it is overdue: the provider does not answer it.
+LATE_LOOK = timedelta(minutes=30)
 PROCESSING_AT_MOST = timedelta(days=14)  # a bank debit answers within days
 AFTER_NOT_EXECUTED = timedelta(hours=1)
 NO_METHOD = "no_payment_method"

@@ -79,12 +79,15 @@ def refunded(book: Book, notice: Notice, terms: Terms) -> None:
 
 def enter_paid(book: Book, case: Case, invoice: Invoice, payment: Payment, terms: Terms) -> None:
     """Let one payment change a case. What of it went to the invoice a charge does not say: where it
-    is more than was asked for and not entered yet, all is read."""
+    is more than was asked for and not entered yet, all is read. Where it is the first that tells of
+    the payment, a look follows as after the report of one: whoever was written to hears of it."""
     ref = payment_ref(payment)
     if payment.amount_minor <= invoice.due_minor or is_entered(
         book, case, EntryKind.RECOVERED, ref
     ):
-        take_reading(book, case, invoice, [payment], terms, whole=False)
+        now = take_reading(book, case, invoice, [payment], terms, whole=False)
+        if now.state is CaseState.RECOVERED is not case.state:
+            book.add(case_action(now, ActionKind.WATCH, terms.now, nth="paid"))
         return
     nth = f"paid:{ref}:{payment.refunded_minor}"
     book.add(case_action(case, ActionKind.WATCH, terms.now, nth=nth))

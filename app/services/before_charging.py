@@ -7,11 +7,13 @@ from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.cards import card_key_of, rail_of, uses_of
 from app.domain.dunning import Attempt, AttemptState, CardUse, Case, CaseState, Trigger
 from app.domain.holds import is_barred
-from app.domain.mirror import InvoiceStatus
+from app.domain.mirror import InvoiceStatus, PaymentMethod
 from app.domain.network_rules import earliest_within_budget
 from app.domain.openings import case_action
 from app.domain.outcomes import unspent
+from app.domain.records import Book
 from app.ports.payments import InvoiceReading
+from app.ports.store import Ask
 from app.ports.world import World
 from app.services.customer_desk import CustomerDesk
 from app.services.merchants import PAUSED_AGAIN
@@ -20,6 +22,7 @@ from app.services.work import Desk, glance
 AFTER_HOLD = timedelta(days=1)  # looked at again so much later where no release wakes it
 # Attempts that no decision plans anew when a hold ends: they wait for it.
 KEPT = frozenset(Trigger) - {Trigger.HOLDFAST, Trigger.OPERATOR}
+DEAD_CARD = "this card must not be tried again"
 
 
 def is_by_link(action: Action) -> bool:
@@ -36,20 +39,52 @@ async def may_go(world: World, action: Action, attempt: Attempt) -> bool:
     because nothing is held while the provider is asked; a command then answers that an attempt is
     under way. Where the call has to wait for its turn, this is asked once more.
     """
-    async with glance(world, action, Attempt, after_the_deed=True) as at:
+    about = (Attempt, *_uses_of_card(attempt))
+    async with glance(world, action, *about, after_the_deed=True) as at:
         if at is None:
             return False
         current = at.book.get(Attempt, attempt.attempt_id) or attempt
-        why = _why_not(at.case, current, attempt)
+        why = _why_not(at.book, at.case, current, attempt)
         if why is None:
             return True
         if current.state is AttemptState.SENT and not current.reads:
             unspent(at.book, at.case, current, why, at.terms)
-            _keep(at, action, current)
+            if why == DEAD_CARD:
+                nth = f"dead:{current.number}"
+                at.book.add(case_action(at.case, ActionKind.ASSESS, at.terms.now, nth=nth))
+            else:
+                _keep(at, action, current)
     return False
 
 
-def _why_not(case: Case, current: Attempt, attempt: Attempt) -> str | None:
+def _uses_of_card(attempt: Attempt) -> tuple[Ask, Ask]:
+    """What anybody's attempts on the card said, of this case or another, and the card."""
+    names = [name for name in (attempt.fingerprint, attempt.method_id) if name]
+    return (
+        Ask(CardUse, where={"account_id": attempt.account_id, "card_key": names}),
+        Ask(PaymentMethod, keys=[(attempt.account_id, attempt.method_id or "")]),
+    )
+
+
+def _card_of(book: Book, attempt: Attempt) -> PaymentMethod | None:
+    """The card that an attempt names."""
+    if attempt.method_id is None:
+        return None
+    return book.get(PaymentMethod, attempt.account_id, attempt.method_id) or PaymentMethod(
+        merchant_id=attempt.merchant_id,
+        account_id=attempt.account_id,
+        method_id=attempt.method_id,
+        fingerprint=attempt.fingerprint,
+    )
+
+
+def is_never(book: Book, method: PaymentMethod | None) -> bool:
+    """Whether a refusal of anybody's attempt forbids to try this card again."""
+    uses = uses_of(book.all(CardUse), card_key_of(method), method)
+    return any(use.never for use in uses)
+
+
+def _why_not(book: Book, case: Case, current: Attempt, attempt: Attempt) -> str | None:
     moved = (current.state, current.reads) != (attempt.state, attempt.reads)
     left = attempt.trigger is Trigger.HOLDFAST and not case.driven
     reasons = (
@@ -57,6 +92,7 @@ def _why_not(case: Case, current: Attempt, attempt: Attempt) -> str | None:
         (case.state is not CaseState.ACTIVE, f"the case is {case.state}"),
         (is_barred(case, by_link=attempt.link_id is not None), "the case is on hold"),
         (left, "the provider retries"),
+        (is_never(book, _card_of(book, attempt)), DEAD_CARD),
     )
     return next((reason for holds, reason in reasons if holds), None)
 
@@ -68,9 +104,13 @@ def _keep(at: Desk, action: Action, attempt: Attempt) -> None:
         at.book.add(case_action(at.case, ActionKind.RETRY, due, nth=nth, data=action.data))
 
 
-def may_repeat(case: Case, attempt: Attempt, reading: InvoiceReading) -> bool:
-    """Whether nothing has stopped the case since the request was sent first."""
+def may_repeat(at: Desk, attempt: Attempt, reading: InvoiceReading) -> bool:
+    """Whether nothing has stopped the case since the request was sent first, and nobody's attempt
+    on the same card was refused for good: it may be that the request never arrived."""
+    case = at.case
     if case.state is not CaseState.ACTIVE or is_barred(case, by_link=attempt.link_id is not None):
+        return False
+    if is_never(at.book, _card_of(at.book, attempt) or reading.method):
         return False
     ours = case.driven or attempt.trigger is not Trigger.HOLDFAST
     return ours and reading.invoice.status is InvoiceStatus.OPEN

@@ -114,4 +114,4 @@ def _still_in_doubt(at: Desk, attempt: Attempt, reading: InvoiceReading) -> Atte
     at.book.put(attempt)
     at.book.add(resolve_action(at.case, attempt))
     over = processing or under_way or age >= RESEND_WITHIN
-    return attempt if not over and may_repeat(at.case, attempt, reading) else None
+    return attempt if not over and may_repeat(at, attempt, reading) else None

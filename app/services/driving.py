@@ -11,7 +11,7 @@ from app.domain.merchants import CollectionMode
 from app.domain.mirror import Invoice, InvoiceStatus
 from app.domain.movements import is_ending
 from app.domain.openings import case_action
-from app.domain.outcomes import resolve_action
+from app.domain.outcomes import LATE_LOOK, resolve_action
 from app.domain.terms import note
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
@@ -222,7 +222,7 @@ def _is_in_doubt(at: Desk, action: Action) -> bool:
     if not doubts:
         return False
     at.done(action)
-    known = min(resolve_action(at.case, attempt).due_at for attempt in doubts)
-    due = max(known, at.terms.now) + timedelta(minutes=1)
+    known, now = min(resolve_action(at.case, attempt).due_at for attempt in doubts), at.terms.now
+    due = (known if known >= now else now + LATE_LOOK) + timedelta(minutes=1)
     at.book.add(case_action(at.case, ActionKind.GIVE_BACK, due, nth=due.isoformat()))
     return True

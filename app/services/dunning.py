@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.backup_cards import backup_of
-from app.domain.cards import card_key_of, uses_of
 from app.domain.decisions import (
     NEW_CARDS_WITHIN,
     decide,
@@ -16,7 +15,6 @@ from app.domain.dunning import (
     IN_DOUBT,
     Attempt,
     AttemptState,
-    CardUse,
     CaseKind,
     CaseState,
     Trigger,
@@ -27,6 +25,7 @@ from app.domain.merchants import CollectionMode
 from app.domain.mirror import InvoiceStatus, PaymentMethod
 from app.domain.openings import case_action
 from app.domain.outcomes import (
+    LATE_LOOK,
     NO_METHOD,
     begin,
     resolve_action,
@@ -36,8 +35,10 @@ from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.before_charging import (
     AFTER_HOLD,
+    DEAD_CARD,
     KEPT,
     is_by_link,
+    is_never,
     may_go,
     network_forbids,
     waits_out_pause,
@@ -234,19 +235,15 @@ def _not_to_be_charged(
         return "no other card may be tried"
     if updated is not None and method is not None and method.method_id != updated:
         return "the network updated a card that is not the one charged"
-    return "this card must not be tried again" if _is_never(at, method) else None
-
-
-def _is_never(at: Desk, method: PaymentMethod | None) -> bool:
-    uses = uses_of(at.book.all(CardUse), card_key_of(method), method)
-    return any(use.never for use in uses)
+    return DEAD_CARD if is_never(at.book, method) else None
 
 
 def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReading) -> bool:
     case, now = at.case, at.terms.now
     mine = [a for a in at.book.all(Attempt) if a.case_id == case.case_id]
     if doubts := [resolve_action(case, a).due_at for a in mine if a.state in IN_DOUBT]:
-        _again_at(at, action, trigger, min(doubts), "an earlier attempt is still in doubt")
+        due = min(doubts) if min(doubts) >= now else now + LATE_LOOK
+        _again_at(at, action, trigger, due, "an earlier attempt is still in doubt")
         return True
     if is_barred(case, by_link=is_by_link(action)):
         _put_off(at, action, trigger)

@@ -14,6 +14,7 @@ from app.domain.closings import cases_of, close_case
 from app.domain.correspondence import Suppression
 from app.domain.declarations import Declaration
 from app.domain.dunning import Case, CaseState
+from app.domain.holds import look_at_collection
 from app.domain.messages import Message, MessageState, PaymentLink
 from app.domain.mirror import Customer
 from app.domain.personal import ERASED, PERSONAL, is_veiled, without_person
@@ -52,7 +53,8 @@ async def erase(
 
     Safe to repeat: what was overwritten stays as it is, and what came to be known since is
     overwritten too. A charge that was on its way is found out about; none begins afterwards, and
-    nobody is written to. Nothing is asked of the provider: what it holds must be erased there.
+    nobody is written to. The provider is asked to collect no more of what was stopped, and nothing
+    else: what it holds must be erased there.
     Raises `UnknownCustomer` and `AmbiguousCustomer`.
     """
     async with world.store.transaction(merchant_id) as tx:
@@ -85,6 +87,8 @@ async def _stop(tx: Transaction, world: World, customer: Customer) -> tuple[str,
     terms = await account_terms(tx, world, customer.merchant_id, customer.account_id)
     for case in list(cases_of(book, customer.customer_id)):
         close_case(book, case, CaseState.STOPPED, ERASED, terms)
+    for case in book.changed(Case):
+        look_at_collection(book, case, terms)
     stopped = tuple(sorted(case.case_id for case in book.changed(Case)))
     await write(tx, book, at=terms.now)
     return stopped

@@ -16,7 +16,7 @@ from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
 from app.domain.ids import derive_id
 from app.domain.messages import LinkEvent, Message, MessageState, PaymentLink
 from app.domain.mirror import Customer
-from app.domain.outcomes import resolve_action
+from app.domain.outcomes import LATE_LOOK, resolve_action
 from app.domain.personal import as_kept
 from app.domain.recovery import Failure
 from app.domain.sequence import (
@@ -50,7 +50,6 @@ from app.services.work import Desk, desk, glance, say_thanks
 LINK_OUTLIVES = timedelta(days=30)  # a link works that long after the window, for late payers
 HELD_AGAIN = timedelta(days=1)
 AFTER_DOUBT = timedelta(minutes=1)  # behind the look that finds out about a charge
-LATE_LOOK = timedelta(minutes=30)  # that look is overdue: the provider does not answer it
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,10 @@ async def desk(
 
 @asynccontextmanager
 async def glance(
-    world: World, action: Action, *kinds: type[Any], after_the_deed: bool = False
+    world: World, action: Action, *kinds: type[Any] | Ask, after_the_deed: bool = False
 ) -> AsyncIterator[Desk | None]:
-    """Like `desk`, but with the case alone on it, and its customer's rows of `kinds`.
+    """Like `desk`, but with the case alone on it, and its customer's rows of `kinds`, or whatever
+    one of them asks for.
 
     For the look before the network is asked, which mostly finds that all is as planned: a third
     of the statements of a desk. What it decides is at most that nothing is to be done.
@@ -127,8 +128,10 @@ def _about(action: Action) -> list[Ask]:
     return [Ask(Action, keys=[(action.action_id,)]), *terms]
 
 
-def _rows_about(case: Case, kind: type[Any]) -> Ask:
+def _rows_about(case: Case, kind: type[Any] | Ask) -> Ask:
     """The customer's rows; those of the case alone where it has no customer or they name none."""
+    if isinstance(kind, Ask):
+        return kind
     where: dict[str, Any] = {"account_id": case.account_id}
     if case.customer_id and "customer_id" in kind.__annotations__:
         return Ask(kind, where=where | {"customer_id": case.customer_id})

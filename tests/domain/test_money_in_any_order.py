@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.absorb import absorb
 from app.domain.actions import Action, ActionKind
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import Attempt, AttemptState, Case, CaseState
 from app.domain.mirror import CreditNote, Dispute, Invoice, InvoiceStatus, Payment
 from app.domain.mirroring import forward
 from app.domain.notices import Notice, NoticeKind
@@ -221,3 +221,27 @@ def test_any_order_and_doubling_of_reports_gives_one_ledger(
     if not story.due:
         ends = CaseState.RECOVERED if story.paid else CaseState.STOPPED
         assert (case.state, case.reason) == (ends, "paid" if story.paid else "credited")
+
+
+def test_a_refund_heard_of_first_is_of_the_charge_that_went_through() -> None:
+    # given a payment that a look of ours saw refused, by a clock that is ahead of the provider's
+    book, owed, look = a_book(), an_invoice(merchant_id="mer_1", account_id="acc_1"), on_day(7)
+    told(notice(K.INVOICE_FAILED, on_day(0)))(book)
+    (case,) = book.all(Case)
+    refused = a_payment(on_day(0), "failed", charge_id="ch_refused", seen_at=look)
+    take_reading(book, case, owed, [forward(book, refused, terms(look))], terms(look))
+
+    # when it went through with another card since, and that a part of it was given back is the
+    # first we hear, as of before the look (seed 530067)
+    at = on_day(7, hours=-0.01)
+    paid = a_payment(at, charge_id="ch_paid", refunded_minor=500)
+    told(notice(K.PAYMENT_REFUNDED, at, snapshot=paid, invoice="in_1"))(book)
+
+    assert {a.provider_ref: a.state for a in book.all(Attempt)} == {
+        "ch_refused": AttemptState.DECLINED,
+        "ch_paid": AttemptState.APPROVED,
+    }
+    assert sorted((line.provider_ref, line.amount_minor) for line in book.all(RecoveryEntry)) == [
+        ("ch_paid", OWED),
+        ("ch_paid:500", -500),
+    ]

@@ -19,7 +19,7 @@ from app.services.alarms import pause_account
 from app.services.case_commands import Order
 from app.services.merchants import set_mode
 from app.services.work import glance
-from tests.domain.builders import a_payment, notice
+from tests.domain.builders import a_payment, a_use, notice
 from tests.review.stage import Stage, a_payment_notice
 from tests.review.test_disputed import a_dispute, disputed
 from tests.review.test_held import NO_ANSWER
@@ -143,6 +143,28 @@ async def test_a_charge_that_waits_for_its_turn_is_not_sent_once_it_is_stopped(
     assert stage.bank.calls == []
     assert [a.state for a in await stage.attempts()][-1] is AttemptState.NOT_EXECUTED
     assert (await stage.case()).attempts_used == 0
+
+
+async def test_a_charge_that_waits_for_its_turn_is_not_sent_once_its_card_is_refused_for_good(
+    stage: Stage,
+) -> None:
+    # given a charge that waits, and one of another invoice that is refused meanwhile
+    await to_the_retry(stage)
+
+    async def is_refused_elsewhere() -> None:
+        async with stage.store.transaction("mer_1") as tx:
+            await tx.save([a_use(stage.clock.now(), never=True)])
+
+    stage.bank.on_turn = is_refused_elsewhere
+
+    await stage.passes(hours=1)
+
+    assert stage.bank.calls == []
+    assert (await stage.attempts())[-1].state is AttemptState.NOT_EXECUTED
+    case = await stage.case()
+    assert case.attempts_used == 0
+    assert case.waits is Waits.CUSTOMER
+    assert case.next_attempt_at is None
 
 
 async def test_a_repeat_that_waits_for_its_turn_is_not_sent_once_it_is_stopped(

@@ -9,6 +9,7 @@ from app.domain.actions import Action, ActionKind, ActionState, action_for
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
 from app.domain.mirror import Payment
+from app.domain.openings import case_action
 from app.domain.outcomes import Outcome, PayAnswer
 from app.services import actions, reads
 from tests.domain.builders import a_payment, paid
@@ -221,3 +222,27 @@ async def test_a_read_whose_claim_ran_out_leaves_its_action_to_whoever_claimed_i
     (done,) = await stage.find(Action, kind=ActionKind.READ)
     assert (left.state, left.claims) == (ActionState.PENDING, again.claims)
     assert done.state is ActionState.DONE
+
+
+async def test_what_waits_for_a_doubt_that_cannot_be_looked_into_is_not_tried_every_minute(
+    stage: Stage,
+) -> None:
+    # given a charge without an answer, whose look was put off because the provider gave none, and
+    # a new card (seed 700170)
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER]
+    await stage.works()
+    (look,) = await stage.pending(ActionKind.RESOLVE)
+    data: dict[str, str | None] = {"trigger": Trigger.NEW_CARD, "method": "pm_2"}
+    now = stage.clock.now()
+    tried = case_action(await stage.case(), ActionKind.RETRY, now, nth="card:pm_2", data=data)
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.save([replace(look, due_at=now + timedelta(hours=2)), tried])
+
+    await stage.passes(hours=1.9)
+    planned = await stage.find(Action, kind=ActionKind.RETRY)
+    await stage.passes(hours=1)
+
+    waited = [one for one in planned if (one.data or {}).get("method") == "pm_2"]
+    assert 1 < len(waited) <= 6
+    assert [a.trigger for a in await stage.attempts()][-1] is Trigger.NEW_CARD

@@ -1,7 +1,7 @@
 """What people may expect: letters that are true, by day and not too many, tries of their own that
 spend none of ours, and nobody else's data."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from app.domain.dunning import Attempt, AttemptState, Case, CaseEvent, CaseState, Trigger
@@ -13,6 +13,7 @@ from tests.simulation.ledger import Written
 # Said here once more, so that a fault in the product's own tables cannot hide itself.
 SAYS = {"ended": "subscription_ended", "recovered": "payment_recovered", "final": "final_notice"}
 TRUE_WHILE = {"subscription_ended": CaseState.EXHAUSTED, "payment_recovered": CaseState.RECOVERED}
+LOOK_IS_GOOD_FOR = timedelta(hours=1)  # a mail may leave so long after the look that allowed it
 DAY_BEGINS, DAY_ENDS = 8, 21  # the merchant's zone is UTC; a look is good for an hour after 20
 CLOCKS_APART = timedelta(minutes=1)  # as far as clocks of workers may be off
 APART = timedelta(hours=19)  # 20 by what is written down, an hour of which the look may be old
@@ -29,7 +30,24 @@ class Requires(Protocol):
         """End the history where it does not hold."""
 
 
-def is_fair(rules: Requires, mail: Mail, message: Message) -> None:
+class Posting(Requires, Protocol):
+    """`rules.Rules`, as far as letters are concerned. `begun` says of each how its case was when it
+    was last on its way to be sent, and when that was."""
+
+    begun: dict[str, tuple[CaseState, datetime]]
+
+
+def was_true(
+    told: str, state: CaseState, begun: tuple[CaseState, datetime] | None, now: datetime
+) -> bool:
+    """Whether a letter said what was so: of the case as it is, or as it was not long ago when the
+    letter was begun, because nothing that comes after that can call it back."""
+    means = TRUE_WHILE.get(told, state)
+    as_begun = begun is not None and begun[0] is means and now - begun[1] <= LOOK_IS_GOOD_FOR
+    return state is means or as_begun
+
+
+def is_fair(rules: Posting, mail: Mail, message: Message) -> None:
     """A letter of a case as it leaves."""
     if message.case_id is None:
         return
@@ -38,8 +56,8 @@ def is_fair(rules: Requires, mail: Mail, message: Message) -> None:
     meant = SAYS.get(message.step, told)
     rules.require(told == meant, "I9", f"{message.step} was told in the words of {told}")
     case: Case = house.ledger.row(Case, message.case_id)
-    state = TRUE_WHILE.get(told, case.state)
-    rules.require(case.state is state, "I9", f"{told} of a case that is {case.state}")
+    true = was_true(told, case.state, rules.begun.get(message.message_id), now)
+    rules.require(true, "I9", f"{told} of a case that is {case.state}")
     by_day = (now + CLOCKS_APART).hour >= DAY_BEGINS and (now - CLOCKS_APART).hour < DAY_ENDS
     rules.require(by_day, "I9", f"{message.step} at {now:%H:%M}")
     if told in DUNNING_TEMPLATES:

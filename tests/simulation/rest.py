@@ -187,6 +187,10 @@ SOFT = frozenset(
 )
 
 
+# A first try is planned within days of a refusal: a payday, else a share of the window.
+TRIED_WITHIN = timedelta(days=8)
+
+
 def _was_tried(rules: Rules, case: Case) -> None:
     """A refusal that another day may change is not the end of a case by itself."""
     over = case.state is CaseState.EXHAUSTED and (case.reason or "").startswith(ENDED)
@@ -194,9 +198,23 @@ def _was_tried(rules: Rules, case: Case) -> None:
         mine = [row for row in rules.house.ledger.rows(Attempt) if row.case_id == case.case_id]
         first = min(mine, key=lambda row: row.number)  # a later one may come too late to be tried
         soft = (first.decline or {}).get("kind") in SOFT and case.decline_kind in SOFT
+        soft = soft and might_change(mine, case.closed_at or case.window_ends_at) > TRIED_WITHIN
         # earlier weeks of the same card may have used up what its network allows in 30 days
         tried = any(row.trigger is Trigger.HOLDFAST for row in mine) or case.interval == "week"
         rules.require(tried or not soft, "I5", "given up without a single try")
+
+
+def might_change(attempts: list[Attempt], until: datetime) -> timedelta:
+    """The longest time for which the latest refusal was one that another day may change: in
+    between, a card may have been refused for good, and another come after it."""
+    told = [row for row in attempts if row.decline_kind is not None]
+    longest, since = timedelta(0), None
+    for row in sorted(told, key=lambda row: row.intent_at):
+        if row.decline_kind in SOFT:
+            since = since or row.intent_at
+        elif since is not None:
+            longest, since = max(longest, row.intent_at - since), None
+    return longest if since is None else max(longest, until - since)
 
 
 def _is_thanked(rules: Rules, case: Case) -> None:

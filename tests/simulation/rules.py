@@ -18,10 +18,12 @@ from app.domain.sequence import DUNNING_TEMPLATES, FINAL
 from tests.simulation.charges import may_be_charged
 from tests.simulation.erasures import Gone, keeps_silent, nobody_is_disturbed
 from tests.simulation.house import Estate, House
+from tests.simulation.leases import Leases
 from tests.simulation.ledger import Written
+from tests.simulation.loop import OWNER
 from tests.simulation.machine import CLAIM, Violation
 from tests.simulation.merchants import is_from_theirs, keeps_to_one_merchant
-from tests.simulation.people import counts_ours_alone, is_fair, is_told_once
+from tests.simulation.people import LOOK_IS_GOOD_FOR, counts_ours_alone, is_fair, is_told_once
 
 TRIES = frozenset({ActionKind.RETRY, ActionKind.RESOLVE, ActionKind.ASSESS, ActionKind.WATCH})
 FENCED = CASE_ACTIONS | {ActionKind.SEND}  # each write of theirs asks whether its claim stands
@@ -32,11 +34,10 @@ BEGUN = frozenset({MessageState.SENDING, MessageState.UNKNOWN})
 IN_THE_POST = BEGUN | {MessageState.PLANNED}
 SPACING = timedelta(hours=20)
 MOST_OWN_ATTEMPTS = 8
-LOOK_IS_GOOD_FOR = timedelta(hours=1)  # a mail may leave so long after the look that allowed it
 EARLY_AT_MOST = timedelta(seconds=60)
 NOTICE_AHEAD = timedelta(hours=72)
 PLANNED_AT_MOST = 60  # actions of a kind in a day, for one case
-LEFT_AT_MOST = 25  # leases of an action that ran out one after the other
+LEFT_AT_MOST = 25  # leases of an action that ran out one after the other, with the living
 CAPTURED, REFUSED = 200, 402
 # Which answer under its key an attempt of this state may have.
 ANSWERED: dict[AttemptState, Callable[[int | None], bool]] = {
@@ -64,11 +65,12 @@ class Rules:
     heard: dict[str, datetime] = field(default_factory=dict)
     forgiven: set[tuple[str, str]] = field(default_factory=set)
     planned: Counter[str] = field(default_factory=Counter)
-    left_lying: Counter[str] = field(default_factory=Counter)
+    leases: Leases = field(default_factory=Leases)
     charged: set[tuple[str, str]] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     awaited: dict[tuple[str, str, str], list[asyncio.Event]] = field(default_factory=dict)
     gone: Gone = field(default_factory=Gone)
+    begun: dict[str, tuple[CaseState, datetime]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         house = self.house
@@ -142,8 +144,8 @@ class Rules:
             self.require(self.planned[day] <= PLANNED_AT_MOST, "I5", many)
         if before is None or action.claims <= before.claims:
             return
-        left = 0 if before.leased_until is None else self.left_lying[action.action_id] + 1
-        self.left_lying[action.action_id] = left
+        leased = before.leased_until is not None
+        left = self.leases.claimed(action.action_id, OWNER.get(), leased=leased)
         many = f"{action.kind} was claimed {left} times, and never put off"
         self.require(left <= LEFT_AT_MOST, "I5", many)
 
@@ -190,6 +192,8 @@ class Rules:
             return
         if message.state is MessageState.SENDING:
             self._reached("letter", message.account_id, message.customer_id)
+            if (case := self.house.ledger.row(Case, message.case_id)) is not None:
+                self.begun[message.message_id] = (case.state, self.house.machine.now())
         words = f"letter {message.step} went {before.state} -> {message.state}"
         open_still = before.state in IN_THE_POST
         self.require(open_still, "I3", words)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from app.domain.merchants import CollectionMode
+from app.domain.operations import InboxEvent, InboxState
 from app.providers.sandbox import acts
 from app.services import flows
 from app.services.backfill import backfill_subscriptions
@@ -21,6 +22,7 @@ from tests.simulation.rules import Rules
 DAY_S = 86_400.0
 PRICE = 3000
 PERIODS = {"month": timedelta(days=31), "week": timedelta(days=7)}  # August has 31 days
+HANDLED_WITHIN_S = 60.0  # what came in at the very last moment
 SETTLED_WITHIN_DAYS = 3.0  # after the last storm: rounds of the reconciler and all they find
 FLOW: dict[str, Any] = {
     "place": "DE",
@@ -177,6 +179,8 @@ class Stage:
         for estate in self.house.estates.values():
             estate.bank.outage_until = 0.0
         self.plays(machine.loop.time() / DAY_S + days)
+        if any(one.state is InboxState.PENDING for one in self.house.ledger.rows(InboxEvent)):
+            machine.loop.run_until(machine.loop.time() + HANDLED_WITHIN_S)
         at_rest(self.rules, machine.now())
 
     def hears_all_again(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
-from tests.stories.cards import EXPIRED, REFUSED, REFUSED_ONCE
+from tests.stories.cards import EXPIRED, REFUSED, REFUSED_ONCE, STOLEN
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +88,30 @@ async def test_a_try_of_the_provider_is_not_taken_for_ours_that_is_in_doubt(
     }
     ended = [a.state for a in await stage.find(Attempt) if a.trigger is Trigger.NEW_CARD]
     assert ended == [AttemptState.NOT_EXECUTED]
+
+
+async def test_a_request_in_doubt_is_not_repeated_on_a_card_that_is_refused_for_good(
+    watching: Stage,
+) -> None:
+    # given a new card that is tried at once, by a request that never arrives, a moment before the
+    # provider's own retry (seed 517930)
+    stage = watching
+    person = await stage.subscriber(REFUSED, address=None)
+    case = await stage.fails(person)
+    await stage.reaches(case.next_attempt_at, hours=-0.01)
+    stage.fault("timeout_before")
+    stage.act(person, "new_card", card={"base": "visa", "behaviour": STOLEN})
+    await stage.plays()
+
+    # when that is refused for good, with the same card
+    await stage.passes(days=2)
+
+    told = {a.trigger: a.state for a in await stage.find(Attempt) if a.number > 1}
+    assert told == {
+        Trigger.NEW_CARD: AttemptState.NOT_EXECUTED,
+        Trigger.PROVIDER: AttemptState.DECLINED,
+    }
+    assert stage.fuse.keys() == [f"{case.case_id}:2"]
 
 
 async def test_a_charge_is_repeated_on_the_card_it_was_decided_for(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from app.domain.messages import Message
 from app.ports.payments import ProviderRefused
 from app.services import actions, endings
 from tests.stories.breaking import Crash
-from tests.stories.cards import APPROVES, REFUSED, REFUSED_ONCE, REFUSED_TWICE
+from tests.stories.cards import APPROVES, EXPIRED, REFUSED, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.leaving import Door, open_door
 from tests.stories.stage import PRICE, Stage
 
@@ -352,3 +352,34 @@ async def test_of_a_payment_that_was_more_than_the_invoice_its_part_alone_goes_b
     told = [line.data for line in await stage.find(Evidence) if line.kind is EvidenceKind.REFUNDED]
     assert (charge["amount"], charge["amount_refunded"]) == (PRICE + 2000, PRICE)
     assert [(line or {})["amount_minor"] for line in told] == [PRICE]
+
+
+async def test_who_was_written_to_hears_of_a_payment_whose_refund_is_heard_of_first(
+    door: Door,
+) -> None:
+    # given somebody who leaves after a letter, is forgiven, and pays on the provider's page before
+    # we look: that goes back (seed 529720)
+    stage = door.stage
+    person = await stage.subscriber(EXPIRED)
+    await stage.fails(person)
+    await stage.passes(days=1)
+    leaver = await door.opens(person)
+    stage.hears = False
+
+    async def pays() -> None:
+        stage.act(person, "pay_hosted_invoice", card={"base": "visa"})
+
+    stage.fuse.arm(8, pays)
+    await leaver.leaves("now")
+    await stage.plays()
+
+    # when that it went back is the first we hear of the payment
+    refund = [event for event in stage.missed() if event["type"] == "charge.refunded"]
+    await stage.delivers(*refund)
+    await stage.plays()
+    stage.hears = True
+    await stage.passes(days=1)
+
+    assert len(refund) == 1
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+    assert "payment_recovered" in [letter.template for letter in await stage.find(Message)]

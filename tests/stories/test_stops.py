@@ -7,6 +7,7 @@ import pytest
 from app.domain.dunning import AttemptState, CaseState
 from app.domain.recovery import Cause
 from tests.stories.cards import REFUSED, REFUSED_ONCE, REFUSED_TWICE
+from tests.stories.erased import erased
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
@@ -140,3 +141,16 @@ async def test_an_invoice_taken_back_unheard_is_noticed_by_the_last_look(stage: 
     assert not (await stage.case(person)).driven
     assert await stage.alerts() == ["provider_retries"]
     assert stage.fuse.keys() == []
+
+
+async def test_who_is_erased_is_not_collected_from_by_the_provider_either(watching: Stage) -> None:
+    # given a case that the provider works, whose next try would go through (seed 534906)
+    stage = watching
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+
+    await erased(stage, person)
+    await stage.passes(days=30)
+
+    assert (await stage.case(person)).state is CaseState.STOPPED
+    assert stage.captures(case) == []
