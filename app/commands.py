@@ -68,6 +68,8 @@ def api(
     """Serve webhooks, pages and the API."""
     import uvicorn
 
+    from app.connections import BoundedProtocol
+
     _refuse_bad_settings()
     uvicorn.run(
         "app.main:create_app",
@@ -77,7 +79,7 @@ def api(
         fd=fd,
         workers=processes,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import structlog
+from arq.connections import ArqRedis
 from arq.worker import Worker
 
 from app.wake import Bell
@@ -104,6 +105,12 @@ async def _end(worker: Worker, running: asyncio.Task[None]) -> None:
 
 
 async def _closed(worker: Worker) -> None:
-    """Close within a second: a Redis that hangs must not keep us."""
-    async with asyncio.timeout(1):
-        await worker.close()
+    """Close within a second: a Redis that hangs must not keep us. arq lets its connections go only
+    once Redis has deleted a key for it, which a replica refuses."""
+    pool: ArqRedis | None = worker.ctx.get("redis")
+    try:
+        async with asyncio.timeout(1):
+            await worker.close()
+    finally:
+        if pool is not None:
+            await pool.aclose(close_connection_pool=True)

@@ -95,9 +95,10 @@ class Queue:
     async def lost(self) -> list[list[Claim]]:
         """Forget the batches that are through; return those that Redis can no longer carry.
 
-        All that are held are lost when Redis does not answer or has another epoch than when they
-        were put: flushed, or restarted without its data. Some may be running elsewhere at this
-        moment. Where nothing is held, nothing is asked.
+        All that are held are lost when Redis does not answer, takes no writes (a replica: no worker
+        can begin a job), or has another epoch than when they were put: flushed, or restarted
+        without its data. Some may be running elsewhere at this moment. Where nothing is held,
+        nothing is asked.
         """
         jobs = list(self._held)
         if not jobs:
@@ -105,10 +106,11 @@ class Queue:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 async with self._redis.pipeline(transaction=False) as pipe:
+                    pipe.set(EPOCH, secrets.token_hex(8), nx=True)  # a replica refuses this
                     pipe.get(EPOCH)
                     for job in jobs:
                         pipe.exists(job_key_prefix + job)
-                    epoch, *there = await pipe.execute()
+                    _, epoch, *there = await pipe.execute()
         except GONE:
             epoch, there = None, [1] * len(jobs)
             self._silent_until = monotonic() + PAUSE_S

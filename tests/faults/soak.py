@@ -76,7 +76,7 @@ class Soak:
         for one in await findings(self.site.world, mine, now=self.site.world.clock.now()):
             if one.is_alarming:
                 self.violations[one.invariant.name] = one.count or 0
-        self.memory_mb.append(max(map(_memory_mb, self.workers)))
+        self.memory_mb.append(max(map(memory_mb, self.workers)))
 
     async def settles(self) -> bool:
         """No more faults: whether all comes to its end."""
@@ -112,7 +112,7 @@ class Soak:
         }
 
 
-def _memory_mb(worker: Child) -> float:
+def memory_mb(worker: Child) -> float:
     """Resident memory, of this process and not of its children; 0 once it is gone."""
     if worker.process is None:
         return 0.0

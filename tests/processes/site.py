@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from app.config import Settings
 from app.domain.actions import Action, ActionKind, ActionState, action_for
 from app.domain.merchants import ProviderAccount
 from app.embedded import Child, python_child
+from app.engines import start_engines
 from app.ports.world import World
 from app.services import merchants
 from app.wiring import build_world
@@ -151,3 +152,13 @@ async def a_site(database_url: str, redis_url: str, folder: Path, *, lease_s: fl
                 if child.process is not None:
                     child.process.kill()
                 child.stop()
+
+
+@contextmanager
+def an_own_redis(folder):
+    """Engines whose only server is a Redis that the test may stop."""
+    engines = start_engines(folder / "redis", durable=False, database_url="postgresql://unused/")
+    try:
+        yield engines
+    finally:
+        engines.stop()

@@ -2,7 +2,6 @@
 
 import itertools
 import time
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -10,23 +9,12 @@ import pytest
 from app.domain.dunning import Case
 from app.domain.operations import InboxEvent, InboxState
 from app.embedded import answers, python_child
-from app.engines import start_engines
 from app.engines.processes import free_port
 from app.engines.valkey import Valkey
 from bench.events import TOGETHER, bodies, signature
-from tests.processes.site import SECRET, a_site, until
+from tests.processes.site import SECRET, a_site, an_own_redis, until
 
 pytestmark = pytest.mark.anyio
-
-
-@contextmanager
-def an_own_redis(folder):
-    """Engines whose only server is a Redis that the test may stop."""
-    engines = start_engines(folder / "redis", durable=False, database_url="postgresql://unused/")
-    try:
-        yield engines
-    finally:
-        engines.stop()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -174,6 +175,29 @@ async def test_a_lock_that_is_not_let_go_is_a_conflict(engine: AsyncEngine, outs
 
         with pytest.raises(Conflict):
             await save()
+
+
+async def test_of_two_that_wait_for_each_other_one_is_a_conflict_and_the_other_goes_on(
+    engine: AsyncEngine,
+) -> None:
+    store, both = PostgresStore(engine), asyncio.Barrier(2)
+    async with store.transaction(OURS) as tx:
+        await tx.insert([customer("cus_1"), customer("cus_2")])
+
+    async def save(first: str, second: str) -> None:
+        async with store.transaction(OURS) as tx:
+            await tx.save([replace(customer(first), name="A")])
+            await both.wait()
+            await tx.save([replace(customer(second), name="A")])
+
+    ends = await asyncio.gather(
+        save("cus_1", "cus_2"), save("cus_2", "cus_1"), return_exceptions=True
+    )
+
+    async with store.transaction(OURS) as tx:
+        names = [row.name for row in await tx.find(Customer, where={})]
+    assert [type(end) for end in ends if end is not None] == [Conflict]
+    assert names == ["A", "A"]
 
 
 async def test_where_no_connection_is_free_one_is_told_so_and_the_next_works(

@@ -5,6 +5,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.engines.processes import free_port
+from tests.processes.site import an_own_redis
 from workers.queue import QUEUE, Queue
 from workers.shift import Pace
 
@@ -90,6 +91,18 @@ async def test_a_batch_is_lost_with_a_redis_that_another_begins_anew(queue, redi
 
     assert await queue.lost() == [BATCH]
     await other.close()
+
+
+async def test_what_a_redis_holds_that_takes_no_writes_is_lost(tmp_path):
+    with an_own_redis(tmp_path) as engines:
+        queue = Queue(engines.redis_url, Pace())
+        await queue.put(BATCH)
+        async with Redis.from_url(engines.redis_url) as redis:
+            await redis.execute_command("REPLICAOF", "127.0.0.1", str(free_port()))
+
+        assert await queue.lost() == [BATCH]
+        assert not await queue.put(BATCH)
+        await queue.close()
 
 
 async def test_the_same_claim_is_enqueued_once(queue, redis):
