@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit, urlunsplit
+
+from tests.faults.between import Connections, abort, between, server_of
 
 LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
 DISCARDED = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
@@ -21,7 +22,7 @@ class Ailing:
     loads: bool = False
     late_s: float = 0.0
     refused: int = 0
-    open: set["asyncio.Task[None] | None"] = field(default_factory=set)
+    open: Connections = field(default_factory=set)
 
     async def carries(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until one side ends it."""
@@ -39,8 +40,7 @@ class Ailing:
         finally:
             for way in ways:
                 way.cancel()
-            for end in ends:
-                end.transport.abort()  # a polite end may wait for a peer that was killed
+            abort(*ends)
             self.open.discard(asyncio.current_task())
 
     async def _asks(
@@ -79,17 +79,6 @@ async def _command(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 @asynccontextmanager
 async def an_ailing(redis_url: str) -> AsyncIterator[tuple[Ailing, str]]:
     """The way, well at first, and the address of the Redis behind it."""
-    parts = urlsplit(redis_url)
-    way = Ailing((parts.hostname or "127.0.0.1", parts.port or 6379))
-    server = await asyncio.start_server(way.carries, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    login, at, _ = parts.netloc.rpartition("@")
-    try:
-        yield way, urlunsplit(parts._replace(netloc=f"{login}{at}127.0.0.1:{port}"))
-    finally:
-        server.close()
-        left = [task for task in way.open if task is not None]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        await asyncio.sleep(0.1)  # an end is only told of in the loop's next rounds
+    way = Ailing(server_of(redis_url, 6379))
+    async with between(redis_url, way.carries, way.open) as url:
+        yield way, url

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit, urlunsplit
+
+from tests.faults.between import Connections, abort, between, server_of
 
 COMMIT = b"commit\0"
 
@@ -19,7 +20,7 @@ class Wire:
     mark: bytes = COMMIT
     cuts: list[str] = field(default_factory=list)
     broken: int = 0
-    open: set["asyncio.Task[None] | None"] = field(default_factory=set)
+    open: Connections = field(default_factory=set)
 
     async def carries(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until one side ends it or it is cut."""
@@ -35,8 +36,7 @@ class Wire:
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
-        for end in (writer, back):
-            end.close()
+        abort(writer, back)
         self.open.discard(asyncio.current_task())
 
     async def _asks(
@@ -67,16 +67,6 @@ async def _answers(
 @asynccontextmanager
 async def a_wire(database_url: str) -> AsyncIterator[tuple[Wire, str]]:
     """The wire, and the address of the database behind it."""
-    parts = urlsplit(database_url)
-    wire = Wire((parts.hostname or "127.0.0.1", parts.port or 5432))
-    server = await asyncio.start_server(wire.carries, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    login = parts.netloc.rpartition("@")[0]
-    try:
-        yield wire, urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{port}"))
-    finally:
-        server.close()
-        left = [task for task in wire.open if task is not None]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+    wire = Wire(server_of(database_url, 5432))
+    async with between(database_url, wire.carries, wire.open) as url:
+        yield wire, url

@@ -17,6 +17,7 @@ from app.storage.invariants.asking import PostgresInvariants
 from app.storage.store import PostgresStore
 from tests.outgoing.receiver import open_receiver
 from tests.sandbox.stand import hang_up
+from tests.stories.leaving import Door, open_door
 from tests.stories.stage import Stage, open_stage, open_world
 from tests.stories.told import Told
 
@@ -50,6 +51,14 @@ async def world(
 async def stage(world: World, tmp_path: Path) -> AsyncIterator[Stage]:
     """A merchant whose invoices we drive."""
     async with open_stage(world, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def door(stage: Stage) -> AsyncIterator[Door]:
+    """The api of the same merchant, as their customers and their backend reach it."""
+    opened = await open_door(stage)
+    async with opened.client:
         yield opened
 
 

@@ -1,6 +1,5 @@
 """After somebody left: who is written to, when, and to whom never."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -12,7 +11,7 @@ from app.domain.correspondence import Suppression
 from app.domain.messages import PaymentLink
 from app.services import actions, after_settings, suppressions
 from tests.stories.cards import APPROVES, REFUSED
-from tests.stories.leaving import Door, open_door
+from tests.stories.leaving import Door
 from tests.stories.parting import (
     BERLIN,
     RETURN,
@@ -26,16 +25,8 @@ from tests.stories.parting import (
     sent,
     switched,
 )
-from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def test_one_question_is_asked_a_day_later_and_the_answer_is_kept(door: Door) -> None:

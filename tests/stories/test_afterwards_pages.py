@@ -1,6 +1,5 @@
 """After somebody left: the pages behind the letters' links, and what merchants set over the API."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,18 +8,11 @@ from app.domain.afterwards import AfterLetter
 from app.domain.cancellations import CancelRequest, RequestState
 from app.services import after_settings
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, open_door
+from tests.stories.leaving import Door
 from tests.stories.parting import RETURN, leaves, link, switched
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def test_a_letter_without_a_way_back_cannot_be_switched_on(stage: Stage) -> None:

@@ -2,7 +2,6 @@
 brings them back, and no figure changes."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -42,17 +41,10 @@ from tests.stories.erased import (
     tellers,
     told,
 )
-from tests.stories.leaving import Door, open_door
+from tests.stories.leaving import Door
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def test_nothing_that_is_kept_tells_who_they_were(door: Door) -> None:

@@ -1,6 +1,5 @@
 """Leaving, from the first screen to the receipt: over HTTP, at the sandbox, as the widget does."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -13,17 +12,9 @@ from app.domain.sessions import CancelSession, SessionState
 from app.domain.survey import SurveyAnswer
 from app.ports.mailer import MailDeferred
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, open_door
-from tests.stories.stage import Stage
+from tests.stories.leaving import Door
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def test_somebody_leaves_at_the_end_of_the_period_and_gets_a_receipt(door: Door) -> None:

@@ -1,7 +1,6 @@
 """What was agreed holds for who leaves and comes back: the plan that went for the end is planned
 again, and a person is told where it cannot be."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,17 +9,10 @@ from app.domain.alerts import AlertKind
 from app.services.cancel_telling import uncancel
 from tests.offers.stage import Leaving
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, open_door
-from tests.stories.stage import PRICE, Stage
+from tests.stories.leaving import Door
+from tests.stories.stage import PRICE
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 def cheaper(leaving: Leaving) -> dict[str, Any]:

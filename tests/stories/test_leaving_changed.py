@@ -1,13 +1,11 @@
 """Nobody leaves on other terms than those they saw: what has changed meanwhile is told anew."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from app.domain.cancellations import CancelRequest
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, Json, Leaver, open_door
-from tests.stories.stage import PRICE, Stage
+from tests.stories.leaving import Door, Json, Leaver
+from tests.stories.stage import PRICE
 from tests.stories.test_leaving_pages import heading, hidden, seen
 
 pytestmark = pytest.mark.anyio
@@ -15,11 +13,9 @@ ANEW = "Something has changed since you looked."
 
 
 @pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    opened.client.follow_redirects = True
-    async with opened.client:
-        yield opened
+async def door(door: Door) -> Door:
+    door.client.follow_redirects = True
+    return door
 
 
 async def on_the_last_day(door: Door) -> Leaver:

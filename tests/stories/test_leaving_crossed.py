@@ -1,7 +1,6 @@
 """What crosses a leaving: an offer that waits, a pause that ends, a cancellation made elsewhere,
 one taken back at the same moment. The customer's newest word counts, and nothing is lost."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,20 +11,13 @@ from app.domain.redemptions import Redemption, RedemptionState
 from app.services import actions, cancel_telling, pauses
 from app.services.alarms import pause_account
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, Leaver, open_door
+from tests.stories.leaving import Door, Leaver
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
 pytestmark = pytest.mark.anyio
 HALF = {"kind": "discount", "percent": 50, "months": 3}
 REST = {"kind": "pause", "months": 1}
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def offering(door: Door, offer: dict[str, Any]) -> None:

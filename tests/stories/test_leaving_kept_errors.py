@@ -1,7 +1,5 @@
 """A provider that keeps its error under a key for a day holds nobody, in neither direction."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from app.domain.cancellations import CancelRequest, RequestState
@@ -9,18 +7,11 @@ from app.domain.mirror import Invoice, InvoiceStatus
 from app.ports.payments import ProviderUnavailable
 from app.services import cancel_telling
 from tests.stories.cards import APPROVES, REFUSED
-from tests.stories.leaving import Door, open_door
+from tests.stories.leaving import Door
 from tests.stories.looks import Person
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def comes_back(stage: Stage, person: Person) -> CancelRequest:

@@ -1,22 +1,12 @@
 """A key of a command at the customer's door: it decides nothing that the session does not."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from app.domain.cancellations import CancelRequest
 from tests.stories.cards import APPROVES, REFUSED_ONCE
-from tests.stories.leaving import Door, open_door
-from tests.stories.stage import Stage
+from tests.stories.leaving import Door
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def test_one_key_with_two_ends_is_one_end_and_a_refusal(door: Door) -> None:

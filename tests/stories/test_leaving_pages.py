@@ -1,7 +1,6 @@
 """Leaving without a script: the hosted page over HTTP, at the sandbox, by plain forms."""
 
 import re
-from collections.abc import AsyncIterator
 from html import unescape
 
 import httpx
@@ -13,18 +12,15 @@ from app.domain.languages import LANGUAGES
 from app.domain.sessions import CancelSession, SessionState
 from app.domain.survey import SurveyAnswer
 from tests.stories.cards import APPROVES, BROKE
-from tests.stories.leaving import Door, open_door
-from tests.stories.stage import Stage
+from tests.stories.leaving import Door
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    opened.client.follow_redirects = True
-    async with opened.client:
-        yield opened
+async def door(door: Door) -> Door:
+    door.client.follow_redirects = True
+    return door
 
 
 def heading(page: httpx.Response) -> str:

@@ -1,7 +1,6 @@
 """What could not be carried out of a cancellation waits for a person, who is told, as is whoever
 left; once its cause is put right it goes on where it stood."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,18 +12,11 @@ from app.domain.sessions import CancelSession, SessionState
 from app.ports.payments import ProviderRefused
 from app.services import actions, parking
 from tests.stories.cards import APPROVES, REFUSED
-from tests.stories.leaving import Door, Leaver, open_door
+from tests.stories.leaving import Door, Leaver
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def withdrawing(door: Door, *, days: float = 3) -> tuple[Person, Leaver]:

@@ -1,23 +1,13 @@
 """Nobody cancels for anybody else: foreign ids, tokens, pages; refused before anybody is asked."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from app.domain.cancellations import CancelRequest, RequestState, Source
 from app.domain.sessions import CancelSession
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, open_door
-from tests.stories.stage import Stage
+from tests.stories.leaving import Door
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def test_a_subscription_of_somebody_else_is_not_found_and_nobody_is_asked(

@@ -1,6 +1,5 @@
 """Leaving with a payment open: a cancel beats a retry, whoever is faster, and is told truly."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -14,18 +13,11 @@ from app.ports.payments import ProviderRefused
 from app.services import actions, endings
 from tests.stories.breaking import Crash
 from tests.stories.cards import APPROVES, EXPIRED, REFUSED, REFUSED_ONCE, REFUSED_TWICE
-from tests.stories.leaving import Door, open_door
-from tests.stories.stage import PRICE, Stage
+from tests.stories.leaving import Door
+from tests.stories.stage import PRICE
 
 pytestmark = pytest.mark.anyio
 LAST = frozenset({"cancellation_confirmed", "subscription_ended"})
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def test_who_leaves_unpaid_is_told_of_two_ends_and_forgiven_by_default(door: Door) -> None:

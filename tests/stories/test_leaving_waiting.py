@@ -1,15 +1,14 @@
 """A year that was accepted and could not be charged: it is paid for on the spot, or given up."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
 from app.domain.redemptions import Redemption, RedemptionState
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, Leaver, open_door
+from tests.stories.leaving import Door, Leaver
 from tests.stories.looks import Person
-from tests.stories.stage import PRICE, Stage
+from tests.stories.stage import PRICE
 from tests.stories.test_leaving_pages import heading, seen
 
 pytestmark = pytest.mark.anyio
@@ -18,11 +17,9 @@ WAITING = "One step is left: the payment"
 
 
 @pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    opened.client.follow_redirects = True
-    async with opened.client:
-        yield opened
+async def door(door: Door) -> Door:
+    door.client.follow_redirects = True
+    return door
 
 
 async def waiting(door: Door) -> tuple[Person, Leaver]:

@@ -1,6 +1,5 @@
 """What an offer costs is told before it can be accepted, wherever it is shown, and then charged."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,20 +8,13 @@ from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.redemptions import Redemption
 from app.domain.sessions import CancelSession
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, Leaver, open_door
-from tests.stories.stage import PRICE, Stage
+from tests.stories.leaving import Door, Leaver
+from tests.stories.stage import PRICE
 
 pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
 YEAR = 30000
 KEY = {"Idempotency-Key": "k"}
-
-
-@pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    async with opened.client:
-        yield opened
 
 
 async def publishes(door: Door, offer: Json) -> None:
