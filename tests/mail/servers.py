@@ -12,10 +12,13 @@ class Host:
     """Takes mail, and answers one command (`MAIL`, `RCPT`, `DATA`) with `answer` instead of yes.
 
     `drop` ends the connection there: before the answer, but after the body where it is `DATA`.
+    `after_s` lets that answer wait so many seconds.
     """
 
-    def __init__(self, at: str = "", answer: str = "", drop: bool = False) -> None:
-        self.at, self.answer, self.drop = at, answer, drop
+    def __init__(
+        self, at: str = "", answer: str = "", drop: bool = False, after_s: float = 0.0
+    ) -> None:
+        self.at, self.answer, self.drop, self.after_s = at, answer, drop, after_s
         self.taken: list[Envelope] = []
         self.bodies = 0
 
@@ -23,12 +26,14 @@ class Host:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         envelope.mail_from = address
+        await self._slowly("MAIL")
         return self._said(server, "MAIL")
 
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         envelope.rcpt_tos.append(address)
+        await self._slowly("RCPT")
         return self._said(server, "RCPT")
 
     async def handle_DATA(  # noqa: N802
@@ -38,7 +43,12 @@ class Host:
         said = self._said(server, "DATA")
         if said.startswith("250"):
             self.taken.append(envelope)
+        await self._slowly("DATA")
         return said
+
+    async def _slowly(self, command: str) -> None:
+        if command == self.at:
+            await asyncio.sleep(self.after_s)
 
     def _said(self, server: SMTP, command: str) -> str:
         if command != self.at:

@@ -22,8 +22,8 @@ class At:
         return self.instant
 
 
-def a_mailer(port: int, *, login: str = "") -> SmtpMailer:
-    return SmtpMailer(f"smtp://{login}127.0.0.1:{port}", clock=At(), answer_s=2.0)
+def a_mailer(port: int, *, login: str = "", answer_s: float = 2.0) -> SmtpMailer:
+    return SmtpMailer(f"smtp://{login}127.0.0.1:{port}", clock=At(), answer_s=answer_s)
 
 
 async def test_a_mail_arrives_once_with_its_one_recipient():
@@ -74,6 +74,27 @@ async def test_a_connection_lost_after_the_body_is_unknown():
             await a_mailer(port).send(a_mail())
 
     assert host.bodies == 1
+
+
+async def test_a_yes_that_comes_when_nobody_waits_any_more_is_unknown():
+    # given a server that takes the mail, and says so only after our patience has ended
+    host = Host("DATA", after_s=0.4)
+    async with running(host) as port:
+        with pytest.raises(MailUnknown):
+            await a_mailer(port, answer_s=0.1).send(a_mail())
+
+    # then the mail is there: it must never be sent again
+    assert len(host.taken) == 1
+
+
+@pytest.mark.parametrize("at", ["MAIL", "RCPT"])
+async def test_a_server_too_slow_before_the_body_may_be_tried_again(at):
+    host = Host(at, after_s=0.4)
+    async with running(host) as port:
+        with pytest.raises(MailDeferred):
+            await a_mailer(port, answer_s=0.1).send(a_mail())
+
+    assert host.bodies == 0
 
 
 async def test_an_answer_nobody_understands_after_the_body_is_unknown():
