@@ -1,4 +1,4 @@
-"""A wire between a process and PostgreSQL that breaks at a COMMIT."""
+"""A wire between a process and PostgreSQL that breaks at a COMMIT, or altogether."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,16 +14,29 @@ COMMIT = b"commit\0"
 class Wire:
     """`cuts` says how the next of what has `mark` in it ends: `before` it reaches the server, or
     `after` the server has carried it out and before anybody hears of it; an empty word lets it
-    pass. Behind them all goes well."""
+    pass. Behind them all goes well. While it is `away` there is no server (`goes_away`)."""
 
     server: tuple[str, int]
     mark: bytes = COMMIT
     cuts: list[str] = field(default_factory=list)
     broken: int = 0
+    away: bool = False
     open: Connections = field(default_factory=set)
+
+    async def goes_away(self, seconds: float) -> None:
+        """Cut every connection, and take none for so long."""
+        self.away = True
+        for task in self.open:
+            if task is not None:
+                task.cancel()
+        await asyncio.sleep(seconds)
+        self.away = False
 
     async def carries(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until one side ends it or it is cut."""
+        if self.away:
+            abort(writer)
+            return
         self.open.add(asyncio.current_task())
         there, back = await asyncio.open_connection(*self.server)
         muted = asyncio.Event()
