@@ -126,5 +126,7 @@ async def _cases(door: Door) -> int:
 @asynccontextmanager
 async def _owner(url: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(url)
-    yield connection
-    await connection.close()
+    try:
+        yield connection
+    finally:
+        await connection.close()
