@@ -261,13 +261,31 @@ def _concerned(book: Book, payment: Payment) -> list[Case]:
 
 
 def _find_payment(book: Book, dispute: Dispute, notice: Notice, terms: Terms) -> None:
-    """A charge that we never heard of: it is read, and the dispute once more after it."""
+    """A charge that we never heard of: it is read, and the dispute once more after it. The charge
+    may come late, or its reading fail: then both are read again, at longer and longer distances.
+    """
     charge = dispute.charge_id or dispute.payment_id
     if charge is None:
         return
     kind = "charge" if dispute.charge_id else "payment"
-    _read(book, charge, kind, notice, None, terms.now, terms)
-    _read_dispute(book, dispute, notice, None, terms.now + timedelta(minutes=1), terms)
+    age = terms.now - notice.occurred_at
+    turn = sum(age >= step for step in FINDS_AFTER)
+    nth = f"{notice.event}:{turn}" if turn else notice.event
+    soon = terms.now + FINDS_AFTER[0]
+    due = max(notice.occurred_at + FINDS_AFTER[turn], soon) if turn < len(FINDS_AFTER) else soon
+    _read(book, charge, kind, notice, None, terms.now, terms, nth=nth)
+    _read_dispute(book, dispute, notice, None, due, terms, nth=nth)
+
+
+# After a report of a dispute whose payment is not known. A worker that stood still for 20 minutes
+# made both readings at once: the dispute's came first, and nobody held what failed later.
+FINDS_AFTER = (
+    timedelta(minutes=1),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(hours=24),
+)
 
 
 def _read_again(

@@ -1,0 +1,42 @@
+"""The mirror: which of two reports of one thing is the newer."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+
+from app.domain.absorb import absorb
+from app.domain.dunning import Case
+from app.domain.mirror import Invoice
+from app.domain.notices import Notice, NoticeKind
+from tests.domain.builders import MONDAY, a_book, an_invoice, notice, terms
+
+K = NoticeKind
+TRIES_AGAIN = MONDAY + timedelta(days=3)
+
+
+def told_within_a_second() -> list[Notice]:
+    """As the provider tells of a renewal that it finalizes and is refused in one second."""
+    fresh = an_invoice(seen_at=MONDAY, attempt_count=0)
+    refused = replace(fresh, attempt_count=1, next_attempt_at=TRIES_AGAIN)
+    return [
+        notice(K.INVOICE_UPDATED, MONDAY, snapshot=refused),
+        notice(K.INVOICE_FINALIZED, MONDAY, snapshot=fresh),
+        notice(K.INVOICE_FAILED, MONDAY, snapshot=refused),
+    ]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_reports_of_one_second_say_in_any_order_when_the_provider_tries_again(order) -> None:
+    # given a case that the provider collects
+    book, events = a_book(), told_within_a_second()
+    for place in (*order, *order):
+        absorb(book, events[place], terms(MONDAY))
+        for case in list(book.all(Case)):
+            book.put(replace(case, driven=False))
+
+    # then what was told before the refusal is not taken for newer
+    (invoice,), (case,) = book.all(Invoice), book.all(Case)
+    assert (invoice.attempt_count, invoice.next_attempt_at) == (1, TRIES_AGAIN)
+    assert case.next_attempt_at == TRIES_AGAIN
