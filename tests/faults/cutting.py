@@ -38,19 +38,25 @@ class Wire:
             abort(writer)
             return
         self.open.add(asyncio.current_task())
+        with suppress(asyncio.CancelledError):  # cut, or at the end of the test
+            await self._carries(reader, writer)
+        abort(writer)
+        self.open.discard(asyncio.current_task())
+
+    async def _carries(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(*self.server)
         muted = asyncio.Event()
         ways = [
             asyncio.create_task(self._asks(reader, back, muted)),
             asyncio.create_task(_answers(there, writer, muted)),
         ]
-        with suppress(asyncio.CancelledError):
+        try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        abort(writer, back)
-        self.open.discard(asyncio.current_task())
+        finally:
+            abort(back)
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
 
     async def _asks(
         self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, muted: asyncio.Event

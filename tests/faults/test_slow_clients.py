@@ -12,8 +12,8 @@ import uvicorn
 from app.api.bodies import PATIENCE_S
 from app.connections import HEAD_S, MOST_HEAD, READ_S, BoundedProtocol
 from app.engines.processes import listen
+from bench.figures import memory_mb
 from tests.faults.doors import Door, a_door
-from tests.faults.soak import memory_mb
 from tests.processes.site import a_site, until
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +57,8 @@ async def test_who_sends_next_to_nothing_is_cut_off_and_keeps_nobody_waiting(
             api = door.api()
             async with httpx.AsyncClient(timeout=30) as client:
                 await until(lambda: is_ready(door, client))
-            before = memory_mb(api)
+            assert api.process is not None
+            before = memory_mb([api.process.pid])
 
             # when more clients than it has files hold their connections, and others ask meanwhile
             holding = [asyncio.create_task(hangs(door, start)) for _ in range(MANY)]
@@ -68,7 +69,7 @@ async def test_who_sends_next_to_nothing_is_cut_off_and_keeps_nobody_waiting(
                     began = time.monotonic()
                     assert await is_ready(door, client)
                     slowest = max(slowest, time.monotonic() - began)
-            after = memory_mb(api)
+            after = memory_mb([api.process.pid])
             held = sorted(await asyncio.gather(*holding))
 
             # then each was cut off in time, most of them early, and the others were answered
