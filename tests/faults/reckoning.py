@@ -9,6 +9,7 @@ from aiosmtpd.smtp import Envelope
 from app.domain.cancellations import CancelRequest
 from app.domain.dunning import Case, CaseState
 from app.domain.operations import InboxEvent, InboxState
+from app.domain.recovery import Failure
 from app.ports.world import World
 from tests.faults.company import Company, Thing
 
@@ -21,11 +22,13 @@ async def contradictions(
         cases = await tx.find(Case, where={"merchant_id": merchant_id})
         left = await tx.find(CancelRequest, where={"merchant_id": merchant_id})
         inbox = await tx.find(InboxEvent, where={"merchant_id": merchant_id})
+        failures = await tx.find(Failure, where={"merchant_id": merchant_id})
     truth = company.world
+    known = {case.invoice_id for case in cases} | {f.invoice_id for f in failures if f.exclusion}
     found = {
         "charged_twice": sum(_charged_twice(truth)),
         "charged_after_leaving": sum(_charged_after(truth)),
-        "failed_without_case": len(_failed(truth) - {case.invoice_id for case in cases}),
+        "failed_without_case": len(_failed(truth) - known),
         "case_unlike_invoice": sum(_is_unlike(case, truth) for case in cases),
         "money_unlike": int(_recovered(cases) != _paid(truth, {c.invoice_id for c in cases})),
         "left_and_not_ended": sum(_goes_on(one, truth) for one in left),

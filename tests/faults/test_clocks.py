@@ -20,13 +20,13 @@ async def site(clean_database: str, redis_url: str, tmp_path: Path):
         yield site
 
 
-def astray(site: Site, seconds: int) -> tuple[Child, Path]:
-    """A worker whose clock is so far ahead, and its log."""
+def astray(site: Site, seconds: int, *how: str) -> tuple[Child, Path]:
+    """A worker whose clock is so far ahead, or goes wrong otherwise, and its log."""
     log = site.folder / "astray.log"
     # its further drains would have the machine's clock
     environment = site.environment | {"HOLDFAST_DRAINS": "1"}
     child = python_child(
-        "astray", "-m", "tests.faults.astray", str(seconds), env=environment, log=log
+        "astray", "-m", "tests.faults.astray", str(seconds), *how, env=environment, log=log
     )
     child.start()
     site.children.append(child)
@@ -69,3 +69,21 @@ async def test_clocks_that_differ_by_some_seconds_share_the_work(site: Site) -> 
     stray.stop()
 
     assert set(site.provider.counts.values()) == {1}
+
+
+async def test_seconds_that_come_twice_double_nothing_and_hold_nothing_up(site: Site) -> None:
+    # given a worker whose clock is put back by a second, again and again
+    stray, _ = astray(site, 0, "leaps")
+    await until(lambda: stray.process and (site.folder / "astray.log").exists())
+    began = datetime.now(UTC)
+
+    # when something falls due in each second
+    for n, name in enumerate(DUE):
+        await site.plans(name, due_at=began + timedelta(seconds=n))
+    await until(site.all_done, 60)
+
+    # then it is done once, and the worker is well
+    assert list(site.provider.counts) == DUE
+    assert set(site.provider.counts.values()) == {1}
+    assert stray.process is not None
+    assert stray.process.poll() is None

@@ -52,3 +52,24 @@ async def test_workers_restarted_one_after_the_other_under_load_lose_nothing(sit
 
     # then nothing was lost
     assert set(site.provider.counts) == set(MANY)
+
+
+async def test_eight_workers_that_come_and_go_do_each_thing_once(
+    clean_database: str, redis_url: str, tmp_path
+) -> None:
+    async with a_site(clean_database, redis_url, tmp_path) as site:
+        # given eight workers, each with one drain, and much to do
+        site.environment["HOLDFAST_DRAINS"] = "1"
+        running = [site.worker() for _ in range(8)]
+        await site.plans(*MANY)
+
+        # when they leave and others come, one after the other, while more is planned
+        for place in range(4):
+            await asyncio.to_thread(running[place].stop)
+            running[place] = site.worker()
+            await site.plans(*(f"pi_more_{place}_{n}" for n in range(25)))
+        await until(site.all_done, 120)
+
+        # then nobody did what another did
+        assert len(site.provider.counts) == len(MANY) + 100
+        assert set(site.provider.counts.values()) == {1}

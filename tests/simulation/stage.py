@@ -179,9 +179,15 @@ class Stage:
         for estate in self.house.estates.values():
             estate.bank.outage_until = 0.0
         self.plays(machine.loop.time() / DAY_S + days)
-        if any(one.state is InboxState.PENDING for one in self.house.ledger.rows(InboxEvent)):
+        if self._is_anything_on_its_way():
             machine.loop.run_until(machine.loop.time() + HANDLED_WITHIN_S)
         at_rest(self.rules, machine.now())
+
+    def _is_anything_on_its_way(self) -> bool:
+        """A webhook to us, or one that nobody has handled yet."""
+        waiting = (one.state is InboxState.PENDING for one in self.house.ledger.rows(InboxEvent))
+        banks = (estate.bank for estate in self.house.estates.values())
+        return any(waiting) or any(True for bank in banks for _ in bank.world.all("delivery"))
 
     def hears_all_again(self) -> None:
         """The inbox is replayed from its first day; nothing goes on after it."""
