@@ -28,10 +28,11 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, help="cancel: sessions of each client in a round")
     parser.add_argument("--rate", type=float, help="burst: charges a second the sandbox takes")
     parser.add_argument("--rows", type=int, help="finance: ledger rows of the smaller size")
+    parser.add_argument("--history", type=int, help="intake, drain: events handled before")
     given = parser.parse_args()
     wishes = {
         name: value
-        for name in ("due", "rate", "sessions", "rows")
+        for name in ("due", "rate", "sessions", "rows", "history")
         if (value := getattr(given, name))
     }
     print(f"{given.name}: {BENCHES[given.name]}", flush=True)

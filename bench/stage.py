@@ -23,6 +23,15 @@ from app.wiring import build_world
 
 SECRET = "whsec_of_the_bench"  # noqa: S105 - a throwaway account of a throwaway database
 START_S = 120.0
+HISTORY_BATCH = 500_000
+PAST = "starts_with(event_id, 'evt_past_')"
+HISTORY = """
+insert into inbox (merchant_id, account_id, event_id, type, body, state, created_at, received_at,
+  handled_at, share)
+select $1, $2, 'evt_past_' || md5(n::text), 'invoice.payment_failed', null, 'handled', at, at, at,
+  n % 64
+from (select n, now() - n * interval '3 seconds' as at from generate_series($3::int, $4::int) n) p
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +53,25 @@ class Stage:
         """Run one statement as the owner of the tables, or as the app acts for a merchant."""
         return asyncio.run(_fetch(self.database_url, statement, *values, merchant=merchant))
 
+    def remember(self, count: int) -> None:
+        """Let the inbox hold so many events of the past year, handled, their bodies forgotten."""
+        for first in range(0, count, HISTORY_BATCH):
+            ids = (first, min(first + HISTORY_BATCH, count) - 1)
+            self.sql(HISTORY, self.merchant_id, self.account_id, *ids)
+            print(f"{ids[1] + 1:,} of {count:,} events of the past", flush=True)
+        self.sql("vacuum analyze inbox")
+
     def empty_inbox(self) -> None:
         """Rounds must not find each other's rows. The owner may truncate, whatever the rows."""
-        self.sql("truncate inbox")
+        if self.sql(f"select 1 from inbox where {PAST} limit 1"):
+            self.sql(f"delete from inbox where not {PAST}")
+        else:
+            self.sql("truncate inbox")
+
+    def kept(self) -> dict[str, int]:
+        """How many events of this round are in which state."""
+        rows = self.sql(f"select state, count(*) as n from inbox where not {PAST} group by 1")
+        return {row["state"]: row["n"] for row in rows}
 
 
 @contextlib.contextmanager
