@@ -27,7 +27,7 @@ class Why(StrEnum):
 
     ENDED = "ended"  # the subscription is not running
     PAST_DUE = "past_due"  # what is owed is settled first
-    UNDER_WAY = "under_way"  # an earlier change is being applied, or waits for its payment
+    UNDER_WAY = "under_way"  # an earlier change or end is being applied, or waits for its payment
     DECLINED = "declined"  # this customer turned it down not long ago
     COOL_DOWN = "cool_down"  # this customer had one not long ago
     LIFETIME_BUDGET = "lifetime_budget"  # this customer had as much as one may have
@@ -43,6 +43,7 @@ class Why(StrEnum):
     IN_TRIAL = "in_trial"  # nothing is charged yet
     BY_BILL = "by_bill"  # it is paid by bill: nothing can be charged at once
     NO_SEATS = "no_seats"  # there are not more seats than would be left
+    TOO_LATE = "too_late"  # the next charge is too near
     NOT_LONG_ENOUGH = "not_long_enough"  # the customer has not been here long enough
 
 
@@ -61,9 +62,9 @@ class Past:
 class Facts:
     """What an offer is judged by.
 
-    `under_way`: another offer of this subscription is being applied. `declined` are the ids of
-    offers that were turned down on leaving it, within half a year. `past` are this customer's
-    accepted offers that were not taken back; `spent_minor` is what the
+    `under_way`: another offer of this subscription is being applied, or its end. `declined` are the
+    ids of offers that were turned down on leaving it, within half a year. `past` are this
+    customer's accepted offers that were not taken back; `spent_minor` is what the
     offers of each id cost this calendar month, over all customers, by (offer id, currency);
     `lifetime_minor` is what one customer may cost, by currency, None where there is no bound.
     `prices` are those that offers name, by id, where they could be read. `dated` is the instant
