@@ -72,7 +72,7 @@ async def cancel(world: World, action: Action) -> None:
             at_once=over,
             until=request.ends_at if request.source is Source.FORM else None,
             feedback=request.feedback,
-            key=f"{request.request_id}:cancel:{action.claims}",
+            key=f"{action.action_id}:cancel:{action.claims}",
         )
     except ProviderRefused as refused:
         await _refused(world, action, request, refused)

@@ -30,17 +30,25 @@ def part(book: Book, request: CancelRequest, terms: Terms) -> tuple[CancelReques
         former = replace(former, session_id=former.session_id or request.session_id)
         book.put(former)
         return former, []
+    nth = _nth(request, former)
     if former is not None:
         request = replace(request, request_id=former.request_id)
     book.put(request)
     if request.ends_at <= terms.now:
         for case in list(book.all(Case, subscription_id=request.subscription_id)):
             close_case(book, case, CaseState.STOPPED, CANCELLED, terms)
-    todo = [_to_tell(request), *settlements(book, request, terms)]
+    todo = [_to_tell(request, nth), *settlements(book, request, terms)]
     for action in todo:
         book.add(action)
-    plan_confirmation(book, request, terms)
+    plan_confirmation(book, request, terms, nth)
     return request, todo
+
+
+def _nth(request: CancelRequest, former: CancelRequest | None) -> str:
+    """What tells this word from others about the same request: the provider and the customer have
+    been told of another end before."""
+    word = "" if request.choice is Choice.PERIOD_END else str(request.choice)
+    return f"{word}@{request.requested_at.isoformat()}" if former is not None else word
 
 
 def _goes_before(former: CancelRequest, request: CancelRequest) -> bool:
@@ -49,7 +57,7 @@ def _goes_before(former: CancelRequest, request: CancelRequest) -> bool:
     return stands > 0 and stands >= wants
 
 
-def _to_tell(request: CancelRequest) -> Action:
+def _to_tell(request: CancelRequest, nth: str) -> Action:
     return action_for(
         ActionKind.CANCEL,
         subject=request.request_id,
@@ -57,6 +65,5 @@ def _to_tell(request: CancelRequest) -> Action:
         account_id=request.account_id,
         due_at=request.requested_at + BY_WORKERS_AFTER,
         customer_id=request.customer_id,
-        # The newest word may be another than the provider was told of already.
-        nth=0 if request.choice is Choice.PERIOD_END else request.choice,
+        nth=nth or 0,
     )
