@@ -135,6 +135,27 @@ async def test_no_more_than_one_mail_in_20_hours_and_12_in_30_days(stage: Stage)
     assert finals <= {MessageState.SENT, MessageState.PLANNED}
 
 
+async def test_letters_go_to_where_the_customer_is_by_then(stage: Stage) -> None:
+    # given letters that were planned when the payment failed
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+    await stage.passes(days=1)
+    former = (await stage.message(case, "failed")).recipient
+
+    # when the customer has another address and another language since
+    stage.call(
+        f"customers/{person.customer}", email="ada@kelp.example", **{"preferred_locales[0]": "de"}
+    )
+    await stage.passes(days=30)
+
+    # then what leaves afterwards goes there and nowhere else
+    found = [m for m in await stage.find(Message) if m.state is MessageState.SENT]
+    told = {(m.recipient, m.language) for m in found if m.step != "failed"}
+    assert len(found) > 3
+    assert told == {("ada@kelp.example", "de")}
+    assert [m.step for m in found if m.recipient == former] == ["failed"]
+
+
 async def test_a_hard_bounce_ends_the_mail_and_not_the_case(stage: Stage) -> None:
     person = await stage.subscriber(EXPIRED)
     case = await stage.fails(person)
