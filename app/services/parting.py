@@ -32,7 +32,7 @@ def part(book: Book, request: CancelRequest, terms: Terms) -> tuple[CancelReques
         return former, []
     nth = _nth(request, former)
     if former is not None:
-        request = replace(request, request_id=former.request_id)
+        request = _in_its_place(request, former)
     book.put(request)
     if request.ends_at <= terms.now:
         for case in list(book.all(Case, subscription_id=request.subscription_id)):
@@ -42,6 +42,18 @@ def part(book: Book, request: CancelRequest, terms: Terms) -> tuple[CancelReques
         book.add(action)
     plan_confirmation(book, request, terms, nth)
     return request, todo
+
+
+def _in_its_place(request: CancelRequest, former: CancelRequest) -> CancelRequest:
+    """The newer word under the name of the former. The page that the former was said on follows
+    it, and the reason that was given there stays where no other is."""
+    return replace(
+        request,
+        request_id=former.request_id,
+        session_id=request.session_id or former.session_id,
+        reason=request.reason or former.reason,
+        feedback=request.feedback or former.feedback,
+    )
 
 
 def _nth(request: CancelRequest, former: CancelRequest | None) -> str:

@@ -121,6 +121,30 @@ async def test_a_letter_that_was_put_off_confirms_no_end_that_was_taken_back(doo
     )
 
 
+async def test_a_page_that_waits_for_the_provider_follows_a_form_that_ends_it_at_once(
+    door: Door,
+) -> None:
+    # given a reason and a word on the page, which the provider has not heard yet
+    stage, person = door.stage, await door.stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+    await leaver.does("answer", step="why", reason="product_problem")
+
+    async def goes() -> None:
+        stage.fuse.away = True
+
+    stage.fuse.arm(8, goes)
+    assert (await leaver.leaves())["state"] == "asked"
+
+    # when a form ends it for a reason of weight, and the provider is there again
+    await declares(door, filled(person, kind="extraordinary", reason="Es geht nichts."))
+    stage.fuse.away = False
+    await stage.passes(hours=2)
+
+    (request,) = await stage.find(CancelRequest)
+    assert (request.state, request.reason) == (RequestState.ENDED, "product_problem")
+    assert (await leaver.looks())["state"] == "cancelled"
+
+
 async def test_nothing_is_accepted_while_the_provider_is_yet_to_hear_of_the_end(
     door: Door,
 ) -> None:
