@@ -14,6 +14,7 @@ from app.domain.cancellations import (
     Choice,
     RequestState,
     Source,
+    lasts_on,
     standing_request,
 )
 from app.domain.evidence import EvidenceKind, of_request
@@ -85,6 +86,15 @@ def planned_end(subscription: Subscription | None) -> datetime | None:
     if subscription is None or not ends_at(subscription):
         return None
     return subscription.cancel_at or subscription.period_end
+
+
+def is_to_end(request: CancelRequest | None, subscription: Subscription) -> bool:
+    """Whether it ends with the period that runs, by this word or by its own terms. With a later end
+    another period is to be paid until then."""
+    if request is not None:
+        return not lasts_on(request, subscription)
+    end, over = planned_end(subscription), subscription.period_end
+    return end is not None and (over is None or end <= over)
 
 
 def ends_at(subscription: Subscription | None) -> bool:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.domain.actions import ActionKind
-from app.domain.cancellations import GONE, CancelRequest, lasts_on, standing_request
+from app.domain.cancellations import GONE, CancelRequest, standing_request
 from app.domain.compliance.law import may_offer
 from app.domain.compliance.places import place_of
+from app.domain.departures import is_to_end
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
 from app.domain.experiments import Assignment, arm_of
@@ -150,9 +151,7 @@ def _resumed(
     request = standing_request(book.all(CancelRequest), subscription.subscription_id)
     if request is not None and request.session_id is not None:
         return book.get(CancelSession, request.session_id)
-    if request is not None and lasts_on(request, subscription):
-        return None
-    if request is not None or subscription.cancel_at or subscription.cancel_at_period_end:
+    if is_to_end(request, subscription):
         raise IllegalMove("the subscription is cancelled already")
     if subscription.status in GONE:
         raise IllegalMove("the subscription has ended")

@@ -7,12 +7,14 @@ from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import CancelRequest, Choice, standing_request
 from app.domain.closings import CANCELLED, close_case
 from app.domain.dunning import Case, CaseState
+from app.domain.mirror import Subscription
 from app.domain.records import Book
 from app.domain.terms import Terms
 from app.services.cancel_letters import plan_confirmation
 from app.services.cancel_settling import settlements
 
 BY_WORKERS_AFTER = timedelta(minutes=1)  # what is carried out in the request is theirs after that
+TERM = "term"  # in the action that tells of an end: when the contract was to end by itself
 # From the end that comes last to the one that gives the most back.
 STRENGTH = (Choice.PERIOD_END, Choice.NOW, Choice.WITHDRAWAL)
 
@@ -37,7 +39,8 @@ def part(book: Book, request: CancelRequest, terms: Terms) -> tuple[CancelReques
     if request.ends_at <= terms.now:
         for case in list(book.all(Case, subscription_id=request.subscription_id)):
             close_case(book, case, CaseState.STOPPED, CANCELLED, terms)
-    todo = [_to_tell(request, nth), *settlements(book, request, terms)]
+    term = None if former is not None else _term_of(book, request)
+    todo = [_to_tell(request, nth, term), *settlements(book, request, terms)]
     for action in todo:
         book.add(action)
     plan_confirmation(book, request, terms, nth)
@@ -69,7 +72,14 @@ def _goes_before(former: CancelRequest, request: CancelRequest) -> bool:
     return stands > 0 and stands >= wants
 
 
-def _to_tell(request: CancelRequest, nth: str) -> Action:
+def _term_of(book: Book, request: CancelRequest) -> dict[str, str] | None:
+    """The end that the contract has by its own terms, where this word comes before it."""
+    contract = book.get(Subscription, request.account_id, request.subscription_id)
+    end = contract.cancel_at if contract else None
+    return {TERM: end.isoformat()} if end is not None and end > request.ends_at else None
+
+
+def _to_tell(request: CancelRequest, nth: str, data: dict[str, str] | None) -> Action:
     return action_for(
         ActionKind.CANCEL,
         subject=request.request_id,
@@ -78,4 +88,5 @@ def _to_tell(request: CancelRequest, nth: str) -> Action:
         due_at=request.requested_at + BY_WORKERS_AFTER,
         customer_id=request.customer_id,
         nth=nth or 0,
+        data=data,
     )

@@ -39,6 +39,7 @@ class Why(StrEnum):
     NOT_CHEAPER = "not_cheaper"
     NOT_BETTER = "not_better"
     NO_TRIAL = "no_trial"
+    HAS_TERM = "has_term"  # it ends by itself on a later day, and would be made endless
     PAUSED = "paused"
     IN_TRIAL = "in_trial"  # nothing is charged yet
     BY_BILL = "by_bill"  # it is paid by bill: nothing can be charged at once
@@ -201,18 +202,25 @@ def guarded(offer: Kind, facts: Facts) -> Why | None:
         return Why.DECLINED
     if not offer.gives:
         return Why.ENDED if standing.status in OVER else None
-    if standing.status in BEHIND:
-        return Why.PAST_DUE
-    if standing.status not in LIVING:
-        return Why.PAUSED if standing.status == "paused" else Why.ENDED
-    if standing.collection_paused:
-        return Why.PAUSED
+    if why := _unfit(standing):
+        return why
     if standing.pending or facts.under_way:
         return Why.UNDER_WAY
     since = facts.now - timedelta(days=offer.limits.cool_down_days)
     if any(past.at > since and past.kind not in ELSEWHERE for past in facts.past):
         return Why.COOL_DOWN
     return None
+
+
+def _unfit(standing: Standing) -> Why | None:
+    """What of the subscription's own state speaks against changing it."""
+    if standing.status in BEHIND:
+        return Why.PAST_DUE
+    if standing.status not in LIVING:
+        return Why.PAUSED if standing.status == "paused" else Why.ENDED
+    if standing.collection_paused:
+        return Why.PAUSED
+    return Why.HAS_TERM if standing.has_term else None
 
 
 def over_budget(offer: Kind, facts: Facts, cost: int) -> Why | None:
