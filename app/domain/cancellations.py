@@ -266,5 +266,12 @@ def standing_request(
 
 
 def may_be_undone(request: CancelRequest, now: datetime) -> bool:
-    """Whether it can be taken back: while access runs."""
-    return request.state in STANDS and request.choice is Choice.PERIOD_END and now < request.ends_at
+    """Whether it can be taken back: while access runs, also where the provider refused the end."""
+    stands = request.state in STANDS | {RequestState.REFUSED}
+    return stands and request.choice is Choice.PERIOD_END and now < request.ends_at
+
+
+def lasts_on(request: CancelRequest, subscription: Subscription) -> bool:
+    """Whether its end comes after the period that runs: another is to be paid until then."""
+    end = subscription.period_end
+    return request.choice is Choice.PERIOD_END and end is not None and request.ends_at > end

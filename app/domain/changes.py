@@ -212,10 +212,13 @@ class Resume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveTrialEnd:
-    """The trial ends at this instant; nothing is settled for it."""
+    """The trial ends at this instant; nothing is settled for it. `before`: it runs until then, and
+    afterwards there is none to be moved: a month that was paid for would become one, and be
+    charged again."""
 
     op: ClassVar = "move_trial_end"
     at: datetime
+    before: datetime | None = None
 
     def stands_in(self, standing: Standing) -> bool:
         """Whether it took place."""
@@ -268,7 +271,9 @@ def waits_in(change: Change, standing: Standing) -> bool:
 
 
 def is_too_late(change: Change, now: datetime) -> bool:
-    """Whether the day is over from which on it was to hold: it cannot be planned any more."""
+    """Whether the day is over from which on, or until which, it was to hold."""
+    if isinstance(change, MoveTrialEnd):
+        return change.before is not None and change.before <= now
     return isinstance(change, PlanItems) and change.at <= now
 
 

@@ -1,5 +1,6 @@
 """How a merchant writes and to whom no longer: letterhead, channels, own wordings, suppressions."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -145,6 +146,26 @@ class Suppression:
 def folded(recipient: str) -> str:
     """An address as suppressions compare it."""
     return recipient.strip().lower()
+
+
+def spellings(recipient: str) -> tuple[str, ...]:
+    """An address in every form that suppressions may have it in: as it was written, and with its
+    domain in ASCII, as mail goes out and is reported on, or in its own script."""
+    plain = folded(recipient)
+    local, at, domain = plain.rpartition("@")
+    found = [plain]
+    for other in (_in_ascii, _in_its_script) if at else ():
+        with suppress(UnicodeError):
+            found.append(f"{local}@{other(domain)}")
+    return tuple(dict.fromkeys(found))
+
+
+def _in_ascii(domain: str) -> str:
+    return domain.encode("idna").decode("ascii")
+
+
+def _in_its_script(domain: str) -> str:
+    return domain.encode("ascii").decode("idna")
 
 
 def suppressed_by(

@@ -1,7 +1,7 @@
 """What the provider's reports say of leaving: an end that came, one taken back, one asked there,
 and an invoice that the customer was told would not come."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from app.domain.cancellations import (
     Choice,
     RequestState,
     Source,
+    lasts_on,
     standing_request,
 )
 from app.domain.evidence import EvidenceKind, of_request
@@ -31,7 +32,8 @@ CHANGE = "subscription_update"  # a plan was changed, or a pause ended and anoth
 SLACK = timedelta(minutes=2)
 # What may be collected, or was.
 COUNTS = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.PAID})
-HOLDS_STILL = frozenset({RequestState.ASKED, RequestState.STANDING, RequestState.ENDED})
+# Of an end that the provider refused the customer was told all the same.
+HOLDS_STILL = frozenset(RequestState) - {RequestState.UNDONE}
 CLOSES = frozenset({"uncollectible", "void"})
 PLAN_AGAIN = "plan_again"  # in an action of a request that was taken back
 
@@ -84,6 +86,15 @@ def planned_end(subscription: Subscription | None) -> datetime | None:
     if subscription is None or not ends_at(subscription):
         return None
     return subscription.cancel_at or subscription.period_end
+
+
+def is_to_end(request: CancelRequest | None, subscription: Subscription) -> bool:
+    """Whether it ends with the period that runs, by this word or by its own terms. With a later end
+    another period is to be paid until then."""
+    if request is not None:
+        return not lasts_on(request, subscription)
+    end, over = planned_end(subscription), subscription.period_end
+    return end is not None and (over is None or end <= over)
 
 
 def ends_at(subscription: Subscription | None) -> bool:
@@ -155,8 +166,9 @@ def is_let_go(book: Book, invoice: Invoice) -> bool:
     """Whether the customer left and was told that this invoice need not be paid, or would not
     come: a payment of it that fails concerns nobody. One that the provider refuses to end stays
     forgiven."""
-    requests = [r for r in requests_of(book, invoice) if r.state is not RequestState.UNDONE]
-    forgiven = any(invoice.invoice_id in request.forgiven for request in requests)
+    requests = requests_of(book, invoice)
+    stand = (request for request in requests if request.state is not RequestState.UNDONE)
+    forgiven = any(invoice.invoice_id in request.forgiven for request in stand)
     return forgiven or _ruled_out(requests, invoice) is not None
 
 
@@ -166,8 +178,14 @@ def requests_of(book: Book, row: Invoice | Subscription) -> list[CancelRequest]:
     return list(book.all(CancelRequest, **about))
 
 
-def _ruled_out(requests: Iterable[CancelRequest], invoice: Invoice) -> CancelRequest | None:
-    return next((request for request in requests if rules_out(request, invoice)), None)
+def _ruled_out(requests: Collection[CancelRequest], invoice: Invoice) -> CancelRequest | None:
+    """The request that ruled it out. One that was refused holds until there is a newer word."""
+    newest = max((request.requested_at for request in requests), default=None)
+    for request in requests:
+        over = request.state is RequestState.REFUSED and request.requested_at != newest
+        if rules_out(request, invoice) and not over:
+            return request
+    return None
 
 
 def rules_out(request: CancelRequest, invoice: Invoice) -> bool:

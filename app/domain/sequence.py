@@ -110,6 +110,19 @@ def _recipient(row: MessageRow, customer: Customer | None, invoice: Invoice | No
     return (customer.phone or "") if customer and customer.sms_consent else ""
 
 
+def readdressed(message: Message, customer: Customer | None, terms: Terms) -> Message:
+    """A letter about a case that is still to leave, to where its customer is reached now and in
+    the language they speak now: weeks may lie between. A short text goes to nobody who agrees no
+    more."""
+    if customer is None or message.case_id is None or message.state is not MessageState.PLANNED:
+        return message
+    recipient = customer.email or message.recipient
+    if message.channel != "mail":
+        recipient = (customer.phone or "") if customer.sms_consent else ""
+    language = language_for(customer.language, terms.merchant.language)
+    return replace(message, recipient=recipient, language=language)
+
+
 def send_action(message: Message) -> Action:
     """The action that sends a message at its due instant."""
     return action_for(

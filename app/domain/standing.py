@@ -110,6 +110,13 @@ class Standing:
         return self.cancel_at_period_end or self.cancel_at is not None
 
     @property
+    def has_term(self) -> bool:
+        """Whether the end comes after the period that runs: nobody has asked for it just now."""
+        at, over = self.cancel_at, self.period_end
+        later = at is not None and over is not None and at > over
+        return later and not self.cancel_at_period_end
+
+    @property
     def discounted(self) -> bool:
         """Whether a discount stands: on the subscription, the customer or an item."""
         of_items = any(item.discounted for item in self.items)

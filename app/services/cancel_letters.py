@@ -3,7 +3,14 @@
 from dataclasses import replace
 
 from app.domain.actions import Action, ActionKind, action_for
-from app.domain.cancellations import FORGIVEN, REFUNDED, STILL_DUE, CancelRequest, Choice
+from app.domain.cancellations import (
+    FORGIVEN,
+    REFUNDED,
+    STILL_DUE,
+    CancelRequest,
+    Choice,
+    RequestState,
+)
 from app.domain.correspondence import suppressed_by
 from app.domain.declarations import Declaration
 from app.domain.ids import derive_id
@@ -27,10 +34,11 @@ class UnknownReceipt(LookupError):
     """Nothing was cancelled in this session."""
 
 
-def plan_confirmation(book: Book, request: CancelRequest, terms: Terms) -> None:
-    """Plan the letter about a request, in the transaction of the request. One without an address
-    is kept as dropped: the receipt is all there is."""
-    message = confirmation_of(book, request, terms)
+def plan_confirmation(book: Book, request: CancelRequest, terms: Terms, nth: str) -> None:
+    """Plan the letter about a request, in the transaction of the request; `nth` tells its word from
+    another about the same. One without an address is kept as dropped: the receipt is all there is.
+    """
+    message = confirmation_of(book, request, terms, nth)
     book.add(message)
     if message.recipient:
         book.add(
@@ -45,18 +53,17 @@ def plan_confirmation(book: Book, request: CancelRequest, terms: Terms) -> None:
         )
 
 
-def confirmation_of(book: Book, request: CancelRequest, terms: Terms) -> Message:
+def confirmation_of(book: Book, request: CancelRequest, terms: Terms, nth: str = "") -> Message:
     """The letter about a request, as a message."""
     customer = book.get(Customer, request.account_id, request.customer_id)
     recipient = (customer.email if customer else None) or ""
-    anew = "" if request.choice is Choice.PERIOD_END else f":{request.choice}"
     return Message(
         message_id=derive_id("message", request.requested_at, request.request_id),
         merchant_id=request.merchant_id,
         account_id=request.account_id,
         customer_id=request.customer_id,
         subscription_id=request.subscription_id,
-        step=f"cancelled:{request.request_id}{anew}",
+        step=f"cancelled:{request.request_id}" + (f":{nth}" if nth else ""),
         template=WITHDRAWN if request.choice is Choice.WITHDRAWAL else TEMPLATE,
         recipient=recipient,
         language=request.language,
@@ -112,6 +119,11 @@ async def _begin(at: CustomerDesk) -> Outgoing | None:
     if message.state is not MessageState.PLANNED:
         at.done(f"the letter is {message.state}")
         return None
+    if await _is_taken_back(at):
+        why = "the cancellation was taken back"
+        at.book.put(replace(message, state=MessageState.DROPPED, reason=why))
+        at.done(why)
+        return None
     paper = await stationery_for(at.tx, message, at.terms.merchant)
     if by := suppressed_by(paper.suppressions, message.recipient):
         why = f"the address is suppressed: {by}"
@@ -121,6 +133,12 @@ async def _begin(at: CustomerDesk) -> Outgoing | None:
     at.book.put(replace(message, state=MessageState.SENDING))
     letter = replace(letter, look=paper.look, wording=paper.wording)
     return Outgoing(message=message, letter=letter, merchant=at.terms.merchant)
+
+
+async def _is_taken_back(at: CustomerDesk) -> bool:
+    """Whether the letter, which was put off, would confirm an end that is none any more."""
+    rows = await at.tx.load(CancelRequest, [((at.action.data or {}).get("request"),)])
+    return any(request.state is RequestState.UNDONE for request in rows)
 
 
 async def _locked(at: CustomerDesk) -> list[Message]:

@@ -8,6 +8,7 @@ from app.domain.actions import ActionKind
 from app.domain.cancellations import GONE, CancelRequest, standing_request
 from app.domain.compliance.law import may_offer
 from app.domain.compliance.places import place_of
+from app.domain.departures import is_to_end
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind
 from app.domain.experiments import Assignment, arm_of
@@ -141,7 +142,7 @@ def _resumed(
     book: Book, sessions: list[CancelSession], subscription: Subscription, terms: Terms
 ) -> CancelSession | None:
     """The session under way, or the one by which it is to end; one whose time is over is closed
-    where it is found."""
+    where it is found. Who is to pay for another period until their end may leave before."""
     for session in sessions:
         if session.state is SessionState.OPEN and session.expires_at <= terms.now:
             book.put(session.moved(SessionState.ABANDONED, at=terms.now))
@@ -150,7 +151,7 @@ def _resumed(
     request = standing_request(book.all(CancelRequest), subscription.subscription_id)
     if request is not None and request.session_id is not None:
         return book.get(CancelSession, request.session_id)
-    if request is not None or subscription.cancel_at or subscription.cancel_at_period_end:
+    if is_to_end(request, subscription):
         raise IllegalMove("the subscription is cancelled already")
     if subscription.status in GONE:
         raise IllegalMove("the subscription has ended")

@@ -1,9 +1,10 @@
 """Telling the provider of a cancellation, and taking it back there before the end."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from app.domain.absorb import absorb
-from app.domain.actions import Action
+from app.domain.actions import Action, ActionKind
 from app.domain.alerts import AlertKind
 from app.domain.cancellations import (
     STANDS,
@@ -14,6 +15,7 @@ from app.domain.cancellations import (
     may_be_undone,
     standing_request,
 )
+from app.domain.changes import PlanEnd
 from app.domain.departures import is_to_plan_again, to_plan_again
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind, of_request
@@ -29,6 +31,7 @@ from app.services.audit import audit
 from app.services.books import Touched, account_terms, load_touched, write
 from app.services.cancel_settling import finish
 from app.services.customer_desk import CustomerDesk, customer_desk
+from app.services.parting import TERM
 
 TAKEN_BACK = "taken_back"  # in an action: the provider heard of the end after it was taken back
 
@@ -72,7 +75,7 @@ async def cancel(world: World, action: Action) -> None:
             at_once=over,
             until=request.ends_at if request.source is Source.FORM else None,
             feedback=request.feedback,
-            key=f"{request.request_id}:cancel:{action.claims}",
+            key=f"{action.action_id}:cancel:{action.claims}",
         )
     except ProviderRefused as refused:
         await _refused(world, action, request, refused)
@@ -124,13 +127,30 @@ async def _take_back(
     world: World, action: Action, account: ProviderAccount, request: CancelRequest
 ) -> None:
     key = f"{request.request_id}:undo-late:{action.claims}"
-    await world.payments.uncancel(account, request.subscription_id, key=key)
+    await _give_back(world, account, request, key)
     touched = Touched(subscriptions={request.subscription_id})
     async with customer_desk(world, action, touched, after_the_deed=True) as at:
         if at is not None:
             at.done()
             at.book.add(to_plan_again(request, at.terms.now, nth=TAKEN_BACK))
             await finish(at, request)
+
+
+async def _give_back(
+    world: World, account: ProviderAccount, request: CancelRequest, key: str
+) -> None:
+    """Let it go on there: until the day that it had by its own terms, where it had one."""
+    where = {"account_id": request.account_id, "kind": ActionKind.CANCEL}
+    async with world.store.transaction(request.merchant_id) as tx:
+        told = await tx.find(Action, where=where | {"subject": request.request_id})
+    kept = ((row.data or {}).get(TERM) for row in told)
+    terms = [datetime.fromisoformat(end) for end in kept if end]
+    owner, customer = request.subscription_id, request.customer_id
+    if terms and terms[0] > world.clock.now():
+        end = PlanEnd(at=terms[0])
+        await world.payments.change(account, owner, end, customer=customer, key=key)
+    else:
+        await world.payments.uncancel(account, owner, key=key)
 
 
 async def _refused(
@@ -188,7 +208,7 @@ async def uncancel(
         account = (await account_terms(tx, world, merchant_id, request.account_id)).account
     # It sets what is read first: asked for anew it has another key, or a kept 500 were the answer.
     key = f"{request.request_id}:undo:{int(world.clock.now().timestamp())}"
-    await world.payments.uncancel(account, subscription_id, key=key)
+    await _give_back(world, account, request, key)
     notices = await _read(world, account, request, "uncancel")
     async with world.store.transaction(merchant_id) as tx:
         touched = Touched()

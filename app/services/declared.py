@@ -15,6 +15,7 @@ from app.domain.cancellations import (
     Preview,
     Source,
     choices,
+    lasts_on,
     preview,
     request_of,
     standing_request,
@@ -79,16 +80,22 @@ def _given(at: CustomerDesk, row: Declaration, standing: Departing) -> Declarati
     at_once = row.kind is not DeclarationKind.ORDINARY
     if subscription.status in GONE:
         return row.moved(DeclarationState.DONE, at=now, note=OVER)
-    if former is not None and not at_once:
+    told = _told(row, standing, at.customer, at.terms)
+    if former is not None and not at_once and not _is_sooner(told, former, subscription):
         done = row.moved(DeclarationState.DONE, at=now, note=STANDS)
         return replace(done, request_id=former.request_id)
-    told = _told(row, standing, at.customer, at.terms)
     if told is None:
         return _waits(at, row, LATER_THAN_PAID)
     request = _leave(at, row, told, subscription)
     if at_once:
         _ask_a_person(at, row, "look at the reason, and at whether money is owed back")
     return replace(row.moved(DeclarationState.DONE, at=now), request_id=request.request_id)
+
+
+def _is_sooner(told: Preview | None, former: CancelRequest, subscription: Subscription) -> bool:
+    """Whether what stands lasts beyond the period that runs, and this word ends it before."""
+    sooner = told is not None and told.access_until < former.ends_at
+    return sooner and lasts_on(former, subscription)
 
 
 async def _withdrawn(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.domain.correspondence import Letterhead, Suppression, TemplateVersion, folded
+from app.domain.correspondence import Letterhead, Suppression, TemplateVersion, folded, spellings
 from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseKind
 from app.domain.ends_told import told_end
@@ -54,7 +54,8 @@ async def stationery_for(tx: Transaction, message: Message, of: Merchant) -> Sta
     merchant = {"merchant_id": message.merchant_id}
     about = {"template": message.template, "language": written(message.language) or "en"}
     address = folded(message.recipient)
-    names = [address, veiled(address, of.assignment_key)]
+    plain = spellings(address)
+    names = [*plain, *(veiled(one, of.assignment_key) for one in plain)]
     to = {"recipient": names, "channel": message.channel}
     heads, versions, suppressions = await tx.ask(
         Ask(Letterhead, keys=[(message.merchant_id,)]),

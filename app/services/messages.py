@@ -26,6 +26,7 @@ from app.domain.sequence import (
     is_overtaken,
     is_true_of,
     rank,
+    readdressed,
     same_mail,
     send_action,
     sendable_at,
@@ -67,7 +68,10 @@ async def send(world: World, action: Action) -> None:
     gone: it becomes `unknown`, is shown, and is never sent a second time.
     """
     async with glance(world, action, Message, Customer, Case, Attempt) as at:
-        if at is None or not _may_leave(at, action) or _waits_for_a_doubt(at, action):
+        if at is None:
+            return
+        _readdress(at)
+        if not _may_leave(at, action) or _waits_for_a_doubt(at, action):
             return
         await look_at_letters(at)
         account, message = at.terms.account, _message(at, action)
@@ -80,12 +84,21 @@ async def send(world: World, action: Action) -> None:
     async with desk(world, action, own.method if own else None) as at:
         if at is None:
             return
+        _readdress(at)
         await _take_all(at, readings)
         if own is not None and _must_wait(at, action, own):
             return
         claimed = await _begin(at, action, world, readings)
     if claimed is not None:
         await _record(world, action, claimed, await post(world, claimed.out))
+
+
+def _readdress(at: Desk) -> None:
+    """Let what is planned for the customer go to where they are reached now."""
+    for message in list(at.book.all(Message, state=MessageState.PLANNED)):
+        customer = at.book.get(Customer, message.account_id, message.customer_id)
+        if (now := readdressed(message, customer, at.terms)) != message:
+            at.book.put(now)
 
 
 def _cases_of(at: Desk, message: Message) -> list[Case]:

@@ -4,7 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.cancellations import CancelRequest
 from app.domain.declines import DeclineKind
+from app.domain.departures import is_let_go
 from app.domain.dunning import Case, CaseKind, CaseState, Waits
 from app.domain.ends_told import told_end
 from app.domain.languages import language_for
@@ -129,7 +131,9 @@ async def _sight(tx: Transaction, world: World, link: PaymentLink, case_id: str)
     cases = sorted(_of_customer(book, case), key=lambda c: (c.opened_at, c.case_id))
     terms = await keeping(tx, terms_from(world, *also)[link.account_id], cases)
     now = world.clock.now()
-    standing = {c.case_id: _status(c, _invoice(book, c), link, terms.account, now) for c in cases}
+    named = {"subscription_id": {c.subscription_id for c in cases if c.subscription_id}}
+    book.know(await tx.find(CancelRequest, where={"account_id": link.account_id} | named))
+    standing = {c.case_id: _status(book, c, link, terms.account, now) for c in cases}
     status = standing[case.case_id]
     others = [standing[c.case_id] for c in cases]
     if status not in PAYABLE:  # this one is over; another may be owed
@@ -237,12 +241,13 @@ async def _card_view(tx: Transaction, link: PaymentLink, terms: Terms) -> LinkVi
 
 
 def _status(
+    book: Book,
     case: Case,
-    invoice: Invoice | None,
     link: PaymentLink,
     account: ProviderAccount,
     now: datetime,
 ) -> str:
+    invoice = _invoice(book, case)
     paid = invoice is not None and invoice.status is InvoiceStatus.PAID
     if case.state is CaseState.RECOVERED:
         return "paid"
@@ -250,11 +255,16 @@ def _status(
         return "credited" if invoice is not None and invoice.is_credited_away else "paid"
     if link.expires_at <= now or link.revoked_at is not None:
         return "expired"
-    if case.state is CaseState.EXHAUSTED and invoice is not None and invoice.status in OWED:
+    if case.state is CaseState.EXHAUSTED and _is_owed(book, invoice):
         return "paused" if account.paused_reason else "late"
     if case.state not in {CaseState.ACTIVE, CaseState.PARKED}:
         return "ended"
     return "paused" if account.paused_reason else "open"
+
+
+def _is_owed(book: Book, invoice: Invoice | None) -> bool:
+    """Whether a debt is left after our end: not where they left since, and it was forgiven."""
+    return invoice is not None and invoice.status in OWED and not is_let_go(book, invoice)
 
 
 def _needs(case: Case) -> str:

@@ -10,7 +10,7 @@ from app.domain.actions import Action
 from app.domain.afterwards import ExitFeedback, MailPermission
 from app.domain.cancellations import CancelRequest
 from app.domain.churn import ChurnRecord
-from app.domain.correspondence import MessageEvent, Suppression, folded
+from app.domain.correspondence import MessageEvent, Suppression, spellings
 from app.domain.declarations import Declaration, same_address
 from app.domain.dunning import Attempt, Case, CaseEvent
 from app.domain.evidence import Evidence
@@ -118,7 +118,7 @@ class Held:
         """The addresses and numbers they were or may be written to, open and veiled."""
         known = {self.customer.email, self.customer.phone}
         known |= {*self.values(Invoice, "customer_email"), *self.values(Message, "recipient")}
-        plain = {folded(address) for address in known if address}
+        plain = {one for address in known if address for one in spellings(address)}
         key = self.merchant.assignment_key
         return sorted(plain | {veiled(address, key) for address in plain})
 

@@ -249,7 +249,7 @@ async def _ask_for(world: World, work: Work) -> tuple[Seen, str | None]:
         if (over := _outlived(change, step, world.clock.now())) is not None:
             return over
     if is_too_late(change, world.clock.now()):
-        return Seen.REFUSED, "the day from which on it was to hold is over"
+        return Seen.REFUSED, "the day on which it was to begin is over"
     try:
         await world.payments.change(
             work.account,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.changes import PlanItems, read_change
 from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.merchants import ProviderAccount
@@ -91,18 +92,19 @@ async def facts_of(
     """The facts that offers are judged by. `budgeted` are the ids of offers whose spending of this
     month counts."""
     mine = await _accepted_by(tx, account, seen.standing)
+    at_work = any(_is_at_work(row, seen.standing) for row in mine)
     return Facts(
         now=now,
         standing=seen.standing,
         started_at=about.started_at,
         reason=about.reason,
-        under_way=any(_is_at_work(row, seen.standing) for row in mine),
+        under_way=at_work or await _is_leaving(tx, account, seen.standing),
         declined=await _declined(tx, account, seen.standing, now),
         past=tuple(_past(row) for row in mine if row.state is not RedemptionState.FAILED),
         spent_minor=await _spent(tx, account.merchant_id, tuple(budgeted), now),
         lifetime_minor=about.lifetime_minor,
         prices=seen.prices,
-        dated=_dated(about.dated, now),
+        dated=_dated(about.dated, seen.standing, now),
         planned=await _planned(tx, account, seen.standing),
     )
 
@@ -136,9 +138,18 @@ def _is_at_work(row: Redemption, standing: Standing) -> bool:
     return same and row.state in AT_WORK and not row.awaits_report
 
 
-def _dated(told: datetime | None, now: datetime) -> datetime:
-    """The instant of the quote that was shown, while it is fresh."""
-    fresh = told is not None and now - QUOTE_HOLDS <= told <= now
+async def _is_leaving(tx: Transaction, account: ProviderAccount, standing: Standing) -> bool:
+    """Whether they have cancelled elsewhere, and the provider is yet to be told: an end that it
+    does not show is not taken back."""
+    where = {"account_id": account.account_id, "subscription_id": standing.subscription_id}
+    return bool(await tx.find(CancelRequest, where=where | {"state": RequestState.ASKED}))
+
+
+def _dated(told: datetime | None, standing: Standing, now: datetime) -> datetime:
+    """The instant of the quote that was shown, while it is fresh; of a period that is over there is
+    no rest to be computed."""
+    begun = max((item.period_start or now - QUOTE_HOLDS for item in standing.items), default=now)
+    fresh = told is not None and max(now - QUOTE_HOLDS, begun) <= told <= now
     return told if told and fresh else now.replace(microsecond=0)
 
 

@@ -13,6 +13,7 @@ from app.domain.correspondence import (
     Suppression,
     SuppressionReason,
     folded,
+    spellings,
 )
 from app.domain.ids import derive_id
 from app.domain.languages import language_for
@@ -139,7 +140,7 @@ async def _undeliverable(tx: Transaction, event: MessageEvent) -> None:
     found = await tx.load(Message, [(event.message_id,)])
     if not found or found[0].merchant_id != event.merchant_id:
         return
-    if folded(found[0].recipient) != event.recipient:
+    if event.recipient not in spellings(found[0].recipient):
         return
     lead = found[0]
     if lead.customer_id is not None:
@@ -170,8 +171,8 @@ async def find(
     async with world.store.transaction(merchant_id) as tx:
         if recipient is not None:
             (merchant,) = await tx.load(Merchant, [(merchant_id,)])
-            address = folded(recipient)
-            where["recipient"] = {address, veiled(address, merchant.assignment_key)}
+            plain, key = spellings(recipient), merchant.assignment_key
+            where["recipient"] = {*plain, *(veiled(one, key) for one in plain)}
         return await tx.find(
             Suppression,
             where=where,

@@ -8,10 +8,16 @@ from enum import StrEnum
 from app.domain.actions import ActionKind, action_for
 from app.domain.afterwards import ExitFeedback
 from app.domain.alerts import AlertKind
-from app.domain.cancellations import CancelRequest, RequestState, may_be_undone
+from app.domain.cancellations import (
+    GONE,
+    CancelRequest,
+    RequestState,
+    may_be_undone,
+    standing_request,
+)
 from app.domain.languages import language_for
 from app.domain.messages import Message, PaymentLink, link_event
-from app.domain.mirror import Customer
+from app.domain.mirror import Customer, Subscription
 from app.domain.survey import KEPT_FOR, own_words, red_flags
 from app.ports.store import Transaction
 from app.ports.world import World
@@ -131,8 +137,17 @@ async def _found(tx: Transaction, world: World, token: str, purpose: str) -> _Fo
     await tx.act_for([links[0].merchant_id])
     for message in await tx.load(Message, [(links[0].message_id,)]):
         for request in await tx.load(CancelRequest, [(message.step.rpartition(":")[2],)]):
+            if purpose == BACK:
+                request = await _newest(tx, request)
             return _Found(link=links[0], message=message, request=request)
     return None
+
+
+async def _newest(tx: Transaction, request: CancelRequest) -> CancelRequest:
+    """The request; where it was taken back, the one that stands since."""
+    about = {"account_id": request.account_id, "subscription_id": request.subscription_id}
+    later = standing_request(await tx.find(CancelRequest, where=about), request.subscription_id)
+    return later if later and request.state is RequestState.UNDONE else request
 
 
 async def _view(tx: Transaction, world: World, found: _Found) -> AfterView:
@@ -141,12 +156,14 @@ async def _view(tx: Transaction, world: World, found: _Found) -> AfterView:
     settings = await settings_of(tx, request.merchant_id)
     customers = await tx.load(Customer, [(request.account_id, request.customer_id)])
     customer = customers[0] if customers else None
+    left = await tx.load(Subscription, [(request.account_id, request.subscription_id)])
+    gone = any(one.status in GONE for one in left)
     return AfterView(
         merchant_name=terms.merchant.name,
         language=language_for(found.message.language, terms.merchant.language),
         time_zone=terms.zone_of(customer).key,
         plan=request.plan,
-        way=_way(request, terms.now),
+        way=WayBack.ENDED if gone else _way(request, terms.now),
         ends_at=request.ends_at if request.ends_at > terms.now else None,
         return_url=settings.return_url,
     )

@@ -298,6 +298,19 @@ async def test_a_better_plan_costs_the_old_price_for_a_while_and_then_goes_back(
     assert standing.schedule is None
 
 
+async def test_a_better_plan_is_not_offered_right_before_a_charge(
+    leaving: Leaving, prices: dict[str, str]
+) -> None:
+    # given a day to the next charge: the coupon might come after it, and the dearer plan before
+    offer = {"id": "better", "kind": "upgrade", "to": {leaving.own_price(): prices["more"]}}
+    await leaving.stage.passes(days=29)
+
+    with pytest.raises(OfferRefused) as refused:
+        await leaving.accepts(offer)
+
+    assert refused.value.why is Why.TOO_LATE
+
+
 def test_what_helps_comes_first_where_the_reason_says_it() -> None:
     made = [
         offer_of({"id": "off", "kind": "discount", "percent": 20}),

@@ -9,7 +9,7 @@ from app.domain.cancellations import CancelRequest, RequestState
 from app.services import after_settings
 from tests.stories.cards import APPROVES
 from tests.stories.leaving import Door
-from tests.stories.parting import RETURN, leaves, link, switched
+from tests.stories.parting import RETURN, leaves, link, says_why, switched
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +60,26 @@ async def test_a_link_for_one_thing_is_good_for_no_other(door: Door) -> None:
     assert (back.status_code, long_after.status_code, too_late.status_code) == (404, 200, 404)
     (request,) = await stage.find(CancelRequest)
     assert request.state is RequestState.ENDED
+
+
+async def test_the_way_back_of_a_former_leaving_tells_of_the_one_that_stands(door: Door) -> None:
+    # given somebody who came back by a letter, left again, and opens the old letter
+    stage = door.stage
+    await switched(stage, AfterLetter.WIN_BACK_BEFORE_END)
+    person = await leaves(door)
+    await stage.passes(days=24)
+    token = await link(stage, AfterLetter.WIN_BACK_BEFORE_END, "b")
+    kept = await door.client.post(f"/b/{token}")
+    await says_why(door, person, None)
+
+    leaving = await door.client.get(f"/b/{token}")
+    await stage.passes(days=10)
+    gone = await door.client.get(f"/b/{token}")
+
+    # then it tells what is true each time
+    assert "Your subscription goes on" in kept.text
+    assert "Keep your subscription?" in leaving.text
+    assert "Your subscription has ended" in gone.text
 
 
 async def test_a_threat_in_an_answer_is_shown_to_a_person(door: Door) -> None:

@@ -71,6 +71,20 @@ async def until_the_end(stage: Stage, **customer: Any) -> tuple[Person, Case]:
     return person, case
 
 
+async def test_who_agrees_no_more_gets_no_short_text_that_was_planned_before(stage: Stage) -> None:
+    gateway = await a_gateway(stage)
+    person = await stage.subscriber(EXPIRED, **AGREED)
+    case = await stage.fails(person)
+    await stage.passes(days=2)
+
+    consent = {"metadata[holdfast_sms_consent]": ""}
+    stage.call(f"customers/{person.customer}", **consent)
+    await stage.passes(days=28)
+
+    assert gateway.posted == []
+    assert (await stage.message(case, "final-sms")).state is MessageState.DROPPED
+
+
 async def test_who_agreed_gets_a_short_text_beside_the_mail(stage: Stage) -> None:
     gateway = await a_gateway(stage)
     person, case = await until_the_end(stage, **AGREED)

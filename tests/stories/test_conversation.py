@@ -135,6 +135,27 @@ async def test_no_more_than_one_mail_in_20_hours_and_12_in_30_days(stage: Stage)
     assert finals <= {MessageState.SENT, MessageState.PLANNED}
 
 
+async def test_letters_go_to_where_the_customer_is_by_then(stage: Stage) -> None:
+    # given letters that were planned when the payment failed
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+    await stage.passes(days=1)
+    former = (await stage.message(case, "failed")).recipient
+
+    # when the customer has another address and another language since
+    stage.call(
+        f"customers/{person.customer}", email="ada@kelp.example", **{"preferred_locales[0]": "de"}
+    )
+    await stage.passes(days=30)
+
+    # then what leaves afterwards goes there and nowhere else
+    found = [m for m in await stage.find(Message) if m.state is MessageState.SENT]
+    told = {(m.recipient, m.language) for m in found if m.step != "failed"}
+    assert len(found) > 3
+    assert told == {("ada@kelp.example", "de")}
+    assert [m.step for m in found if m.recipient == former] == ["failed"]
+
+
 async def test_a_hard_bounce_ends_the_mail_and_not_the_case(stage: Stage) -> None:
     person = await stage.subscriber(EXPIRED)
     case = await stage.fails(person)
@@ -155,6 +176,30 @@ async def test_a_hard_bounce_ends_the_mail_and_not_the_case(stage: Stage) -> Non
         "the address is suppressed: bounced",
     )
     assert (await stage.case(person)).state is CaseState.EXHAUSTED
+
+
+async def test_a_complaint_about_an_address_in_another_script_ends_the_mail(stage: Stage) -> None:
+    # given a domain that mail is sent to, and reported on, in ASCII
+    person = await stage.subscriber(EXPIRED, address="ada@käse.example")
+    case = await stage.fails(person)
+    await stage.passes(days=1)
+    sent = await stage.message(case, "failed")
+    about = {"recipient": "ada@xn--kse-qla.example", "message_id": sent.message_id}
+    report = a_report(**about)
+
+    await take_reports(stage.world, stage.merchant.merchant_id, "plain", [report])
+    await stage.passes(days=30)
+
+    # then nothing more is sent there, and the suppression is found by either
+    merchant = stage.merchant.merchant_id
+    found = [
+        await suppressions.find(stage.world, merchant, recipient=address)
+        for address in ("Ada@Käse.example", about["recipient"])
+    ]
+    assert len(await stage.mails()) == 1
+    assert (await stage.message(case, "failed")).state is MessageState.FAILED
+    assert len(found[0]) == 1
+    assert found[0] == found[1]
 
 
 async def test_a_lifted_suppression_lets_mail_through_again(stage: Stage) -> None:

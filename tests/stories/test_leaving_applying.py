@@ -30,9 +30,12 @@ async def door(stage: Stage) -> AsyncIterator[Door]:
         yield opened
 
 
-async def shown_a_year(door: Door, *, scheduled: bool = False) -> tuple[Person, Leaver]:
-    """Somebody before whom an offer to pay by the year stands."""
+async def shown_a_year(
+    door: Door, *, scheduled: bool = False, after_hours: float = 0
+) -> tuple[Person, Leaver]:
+    """Somebody before whom an offer to pay by the year stands, so long after their month began."""
     stage, person = door.stage, await door.stage.subscriber(APPROVES)
+    await stage.passes(hours=after_hours)
     if scheduled:
         stage.call("subscription_schedules", from_subscription=person.subscription)
     to = {stage.price("month", "usd", PRICE): stage.price("year", "usd", YEAR)}
@@ -99,6 +102,24 @@ async def test_a_year_that_hung_is_not_charged_after_the_word(
     assert (await leaver.looks())["state"] == "open"
 
 
+async def test_a_year_that_hung_past_the_renewal_is_not_charged_on_top_of_it(door: Door) -> None:
+    # given a year that was accepted in the last hours of a month
+    stage = door.stage
+    person, leaver = await shown_a_year(door, after_hours=30 * 24 - 2)
+    await accepts(leaver, person, "timeout_before")
+
+    # when the provider is away until another month has begun
+    stage.fuse.away = True
+    await stage.passes(hours=5)
+    stage.fuse.away = False
+    await stage.passes(hours=5)
+
+    # then that month is all they paid for, and the offer came to nothing
+    (row,) = await stage.find(Redemption)
+    assert charged(stage, person) == [PRICE, PRICE]
+    assert (row.state, (await leaver.looks())["state"]) == (RedemptionState.FAILED, "open")
+
+
 @by
 async def test_a_year_that_was_charged_before_the_word_is_not_charged_again(
     door: Door, by: str
@@ -159,3 +180,20 @@ async def test_a_year_that_hung_is_not_charged_to_somebody_who_was_erased(door: 
     (redemption,) = await stage.find(Redemption)
     assert charged(stage, person) == [PRICE]
     assert redemption.state is RedemptionState.FAILED
+
+
+async def test_a_year_told_before_the_renewal_is_told_anew_after_it(door: Door) -> None:
+    # given a year that was looked at in the last minutes of a month
+    stage = door.stage
+    person, leaver = await shown_a_year(door, after_hours=30 * 24 - 0.25)
+    last_hours = (await leaver.looks())["screen"]["says"]
+
+    # when it is accepted after another month has begun
+    await stage.passes(hours=0.75)
+    late = await leaver.asks("accept", {"step": "year"}, **{"Idempotency-Key": "k"})
+    anew = (await leaver.looks())["screen"]["says"]
+
+    # then nothing is charged, and it is shown what it costs now
+    assert (late.status_code, charged(stage, person)) == (409, [PRICE])
+    assert "look at it again" in late.text
+    assert last_hours != anew

@@ -94,6 +94,25 @@ async def test_an_offer_that_hangs_for_days_keeps_nobody_from_leaving(door: Door
     assert (await again.leaves("period_end"))["state"] == "standing"
 
 
+async def test_a_longer_trial_that_hung_until_it_was_over_is_not_made_of_a_paid_month(
+    door: Door,
+) -> None:
+    # given more days to try that were accepted, and a provider that is away until the trial is over
+    stage = door.stage
+    person = await stage.subscriber(APPROVES, trial_days=2)
+    await offering(door, {"kind": "trial_extension", "days": 7})
+    await accepting(door, person, away=True)
+    await stage.passes(days=2, hours=3)
+
+    # when it is there again
+    stage.fuse.away = False
+    await stage.passes(days=10)
+
+    # then the month was charged once, and the offer came to nothing
+    assert _paid(stage, person) == [PRICE]
+    assert (await stage.find(Redemption))[0].state is RedemptionState.FAILED
+
+
 async def test_an_offer_that_a_person_must_look_at_keeps_nobody_from_leaving(door: Door) -> None:
     stage = door.stage
     person = await stage.subscriber(APPROVES)

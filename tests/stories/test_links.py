@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.dunning import CaseState, Trigger
 from app.domain.messages import LinkEvent, PaymentLink
+from app.domain.policies import EndPolicy
 from app.domain.recovery import Cause
 from app.ports.mailer import MailDeferred
 from app.ports.payments import ProviderUnavailable
@@ -15,6 +16,7 @@ from app.sealing import KeyedTokens
 from app.services import payment_links
 from app.services.cases import show
 from tests.stories.cards import APPROVES, AUTHENTICATES, EXPIRED
+from tests.stories.leaving import Door
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
@@ -119,6 +121,25 @@ async def test_a_link_leads_nowhere_after_the_customer_left(stage: Stage) -> Non
         await payment_links.go(stage.world, token)
 
     assert dead.value.status == "ended"
+
+
+async def test_a_link_asks_nobody_for_what_was_forgiven_when_they_left(door: Door) -> None:
+    # given a debt that our end left open, with the subscription
+    stage = door.stage
+    end = EndPolicy(subscription="leave", invoice="leave")
+    stage.world = replace(stage.world, policy=replace(stage.world.policy, end=end))
+    person, token = await written_to(stage)
+    await stage.passes(days=28)
+    late = await payment_links.look(stage.world, token)
+
+    # when the customer leaves, and is told that they need not pay it
+    await (await door.opens(person)).leaves("now")
+    await stage.passes(hours=1)
+
+    view = await payment_links.look(stage.world, token)
+    assert (late and late.status, view and view.status) == ("late", "ended")
+    with pytest.raises(payment_links.LinkDead):
+        await payment_links.go(stage.world, token)
 
 
 async def test_a_link_outlives_the_window_by_a_month(stage: Stage) -> None:

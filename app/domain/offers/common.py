@@ -27,7 +27,7 @@ class Why(StrEnum):
 
     ENDED = "ended"  # the subscription is not running
     PAST_DUE = "past_due"  # what is owed is settled first
-    UNDER_WAY = "under_way"  # an earlier change is being applied, or waits for its payment
+    UNDER_WAY = "under_way"  # an earlier change or end is being applied, or waits for its payment
     DECLINED = "declined"  # this customer turned it down not long ago
     COOL_DOWN = "cool_down"  # this customer had one not long ago
     LIFETIME_BUDGET = "lifetime_budget"  # this customer had as much as one may have
@@ -39,10 +39,12 @@ class Why(StrEnum):
     NOT_CHEAPER = "not_cheaper"
     NOT_BETTER = "not_better"
     NO_TRIAL = "no_trial"
+    HAS_TERM = "has_term"  # it ends by itself on a later day, and would be made endless
     PAUSED = "paused"
     IN_TRIAL = "in_trial"  # nothing is charged yet
     BY_BILL = "by_bill"  # it is paid by bill: nothing can be charged at once
     NO_SEATS = "no_seats"  # there are not more seats than would be left
+    TOO_LATE = "too_late"  # the next charge is too near
     NOT_LONG_ENOUGH = "not_long_enough"  # the customer has not been here long enough
 
 
@@ -61,9 +63,9 @@ class Past:
 class Facts:
     """What an offer is judged by.
 
-    `under_way`: another offer of this subscription is being applied. `declined` are the ids of
-    offers that were turned down on leaving it, within half a year. `past` are this customer's
-    accepted offers that were not taken back; `spent_minor` is what the
+    `under_way`: another offer of this subscription is being applied, or its end. `declined` are the
+    ids of offers that were turned down on leaving it, within half a year. `past` are this
+    customer's accepted offers that were not taken back; `spent_minor` is what the
     offers of each id cost this calendar month, over all customers, by (offer id, currency);
     `lifetime_minor` is what one customer may cost, by currency, None where there is no bound.
     `prices` are those that offers name, by id, where they could be read. `dated` is the instant
@@ -200,18 +202,25 @@ def guarded(offer: Kind, facts: Facts) -> Why | None:
         return Why.DECLINED
     if not offer.gives:
         return Why.ENDED if standing.status in OVER else None
-    if standing.status in BEHIND:
-        return Why.PAST_DUE
-    if standing.status not in LIVING:
-        return Why.PAUSED if standing.status == "paused" else Why.ENDED
-    if standing.collection_paused:
-        return Why.PAUSED
+    if why := _unfit(standing):
+        return why
     if standing.pending or facts.under_way:
         return Why.UNDER_WAY
     since = facts.now - timedelta(days=offer.limits.cool_down_days)
     if any(past.at > since and past.kind not in ELSEWHERE for past in facts.past):
         return Why.COOL_DOWN
     return None
+
+
+def _unfit(standing: Standing) -> Why | None:
+    """What of the subscription's own state speaks against changing it."""
+    if standing.status in BEHIND:
+        return Why.PAST_DUE
+    if standing.status not in LIVING:
+        return Why.PAUSED if standing.status == "paused" else Why.ENDED
+    if standing.collection_paused:
+        return Why.PAUSED
+    return Why.HAS_TERM if standing.has_term else None
 
 
 def over_budget(offer: Kind, facts: Facts, cost: int) -> Why | None:

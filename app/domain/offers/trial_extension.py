@@ -39,5 +39,5 @@ class TrialExtension(Kind):
     def changes(self, facts: Facts, mark: str) -> tuple[Step, ...]:
         """Another end of the trial."""
         old = facts.standing.trial_end or facts.now
-        move = MoveTrialEnd(at=old + timedelta(days=self.days))
+        move = MoveTrialEnd(at=old + timedelta(days=self.days), before=old)
         return (Step(change=move, undo=MoveTrialEnd(at=old)),)

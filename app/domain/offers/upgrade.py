@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from app.domain.calendar import months_after
@@ -10,6 +10,10 @@ from app.domain.changes import ChangeItems, DropPlan, PlanItems, Step
 from app.domain.documents import Field, Whole
 from app.domain.offers.common import Facts, Kind, Limits, Why
 from app.domain.offers.plans import PRICES, as_they_are, back, moved, unfit, wanted
+
+# The better plan and the coupon that makes up the difference are two requests: both are to be there
+# before the next charge, also where the provider is away for a day and a half between them.
+BEFORE_CHARGE = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,8 @@ class Upgrade(Kind):
         monthly = {one.price.months for one in changes} == {1} == {standing.months}
         if not monthly or standing.period_end is None:
             return Why.INTERVAL
+        if standing.period_end - facts.now < BEFORE_CHARGE:
+            return Why.TOO_LATE
         return None if self._more_minor(facts) > 0 else Why.NOT_BETTER
 
     def _more_minor(self, facts: Facts) -> int:

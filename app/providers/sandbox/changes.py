@@ -4,7 +4,7 @@ from typing import Any
 
 from app.providers.sandbox import collection, cycles, lines, signups, standing
 from app.providers.sandbox.core import Core
-from app.providers.sandbox.errors import ApiError, Thing, no_such
+from app.providers.sandbox.errors import ApiError, Thing, no_such, refused
 from app.providers.sandbox.records import HIDDEN
 
 Rest = tuple[int, int]
@@ -99,6 +99,7 @@ def _prorate(
     whole_new: bool,
 ) -> None:
     at = date or core.now
+    _require_within(core, old, at)
     for item in old:
         _proration(core, subscription, item, at, sign=-1, word="Unused time on")
     for item in [] if whole_new else new:
@@ -127,6 +128,7 @@ def proration_lines(
     core: Core, subscription: Thing, old: list[Thing], new: list[Thing], at: int
 ) -> list[Thing]:
     """The lines that prorations would be, without making any."""
+    _require_within(core, old, at)
     settled: Thing = {"discountable": False, "proration": True}
     gone = [(item, -rest_of(item, at)) for item in old]
     come = [] if rhythm(old) != rhythm(new) else [(item, rest_of(item, at)) for item in new]
@@ -135,6 +137,15 @@ def proration_lines(
         for item, amount in (*gone, *come)
         if amount
     ]
+
+
+def _require_within(core: Core, items: list[Thing], at: int) -> None:
+    """Refuse a proration for another time than the period that runs."""
+    begun = min(item["current_period_start"] for item in items)
+    over = max(item["current_period_end"] for item in items)
+    if at != core.now and not begun <= at <= over:
+        why = "Cannot specify proration date outside of current subscription period"
+        raise refused(why, param="proration_date")
 
 
 def rest_of(item: Thing, at: int) -> int:
