@@ -18,7 +18,7 @@ from app.domain.fuses import (
     too_much_given_back,
     too_much_mail,
 )
-from app.domain.messages import Message
+from app.domain.messages import Message, MessageState
 from app.services.customer_desk import CustomerDesk
 from app.services.parking import ALLOWED, TOO_MUCH_GIVEN_BACK, park
 from app.services.work import Desk
@@ -48,10 +48,14 @@ async def look_at_charges(at: Desk, new: Attempt) -> None:
 
 
 async def look_at_letters(at: Desk) -> None:
-    """Raise `FuseBlown` if one more letter would be too many for the merchant's hour."""
+    """Raise `FuseBlown` if one more letter would be too many for the merchant's hour, in the
+    transaction that lets it leave. Letters of a merchant are looked at one after the other, so that
+    many at once, in a storm of failures, cannot pass the bound together."""
     now, bounds = at.terms.now, at.policy.bounds
     merchant = {"merchant_id": at.case.merchant_id}
+    await at.tx.lock(at.case.merchant_id, ["letters"])
     hour = await at.tx.count(Message, where={**merchant, "sent_at__gte": now - HOUR + INSTANT})
+    hour += await at.tx.count(Message, where={**merchant, "state": MessageState.SENDING})
     if hour + 1 <= bounds.mails_per_hour:
         return
     span = {"sent_at__gte": now - HOUR - TRAILING, "sent_at__lte": now - HOUR}

@@ -73,7 +73,6 @@ async def send(world: World, action: Action) -> None:
         _readdress(at)
         if not _may_leave(at, action) or _waits_for_a_doubt(at, action):
             return
-        await look_at_letters(at)
         account, message = at.terms.account, _message(at, action)
         looked_at = _cases_of(at, message) if message.template in ONLY_WHILE else []
     readings = {
@@ -88,6 +87,7 @@ async def send(world: World, action: Action) -> None:
         await _take_all(at, readings)
         if own is not None and _must_wait(at, action, own):
             return
+        await look_at_letters(at)
         claimed = await _begin(at, action, world, readings)
     if claimed is not None:
         await _record(world, action, claimed, await post(world, claimed.out))

@@ -3,7 +3,7 @@ other, most of them refused, and each customer is one who does something about i
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ PRICE_MINOR = 3000
 WEEK_S = 7 * 86_400
 # As long as an invoice stays a draft: an hour at Stripe, which a soak has no time for.
 FINALIZED_AFTER_S = 5
+TOO_MANY = 429
 # What filling takes, with room for a busy machine.
 FILLED_PER_S = 50
 
@@ -65,6 +66,7 @@ class Company:
     holders: list[Holder]
     url: str = ""
     calls: int = 0
+    too_many: int = 0
 
     @property
     def house(self) -> House:
@@ -76,9 +78,14 @@ class Company:
         return self.house.world
 
     async def __call__(self, scope: Thing, receive: Any, send: Any) -> None:
-        """The application, whose calls are counted."""
+        """The application, whose calls are counted, and those that it answers with 429."""
+
+        async def counting(message: MutableMapping[str, Any]) -> None:
+            self.too_many += message.get("status") == TOO_MANY
+            await send(message)
+
         self.calls += scope["type"] == "http"
-        await self.app(scope, receive, send)
+        await self.app(scope, receive, counting)
 
     def events(self) -> int:
         """How many there are."""
@@ -102,7 +109,7 @@ class Company:
         return not any(True for _ in self.world.all("delivery"))
 
 
-def a_company(count: int, *, per_s: float) -> Company:
+def a_company(count: int, *, per_s: float, parts: Sequence[Part] = PARTS) -> Company:
     """So many customers, who signed up a week ago; the first renews in some seconds."""
     begins = int(time.time()) + 20 + count // FILLED_PER_S
     week_before = begins - WEEK_S - FINALIZED_AFTER_S
@@ -111,13 +118,15 @@ def a_company(count: int, *, per_s: float) -> Company:
     house.world.settle_settings(
         {"retry_days": [], "end_action": "past_due", "finalize_after": FINALIZED_AFTER_S}
     )
-    holders = list(_signed_up(house.world, count, per_s, week_before))
+    holders = list(_signed_up(house.world, count, per_s, week_before, parts))
     house.world.advance_to(int(time.time()))
     house.mode = "running"
     return Company(app, holders)
 
 
-def _signed_up(world: World, count: int, per_s: float, since: int) -> Iterator[Holder]:
+def _signed_up(
+    world: World, count: int, per_s: float, since: int, parts: Sequence[Part]
+) -> Iterator[Holder]:
     product = _asked(world, "products", name="Tides")
     every = {"interval": "week"}
     price = _asked(
@@ -141,7 +150,7 @@ def _signed_up(world: World, count: int, per_s: float, since: int) -> Iterator[H
             invoice_settings={"default_payment_method": method},
         )
         subscription = _asked(world, "subscriptions", customer=customer, items=[{"price": price}])
-        part = PARTS[n % len(PARTS)]
+        part = parts[n % len(parts)]
         behaviour = {"kind": "script", "codes": list(part.codes)}
         acts.programme(world, {"payment_method": method, "behaviour": behaviour})
         yield Holder(part, customer, subscription, at + WEEK_S + FINALIZED_AFTER_S)

@@ -91,12 +91,12 @@ class Postman(Host):
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        chance = self._draw.random() / self._share
-        if chance < 0.5:
+        chance = self._draw.random()
+        if chance < self._share / 2:
             self.odd["mails_put_off"] += 1
             return "451 come back later"
         said = await super().handle_DATA(server, session, envelope)
-        if chance < 1.0:
+        if chance < self._share:
             self.odd["mails_unanswered"] += 1
             hang_up(server)
         return said

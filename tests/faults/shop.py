@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import io
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ from app.services.condition import condition
 from app.services.invariants import findings
 from bench.cancel import FLOW
 from bench.figures import memory_mb
-from tests.faults.company import KEY, Company, a_company, open_for_business
+from tests.faults.company import KEY, Company, open_for_business
 from tests.faults.customers import Customers
 from tests.faults.cutting import a_wire
 from tests.faults.doors import Door, a_door
@@ -121,10 +121,15 @@ class Shop:
 
 @asynccontextmanager
 async def a_shop(
-    database_url: str, redis_url: str, folder: Path, *, customers: int, per_s: float, share: float
+    database_url: str,
+    redis_url: str,
+    folder: Path,
+    *,
+    company: Company,
+    share: float = 0.0,
+    settings: Mapping[str, str],
 ) -> AsyncIterator[Shop]:
     """A shop that is open; its customers' renewals begin some seconds later."""
-    company = a_company(customers, per_s=per_s)
     async with AsyncExitStack() as held:
         wire, url = await held.enter_async_context(a_wire(database_url))
         site = await held.enter_async_context(
@@ -136,7 +141,7 @@ async def a_shop(
         port = await held.enter_async_context(running(postman))
         await held.enter_async_context(open_for_business(company))
         door = held.enter_context(a_door(site))
-        site.environment |= _environment(folder, url, door, port)
+        site.environment |= {**_environment(folder, url, door, port), **settings}
         site.world = replace(site.world, public_url=door.url)
         merchant, key = await _opened(site.world, company)
         apis, workers = [door.api(), door.api()], [site.worker(), site.worker()]
@@ -146,20 +151,19 @@ async def a_shop(
 
 
 def _environment(folder: Path, database_url: str, door: Door, port: int) -> dict[str, str]:
-    policy = folder / "policy.yaml"
-    policy.write_text(_policy())
     return {
         "DATABASE_URL": database_url,
         "HOLDFAST_PUBLIC_URL": door.url,
-        "HOLDFAST_POLICY_FILE": str(policy),
         "SMTP_URL": f"smtp://127.0.0.1:{port}",
     }
 
 
-def _policy() -> str:
+def unbounded(folder: Path) -> dict[str, str]:
     """The shipped policy with bounds that a soak does not reach."""
     shipped = (Path(__file__).parents[2] / "policies" / "default.yaml").read_text()
-    return shipped + BOUNDS
+    policy = folder / "policy.yaml"
+    policy.write_text(shipped + BOUNDS)
+    return {"HOLDFAST_POLICY_FILE": str(policy)}
 
 
 async def _opened(world: World, company: Company) -> tuple[Merchant, str]:

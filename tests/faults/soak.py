@@ -20,7 +20,8 @@ from typing import Any
 
 from app.embedded import migrate
 from app.engines import start_engines
-from tests.faults.shop import Shop, a_shop
+from tests.faults.company import a_company
+from tests.faults.shop import Shop, a_shop, unbounded
 
 SHARE = 0.01
 CUSTOMERS_PER_S = 2.0
@@ -67,9 +68,9 @@ async def _figures(shop: Shop, seconds: float, *, settled: bool) -> dict[str, An
 
 async def run(database_url: str, redis_url: str, folder: Path, minutes: float) -> dict[str, Any]:
     """One run on these servers."""
-    count = int(60 * minutes * CUSTOMERS_PER_S)
+    company = a_company(int(60 * minutes * CUSTOMERS_PER_S), per_s=CUSTOMERS_PER_S)
     async with a_shop(
-        database_url, redis_url, folder, customers=count, per_s=CUSTOMERS_PER_S, share=SHARE
+        database_url, redis_url, folder, company=company, share=SHARE, settings=unbounded(folder)
     ) as shop:
         lasts = shop.company.holders[-1].renews_at - time.time()
         return await soak(shop, lasts, Random(1))

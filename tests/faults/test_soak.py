@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from tests.faults.shop import Shop, a_shop
+from tests.faults.company import a_company
+from tests.faults.shop import Shop, a_shop, unbounded
 from tests.faults.soak import SHARE, soak
 
 pytestmark = pytest.mark.anyio
@@ -17,8 +18,14 @@ async def test_a_shop_at_which_all_goes_wrong_ends_as_its_provider_has_it(
     clean_database: str, redis_url: str, tmp_path: Path
 ) -> None:
     # given customers whose renewals are refused, two in a second
+    company = a_company(CUSTOMERS, per_s=2.0)
     async with a_shop(
-        clean_database, redis_url, tmp_path, customers=CUSTOMERS, per_s=2.0, share=SHARE
+        clean_database,
+        redis_url,
+        tmp_path,
+        company=company,
+        share=SHARE,
+        settings=unbounded(tmp_path),
     ) as shop:
         # when commits, calls, webhooks, mails, processes and servers fail, one step in a hundred
         lasts = shop.company.holders[-1].renews_at - time.time()
