@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.actions import Action, ActionKind, ActionState, action_for
 from app.domain.declines import Decline, DeclineKind
-from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
+from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger, Waits
 from app.domain.mirror import Payment
 from app.domain.openings import case_action
 from app.domain.outcomes import Outcome, PayAnswer
@@ -171,6 +171,22 @@ async def test_two_refusals_without_a_charge_on_one_payment_are_two_attempts(sta
     states = [attempt.state for attempt in await stage.attempts()]
     assert states == [AttemptState.DECLINED] * 3
     assert (await stage.case()).failures == 3
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DECLINED, Outcome.ACTION_REQUIRED])
+async def test_a_refusal_before_there_is_a_charge_is_not_taken_for_the_try_before_it(
+    stage: Stage, outcome: Outcome
+) -> None:
+    # given an answer whose payment still shows the charge that was refused before
+    await to_the_retry(stage)
+    wants = Decline(kind=DeclineKind.CUSTOMER_AUTHENTICATE)
+    stage.bank.answers = [replace(declined("ch_first", decline=wants), outcome=outcome)]
+
+    await stage.works()
+
+    case = await stage.case()
+    assert [a.state for a in await stage.attempts()] == [AttemptState.DECLINED, outcome]
+    assert (case.failures, case.waits) == (2, Waits.CUSTOMER)
 
 
 async def test_a_charge_held_up_for_long_after_its_intent_is_not_begun(stage: Stage) -> None:
