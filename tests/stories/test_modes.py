@@ -11,8 +11,10 @@ from app.domain.merchants import CollectionMode
 from app.domain.operations import AuditEntry
 from app.domain.policies import Strategy
 from app.domain.recovery import Cause
+from app.providers.sandbox import standing
+from app.providers.sandbox.house import House
 from app.services import actions, merchants
-from tests.stories.cards import REFUSED, REFUSED_ONCE
+from tests.stories.cards import REFUSED, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
@@ -238,6 +240,26 @@ async def test_the_provider_may_give_up_without_cancelling(
     assert ended.state is CaseState.EXHAUSTED
     assert (ended.reason or "").startswith("the provider gave up")
     assert watching.fuse.keys("end_subscription") == []
+
+
+async def test_a_pause_at_the_first_failure_does_not_end_what_the_provider_goes_on_trying(
+    watching: Stage,
+) -> None:
+    watching.sandbox.control("settings", {"retry_days": [4, 5]})
+    person = await watching.subscriber(REFUSED_TWICE)
+    case = await watching.fails(person)
+
+    def pauses(house: House) -> None:
+        found = house.world.find("subscription", person.subscription)
+        standing.pause(house.world, found, why="first_payment_failure")
+
+    watching.sandbox.inside(pauses)
+    await watching.passes(days=5)
+    worked, letters = await watching.case(person), await watching.letters(case)
+    await watching.passes(days=6)
+
+    assert (worked.state, letters) == (CaseState.ACTIVE, ["failed"])
+    assert await watching.ledger(case) == [("recovered", PRICE, Cause.PROVIDER_RETRY)]
 
 
 async def test_where_we_drive_a_subscription_marked_unpaid_ends_no_case(stage: Stage) -> None:
