@@ -123,6 +123,24 @@ async def test_a_debit_under_way_whose_answer_was_lost_is_not_charged_again(stag
     assert {call[1] for call in stage.bank.calls} == {"2"}
 
 
+async def test_a_mandates_debit_whose_answer_was_lost_is_ours_when_it_comes_through(
+    stage: Stage,
+) -> None:
+    # given a debit that is announced for a day, and no charge until then
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER]
+    await stage.works()
+    announced = replace(a_debit(stage), payment_id="pi_1", charge_id=None, occurred_at=None)
+    stage.bank.payments.append(announced)
+
+    await stage.passes(hours=26)
+    stage.bank.payments.remove(announced)
+    stage.is_paid("ch_debit")
+    await stage.passes(days=1)
+
+    assert await stage.ledger() == [("recovered", 3000, "holdfast_retry")]
+
+
 async def test_a_lost_charge_is_not_taken_for_somebody_elses_debit(stage: Stage) -> None:
     # given a request that never arrived, and a debit that the customer ordered beside it
     await to_the_retry(stage)
