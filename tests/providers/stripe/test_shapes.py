@@ -173,6 +173,26 @@ def test_what_was_paid_elsewhere_is_no_money_of_the_provider(obj, off, paid):
 
 
 @pytest.mark.parametrize(
+    ("more", "tax"),
+    [
+        pytest.param({"total_taxes": [{"amount": 1500}]}, 1500, id="all of it is asked for"),
+        pytest.param({"tax": 1500}, 1500, id="as old versions say it"),
+        pytest.param(
+            {"total_taxes": [{"amount": 1500}], "total": 19000}, 750, id="half is paid by credit"
+        ),
+        pytest.param(
+            {"total_taxes": [{"amount": 1500}], "total": 5000}, 1500, id="a former debt on top"
+        ),
+    ],
+)
+def test_of_the_tax_as_much_counts_as_is_asked_for(more, tax):
+    notice = read(event("invoice.payment_failed", invoice(total=more.pop("total", 9500), **more)))
+
+    assert isinstance(notice.snapshot, Invoice)
+    assert notice.snapshot.tax_minor == tax
+
+
+@pytest.mark.parametrize(
     "amount", [95.0, "9500", -1, 10**18, None, True, [9500]], ids=lambda a: repr(a)[:12]
 )
 def test_an_amount_that_is_none_is_not_made_one(amount):
