@@ -166,7 +166,7 @@ def _shown(sight: Sight) -> LinkView:
         reason_key=reason_key(case) if is_open else None,
         plan=_plan(book, case),
         invoice_number=invoice.number if invoice else None,
-        next_retry_at=still_to_come(case.next_attempt_at, terms.now) if is_open else None,
+        next_retry_at=still_to_come(case, terms.now) if is_open else None,
         last_day=last_day if is_open else None,
         end_action=end_action if is_open else None,
         needs=sight.needs,
