@@ -20,7 +20,6 @@ from app.domain.attributing import (
 )
 from app.domain.causes import cause_of
 from app.domain.credits import (
-    MONEY_IN,
     credited_minor,
     end_credited,
     enter_credits,
@@ -37,7 +36,7 @@ from app.domain.dunning import (
     CaseState,
     Trigger,
 )
-from app.domain.lines import entered_minor, is_entered, line_of
+from app.domain.lines import MONEY_IN, entered_minor, is_entered, line_of
 from app.domain.messages import PaymentLink, link_event
 from app.domain.mirror import CreditNote, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.movements import reason_when_paid

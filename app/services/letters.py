@@ -8,6 +8,7 @@ from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseKind
 from app.domain.ends_told import told_end
 from app.domain.languages import written
+from app.domain.lines import settled_minor
 from app.domain.merchants import Merchant
 from app.domain.messages import AlsoOpen, Letter, Look, Message, Wording
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
@@ -88,7 +89,7 @@ def letter_of(
         customer_name=customer.name if customer else None,
         plan=_plan_name(at, case),
         invoice_number=invoice.number if invoice else None,
-        amount_minor=case.recovered_minor or case.amount_minor if paid else case.due_minor,
+        amount_minor=settled_minor(at.book, case) if paid else case.due_minor,
         currency=case.currency,
         reason_key=reason_key(case),
         link=None if paid or _nothing_owed(invoice) else link,

@@ -8,6 +8,7 @@ from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseKind, CaseState, Waits
 from app.domain.ends_told import told_end
 from app.domain.languages import language_for
+from app.domain.lines import settled_minor
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink, link_event
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
@@ -181,7 +182,7 @@ def _amount(sight: Sight) -> int:
     """What the button is about: with a card all that is owed in this currency, else one invoice."""
     case = sight.case
     if sight.status not in PAYABLE:
-        return case.recovered_minor or case.amount_minor
+        return settled_minor(sight.book, case)
     if sight.needs != "card":
         return case.due_minor
     return sum(c.due_minor for c in sight.owed if c.currency == case.currency)

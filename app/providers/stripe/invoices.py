@@ -32,8 +32,9 @@ def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
     """The invoice as shown; None without an id.
 
     `tax_minor` is the tax in `due_minor`, `paid_minor` what the provider collected. What was
-    settled elsewhere stands in `off_provider_minor`: `amount_paid_off_stripe` since 2026-05-27, the
-    whole amount of an invoice marked `paid_out_of_band` before 2025-03-31.
+    settled elsewhere stands in `off_provider_minor`: `amount_paid_off_stripe` since 2026-05-27,
+    where it was asked for, and the whole amount of an invoice marked `paid_out_of_band` before
+    2025-03-31. Of what came between the two, and in events since, `paid_minor` counts all.
     """
     invoice_id = ref(obj)
     if invoice_id is None:
@@ -226,7 +227,7 @@ def _amounts(obj: Json) -> tuple[int, int, int]:
         paid = due if obj.get("paid") is True else 0
     if obj.get("paid_out_of_band") is True and not off:
         return due, 0, paid
-    return due, paid, off
+    return due, max(paid - off, 0), off  # since 2025-03-31 what came elsewhere counts as paid
 
 
 def _tax_in(due: int, obj: Json) -> int:

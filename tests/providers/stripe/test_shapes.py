@@ -154,6 +154,12 @@ def test_an_invoice_that_does_not_say_is_asked_by_its_lines():
             invoice(status="paid", amount_paid=0, amount_paid_off_stripe=9500), 9500, 0, id="new"
         ),
         pytest.param(
+            invoice(status="paid", amount_paid=9500, amount_paid_off_stripe=2000),
+            2000,
+            7500,
+            id="new, beside a payment",
+        ),
+        pytest.param(
             invoice(
                 "2020-08-27", status="paid", paid=True, paid_out_of_band=True, amount_paid=9500
             ),
