@@ -18,6 +18,7 @@ from app.domain.dunning import (
     Waits,
 )
 from app.domain.mirror import Customer, PaymentMethod
+from app.domain.movements import is_ending
 from app.domain.openings import case_action, window_of
 from app.domain.policies import Policy, Strategy
 from app.domain.records import Book
@@ -38,9 +39,9 @@ def decide(
     """Decide what follows, store the decision with its inputs and reason, plan its action.
 
     Nothing is planned while an attempt is in doubt: its resolution decides again. Nor while the
-    case is on hold: whatever lifts the hold decides.
+    case is on hold: whatever lifts the hold decides. Nor once its end was begun.
     """
-    if case.state is not CaseState.ACTIVE or case.waits is Waits.ON_HOLD:
+    if case.state is not CaseState.ACTIVE or case.waits is Waits.ON_HOLD or is_ending(case):
         return case
     attempts = [a for a in book.all(Attempt) if a.case_id == case.case_id]
     if any(a.state in IN_DOUBT for a in attempts):

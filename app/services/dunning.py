@@ -23,6 +23,7 @@ from app.domain.fuses import SPACING
 from app.domain.holds import is_barred
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import InvoiceStatus, PaymentMethod
+from app.domain.movements import is_ending
 from app.domain.openings import case_action
 from app.domain.outcomes import (
     LATE_LOOK,
@@ -160,9 +161,13 @@ async def retry(world: World, action: Action) -> None:
 def _stale_retry(at: Desk, action: Action, trigger: Trigger) -> bool:
     if _needless(at, action):
         return True
-    planned = at.case.next_attempt_at
-    if at.case.kind is CaseKind.INVOICE:
-        at.done(action, "the customer is to pay it by themselves")
+    planned, by_customer = at.case.next_attempt_at, trigger is Trigger.NEW_CARD
+    reasons = (
+        (at.case.kind is CaseKind.INVOICE, "the customer is to pay it by themselves"),
+        (is_ending(at.case) and not by_customer, "its end was begun and is carried out"),
+    )
+    if (why := next((reason for holds, reason in reasons if holds), None)) is not None:
+        at.done(action, why)
         return True
     if trigger is Trigger.HOLDFAST:
         if not at.case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
