@@ -8,10 +8,10 @@ from app.domain.case_commands import is_forgiven
 from app.domain.closings import CANCELLED
 from app.domain.departures import is_let_go
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
-from app.domain.ends_told import ENDABLE
+from app.domain.ends_told import may_be_ended
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
-from app.domain.mirror import Invoice, InvoiceStatus
+from app.domain.mirror import Invoice, InvoiceStatus, Subscription
 from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of, is_ending
 from app.domain.old_debts import HELD_FOR
 from app.domain.openings import case_action
@@ -181,9 +181,11 @@ def _still_open(at: Desk, action: Action, reading: InvoiceReading) -> bool:
 
 
 def _what_to_do(at: Desk, reading: InvoiceReading) -> tuple[str, str]:
-    """The subscription is touched only while it is past due or unpaid and nothing later is paid."""
+    """The subscription is touched only while it is not paid for and nothing later is paid."""
     end, case = at.policy.end, at.case
-    how = end.subscription if reading.subscription_status in ENDABLE else LEAVE
+    subscription = at.book.get(Subscription, case.account_id, case.subscription_id)
+    unpaid = may_be_ended(reading.subscription_status, subscription)
+    how = end.subscription if unpaid else LEAVE
     mine = at.book.get(Invoice, case.account_id, case.invoice_id)
     if how != LEAVE and mine is not None and _later_paid(at, case, mine):
         how = LEAVE
