@@ -11,7 +11,9 @@ from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger, Waits
 from app.domain.mirror import Payment
 from app.domain.openings import case_action
 from app.domain.outcomes import Outcome, PayAnswer
-from app.services import actions, reads
+from app.ports.payments import ProviderRefused
+from app.services import actions, case_commands, reads
+from app.services.case_commands import Order
 from tests.domain.builders import a_payment, paid
 from tests.review.stage import (
     OWN,
@@ -256,6 +258,28 @@ async def test_a_read_whose_claim_ran_out_leaves_its_action_to_whoever_claimed_i
     (done,) = await stage.find(Action, kind=ActionKind.READ)
     assert (left.state, left.claims) == (ActionState.PENDING, again.claims)
     assert done.state is ActionState.DONE
+
+
+async def test_a_doubt_whose_look_was_set_aside_is_looked_into_once_its_case_is_taken_up(
+    stage: Stage,
+) -> None:
+    # given a charge without an answer, and a provider that refuses to show its invoice
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER]
+    await stage.works()
+    stage.bank.fault = ProviderRefused("not to be seen", "odd")
+    await stage.passes(hours=5)
+    parked = await stage.case()
+
+    # when a person takes the case up again
+    stage.bank.fault = None
+    told = Order(merchant_id="mer_1", case_id=parked.case_id, key="release", actor="k")
+    await case_commands.release(stage.world, told, reason=None)
+    await stage.passes(days=40)
+
+    assert parked.state is CaseState.PARKED
+    assert (await stage.attempts())[1].state is AttemptState.DECLINED
+    assert (await stage.case()).state is CaseState.EXHAUSTED
 
 
 async def test_what_waits_for_a_doubt_that_cannot_be_looked_into_is_not_tried_every_minute(
