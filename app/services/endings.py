@@ -235,7 +235,8 @@ async def forgive(world: World, action: Action) -> None:
     """Close the invoice of a debt that was forgiven, so that nobody collects it again.
 
     Safe to repeat: an invoice that is closed is fine, and each try has a key of its own, so that an
-    error kept under one is none of the next. One that was paid meanwhile recovers the case.
+    error kept under one is none of the next. One that was paid meanwhile recovers the case. It
+    waits for a payment of the customer's that is under way: closed, there would be no debt for it.
     """
     async with glance(world, action) as at:
         if at is None:
@@ -245,7 +246,8 @@ async def forgive(world: World, action: Action) -> None:
             return
         account, case = at.terms.account, at.case
     reading = await world.payments.read_invoice(account, case.invoice_id)
-    if reading.invoice.status is InvoiceStatus.OPEN:
+    waits = is_under_way(reading)
+    if reading.invoice.status is InvoiceStatus.OPEN and not waits:
         how = (action.data or {})["close"]
         key = f"{case.case_id}:forgive:{action.claims}"
         await world.payments.close_invoice(account, case.invoice_id, how=how, key=key)
@@ -254,5 +256,10 @@ async def forgive(world: World, action: Action) -> None:
             return
         take(at, reading)
         at.done(action)
-        if at.case.state is CaseState.STOPPED:
+        if waits:
+            due, data = at.terms.now + LATER, action.data
+            at.book.add(
+                case_action(at.case, ActionKind.FORGIVE, due, nth=due.isoformat(), data=data)
+            )
+        elif at.case.state is CaseState.STOPPED:
             note(at.book, at.case, at.terms.now, "stopped", "the invoice is closed: forgiven")
