@@ -38,6 +38,7 @@ from app.services.before_charging import (
     AFTER_HOLD,
     DEAD_CARD,
     KEPT,
+    has_ended_unheard,
     is_by_link,
     is_never,
     may_go,
@@ -197,7 +198,9 @@ async def _intend(
             return None
         at.done(action)
         method = _method_for(at, trigger, data.get("method"), reading)
-        if reading.invoice.remaining_minor <= 0 or _held_back(at, action, trigger, reading):
+        if reading.invoice.remaining_minor <= 0 or _has_ended(at, action, trigger, reading):
+            return None
+        if _held_back(at, action, trigger, reading):
             return None
         if (why := _not_to_be_charged(at, trigger, method, data.get("updated"))) is not None:
             note(at.book, at.case, at.terms.now, "waits", why)
@@ -241,6 +244,14 @@ def _not_to_be_charged(
     if updated is not None and method is not None and method.method_id != updated:
         return "the network updated a card that is not the one charged"
     return DEAD_CARD if is_never(at.book, method) else None
+
+
+def _has_ended(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReading) -> bool:
+    """Whether it waits until it is read why the subscription ended, which the look has planned."""
+    if not has_ended_unheard(at, reading):
+        return False
+    _again_at(at, action, trigger, at.terms.now, "the subscription has ended: why is read first")
+    return True
 
 
 def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReading) -> bool:
