@@ -138,6 +138,18 @@ async def test_a_charge_without_an_answer_is_not_repeated_once_its_customer_left
     assert (await watching.case(person)).state is CaseState.STOPPED
 
 
+async def test_who_left_unheard_is_not_urged_to_pay(watching: Stage) -> None:
+    person = await watching.subscriber(EXPIRED)
+    case = await watching.fails(person)
+
+    watching.hears = False
+    watching.act(person, "cancel_subscription")
+    await watching.passes(days=30)
+
+    assert await watching.letters(case) == []
+    assert (await watching.case(person)).state is CaseState.STOPPED
+
+
 async def test_a_written_off_invoice_that_is_paid_after_all_counts(stage: Stage) -> None:
     person = await stage.subscriber(REFUSED)
     case = await stage.fails(person)
