@@ -135,7 +135,7 @@ def recover(book: Book, case: Case, at: datetime, cause: str | None, terms: Term
 def _take_payment(
     book: Book, case: Case, invoice: Invoice, payment: Payment, theirs: Refs, terms: Terms
 ) -> Case:
-    if payment.status not in {"succeeded", "failed"}:
+    if payment.status not in {"succeeded", "failed"} or _stands_elsewhere(book, case, payment):
         return case
     before_failure = payment.occurred_at is not None and payment.occurred_at < case.opened_at
     if payment.status == "succeeded":
@@ -146,6 +146,13 @@ def _take_payment(
         return _enter_money(book, case, invoice, payment, attempt, terms)
     case, _ = _attempt_of(book, case, invoice, payment, AttemptState.DECLINED, theirs, terms)
     return case
+
+
+def _stands_elsewhere(book: Book, case: Case, payment: Payment) -> bool:
+    """Whether it was taken in for another invoice, before the provider was told to put it to this
+    one: it is one attempt, and its money is entered once."""
+    about = {"account_id": case.account_id, "provider_ref": payment_ref(payment)}
+    return any(a.case_id != case.case_id for a in book.all(Attempt, **about))
 
 
 def _attempt_of(
