@@ -167,6 +167,7 @@ async def test_a_try_of_the_provider_on_what_we_drive_ends_our_driving(stage: St
     assert await stage.alerts() == ["provider_charged"]
     assert (case.state, case.driven, case.mode) == (CaseState.ACTIVE, False, OBSERVE)
     assert stage.fuse.keys() == []
+    assert (invoice(stage, case)["auto_advance"], case.stilled) == (True, False)
 
 
 async def test_a_case_left_to_the_provider_is_not_taken_over_again(stage: Stage) -> None:
