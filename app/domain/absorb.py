@@ -21,7 +21,7 @@ from app.domain.mirror import (
     Subscription,
 )
 from app.domain.mirroring import ENDED, forward
-from app.domain.movements import INVOLUNTARY_PAUSES, ended_by_us
+from app.domain.movements import PAUSED_AT_THE_END, ended_by_us
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import (
     CLOSED_BY,
@@ -206,7 +206,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     plan_renewals(book, before, after, terms)
     if after.status in {"canceled", "incomplete_expired"}:
         _subscription_ended(book, after, terms)
-    elif after.status == "unpaid" or after.pause_reason in INVOLUNTARY_PAUSES:
+    elif after.status == "unpaid" or after.pause_reason == PAUSED_AT_THE_END:
         _given_up(book, after, terms)
     elif before is not None and after.default_method_id != before.default_method_id:
         new_method(book, notice, after.customer_id, after.default_method_id, terms)

@@ -1,6 +1,7 @@
 """Whose a payment was: ours that is in doubt, the provider's own retry, or the customer's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, Case, CaseKind, Trigger
@@ -13,6 +14,7 @@ from app.domain.terms import Terms
 # The provider stamps whole seconds and its clock is not ours: a charge this much earlier than
 # our intent may still be ours.
 CLOCK_SLACK = timedelta(minutes=2)
+OPENED_BY = timedelta(minutes=10)  # the report of a refusal, and with it a case, follows so soon
 Refs = frozenset[str]
 
 
@@ -89,8 +91,7 @@ def by_another(
     customer's."""
     number = max((a.number for a in attempts), default=0) + 1
     at = payment.occurred_at or terms.now
-    theirs = sum(a.trigger is Trigger.PROVIDER for a in attempts)
-    automatic = invoice.attempt_count > theirs or not attempts
+    automatic = _is_automatic(attempts, case, invoice, payment, at)
     automatic = automatic and case.kind is CaseKind.PAYMENT
     page, link = _link_used(book, case, at)
     by_itself = automatic and page != "invoice"  # on the page of a card nothing is paid
@@ -107,6 +108,32 @@ def by_another(
         intent_at=at,
         link_id=None if by_itself else link,
     )
+
+
+def _is_automatic(
+    attempts: Sequence[Attempt], case: Case, invoice: Invoice, payment: Payment, at: datetime
+) -> bool:
+    """Whether a payment is one that the invoice's `attempt_count` tells of.
+
+    The provider counts tries that it does not make: on a card that was refused for good, or where
+    there is none to be charged. What it had counted when we began a try, or when all tries were on
+    record (`counted`), was none that came after; and what opened the case may have been no charge.
+    """
+    theirs = [a.intent_at for a in attempts if a.trigger is Trigger.PROVIDER]
+    none_opened = min([at, *theirs]) > case.opened_at + OPENED_BY and payment.status == "succeeded"
+    known = max((a.attempt_count or 0 for a in attempts if a.intent_at < at), default=0)
+    more = invoice.attempt_count > max(len(theirs) + none_opened, known)
+    return more if attempts else not none_opened
+
+
+def counted(attempts: Sequence[Attempt], invoice: Invoice) -> Attempt | None:
+    """The newest of others' tries with how often the provider says it tried, now that all are on
+    record; None where that is known."""
+    others = (a for a in attempts if a.trigger in {Trigger.PROVIDER, Trigger.CUSTOMER})
+    newest = max(others, key=lambda a: a.intent_at, default=None)
+    if newest is None or newest.attempt_count == invoice.attempt_count:
+        return None
+    return replace(newest, attempt_count=invoice.attempt_count)
 
 
 def _link_used(book: Book, case: Case, at: datetime) -> tuple[str | None, str | None]:

@@ -14,10 +14,11 @@ def card_key_of(method: PaymentMethod | None) -> str | None:
 
 
 def rail_of(method: PaymentMethod | None) -> str:
-    """The rail whose rules apply to a method."""
+    """The rail whose rules apply to a method. UPI has no country: there is only one."""
     if method is None or method.type not in DIRECT_DEBITS:
         india = method is not None and (method.country or "").upper() == "IN"
-        return "in_mandate" if india else "card"
+        upi = method is not None and method.type == "upi"
+        return "in_mandate" if india or upi else "card"
     return method.type
 
 

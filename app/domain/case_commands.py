@@ -34,6 +34,7 @@ from app.domain.movements import is_ending
 from app.domain.network_rules import earliest_within_budget
 from app.domain.old_debts import is_held
 from app.domain.openings import case_action
+from app.domain.outcomes import resolve_action
 from app.domain.records import Book, changed
 from app.domain.sequence import FINAL_NOTICE_AHEAD
 from app.domain.terms import Terms, note
@@ -182,11 +183,22 @@ def _taken_up(book: Book, case: Case, terms: Terms) -> Case:
     begin_again(book, moved, now, end, nth=f"release:{now.isoformat()}")
     note(book, moved, now, "taken_up", "an operator takes the case up again")
     book.put(moved)
+    _look_into_doubts(book, moved, terms)
     for held in holds_of(case):
         if held.reason is HoldReason.DISPUTE:  # which end by themselves
             moved = put_on_hold(book, moved, held, terms)
     look_at_collection(book, moved, terms)
     return moved
+
+
+def _look_into_doubts(book: Book, case: Case, terms: Terms) -> None:
+    """What was to find out about a charge may have been set aside with the case: it is found out
+    about now, or nothing could ever be tried again, or ended."""
+    for doubt in [a for a in book.all(Attempt, case_id=case.case_id) if a.state in IN_DOUBT]:
+        if not any(book.all(Action, kind=ActionKind.RESOLVE, subject=doubt.attempt_id)):
+            again = changed(doubt, reads=doubt.reads + 1)
+            book.put(again)
+            book.add(changed(resolve_action(case, again), due_at=terms.now))
 
 
 def stop(text: str) -> Command:

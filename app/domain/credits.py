@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.dunning import Case, CaseKind, CaseState
-from app.domain.lines import entered_minor, is_entered, line_of
+from app.domain.lines import MONEY_IN, entered_minor, is_entered, line_of
 from app.domain.mirror import CreditNote, Invoice
 from app.domain.movements import is_ending
 from app.domain.notices import Notice
@@ -18,7 +18,6 @@ from app.domain.records import Book
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.terms import Terms, note
 
-MONEY_IN = (EntryKind.RECOVERED, EntryKind.SETTLED_OTHER)
 CREDITS = (EntryKind.CREDITED, EntryKind.CREDIT_VOIDED)
 
 

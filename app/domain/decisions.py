@@ -18,15 +18,16 @@ from app.domain.dunning import (
     Waits,
 )
 from app.domain.mirror import Customer, PaymentMethod
-from app.domain.openings import case_action
+from app.domain.movements import is_ending
+from app.domain.openings import case_action, window_of
 from app.domain.policies import Policy, Strategy
 from app.domain.records import Book
 from app.domain.retry import AskCustomer, GiveUp, NextStep, RetryFacts, TryAgain, next_step
 from app.domain.sequence import plan_letters
 from app.domain.terms import Terms, decline_from, note
 
-# The control arm of the retry experiment: the policy's number of tries, evenly over its window,
-# blind to the decline's class. Never nothing: a holdout must not cost the merchant the money.
+# The control arm of the retry experiment: the policy's number of tries, evenly over the case's
+# window, blind to the decline's class. Never nothing: a holdout must not cost the merchant money.
 EVEN = Strategy.FIXED
 AT_MOST_NEW_CARD_ATTEMPTS = 3  # per case within
 NEW_CARDS_WITHIN = timedelta(days=1)
@@ -38,9 +39,9 @@ def decide(
     """Decide what follows, store the decision with its inputs and reason, plan its action.
 
     Nothing is planned while an attempt is in doubt: its resolution decides again. Nor while the
-    case is on hold: whatever lifts the hold decides.
+    case is on hold: whatever lifts the hold decides. Nor once its end was begun.
     """
-    if case.state is not CaseState.ACTIVE or case.waits is Waits.ON_HOLD:
+    if case.state is not CaseState.ACTIVE or case.waits is Waits.ON_HOLD or is_ending(case):
         return case
     attempts = [a for a in book.all(Attempt) if a.case_id == case.case_id]
     if any(a.state in IN_DOUBT for a in attempts):
@@ -70,7 +71,7 @@ def _arm_policy(case: Case, policy: Policy) -> Policy:
     if case.arm != "holdout":
         return policy
     retry = policy.retry
-    step = retry.window_days / (retry.max_attempts + 1)
+    step = window_of(policy, case.interval).days / (retry.max_attempts + 1)
     days = tuple(round(step * (n + 1)) for n in range(retry.max_attempts))
     return replace(policy, retry=replace(retry, strategy=EVEN, days=days))
 

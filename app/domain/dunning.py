@@ -166,9 +166,9 @@ class Attempt:
     `number` counts from 1 within the case, over all triggers; for ours the idempotency key is
     `{case}:{number}`, committed before the call. `intent_at` is when it was committed.
     `provider_ref` is the charge or payment that decided it; `attempt_count` the invoice's own
-    count at the intent, which only the provider's retries raise after it. `refused_at` is when its
-    refusal was told first, `refused_as` and `refused_brand` as what and of which network's card;
-    whatever becomes of the attempt, they stay.
+    count at the intent, which only the provider's retries raise after it, and of others' tries
+    when all were on record. `refused_at` is when its refusal was told first, `refused_as` and
+    `refused_brand` as what and of which network's card; whatever becomes of the attempt, they stay.
     """
 
     KEY: ClassVar = ("attempt_id",)

@@ -5,11 +5,17 @@ from datetime import datetime
 from app.domain.departures import planned_end
 from app.domain.dunning import Case, CaseState
 from app.domain.mirror import Subscription
-from app.domain.movements import LEAVE, what_became
+from app.domain.movements import INVOLUNTARY_PAUSES, LEAVE, what_became
 from app.domain.policies import Policy
 
-# Of these alone a subscription is ended for a debt: it has not ended, and nothing later is paid.
 ENDABLE = frozenset({"past_due", "unpaid"})
+
+
+def may_be_ended(status: str | None, subscription: Subscription | None) -> bool:
+    """Whether a subscription is ended for a debt: it has not ended, and is not paid for. One that
+    the provider paused for it as well; where it goes on once the invoice is closed, nobody paid."""
+    for_debt = subscription is not None and subscription.pause_reason in INVOLUNTARY_PAUSES
+    return status in ENDABLE or (status == "paused" and for_debt)
 
 
 def told_end(
@@ -30,5 +36,5 @@ def told_end(
     if leaves_at is not None and leaves_at <= last:
         return LEAVE, leaves_at if policy.after_cancel == "forgive" else last
     known = status or (subscription.status if subscription else None)
-    spared = known is not None and known not in ENDABLE
+    spared = known is not None and not may_be_ended(known, subscription)
     return LEAVE if spared else policy.end.subscription, last

@@ -9,6 +9,8 @@ from app.domain.records import Book
 from app.domain.recovery import Cause, EntryKind, RecoveryEntry
 from app.domain.terms import Terms
 
+MONEY_IN = (EntryKind.RECOVERED, EntryKind.SETTLED_OTHER)
+
 
 def is_entered(book: Book, case: Case, kind: EntryKind, ref: str) -> bool:
     """Whether this movement has its line."""
@@ -25,6 +27,12 @@ def entered_minor(book: Book, case: Case, *kinds: EntryKind) -> int:
         for entry in book.all(RecoveryEntry, invoice_id=case.invoice_id)
         if entry.kind in kinds
     )
+
+
+def settled_minor(book: Book, case: Case) -> int:
+    """What a settled case was settled with since its first failure: by payments, elsewhere, or by
+    balance, without what credit notes took off. What was owed, while no line tells."""
+    return entered_minor(book, case, *MONEY_IN) or case.amount_minor
 
 
 def line_of(

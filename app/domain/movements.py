@@ -16,7 +16,10 @@ from app.domain.terms import Terms
 
 PAYING = frozenset({"active", "past_due"})
 UNBORN = frozenset({"incomplete", "incomplete_expired"})
-INVOLUNTARY_PAUSES = frozenset({"final_payment_failure", "first_payment_failure"})
+# After the provider's last try. Where a merchant wants it, it pauses at the first failure already,
+# and goes on trying.
+PAUSED_AT_THE_END = "final_payment_failure"
+INVOLUNTARY_PAUSES = frozenset({PAUSED_AT_THE_END, "first_payment_failure"})
 make_movement = quick(MrrMovement)
 # Plan, interval, country, attributes.
 Place = tuple[str | None, str | None, str | None, str | None]

@@ -6,6 +6,7 @@ from datetime import datetime
 from app.domain.actions import ActionKind
 from app.domain.dunning import Case, CaseState, IllegalMove
 from app.domain.messages import Message, MessageState
+from app.domain.movements import is_ending
 from app.domain.openings import case_action, window_of
 from app.domain.policies import Policy
 from app.domain.records import Book
@@ -20,13 +21,15 @@ def move_case(book: Book, case: Case, policy: Policy, terms: Terms) -> Case:
     look at the live invoice, letters that have not left follow the new table. What was done is
     done: attempts and letters count on. Safe to repeat: a case that has the version stays.
 
-    Raises `IllegalMove` for a case that is over, and for one that we drive where the policy
-    leaves it to the provider: give the account back first.
+    Raises `IllegalMove` for a case that is over or whose end was begun, and for one that we drive
+    where the policy leaves it to the provider: give the account back first.
     """
     if case.policy == policy.label:
         return case
     if case.state is not CaseState.ACTIVE:
         raise IllegalMove(f"case {case.case_id} is {case.state}: only an active case is moved")
+    if is_ending(case):
+        raise IllegalMove(f"the end of case {case.case_id} is being carried out")
     if case.driven and not policy.drives(terms.account.mode):
         raise IllegalMove(f"case {case.case_id} is driven, and {policy.label} drives nothing")
     was = case.policy

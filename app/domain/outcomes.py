@@ -48,6 +48,9 @@ class Outcome(StrEnum):
     NOT_EXECUTED = "not_executed"  # 400, 401, 403, 429: it did not happen
 
 
+REFUSED = frozenset({Outcome.DECLINED, Outcome.ACTION_REQUIRED})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayAnswer:
     """The answer to one charge. `invoice` is the invoice after it, where the provider showed it;
@@ -129,7 +132,19 @@ def take_answer(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, ter
     current = book.get(Attempt, attempt.attempt_id) or attempt
     if current.state not in IN_DOUBT:
         return case
+    answer = _without_former(book, current, answer)
     return TAKERS[answer.outcome](book, case, current, answer, terms)
+
+
+def _without_former(book: Book, attempt: Attempt, answer: PayAnswer) -> PayAnswer:
+    """What is refused before there is a charge shows the charge of the try before it: that one
+    was refused already, and is not what became of this one."""
+    if answer.charge_id is None or answer.outcome not in REFUSED:
+        return answer
+    about = {"account_id": attempt.account_id, "provider_ref": answer.charge_id}
+    others = (a for a in book.all(Attempt, **about) if a.attempt_id != attempt.attempt_id)
+    former = any(other.refused_at is not None for other in others)
+    return replace(answer, charge_id=None) if former else answer
 
 
 Taker = Callable[[Book, Case, Attempt, PayAnswer, Terms], Case]

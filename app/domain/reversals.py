@@ -104,13 +104,14 @@ def refund_failed(book: Book, notice: Notice, terms: Terms) -> None:
 
 
 def _case_paid_by(book: Book, payment: Payment) -> Case | None:
-    """By the invoice where the payment names it, else by the line of the ledger it made."""
+    """By the line of the ledger it made, else by the invoice where the payment names it: it may be
+    put to another one later."""
     lines = {
         entry.invoice_id
         for entry in book.all(RecoveryEntry, provider_ref=payment_ref(payment))
         if entry.account_id == payment.account_id
     }
-    invoices = {payment.invoice_id} if payment.invoice_id else lines
+    invoices = lines or ({payment.invoice_id} if payment.invoice_id else set())
     account = payment.account_id
     cases = (book.all(Case, account_id=account, invoice_id=i) for i in sorted(invoices))
     return next(chain.from_iterable(cases), None)

@@ -12,6 +12,7 @@ from datetime import datetime
 from app.domain.attributing import (
     Refs,
     by_another,
+    counted,
     in_doubt,
     known,
     payment_ref,
@@ -19,7 +20,6 @@ from app.domain.attributing import (
 )
 from app.domain.causes import cause_of
 from app.domain.credits import (
-    MONEY_IN,
     credited_minor,
     end_credited,
     enter_credits,
@@ -36,7 +36,7 @@ from app.domain.dunning import (
     CaseState,
     Trigger,
 )
-from app.domain.lines import entered_minor, is_entered, line_of
+from app.domain.lines import MONEY_IN, entered_minor, is_entered, line_of
 from app.domain.messages import PaymentLink, link_event
 from app.domain.mirror import CreditNote, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.movements import reason_when_paid
@@ -58,15 +58,17 @@ def take_reading(
     *,
     notes: Iterable[CreditNote] = (),
     whole: bool = True,
+    every_attempt: bool = False,
 ) -> Case:
     """Let what is live at the provider change a case. Safe to repeat, in any order.
 
     `whole` says that these are all payments and credit notes of the invoice as it is shown: only
     then is what they do not cover settled otherwise. One payment alone, or a look that was
     overtaken by a newer report, must not have a payment it does not show entered as settled by
-    other means. Returns the case as it is now (also put into the book). Never moves it back; an
-    invoice that is paid recovers it whatever its state, because late money counts. One that only
-    credit notes settled is no recovery, and what is in another currency is for a person.
+    other means. `every_attempt` says that they are all tries as well. Returns the case as it is now
+    (also put into the book). Never moves it back; an invoice that is paid recovers it whatever its
+    state, because late money counts. One that only credit notes settled is no recovery, and what is
+    in another currency is for a person.
     """
     ordered = sorted(payments, key=lambda p: (p.occurred_at or terms.now, p.payment_id))
     if (reason := other_currency(case, invoice, ordered)) is not None:
@@ -78,6 +80,8 @@ def take_reading(
     theirs = tries_of_the_provider(mine, invoice, ordered)
     for payment in ordered:
         case = _take_payment(book, case, invoice, payment, theirs, terms)
+    if every_attempt and all(payment.status != "processing" for payment in ordered):
+        _count(book, case, invoice)
     enter_credits(book, case, invoice, notes, terms)
     if whole:
         look_for_voids(book, case, invoice, terms)
@@ -131,7 +135,7 @@ def recover(book: Book, case: Case, at: datetime, cause: str | None, terms: Term
 def _take_payment(
     book: Book, case: Case, invoice: Invoice, payment: Payment, theirs: Refs, terms: Terms
 ) -> Case:
-    if payment.status not in {"succeeded", "failed"}:
+    if payment.status not in {"succeeded", "failed"} or _stands_elsewhere(book, case, payment):
         return case
     before_failure = payment.occurred_at is not None and payment.occurred_at < case.opened_at
     if payment.status == "succeeded":
@@ -142,6 +146,13 @@ def _take_payment(
         return _enter_money(book, case, invoice, payment, attempt, terms)
     case, _ = _attempt_of(book, case, invoice, payment, AttemptState.DECLINED, theirs, terms)
     return case
+
+
+def _stands_elsewhere(book: Book, case: Case, payment: Payment) -> bool:
+    """Whether it was taken in for another invoice, before the provider was told to put it to this
+    one: it is one attempt, and its money is entered once."""
+    about = {"account_id": case.account_id, "provider_ref": payment_ref(payment)}
+    return any(a.case_id != case.case_id for a in book.all(Attempt, **about))
 
 
 def _attempt_of(
@@ -188,6 +199,12 @@ def _attempt_of(
         by = f"attempt {attempt.number} by {attempt.trigger}"
         note(book, case, attempt.intent_at, "declined", f"{by} was refused: {code}", case.decline)
     return case, attempt
+
+
+def _count(book: Book, case: Case, invoice: Invoice) -> None:
+    mine = list(book.all(Attempt, case_id=case.case_id))
+    if (newest := counted(mine, invoice)) is not None:
+        book.put(newest)
 
 
 def _was_answered(known: Attempt, state: AttemptState) -> bool:

@@ -7,7 +7,8 @@ from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.cards import card_key_of, rail_of, uses_of
 from app.domain.dunning import Attempt, AttemptState, CardUse, Case, CaseState, Trigger
 from app.domain.holds import is_barred
-from app.domain.mirror import InvoiceStatus, PaymentMethod
+from app.domain.mirror import InvoiceStatus, PaymentMethod, Subscription
+from app.domain.mirroring import ENDED
 from app.domain.network_rules import earliest_within_budget
 from app.domain.openings import case_action
 from app.domain.outcomes import unspent
@@ -104,6 +105,14 @@ def _keep(at: Desk, action: Action, attempt: Attempt) -> None:
         at.book.add(case_action(at.case, ActionKind.RETRY, due, nth=nth, data=action.data))
 
 
+def has_ended_unheard(at: Desk, reading: InvoiceReading) -> bool:
+    """Whether the subscription of what the provider works has ended, and nobody told us why: who
+    left is not charged. Of what we drive a look decides at once."""
+    known = at.book.get(Subscription, at.case.account_id, at.case.subscription_id)
+    is_news = known is None or known.status not in ENDED
+    return not at.case.driven and reading.subscription_status in ENDED and is_news
+
+
 def may_repeat(at: Desk, attempt: Attempt, reading: InvoiceReading) -> bool:
     """Whether nothing has stopped the case since the request was sent first, and nobody's attempt
     on the same card was refused for good: it may be that the request never arrived."""
@@ -111,6 +120,8 @@ def may_repeat(at: Desk, attempt: Attempt, reading: InvoiceReading) -> bool:
     if case.state is not CaseState.ACTIVE or is_barred(case, by_link=attempt.link_id is not None):
         return False
     if is_never(at.book, _card_of(at.book, attempt) or reading.method):
+        return False
+    if has_ended_unheard(at, reading):
         return False
     ours = case.driven or attempt.trigger is not Trigger.HOLDFAST
     return ours and reading.invoice.status is InvoiceStatus.OPEN

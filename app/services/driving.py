@@ -63,14 +63,19 @@ def left_to_provider(at: Desk, reading: InvoiceReading) -> bool:
 def leave_to_provider(
     at: Desk, invoice: Invoice, text: str, *, raises: AlertKind | None = None
 ) -> None:
-    """From here on the case is observed; `raises` names the alert that tells a person."""
+    """From here on the case is observed; `raises` names the alert that tells a person. What we had
+    turned off is turned on again: else nobody would collect it."""
+    off = invoice.status is InvoiceStatus.OPEN and not is_collected_there(invoice)
     case = replace(
         at.case,
         mode=CollectionMode.OBSERVE,
         driven=False,
+        stilled=off,
         next_attempt_at=invoice.next_attempt_at,
     )
     at.book.put(case)
+    if off:
+        look_at_collection(at.book, case, at.terms)
     note(at.book, case, at.terms.now, "given_back", text)
     if raises is not None:
         at.book.add(alert(at.terms.now, case.merchant_id, raises, case.case_id, text))

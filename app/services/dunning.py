@@ -23,6 +23,7 @@ from app.domain.fuses import SPACING
 from app.domain.holds import is_barred
 from app.domain.merchants import CollectionMode
 from app.domain.mirror import InvoiceStatus, PaymentMethod
+from app.domain.movements import is_ending
 from app.domain.openings import case_action
 from app.domain.outcomes import (
     LATE_LOOK,
@@ -37,6 +38,7 @@ from app.services.before_charging import (
     AFTER_HOLD,
     DEAD_CARD,
     KEPT,
+    has_ended_unheard,
     is_by_link,
     is_never,
     may_go,
@@ -160,9 +162,13 @@ async def retry(world: World, action: Action) -> None:
 def _stale_retry(at: Desk, action: Action, trigger: Trigger) -> bool:
     if _needless(at, action):
         return True
-    planned = at.case.next_attempt_at
-    if at.case.kind is CaseKind.INVOICE:
-        at.done(action, "the customer is to pay it by themselves")
+    planned, by_customer = at.case.next_attempt_at, trigger is Trigger.NEW_CARD
+    reasons = (
+        (at.case.kind is CaseKind.INVOICE, "the customer is to pay it by themselves"),
+        (is_ending(at.case) and not by_customer, "its end was begun and is carried out"),
+    )
+    if (why := next((reason for holds, reason in reasons if holds), None)) is not None:
+        at.done(action, why)
         return True
     if trigger is Trigger.HOLDFAST:
         if not at.case.driven or at.terms.account.mode is CollectionMode.OBSERVE:
@@ -192,7 +198,9 @@ async def _intend(
             return None
         at.done(action)
         method = _method_for(at, trigger, data.get("method"), reading)
-        if reading.invoice.remaining_minor <= 0 or _held_back(at, action, trigger, reading):
+        if reading.invoice.remaining_minor <= 0 or _has_ended(at, action, trigger, reading):
+            return None
+        if _held_back(at, action, trigger, reading):
             return None
         if (why := _not_to_be_charged(at, trigger, method, data.get("updated"))) is not None:
             note(at.book, at.case, at.terms.now, "waits", why)
@@ -236,6 +244,14 @@ def _not_to_be_charged(
     if updated is not None and method is not None and method.method_id != updated:
         return "the network updated a card that is not the one charged"
     return DEAD_CARD if is_never(at.book, method) else None
+
+
+def _has_ended(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReading) -> bool:
+    """Whether it waits until it is read why the subscription ended, which the look has planned."""
+    if not has_ended_unheard(at, reading):
+        return False
+    _again_at(at, action, trigger, at.terms.now, "the subscription has ended: why is read first")
+    return True
 
 
 def _held_back(at: Desk, action: Action, trigger: Trigger, reading: InvoiceReading) -> bool:

@@ -8,10 +8,10 @@ from app.domain.case_commands import is_forgiven
 from app.domain.closings import CANCELLED
 from app.domain.departures import is_let_go
 from app.domain.dunning import IN_DOUBT, Attempt, Case, CaseState, Waits
-from app.domain.ends_told import ENDABLE
+from app.domain.ends_told import may_be_ended
 from app.domain.merchants import CollectionMode
 from app.domain.messages import Message, MessageState
-from app.domain.mirror import Invoice, InvoiceStatus
+from app.domain.mirror import Invoice, InvoiceStatus, Subscription
 from app.domain.movements import ENDED, ENDING, LEAVE, intended_end, intent_of, is_ending
 from app.domain.old_debts import HELD_FOR
 from app.domain.openings import case_action
@@ -181,9 +181,11 @@ def _still_open(at: Desk, action: Action, reading: InvoiceReading) -> bool:
 
 
 def _what_to_do(at: Desk, reading: InvoiceReading) -> tuple[str, str]:
-    """The subscription is touched only while it is past due or unpaid and nothing later is paid."""
+    """The subscription is touched only while it is not paid for and nothing later is paid."""
     end, case = at.policy.end, at.case
-    how = end.subscription if reading.subscription_status in ENDABLE else LEAVE
+    subscription = at.book.get(Subscription, case.account_id, case.subscription_id)
+    unpaid = may_be_ended(reading.subscription_status, subscription)
+    how = end.subscription if unpaid else LEAVE
     mine = at.book.get(Invoice, case.account_id, case.invoice_id)
     if how != LEAVE and mine is not None and _later_paid(at, case, mine):
         how = LEAVE
@@ -233,7 +235,8 @@ async def forgive(world: World, action: Action) -> None:
     """Close the invoice of a debt that was forgiven, so that nobody collects it again.
 
     Safe to repeat: an invoice that is closed is fine, and each try has a key of its own, so that an
-    error kept under one is none of the next. One that was paid meanwhile recovers the case.
+    error kept under one is none of the next. One that was paid meanwhile recovers the case. It
+    waits for a payment of the customer's that is under way: closed, there would be no debt for it.
     """
     async with glance(world, action) as at:
         if at is None:
@@ -243,7 +246,8 @@ async def forgive(world: World, action: Action) -> None:
             return
         account, case = at.terms.account, at.case
     reading = await world.payments.read_invoice(account, case.invoice_id)
-    if reading.invoice.status is InvoiceStatus.OPEN:
+    waits = is_under_way(reading)
+    if reading.invoice.status is InvoiceStatus.OPEN and not waits:
         how = (action.data or {})["close"]
         key = f"{case.case_id}:forgive:{action.claims}"
         await world.payments.close_invoice(account, case.invoice_id, how=how, key=key)
@@ -252,5 +256,10 @@ async def forgive(world: World, action: Action) -> None:
             return
         take(at, reading)
         at.done(action)
-        if at.case.state is CaseState.STOPPED:
+        if waits:
+            due, data = at.terms.now + LATER, action.data
+            at.book.add(
+                case_action(at.case, ActionKind.FORGIVE, due, nth=due.isoformat(), data=data)
+            )
+        elif at.case.state is CaseState.STOPPED:
             note(at.book, at.case, at.terms.now, "stopped", "the invoice is closed: forgiven")

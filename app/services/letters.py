@@ -8,6 +8,7 @@ from app.domain.declines import DeclineKind
 from app.domain.dunning import Case, CaseKind
 from app.domain.ends_told import told_end
 from app.domain.languages import written
+from app.domain.lines import settled_minor
 from app.domain.merchants import Merchant
 from app.domain.messages import AlsoOpen, Letter, Look, Message, Wording
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
@@ -28,6 +29,7 @@ REASON_KEYS = {
     DeclineKind.RETRY_FEW_AND_ASK: "bank_declined",
     DeclineKind.NEVER: "bank_declined",
 }
+NOT_CHARGED_AGAIN = frozenset({DeclineKind.NEVER, DeclineKind.CUSTOMER_AUTHENTICATE})
 
 
 def reason_key(case: Case) -> str:
@@ -88,11 +90,11 @@ def letter_of(
         customer_name=customer.name if customer else None,
         plan=_plan_name(at, case),
         invoice_number=invoice.number if invoice else None,
-        amount_minor=case.recovered_minor or case.amount_minor if paid else case.due_minor,
+        amount_minor=settled_minor(at.book, case) if paid else case.due_minor,
         currency=case.currency,
         reason_key=reason_key(case),
         link=None if paid or _nothing_owed(invoice) else link,
-        next_retry_at=still_to_come(case.next_attempt_at, at.terms.now),
+        next_retry_at=still_to_come(case, at.terms.now),
         last_day=last_day,
         end_action=end_action,
         paid_at=invoice.paid_at if invoice and paid else None,
@@ -117,9 +119,13 @@ def _also(at: Desk, case: Case) -> AlsoOpen:
     )
 
 
-def still_to_come(at: datetime | None, now: datetime) -> datetime | None:
-    """A retry that an outage put off has no instant that could be told."""
-    return at if at is not None and at > now else None
+def still_to_come(case: Case, now: datetime) -> datetime | None:
+    """The next try that a customer is told of. One that an outage put off has no instant that could
+    be told; of a card refused for good, or that the bank wants confirmed, the provider plans tries
+    that it does not make."""
+    at = case.next_attempt_at
+    in_name_alone = not case.driven and case.decline_kind in NOT_CHARGED_AGAIN
+    return None if at is None or at <= now or in_name_alone else at
 
 
 def _nothing_owed(invoice: Invoice | None) -> bool:

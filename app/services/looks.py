@@ -43,7 +43,14 @@ def take(at: Desk, reading: InvoiceReading, *, first: bool = False) -> None:
     end_without_debt(at.book, at.case, invoice, at.terms)
     failures, theirs = at.case.failures, tries_of_provider(at)
     case = take_reading(
-        at.book, at.case, invoice, reading.payments, at.terms, notes=reading.notes, whole=whole
+        at.book,
+        at.case,
+        invoice,
+        reading.payments,
+        at.terms,
+        notes=reading.notes,
+        whole=whole,
+        every_attempt=whole and reading.every_attempt,
     )
     if (reason := other_currency(case, invoice, reading.payments)) is not None:
         at.book.add(alert(at.terms.now, case.merchant_id, AlertKind.CURRENCY, case.case_id, reason))

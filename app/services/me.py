@@ -10,6 +10,7 @@ from app.domain.ids import derive_id
 from app.domain.messages import PaymentLink
 from app.ports.world import World
 from app.services.access import SubscriptionAccess, of_customer
+from app.services.letters import still_to_come
 
 LINK_LASTS = timedelta(days=2)
 
@@ -44,7 +45,7 @@ async def status(world: World, asker: Asker) -> Me:
     seen, cases = await _open_cases(world, asker)
     currency = cases[0].currency if cases else None
     same = [case for case in cases if case.currency == currency]
-    tries = [case.next_attempt_at for case in same if case.next_attempt_at]
+    tries = [at for case in same if (at := still_to_come(case, world.clock.now()))]
     return Me(
         customer_id=asker.customer_id,
         subscriptions=tuple(seen),

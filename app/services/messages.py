@@ -34,6 +34,7 @@ from app.domain.sequence import (
 from app.ports.payments import InvoiceReading
 from app.ports.world import World
 from app.services.alarms import alert
+from app.services.before_charging import has_ended_unheard
 from app.services.fuses import look_at_letters
 from app.services.letters import end_of, letter_of, stationery_for
 from app.services.looks import is_under_way, take
@@ -121,14 +122,14 @@ async def _take_all(at: Desk, readings: dict[str, InvoiceReading]) -> None:
 
 
 def _must_wait(at: Desk, action: Action, reading: InvoiceReading) -> bool:
-    """Nobody is urged to pay while a bank debit is on its way, a charge was begun meanwhile, or the
-    case is on hold."""
+    """Nobody is urged to pay while a bank debit is on its way, a charge was begun meanwhile, the
+    case is on hold, or their subscription has ended, which may be by their own word."""
     message = _message(at, action)
     if message.state is not MessageState.PLANNED or not _is_held(at, reading):
         return False
     if _waits_for_a_doubt(at, action):
         return True
-    why = "a payment is under way, or the case is on hold"
+    why = "a payment is under way, the case is on hold, or its subscription has ended"
     return _put_off(at, action, at.terms.now + HELD_AGAIN, why)
 
 
@@ -153,7 +154,8 @@ def _put_off(at: Desk, action: Action, again: datetime, why: str) -> bool:
 
 
 def _is_held(at: Desk, reading: InvoiceReading) -> bool:
-    held = is_under_way(reading) or at.case.waits is Waits.ON_HOLD or _doubts(at)
+    rests = at.case.waits is Waits.ON_HOLD or has_ended_unheard(at, reading)
+    held = is_under_way(reading) or rests or _doubts(at)
     return bool(held) and at.case.state is CaseState.ACTIVE
 
 

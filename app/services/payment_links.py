@@ -10,6 +10,7 @@ from app.domain.departures import is_let_go
 from app.domain.dunning import Case, CaseKind, CaseState, Waits
 from app.domain.ends_told import told_end
 from app.domain.languages import language_for
+from app.domain.lines import settled_minor
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink, link_event
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
@@ -170,7 +171,7 @@ def _shown(sight: Sight) -> LinkView:
         reason_key=reason_key(case) if is_open else None,
         plan=_plan(book, case),
         invoice_number=invoice.number if invoice else None,
-        next_retry_at=still_to_come(case.next_attempt_at, terms.now) if is_open else None,
+        next_retry_at=still_to_come(case, terms.now) if is_open else None,
         last_day=last_day if is_open else None,
         end_action=end_action if is_open else None,
         needs=sight.needs,
@@ -185,7 +186,7 @@ def _amount(sight: Sight) -> int:
     """What the button is about: with a card all that is owed in this currency, else one invoice."""
     case = sight.case
     if sight.status not in PAYABLE:
-        return case.recovered_minor or case.amount_minor
+        return settled_minor(sight.book, case)
     if sight.needs != "card":
         return case.due_minor
     return sum(c.due_minor for c in sight.owed if c.currency == case.currency)

@@ -115,3 +115,12 @@ def test_a_debit_method_has_its_own_rail(kind: str) -> None:
 
     assert rail_of(method) == kind
     assert rules_for(kind, None, datetime(2026, 11, 1, tzinfo=UTC).date())
+
+
+@pytest.mark.parametrize(
+    "more", [{"type": "card", "country": "IN"}, {"type": "upi"}], ids=["a card of India", "UPI"]
+)
+def test_a_mandate_of_india_has_its_own_rail(more: dict[str, str]) -> None:
+    method = PaymentMethod(merchant_id="m", account_id="a", method_id="pm", **more)  # type: ignore[arg-type]
+
+    assert rail_of(method) == "in_mandate"

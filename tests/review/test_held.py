@@ -179,6 +179,23 @@ async def test_a_debit_under_way_holds_the_end(stage: Stage) -> None:
     assert (await stage.case()).state is CaseState.ACTIVE
 
 
+async def test_a_debt_is_not_closed_while_its_customers_debit_is_under_way(stage: Stage) -> None:
+    case = await stage.case()
+    stage.bank.payments.append(a_payment(stage.clock.now(), "processing", method_id="pm_debit"))
+    told = Order(merchant_id="mer_1", case_id=case.case_id, key="forgive", actor="k")
+    await case_commands.forgive(stage.world, told, text=None)
+    await stage.passes(days=3)
+    closed = [call for call in stage.bank.calls if call[0] == "close"]
+
+    # when it comes through
+    stage.bank.payments.pop()
+    stage.is_paid("ch_debit")
+    await stage.passes(days=1)
+
+    assert closed == [call for call in stage.bank.calls if call[0] == "close"] == []
+    assert (await stage.case()).state is CaseState.RECOVERED
+
+
 async def test_the_letter_of_the_end_does_not_go_to_somebody_who_has_paid() -> None:
     # given an end that was carried out, and a mail server that is away until the payment
     stage = await open_stage()

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import Attempt, Case, CaseState
 from app.domain.mirror import Invoice, InvoiceStatus, Payment, Subscription
 from app.domain.notices import Notice, NoticeKind
 from app.domain.operations import Alert, InboxEvent, InboxState
@@ -25,7 +25,7 @@ from tests.domain.builders import (
     on_day,
 )
 from tests.domain.test_absorb import hear
-from tests.review.stage import OWN, Stage
+from tests.review.stage import OWN, Stage, a_payment_notice
 
 pytestmark = pytest.mark.anyio
 K = NoticeKind
@@ -169,3 +169,22 @@ def test_an_update_that_shows_the_invoice_void_ends_the_case() -> None:
 
     assert [known.status for known in book.all(Invoice)] == [InvoiceStatus.VOID]
     assert [case.state for case in book.all(Case)] == [CaseState.STOPPED]
+
+
+async def test_a_payment_put_to_another_invoice_stands_in_nobodys_way(stage: Stage) -> None:
+    # given a payment that was entered for one renewal, and another that had failed as well
+    stage.clock.instant = at = on_day(1)
+    stage.is_paid("ch_paid")
+    await stage.hears(a_payment_notice(at))
+    await stage.works()
+    other = an_invoice(invoice_id="in_2", seen_at=MONDAY)
+    await stage.hears(notice(K.INVOICE_FAILED, MONDAY, snapshot=other))
+
+    # when a refund of it names the other
+    moved = a_payment(at, charge_id="ch_paid", invoice_id="in_2", refunded_minor=100)
+    about = {"invoice": "in_2", "payment": "pi_1", "charge": "ch_paid", "customer": "cus_1"}
+    await stage.hears(notice(K.PAYMENT_REFUNDED, on_day(31), snapshot=moved, **about))
+
+    refs = [attempt.provider_ref for attempt in await stage.find(Attempt)]
+    assert refs.count("ch_paid") == 1
+    assert [line[:2] for line in await stage.ledger()] == [("recovered", 3000), ("refunded", -100)]

@@ -8,11 +8,12 @@ import pytest
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.case_commands import CommandRefused
-from app.domain.dunning import AttemptState, CaseState, Waits
+from app.domain.dunning import AttemptState, CaseState, IllegalMove, Waits
 from app.domain.holds import HoldReason
 from app.domain.merchants import CollectionMode, ProviderAccount
 from app.domain.notices import NoticeKind
 from app.domain.openings import case_action
+from app.domain.policies import RetryPolicy
 from app.ports.payments import ProviderUnavailable
 from app.services import actions, case_commands
 from app.services.alarms import pause_account
@@ -20,9 +21,10 @@ from app.services.case_commands import Order
 from app.services.merchants import set_mode
 from app.services.work import glance
 from tests.domain.builders import a_payment, a_use, notice
-from tests.review.stage import Stage, a_payment_notice
+from tests.review.stage import CARD, POLICY, Stage, a_payment_notice
 from tests.review.test_disputed import a_dispute, disputed
 from tests.review.test_held import NO_ANSWER
+from tests.review.test_kept_policies import moves, published
 from tests.review.test_once import to_the_retry
 
 pytestmark = pytest.mark.anyio
@@ -260,10 +262,9 @@ async def test_a_case_that_was_overlooked_as_the_account_left_drive_is_given_bac
     assert stage.bank.invoice.auto_advance is True
 
 
-async def test_an_end_that_was_begun_is_carried_out_although_the_account_left_drive(
-    stage: Stage,
-) -> None:
-    # given an end whose process died between the subscription and the invoice
+async def ends_by_half(stage: Stage) -> Any:
+    """The end of the case is begun, and the provider is away before the invoice is closed. What
+    closes it again."""
     case = await stage.case()
     stage.clock.instant = case.window_ends_at
     close = stage.bank.close_invoice
@@ -276,6 +277,14 @@ async def test_an_end_that_was_begun_is_carried_out_although_the_account_left_dr
     assert [call[:2] for call in stage.bank.calls if call[0] != "pay"][:1] == [
         ("end", "cancel_now")
     ]
+    return close
+
+
+async def test_an_end_that_was_begun_is_carried_out_although_the_account_left_drive(
+    stage: Stage,
+) -> None:
+    # given an end whose process died between the subscription and the invoice
+    close = await ends_by_half(stage)
 
     # when the account is observed before it is tried again
     await is_observed(stage)
@@ -286,6 +295,30 @@ async def test_an_end_that_was_begun_is_carried_out_although_the_account_left_dr
     assert (await stage.case()).state is CaseState.EXHAUSTED
     assert stage.bank.calls[-1][:2] == ("close", "uncollectible")
     assert stage.bank.invoice.auto_advance is False
+
+
+async def test_nothing_charges_by_itself_once_an_end_was_begun(stage: Stage) -> None:
+    close = await ends_by_half(stage)
+    tried = [call for call in stage.bank.calls if call[0] == "pay"]
+
+    # when the network brings the card's new data
+    of = {"snapshot": CARD, "customer": "cus_1", "method": "pm_1"}
+    await stage.hears(notice(K.METHOD_UPDATED_BY_NETWORK, stage.clock.now(), **of))
+    await stage.works()
+    stage.bank.close_invoice = close  # type: ignore[method-assign]
+    await stage.passes(days=2)
+
+    assert [call for call in stage.bank.calls if call[0] == "pay"] == tried
+    assert (await stage.case()).state is CaseState.EXHAUSTED
+
+
+async def test_a_case_whose_end_was_begun_is_moved_to_no_other_policy(stage: Stage) -> None:
+    await ends_by_half(stage)
+    longer = replace(POLICY, name="longer", retry=RetryPolicy(window_days=60))
+    label = await published(stage, longer)
+
+    with pytest.raises(IllegalMove, match="end"):
+        await moves(stage, label)
 
 
 async def test_a_look_at_a_case_without_a_customer_waits_for_what_is_being_written(

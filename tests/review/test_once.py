@@ -7,11 +7,13 @@ import pytest
 
 from app.domain.actions import Action, ActionKind, ActionState, action_for
 from app.domain.declines import Decline, DeclineKind
-from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger
+from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger, Waits
 from app.domain.mirror import Payment
 from app.domain.openings import case_action
 from app.domain.outcomes import Outcome, PayAnswer
-from app.services import actions, reads
+from app.ports.payments import ProviderRefused
+from app.services import actions, case_commands, reads
+from app.services.case_commands import Order
 from tests.domain.builders import a_payment, paid
 from tests.review.stage import (
     OWN,
@@ -123,6 +125,24 @@ async def test_a_debit_under_way_whose_answer_was_lost_is_not_charged_again(stag
     assert {call[1] for call in stage.bank.calls} == {"2"}
 
 
+async def test_a_mandates_debit_whose_answer_was_lost_is_ours_when_it_comes_through(
+    stage: Stage,
+) -> None:
+    # given a debit that is announced for a day, and no charge until then
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER]
+    await stage.works()
+    announced = replace(a_debit(stage), payment_id="pi_1", charge_id=None, occurred_at=None)
+    stage.bank.payments.append(announced)
+
+    await stage.passes(hours=26)
+    stage.bank.payments.remove(announced)
+    stage.is_paid("ch_debit")
+    await stage.passes(days=1)
+
+    assert await stage.ledger() == [("recovered", 3000, "holdfast_retry")]
+
+
 async def test_a_lost_charge_is_not_taken_for_somebody_elses_debit(stage: Stage) -> None:
     # given a request that never arrived, and a debit that the customer ordered beside it
     await to_the_retry(stage)
@@ -171,6 +191,22 @@ async def test_two_refusals_without_a_charge_on_one_payment_are_two_attempts(sta
     states = [attempt.state for attempt in await stage.attempts()]
     assert states == [AttemptState.DECLINED] * 3
     assert (await stage.case()).failures == 3
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DECLINED, Outcome.ACTION_REQUIRED])
+async def test_a_refusal_before_there_is_a_charge_is_not_taken_for_the_try_before_it(
+    stage: Stage, outcome: Outcome
+) -> None:
+    # given an answer whose payment still shows the charge that was refused before
+    await to_the_retry(stage)
+    wants = Decline(kind=DeclineKind.CUSTOMER_AUTHENTICATE)
+    stage.bank.answers = [replace(declined("ch_first", decline=wants), outcome=outcome)]
+
+    await stage.works()
+
+    case = await stage.case()
+    assert [a.state for a in await stage.attempts()] == [AttemptState.DECLINED, outcome]
+    assert (case.failures, case.waits) == (2, Waits.CUSTOMER)
 
 
 async def test_a_charge_held_up_for_long_after_its_intent_is_not_begun(stage: Stage) -> None:
@@ -222,6 +258,28 @@ async def test_a_read_whose_claim_ran_out_leaves_its_action_to_whoever_claimed_i
     (done,) = await stage.find(Action, kind=ActionKind.READ)
     assert (left.state, left.claims) == (ActionState.PENDING, again.claims)
     assert done.state is ActionState.DONE
+
+
+async def test_a_doubt_whose_look_was_set_aside_is_looked_into_once_its_case_is_taken_up(
+    stage: Stage,
+) -> None:
+    # given a charge without an answer, and a provider that refuses to show its invoice
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER]
+    await stage.works()
+    stage.bank.fault = ProviderRefused("not to be seen", "odd")
+    await stage.passes(hours=5)
+    parked = await stage.case()
+
+    # when a person takes the case up again
+    stage.bank.fault = None
+    told = Order(merchant_id="mer_1", case_id=parked.case_id, key="release", actor="k")
+    await case_commands.release(stage.world, told, reason=None)
+    await stage.passes(days=40)
+
+    assert parked.state is CaseState.PARKED
+    assert (await stage.attempts())[1].state is AttemptState.DECLINED
+    assert (await stage.case()).state is CaseState.EXHAUSTED
 
 
 async def test_what_waits_for_a_doubt_that_cannot_be_looked_into_is_not_tried_every_minute(

@@ -198,3 +198,29 @@ async def test_what_a_credit_note_took_off_is_not_settled_out_of_band(stage: Sta
     case = await stage.case(person)
     assert (case.state, case.cause) == (CaseState.RECOVERED, Cause.MANUAL_OR_EXTERNAL)
     assert await lines(stage, case) == [("credited", 1000), ("settled_other", PRICE - 1000)]
+
+
+@pytest.mark.parametrize("credit", [0, 500])
+async def test_what_was_paid_elsewhere_beside_a_part_is_entered_and_told(
+    stage: Stage, credit: int
+) -> None:
+    person = await stage.subscriber(EXPIRED)
+    case = await stage.fails(person)
+    await stage.passes(days=1)
+    if credit:
+        gives_credit(stage, case, credit)
+    stage.act(person, "pay_part", amount=1000)
+    await stage.plays()
+
+    await settled(stage, person)
+    await stage.passes(hours=9)
+
+    rest = PRICE - 1000 - credit
+    page = await payment_links.look(stage.world, await stage.token())
+    assert page is not None
+    assert page.amount_minor == PRICE - credit
+    assert f"${(PRICE - credit) / 100:.2f} arrived" in (await stage.mails())[-1].text
+    assert set(await lines(stage, case)) - {("credited", credit)} == {
+        ("recovered", 1000),
+        ("settled_other", rest),
+    }

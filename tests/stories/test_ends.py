@@ -10,6 +10,8 @@ from app.domain.messages import MessageState
 from app.domain.policies import EndPolicy, Strategy
 from app.domain.recovery import Cause
 from app.ports.mailer import MailDeferred
+from app.providers.sandbox import standing
+from app.providers.sandbox.house import House
 from tests.stories.cards import EXPIRED, REFUSED
 from tests.stories.stage import PRICE, Stage
 from tests.stories.test_letters import LOST_AFTER_THE_BODY, BrokenFor
@@ -30,6 +32,24 @@ async def test_the_end_is_carried_out_and_counted_as_involuntary(stage: Stage) -
     assert stage.there(f"invoices/{case.invoice_id}")["status"] == "uncollectible"
     assert await stage.movements(person) == [("opening", PRICE), ("churn_involuntary", -PRICE)]
     assert (await stage.letters(case))[-2:] == ["final", "ended"]
+
+
+async def test_what_the_provider_paused_for_the_debt_is_ended_as_announced(stage: Stage) -> None:
+    person = await stage.subscriber(REFUSED)
+    case = await stage.fails(person)
+
+    def pauses(house: House) -> None:
+        found = house.world.find("subscription", person.subscription)
+        standing.pause(house.world, found, why="first_payment_failure")
+
+    stage.sandbox.inside(pauses)
+    await stage.passes(days=30)
+
+    notice = await stage.message(case, "final")
+    (mail,) = [mail for mail in await stage.mails() if mail.subject.strip() == notice.subject]
+    assert "will be cancelled" in mail.text
+    assert stage.there(f"subscriptions/{person.subscription}")["status"] == "canceled"
+    assert await stage.movements(person) == [("opening", PRICE), ("churn_involuntary", -PRICE)]
 
 
 async def test_the_final_notice_comes_three_days_ahead_and_names_the_day(stage: Stage) -> None:

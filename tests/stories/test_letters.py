@@ -10,6 +10,7 @@ from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import AttemptState, CaseState
 from app.domain.messages import Letter, Message, MessageState, Rendered
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, Renderer, TemplateFault
+from app.services import payment_links
 from tests.stories.cards import AUTHENTICATES, BROKE, EXPIRED, REFUSED, REFUSED_ONCE, STOLEN
 from tests.stories.stage import Stage
 
@@ -69,6 +70,31 @@ async def test_a_soft_refusal_is_told_on_the_third_day(stage: Stage) -> None:
 
     assert silent == []
     assert await stage.letters(case) == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("card", "announced"),
+    [
+        pytest.param(STOLEN, False, id="refused for good"),
+        pytest.param(AUTHENTICATES, False, id="to be confirmed"),
+        pytest.param(EXPIRED, True, id="expired"),
+    ],
+)
+async def test_no_try_is_announced_that_the_provider_makes_in_name_alone(
+    watching: Stage, card: dict[str, str], announced: bool
+) -> None:
+    person = await watching.subscriber(card)
+    await watching.fails(person)
+    await watching.passes(hours=8)
+
+    (mail,) = await watching.mails()
+    page = await payment_links.look(watching.world, await watching.token())
+    assert page is not None
+    assert (await watching.case(person)).next_attempt_at is not None
+    assert ("again automatically" in mail.text, page.next_retry_at is not None) == (
+        announced,
+        announced,
+    )
 
 
 async def test_who_never_heard_of_a_failure_is_not_thanked(stage: Stage) -> None:

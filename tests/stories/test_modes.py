@@ -11,8 +11,10 @@ from app.domain.merchants import CollectionMode
 from app.domain.operations import AuditEntry
 from app.domain.policies import Strategy
 from app.domain.recovery import Cause
+from app.providers.sandbox import standing
+from app.providers.sandbox.house import House
 from app.services import actions, merchants
-from tests.stories.cards import REFUSED, REFUSED_ONCE
+from tests.stories.cards import REFUSED, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
@@ -165,6 +167,7 @@ async def test_a_try_of_the_provider_on_what_we_drive_ends_our_driving(stage: St
     assert await stage.alerts() == ["provider_charged"]
     assert (case.state, case.driven, case.mode) == (CaseState.ACTIVE, False, OBSERVE)
     assert stage.fuse.keys() == []
+    assert (invoice(stage, case)["auto_advance"], case.stilled) == (True, False)
 
 
 async def test_a_case_left_to_the_provider_is_not_taken_over_again(stage: Stage) -> None:
@@ -238,6 +241,26 @@ async def test_the_provider_may_give_up_without_cancelling(
     assert ended.state is CaseState.EXHAUSTED
     assert (ended.reason or "").startswith("the provider gave up")
     assert watching.fuse.keys("end_subscription") == []
+
+
+async def test_a_pause_at_the_first_failure_does_not_end_what_the_provider_goes_on_trying(
+    watching: Stage,
+) -> None:
+    watching.sandbox.control("settings", {"retry_days": [4, 5]})
+    person = await watching.subscriber(REFUSED_TWICE)
+    case = await watching.fails(person)
+
+    def pauses(house: House) -> None:
+        found = house.world.find("subscription", person.subscription)
+        standing.pause(house.world, found, why="first_payment_failure")
+
+    watching.sandbox.inside(pauses)
+    await watching.passes(days=5)
+    worked, letters = await watching.case(person), await watching.letters(case)
+    await watching.passes(days=6)
+
+    assert (worked.state, letters) == (CaseState.ACTIVE, ["failed"])
+    assert await watching.ledger(case) == [("recovered", PRICE, Cause.PROVIDER_RETRY)]
 
 
 async def test_where_we_drive_a_subscription_marked_unpaid_ends_no_case(stage: Stage) -> None:

@@ -85,6 +85,19 @@ async def test_the_control_group_gets_its_retries_evenly(stage: Stage) -> None:
     assert (await stage.letters(case))[0] == "failed"
 
 
+async def test_the_control_group_of_a_weekly_plan_gets_its_retries_within_the_week(
+    stage: Stage,
+) -> None:
+    await stage.has(holdout_percent=100)
+    person = await stage.subscriber(BROKE, every="week")
+    await stage.passes(days=7, hours=1)
+    case = await stage.case(person)
+    await stage.passes(days=6, hours=22)
+
+    assert case.arm == "holdout"
+    assert len(await stage.states(case)) == 6
+
+
 async def test_a_new_price_in_the_middle_of_a_case_is_not_asked_for(stage: Stage) -> None:
     person = await stage.subscriber(REFUSED_ONCE)
     case = await stage.fails(person)

@@ -6,7 +6,8 @@ import pytest
 
 from app.domain.dunning import AttemptState, CaseState
 from app.domain.recovery import Cause
-from tests.stories.cards import REFUSED, REFUSED_ONCE, REFUSED_TWICE
+from app.services import intake
+from tests.stories.cards import EXPIRED, REFUSED, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.erased import erased
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
@@ -99,6 +100,54 @@ async def test_a_customer_who_leaves_is_not_asked_again(stage: Stage) -> None:
     assert await stage.letters(case) == before
     assert (await stage.movements(person))[-1][0] == "churn_voluntary"
     assert len(stage.charges(case)) == 2
+
+
+async def test_who_left_unheard_is_not_charged_on_the_card_they_brought_before(
+    watching: Stage,
+) -> None:
+    # given a new card that is still to be tried where the provider retries
+    person = await watching.subscriber(EXPIRED)
+    case = await watching.fails(person)
+    watching.act(person, "new_card", card={"base": "visa"})
+    await watching.listens()
+    await intake.drain(watching.world)
+
+    watching.hears = False
+    watching.act(person, "cancel_subscription")
+    await watching.passes(days=2)
+
+    assert watching.captures(case) == []
+    assert (await watching.case(person)).state is CaseState.STOPPED
+
+
+async def test_a_charge_without_an_answer_is_not_repeated_once_its_customer_left(
+    watching: Stage,
+) -> None:
+    # given a new card whose charge never arrived
+    person = await watching.subscriber(EXPIRED)
+    case = await watching.fails(person)
+    watching.fault("timeout_before")
+    watching.act(person, "new_card", card={"base": "visa"})
+    await watching.plays()
+
+    watching.hears = False
+    watching.act(person, "cancel_subscription")
+    await watching.passes(days=2)
+
+    assert watching.captures(case) == []
+    assert (await watching.case(person)).state is CaseState.STOPPED
+
+
+async def test_who_left_unheard_is_not_urged_to_pay(watching: Stage) -> None:
+    person = await watching.subscriber(EXPIRED)
+    case = await watching.fails(person)
+
+    watching.hears = False
+    watching.act(person, "cancel_subscription")
+    await watching.passes(days=30)
+
+    assert await watching.letters(case) == []
+    assert (await watching.case(person)).state is CaseState.STOPPED
 
 
 async def test_a_written_off_invoice_that_is_paid_after_all_counts(stage: Stage) -> None:

@@ -184,6 +184,8 @@ def mark_paid(
     """Money is in, or none was due, or it came by another way, or a credit note left nothing."""
     core.schedule(invoice, collect=None, finalize=None)
     charged = invoice["amount_due"] > 0 and not (out_of_band or nobody_paid)
+    if out_of_band:
+        core.hide(invoice, elsewhere=invoice["amount_remaining"])
     if charged and (automatic or invoice["attempt_count"] == 0):
         core.change(invoice, attempt_count=invoice["attempt_count"] + 1)
     former = core.change(

@@ -134,7 +134,6 @@ ZERO_FIELDS = (
     "amount_due",
     "amount_overpaid",
     "amount_paid",
-    "amount_paid_off_stripe",
     "amount_remaining",
     "amount_shipping",
     "attempt_count",

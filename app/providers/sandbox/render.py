@@ -12,6 +12,7 @@ Tree = dict[str, Any]
 MAX_LIST = 100
 MAX_LEVELS = 4
 EVER = (-(2**63), 2**63 - 1)
+PAID_ELSEWHERE = ("invoice", "amount_paid_off_stripe")  # shown only where it is asked for
 
 
 class Looks(Protocol):
@@ -60,7 +61,9 @@ def rendered(core: Looks, thing: Thing, version: str, expand: Tree | None = None
 def _expand(core: Looks, shown: Thing, expand: Tree, version: str) -> None:
     for name, inner in expand.items():
         make = INCLUDABLE.get((shown.get("object", ""), name))
-        if make is not None:
+        if (shown.get("object"), name) == PAID_ELSEWHERE:
+            shown[name] = (core.get(shown["id"]) or {}).get(HIDDEN, {}).get("elsewhere", 0)
+        elif make is not None:
             shown[name] = _include(core, make(core, shown), inner, version)
         elif name not in shown:
             raise invalid(f"This property cannot be expanded ({name}).", param="expand")

@@ -31,9 +31,10 @@ make_invoice = quick(Invoice)
 def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
     """The invoice as shown; None without an id.
 
-    `paid_minor` is what the provider collected. What was settled elsewhere stands in
-    `off_provider_minor`: `amount_paid_off_stripe` since 2026-05-27, the whole amount of an invoice
-    marked `paid_out_of_band` before 2025-03-31.
+    `tax_minor` is the tax in `due_minor`, `paid_minor` what the provider collected. What was
+    settled elsewhere stands in `off_provider_minor`: `amount_paid_off_stripe` since 2026-05-27,
+    where it was asked for, and the whole amount of an invoice marked `paid_out_of_band` before
+    2025-03-31. Of what came between the two, and in events since, `paid_minor` counts all.
     """
     invoice_id = ref(obj)
     if invoice_id is None:
@@ -52,7 +53,7 @@ def read_invoice(obj: Json, *, seen_at: datetime) -> Invoice | None:
         due_minor=due,
         paid_minor=paid,
         remaining_minor=remaining_of(obj),
-        tax_minor=_tax(obj),
+        tax_minor=_tax_in(due, obj),
         off_provider_minor=off,
         credited_minor=whole(obj.get("pre_payment_credit_notes_amount")) or 0,
         credited_after_minor=whole(obj.get("post_payment_credit_notes_amount")) or 0,
@@ -226,7 +227,13 @@ def _amounts(obj: Json) -> tuple[int, int, int]:
         paid = due if obj.get("paid") is True else 0
     if obj.get("paid_out_of_band") is True and not off:
         return due, 0, paid
-    return due, paid, off
+    return due, max(paid - off, 0), off  # since 2025-03-31 what came elsewhere counts as paid
+
+
+def _tax_in(due: int, obj: Json) -> int:
+    """The tax in what is asked for, where the customer's credit took off a part of the total."""
+    tax, total = _tax(obj), whole(obj.get("total")) or 0
+    return tax * due // total if due < total else tax
 
 
 def _tax(obj: Json) -> int:

@@ -24,6 +24,7 @@ from app.providers.stripe.translate import notices_of
 
 Call = Callable[[StripeClient, str], Awaitable[StripeObject]]
 # It alone tells whether a change of it waits for the invoice.
+ELSEWHERE = "amount_paid_off_stripe"  # stands in no event, and in an answer where it is asked for
 WITH_SUBSCRIPTION = ("parent.subscription_details.subscription",)
 WITH_CHARGES: Any = {"expand": ["data.payment.payment_intent.latest_charge"]}
 WITH_COUPONS: Any = {"expand": ["data.discounts.source.coupon"]}
@@ -160,7 +161,7 @@ async def invoice_shown(client: StripeClient, key: str, more: Sequence[str] = ()
     payment is the fifth: the payments are listed. What was paid between the two calls makes the
     invoice be read once more, so that it never asks for what its payments have brought.
     """
-    asked: Any = {"expand": ["payments", *more]}
+    asked: Any = {"expand": ["payments", ELSEWHERE, *more]}
     obj = await json_of(client.v1.invoices.retrieve_async(key, asked))
     if not any(rows(obj.get("payments"))):
         return obj

@@ -35,6 +35,8 @@ from app.providers.stripe.reading import (
 CHARGE_STATUSES = {"pending": "processing", "paid": "succeeded"}
 JOIN_STATUSES = {"paid": "succeeded", "canceled": "canceled"}
 CLOSED_DISPUTES = {"won": NoticeKind.DISPUTE_WON, "lost": NoticeKind.DISPUTE_LOST}
+UNDER_WAY = frozenset({"processing", "requires_action"})
+ONLY_BY_CHARGE = frozenset({"succeeded", "processing"})  # of these an intent does not know when
 make_payment = quick(Payment)
 
 
@@ -71,25 +73,27 @@ def read_charge(charge: Json, *, seen_at: datetime) -> Payment | None:
 def read_intent(intent: Json, *, seen_at: datetime) -> Payment | None:
     """A payment intent with what its latest charge adds where that is expanded; None without id.
 
-    When it succeeded only the charge knows: the intent was made for the first try, which may have
-    been refused days before.
+    When it succeeded, or was begun, only the charge knows: the intent was made for the first try,
+    which may have been refused days before. A mandate's debit has none until it is made, and the
+    charge that was refused before it is not what is under way.
     """
     payment_id = ref(intent)
     if payment_id is None:
         return None
-    charge = latest_charge(intent)
+    status, charge = intent_status(intent), latest_charge(intent)
+    refused_before = status in UNDER_WAY and charge.get("status") == "failed"
+    charge = {} if refused_before else charge
     error = table(intent.get("last_payment_error"))
     method = intent.get("payment_method") or error.get("payment_method")
     card = at(method, "card")
     decline = decline_of_intent(intent)
-    status = intent_status(intent)
     return make_payment(
         merchant_id="",
         account_id="",
         payment_id=payment_id,
         customer_id=ref(intent.get("customer")),
         invoice_id=invoice_of(intent) or invoice_of(charge),
-        charge_id=charge_of(intent),
+        charge_id=None if refused_before else charge_of(intent),
         status=status,
         currency=currency(intent.get("currency")) or "usd",
         amount_minor=whole(intent.get("amount")) or 0,
@@ -99,7 +103,7 @@ def read_intent(intent: Json, *, seen_at: datetime) -> Payment | None:
         brand=card_brand(charge) or text(at(card, "brand"), 40),
         decline=plain(decline) if decline and status == "failed" else None,
         occurred_at=instant(charge.get("created"))
-        or (None if status == "succeeded" else instant(intent.get("created"))),
+        or (None if status in ONLY_BY_CHARGE else instant(intent.get("created"))),
         seen_at=seen_at,
     )
 

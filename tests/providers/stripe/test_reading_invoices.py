@@ -129,6 +129,21 @@ async def test_every_attempt_on_one_payment_is_shown_where_it_is_asked_for(payme
     assert (latest.every_attempt, every.every_attempt) == (False, True)
 
 
+async def test_a_debit_under_way_is_not_the_charge_that_was_refused_before_it(payments, wire):
+    # given a mandate on a card in India: the debit is announced for a day before there is a charge
+    refused = charge(id="ch_1", created=10, payment_intent="pi_1")
+    announced = intent(
+        id="pi_1", status="processing", latest_charge=refused, created=10, last_payment_error=None
+    )
+    pays(wire, {"status": "open", "payment": {"payment_intent": announced}})
+    wire.get(f"{API}/v1/charges").mock(return_value=answers({"data": [refused]}))
+
+    reading = await payments.read_invoice(ACCOUNT, "in_1", every_attempt=True)
+
+    shown = [(p.status, p.charge_id, p.occurred_at is None) for p in reading.payments]
+    assert shown == [("failed", "ch_1", False), ("processing", None, True)]
+
+
 async def test_a_payment_that_was_never_tried_is_not_asked_about(payments, wire):
     untried = intent(latest_charge=None, last_payment_error=None)
     row = {"payment": {"payment_intent": untried}}

@@ -154,6 +154,12 @@ def test_an_invoice_that_does_not_say_is_asked_by_its_lines():
             invoice(status="paid", amount_paid=0, amount_paid_off_stripe=9500), 9500, 0, id="new"
         ),
         pytest.param(
+            invoice(status="paid", amount_paid=9500, amount_paid_off_stripe=2000),
+            2000,
+            7500,
+            id="new, beside a payment",
+        ),
+        pytest.param(
             invoice(
                 "2020-08-27", status="paid", paid=True, paid_out_of_band=True, amount_paid=9500
             ),
@@ -170,6 +176,26 @@ def test_what_was_paid_elsewhere_is_no_money_of_the_provider(obj, off, paid):
     assert notice.amount_minor == paid
     assert isinstance(notice.snapshot, Invoice)
     assert notice.snapshot.off_provider_minor == off
+
+
+@pytest.mark.parametrize(
+    ("more", "tax"),
+    [
+        pytest.param({"total_taxes": [{"amount": 1500}]}, 1500, id="all of it is asked for"),
+        pytest.param({"tax": 1500}, 1500, id="as old versions say it"),
+        pytest.param(
+            {"total_taxes": [{"amount": 1500}], "total": 19000}, 750, id="half is paid by credit"
+        ),
+        pytest.param(
+            {"total_taxes": [{"amount": 1500}], "total": 5000}, 1500, id="a former debt on top"
+        ),
+    ],
+)
+def test_of_the_tax_as_much_counts_as_is_asked_for(more, tax):
+    notice = read(event("invoice.payment_failed", invoice(total=more.pop("total", 9500), **more)))
+
+    assert isinstance(notice.snapshot, Invoice)
+    assert notice.snapshot.tax_minor == tax
 
 
 @pytest.mark.parametrize(
