@@ -12,6 +12,7 @@ from app.domain.mirror import Invoice, InvoiceStatus, Payment, Subscription
 from app.domain.notices import Notice, NoticeKind
 from app.domain.operations import Alert, InboxEvent, InboxState
 from app.domain.records import Book
+from app.ports.store import Conflict
 from app.services import intake
 from app.services.alarms import pause_account
 from app.services.books import Touched, load_touched
@@ -38,10 +39,20 @@ def an_event(name: str) -> InboxEvent:
 
 
 class Reader:
+    """Raises over the first event, always or so many times."""
+
+    def __init__(self, fault: Exception, times: int = 1_000) -> None:
+        self._fault, self._left = fault, times
+
     def translate(self, body: str) -> list[Notice]:
-        if body == "evt_1":
-            raise RuntimeError("poison")
+        if body == "evt_1" and self._left > 0:
+            self._left -= 1
+            raise self._fault
         return []
+
+
+POISON = RuntimeError("poison")
+IN_THE_WAY = Conflict("attempts: a unique key is taken")
 
 
 class Overtaken(MemoryStore):
@@ -64,7 +75,7 @@ async def test_only_the_event_that_failed_is_set_aside(stage: Stage) -> None:
     store.rows, store.unique = stage.store.rows, stage.store.unique
     async with store.transaction("mer_1") as tx:
         await tx.insert([an_event("evt_1"), an_event("evt_2")])
-    world = replace(stage.world, store=store, webhooks=cast("Any", Reader()))
+    world = replace(stage.world, store=store, webhooks=cast("Any", Reader(POISON)))
 
     await intake.drain(world, limit=1)
 
@@ -72,19 +83,33 @@ async def test_only_the_event_that_failed_is_set_aside(stage: Stage) -> None:
     assert states == {"evt_1": InboxState.HANDLED, "evt_2": InboxState.PENDING}
 
 
+@pytest.mark.parametrize("fault", [POISON, IN_THE_WAY], ids=["raises", "conflicts"])
 async def test_what_failed_beside_a_poisonous_event_is_settled_by_the_same_drain(
-    stage: Stage,
+    stage: Stage, fault: Exception
 ) -> None:
     names = [f"evt_{n}" for n in range(7)]
     async with stage.store.transaction("mer_1") as tx:
         await tx.insert([an_event(name) for name in names])
-    world = replace(stage.world, webhooks=cast("Any", Reader()))
+    world = replace(stage.world, webhooks=cast("Any", Reader(fault)))
 
     settled = await intake.drain(world, limit=100)
 
     states = {event.event_id: event.state for event in await stage.find(InboxEvent)}
     assert settled == len(names)
     assert states == dict.fromkeys(names, InboxState.HANDLED) | {"evt_1": InboxState.PARKED}
+
+
+async def test_an_event_in_whose_way_somebody_is_for_a_while_is_not_set_aside(
+    stage: Stage,
+) -> None:
+    async with stage.store.transaction("mer_1") as tx:
+        await tx.insert([an_event("evt_1"), an_event("evt_2")])
+    world = replace(stage.world, webhooks=cast("Any", Reader(IN_THE_WAY, times=6)))
+
+    settled = await intake.drain(world, limit=100)
+
+    assert settled == 2
+    assert {event.state for event in await stage.find(InboxEvent)} == {InboxState.HANDLED}
 
 
 class Locks:
