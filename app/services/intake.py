@@ -70,10 +70,14 @@ async def _once_more(world: World, failed: list[InboxEvent], fault: Exception) -
         taken: list[InboxEvent] = []
         try:
             return await _drain_batch(world, 1, taken)
-        except Conflict as again:
+        except StoreUnavailable:
+            raise
+        except Exception as again:  # noqa: BLE001 - as of a batch
             fault = again
         if not failed or list(map(key_of, taken)) != list(map(key_of, failed)):
             return 0  # another drain has it
+        if not isinstance(fault, Conflict):
+            break
     return await _park(world, failed, fault)
 
 
