@@ -1,5 +1,7 @@
 """Changing a running subscription: plans, pauses, schedules, discounts, its planned end."""
 
+import pytest
+
 from tests.sandbox.stand import (
     DAY,
     START,
@@ -153,7 +155,6 @@ def test_an_unpaid_switch_to_annual_stays_pending_and_happens_when_paid():
         items=[wish],
         proration_behavior="always_invoice",
         payment_behavior="pending_if_incomplete",
-        off_session=True,
     )
     ask(world, "POST", f"/v1/invoices/{pending['latest_invoice']}/pay")
 
@@ -163,6 +164,23 @@ def test_an_unpaid_switch_to_annual_stays_pending_and_happens_when_paid():
     assert pending["pending_update"]["subscription_items"]
     assert now["items"]["data"][0]["price"]["id"] == yearly
     assert now["pending_update"] is None
+
+
+@pytest.mark.parametrize("beside", [{"off_session": True}, {"metadata": {"a": "b"}}], ids=str)
+def test_what_may_be_pending_takes_nothing_that_cannot_wait(beside):
+    world = a_world()
+    subscription = a_subscription(world)
+
+    answer = refusal(
+        world,
+        "POST",
+        f"/v1/subscriptions/{subscription['id']}",
+        payment_behavior="pending_if_incomplete",
+        **beside,
+    )
+
+    assert answer.status == 400
+    assert next(iter(beside)) in answer.body["error"]["message"]
 
 
 def test_a_schedule_turns_at_the_period_end_and_blocks_the_pause():

@@ -43,6 +43,25 @@ def _change_items(core: Core, subscription: Thing, given: Thing) -> Thing:
     return {"items": before} if subscription["items"] != before else {}
 
 
+def require_pendable(given: Thing) -> None:
+    """Refuse what a pending update may not change (docs.stripe.com, pending updates reference)."""
+    if given.get("payment_behavior") == "pending_if_incomplete" and set(given) - PENDABLE:
+        named = ", ".join(sorted(set(given) - PENDABLE))
+        raise refused(f"An update that may be pending takes no {named}.", param="payment_behavior")
+
+
+PENDABLE = {
+    "add_invoice_items",
+    "billing_cycle_anchor",
+    "expand",
+    "items",
+    "payment_behavior",
+    "proration_behavior",
+    "proration_date",
+    "trial_end",
+}
+
+
 def wished_items(core: Core, subscription: Thing, wishes: list[Thing]) -> list[Thing]:
     """The items after the wishes.
 

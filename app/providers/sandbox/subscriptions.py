@@ -63,6 +63,7 @@ def _update(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
                 "A canceled subscription can only update its cancellation_details and metadata.",
                 code="invalid_canceled_subscription_fields",
             )
+    changes.require_pendable(given)
     fields = _plain_fields(core, subscription, given) | _planned_end(core, subscription, given)
     former = core.change(subscription, **fields)
     if "pause_collection" in given:

@@ -129,14 +129,16 @@ async def _plan_end(call: Call, change: PlanEnd) -> None:
 
 async def _change_items(call: Call, change: ChangeItems) -> None:
     """Nobody sits in front of the bank's page: the charge is off-session, and one that wants the
-    customer waits on the invoice's page."""
+    customer waits on the invoice's page. A change that is held until it is paid may not say so:
+    `off_session` is none of the attributes that docs.stripe.com names for pending updates."""
     params: dict[str, Any] = {
         "items": items_with(change.items),
         "proration_behavior": change.proration,
-        "off_session": True,
     }
     if change.when_unpaid is not None:
         params["payment_behavior"] = WHEN_UNPAID[change.when_unpaid]
+    if change.when_unpaid != "hold":
+        params["off_session"] = True
     if change.dated is not None and change.proration != "none":
         params["proration_date"] = seconds(change.dated)
     await call.update(**params)

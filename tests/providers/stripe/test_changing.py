@@ -274,7 +274,6 @@ YEAR = (Wanted(id="si_1", price="price_year", quantity=10),)
                 "proration_behavior": "always_invoice",
                 "proration_date": "1796083200",
                 "payment_behavior": "pending_if_incomplete",
-                "off_session": "true",
             },
             id="a year that waits for its payment",
         ),
