@@ -40,6 +40,7 @@ from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
 from app.services.clearing import clear_ends
 from app.services.events import tell_of
+from app.services.merchants import raise_alert
 from app.services.shelves import ask_for_policies, shelf_from
 
 # Parents before children, so that foreign keys hold.
@@ -315,6 +316,10 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     moves: list[Move] = []
     for kind in sorted(kinds, key=WRITE_ORDER.index):
         added, moved = book.added(kind), book.changed(kind)
+        if kind is Alert:
+            for told in added:
+                await raise_alert(tx, told)
+            continue
         new = await tx.insert(added) if added else []
         if kind in ONCE and len(new) < len(added):
             raise Conflict(f"a {kind.__name__.lower()} like this was begun meanwhile")

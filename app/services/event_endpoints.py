@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from app.domain.alerts import AlertKind
 from app.domain.events import (
     DeliveryState,
     DeliveryTry,
@@ -21,6 +22,7 @@ from app.ports.world import World
 from app.services.audit import audit
 from app.services.event_deliveries import send, try_of
 from app.services.events import delivery_of, endpoints_of
+from app.services.merchants import settle_alerts
 
 MOST_ENDPOINTS = 20  # of one merchant; each event is a row and a request for each
 
@@ -230,4 +232,7 @@ async def _change(
                 after=after,
             )
             await tx.insert([line])
+            if after.enabled or after.deleted_at is not None:
+                disabled = AlertKind.EVENT_ENDPOINT_DISABLED
+                await settle_alerts(tx, merchant_id, disabled, endpoint_id, at=line.at)
     return after

@@ -98,6 +98,26 @@ async def test_an_endpoint_that_takes_nothing_for_five_days_is_disabled_and_a_pe
     assert "nothing was taken since" in alert.text
 
 
+async def test_an_endpoint_that_is_disabled_a_second_time_is_told_of_a_second_time(
+    told: Told,
+) -> None:
+    # given an endpoint that was disabled, and mended
+    told.receiver.always = answer(410)
+    await a_failure(told.stage)
+    await told.stage.passes(days=1)
+    first = await told.stage.find(Alert)
+    await told.change(enabled=True)
+    mended = await told.stage.find(Alert)
+
+    # when it is gone again
+    await told.stage.subscriber(REFUSED_TWICE)
+    await told.stage.passes(days=33)
+
+    (alert,) = await told.stage.find(Alert)
+    assert not (await told.endpoint()).enabled
+    assert [one.resolved_at is None for one in (*first, *mended, alert)] == [True, False, True]
+
+
 async def test_what_was_missed_can_be_replayed(told: Told) -> None:
     told.receiver.always = answer(410)
     await a_failure(told.stage)
