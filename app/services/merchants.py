@@ -144,12 +144,15 @@ async def add_webhook_secret(
     endpoint_ref: str | None = None,
 ) -> ProviderAccount:
     """Put a webhook secret in front; two former ones go on being accepted, so that nothing
-    signed before the rotation is refused. Raises `UnknownAccount`."""
+    signed before the rotation is refused. With its first the account is connected, from then on:
+    what was past due by then is an old debt. Raises `UnknownAccount`."""
 
     def change(current: ProviderAccount) -> ProviderAccount:
         kept = (world.sealer.seal(secret), *current.webhook_secrets_sealed)
+        heard = bool(current.webhook_secrets_sealed)
         return replace(
             current,
+            created_at=current.created_at if heard else world.clock.now(),
             webhook_secrets_sealed=kept[:WEBHOOK_SECRETS_KEPT],
             webhook_endpoint_ref=endpoint_ref or current.webhook_endpoint_ref,
         )
