@@ -20,10 +20,11 @@ from app.domain.ids import derive_id
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.audit import audit
-from app.services.event_deliveries import send, try_of
+from app.services.event_deliveries import send, signing, try_of
 from app.services.events import delivery_of, endpoints_of
 from app.services.merchants import settle_alerts
 
+MOST_SECRETS = 5  # that sign beside one another
 MOST_ENDPOINTS = 20  # of one merchant; each event is a row and a request for each
 
 
@@ -129,12 +130,15 @@ async def change(
 async def rotate_secret(
     world: World, merchant_id: str, endpoint_id: str, *, actor: str
 ) -> tuple[EventEndpoint, str]:
-    """A new signing secret; for a day the former one signs beside it. Returns the new one, which
-    nobody can show a second time. Raises `UnknownEndpoint`."""
+    """A new signing secret; for a day the former one signs beside it, and where the day of a former
+    rotation is not over, those before: whoever asks again because the answer was lost still reads
+    by one of them. Returns the new one, which nobody can show a second time. Raises
+    `UnknownEndpoint`."""
     secret, now = new_secret(), world.clock.now()
 
     def rotated(known: EventEndpoint) -> EventEndpoint:
-        kept = (world.sealer.seal(secret), *known.secrets_sealed[:1])
+        former = signing(known, now)[: MOST_SECRETS - 1]
+        kept = (world.sealer.seal(secret), *former)
         return replace(known, secrets_sealed=kept, rotated_at=now)
 
     after = await _change(world, merchant_id, endpoint_id, rotated, "secret_rotated", actor)

@@ -185,6 +185,22 @@ async def test_while_a_secret_is_rotated_both_sign_for_a_day(told: Told) -> None
     assert after == wanted[1][:1]
 
 
+async def test_a_rotation_that_is_asked_for_again_lets_the_secret_that_is_in_use_sign_on(
+    told: Told,
+) -> None:
+    # given a rotation whose answer was lost, so that it was asked for once more
+    whose = (told.stage.world, told.merchant, told.endpoint_id)
+    for _ in range(2):
+        await event_endpoints.rotate_secret(*whose, actor="test")
+
+    await event_endpoints.try_out(*whose, actor="test")
+
+    (got,) = told.receiver.got
+    seconds = int(got.headers["webhook-timestamp"])
+    in_use = signature(told.secret, got.event["id"], seconds, got.body)
+    assert in_use in got.headers["webhook-signature"].split()
+
+
 @pytest.mark.parametrize("point", range(1, 8))
 async def test_each_event_is_told_once_and_taken_wherever_the_process_dies(
     told: Told, point: int
