@@ -11,12 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.correspondence import MessageEvent, Suppression
 from app.domain.dunning import CaseState
-from app.domain.first_payments import FirstPayment
 from app.domain.messages import Mail, Message, MessageState, PaymentLink
 from app.domain.mirror import Invoice
 from app.domain.operations import AuditEntry, InboxEvent, InboxState
 from app.domain.personal import ERASED, is_veiled
-from app.domain.takings import Taking
 from app.ports.mailer import MailDeferred
 from app.ports.payments import Payments
 from app.services import (
@@ -334,20 +332,6 @@ async def test_all_that_is_held_is_handed_out_as_one_document(door: Door) -> Non
     assert "token_hash" not in text
     (line,) = await stage.find(AuditEntry, action="customer.exported")
     assert not any(canary in str(asdict(line)).casefold() for canary in CANARIES)
-
-
-async def test_what_they_paid_is_handed_out_too(stage: Stage) -> None:
-    person, other = await stage.subscriber(APPROVES), await stage.subscriber(APPROVES)
-    await stage.passes(days=35)
-
-    merchant = stage.merchant.merchant_id
-    document = await personal_data.export(stage.world, merchant, person.customer, actor="test")
-
-    for name, kind in (("first_payments", FirstPayment), ("takings", Taking)):
-        rows, every = document["held"][name], await stage.find(kind)
-        assert 0 < len(rows) < len(every), name
-        assert {row["subscription_id"] for row in rows} == {person.subscription}
-    assert other.subscription not in json.dumps(document)
 
 
 async def test_of_another_merchants_customer_nothing_is_known(stage: Stage) -> None:
