@@ -33,6 +33,25 @@ class AlertKind(StrEnum):
     WITHDRAWAL = "withdrawal"
 
 
+# What stands until it is over, and is settled then: told once. Of the rest each says that something
+# happened, and nobody settles it.
+STANDING = frozenset(
+    {
+        AlertKind.ACCOUNT_PAUSED,
+        AlertKind.ACTION_PARKED,
+        AlertKind.CHARGE_VOLUME,
+        AlertKind.DECLARATION,
+        AlertKind.EVENT_ENDPOINT_DISABLED,
+        AlertKind.INVARIANT_BROKEN,
+        AlertKind.LEDGER_DIFFERS,
+        AlertKind.MAIL_VOLUME,
+        AlertKind.MISSED_WEBHOOKS,
+        AlertKind.PAYMENT_FAILURES_JUMPED,
+        AlertKind.REFUND_VOLUME,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """`meaning`: what has happened. `advice`: what to do, most urgent first."""

@@ -53,7 +53,7 @@ class EventSubject:
 class EventEndpoint:
     """Where a merchant wants to be told. No `types` means every type.
 
-    `secrets_sealed`: the newest first; the former one signs too for a day after `rotated_at`.
+    `secrets_sealed`: the newest first; the former ones sign too for a day after `rotated_at`.
     `failing_since` is the first failed try since the last success, `failures` counts them; until
     `resting_until` nothing is sent there. A deleted row keeps no secret.
     """

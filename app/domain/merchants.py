@@ -64,7 +64,8 @@ class ProviderAccount:
     """One connected account. Secrets are sealed text (see the sealer port), never plain.
 
     `provider_ref` is the provider's own id (`acct_…`); `api_base` is set for the sandbox only.
-    `paused_reason` set means: no call, no charge, no mail until a person resumes it.
+    `paused_reason` set means: no call, no charge, no mail until a person resumes it. `created_at`
+    is when it was connected, and until then when it was added.
     """
 
     KEY: ClassVar = ("account_id",)

@@ -154,7 +154,7 @@ def _facts(view: LinkView) -> dict[str, Any]:
     return {
         "language": PHRASES.language_of(view.language),
         "merchant": one_line(view.merchant_name),
-        "amount": show_money(view.amount_minor, view.currency, locale),
+        "amount": show_money(view.amount_minor, view.currency, locale) if view.is_of_debt else "",
         "plan": one_line(view.plan or ""),
         "invoice": one_line(view.invoice_number or ""),
         "several": len(view.owed) > 1,

@@ -61,6 +61,9 @@ NEVER_PAUSED = frozenset(
         ActionKind.CHECK_INVARIANTS,
         ActionKind.FORGET_BODIES,
         ActionKind.ERASE_BODIES,
+        ActionKind.FORGET,
+        ActionKind.FORGET_FEEDBACK,
+        ActionKind.FORGET_IMPORTED,
     }
 )
 Handler = Callable[[World, Action], Awaitable[None]]

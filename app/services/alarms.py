@@ -1,11 +1,12 @@
-"""Telling a person: alerts, and the pause of an account whose key is refused."""
+"""Telling a person: alerts, their end, and the pause of an account whose key is refused."""
 
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from app.domain.alerts import AlertKind
+from app.domain.alerts import STANDING, AlertKind
+from app.domain.dunning import IllegalMove
 from app.domain.events_telling import Move
 from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
@@ -13,10 +14,15 @@ from app.domain.operations import Alert
 from app.domain.records import Book
 from app.ports.store import Transaction
 from app.ports.world import World
+from app.services.audit import audit
 from app.services.events import tell_of
 from app.services.merchants import KEY_REFUSED, PAUSED, raise_alert
 
 log = structlog.get_logger()
+
+
+class UnknownAlert(LookupError):
+    """The merchant has no such alert."""
 
 
 def alert(at: datetime, merchant_id: str, kind: AlertKind, subject: str, text: str) -> Alert:
@@ -29,6 +35,40 @@ def alert(at: datetime, merchant_id: str, kind: AlertKind, subject: str, text: s
         text=text[:500],
         at=at,
     )
+
+
+async def put_away(
+    world: World, merchant_id: str, alert_id: str, *, seen: str, actor: str
+) -> Alert:
+    """A person saw to it. `seen` is the instant (ISO) at which it happened as far as they know:
+    what happened once more meanwhile stays. Safe to repeat.
+
+    Raises `UnknownAlert`, and `IllegalMove` for what stays, or is settled when it is over.
+    """
+    async with world.store.transaction(merchant_id) as tx:
+        await tx.lock(merchant_id, ["alerts"])
+        found = await tx.load(Alert, [(alert_id,)])
+        if not found or found[0].merchant_id != merchant_id:
+            raise UnknownAlert(alert_id)
+        known, now = found[0], world.clock.now()
+        if known.kind in STANDING:
+            raise IllegalMove("it is settled when what it tells of is over")
+        if known.at.isoformat() != seen:
+            raise IllegalMove("it happened again meanwhile")
+        if known.resolved_at is not None:
+            return known
+        settled = replace(known, resolved_at=now)
+        await tx.save([settled])
+        line = audit(
+            actor=actor,
+            action="alert.put_away",
+            subject=alert_id,
+            at=now,
+            before=known,
+            after=settled,
+        )
+        await tx.insert([line])
+        return settled
 
 
 async def pause_merchant(world: World, merchant_id: str, kind: AlertKind, reason: str) -> None:

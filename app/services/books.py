@@ -40,6 +40,7 @@ from app.ports.store import Ask, Conflict, Transaction
 from app.ports.world import World
 from app.services.clearing import clear_ends
 from app.services.events import tell_of
+from app.services.merchants import raise_alert
 from app.services.shelves import ask_for_policies, shelf_from
 
 # Parents before children, so that foreign keys hold.
@@ -315,7 +316,7 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
     moves: list[Move] = []
     for kind in sorted(kinds, key=WRITE_ORDER.index):
         added, moved = book.added(kind), book.changed(kind)
-        new = await tx.insert(added) if added else []
+        new = await _inserted(tx, kind, added)
         if kind in ONCE and len(new) < len(added):
             raise Conflict(f"a {kind.__name__.lower()} like this was begun meanwhile")
         if moved:
@@ -324,6 +325,15 @@ async def write(tx: Transaction, book: Book, *, at: datetime) -> None:
             moves += [Move(None, row, new=True) for row in new]
             moves += [Move(book.before(row), row) for row in moved]
     await tell_of(tx, moves, book, at=at)
+
+
+async def _inserted(tx: Transaction, kind: type[Any], added: list[Any]) -> list[Any]:
+    """Those of the rows that were not there; an alert that was there may open again."""
+    if kind is not Alert:
+        return await tx.insert(added) if added else []
+    for row in added:
+        await raise_alert(tx, row)
+    return []
 
 
 async def _enter_takings(tx: Transaction, book: Book, at: datetime) -> None:

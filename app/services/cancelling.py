@@ -35,6 +35,7 @@ from app.services.alarms import alert
 from app.services.cancel_settling import settle
 from app.services.cancel_telling import cancel
 from app.services.exits import ExitDesk, exit_desk
+from app.services.merchants import raise_alert
 from app.services.parting import part
 
 RECEIPT_KEPT = timedelta(days=30)  # a session's token shows the receipt so long after the end
@@ -182,7 +183,7 @@ async def at_once(world: World, todo: list[Action]) -> None:
                 text,
             )
             async with world.store.transaction(action.merchant_id) as tx:
-                await tx.insert([late])
+                await raise_alert(tx, late)
 
 
 async def newest(world: World, request: CancelRequest) -> CancelRequest:

@@ -9,7 +9,7 @@ from datetime import date
 from app.domain import case_commands as orders
 from app.domain.actions import Action, ActionState
 from app.domain.case_commands import Command, is_under_way
-from app.domain.dunning import Case
+from app.domain.dunning import Case, CaseState
 from app.domain.holds import HoldReason, lift
 from app.domain.ids import derive_id
 from app.domain.movements import LEAVE
@@ -21,6 +21,7 @@ from app.ports.world import World
 from app.services.audit import audit
 from app.services.books import account_terms, load_case, write
 from app.services.cases import UnknownCase
+from app.services.parking import drop_parked
 from app.services.shelves import keeping
 from app.services.work import desk
 
@@ -107,6 +108,8 @@ async def _carry_out(
         carry_out = command(terms.policy_of(case).end.invoice)
         after = carry_out(book, case, terms)
         await write(tx, book, at=terms.now)
+        if case.state is CaseState.PARKED and after.state is CaseState.ACTIVE:
+            await drop_parked(tx, after, terms.now)
         await tx.insert([_kept(order, request, terms)])
         await tx.insert([_line(order, name, told, case, after, terms)])
     return Carried(case=after, is_under_way=is_under_way(book, after))

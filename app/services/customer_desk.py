@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.domain.actions import Action, ActionState, still_claimed
+from app.domain.actions import Action, ActionKind, ActionState, still_claimed
+from app.domain.alerts import AlertKind
 from app.domain.calendar import in_daytime
 from app.domain.mirror import Customer
 from app.domain.records import Book
@@ -13,6 +14,10 @@ from app.domain.terms import Terms
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.books import Touched, account_terms, load_touched, write
+from app.services.merchants import settle_alerts
+
+# Where these did not work at once a person was told; done by the workers, nothing is left to do.
+TOLD_OF_LATE = frozenset({ActionKind.CANCEL, ActionKind.SETTLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,12 @@ class CustomerDesk:
         """Mark the action carried out, or needless where `why` says so."""
         state = ActionState.DROPPED if why else ActionState.DONE
         self.book.put(replace(self.action, state=state, leased_until=None, note=why))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the action is carried out or needless by now."""
+        now = self.book.get(Action, self.action.action_id) or self.action
+        return now.state in {ActionState.DONE, ActionState.DROPPED}
 
     def again(self, at: datetime, why: str) -> None:
         """Put the action off."""
@@ -73,3 +84,6 @@ async def customer_desk(
         opened = CustomerDesk(tx, book, terms, rows[0] if rows else action)
         yield opened
         await write(tx, book, at=terms.now)
+        if action.kind in TOLD_OF_LATE and opened.is_closed:
+            delayed = AlertKind.CANCEL_DELAYED
+            await settle_alerts(tx, action.merchant_id, delayed, action.subject, at=terms.now)

@@ -63,15 +63,19 @@ async def deliver(world: World, action: Action) -> None:
 async def send(world: World, event: OutgoingEvent, endpoint: EventEndpoint) -> Response:
     """One signed request, now. While a secret is rotated both sign."""
     now = world.clock.now()
-    rotating = endpoint.rotated_at is not None and now < endpoint.rotated_at + ROTATION
-    sealed = endpoint.secrets_sealed if rotating else endpoint.secrets_sealed[:1]
     try:
-        secrets = [world.sealer.open(secret) for secret in sealed]
+        secrets = [world.sealer.open(secret) for secret in signing(endpoint, now)]
     except SecretUnreadable as lost:
         return Response(status=None, ms=0, text=f"not sent: {lost}")
     body = body_of(event)
     headers = headers_of(event.event_id, body, secrets, at=now)
     return await world.outgoing.post(endpoint.url, body, headers)
+
+
+def signing(endpoint: EventEndpoint, now: datetime) -> tuple[str, ...]:
+    """The sealed secrets that sign at an instant, the newest first."""
+    rotating = endpoint.rotated_at is not None and now < endpoint.rotated_at + ROTATION
+    return endpoint.secrets_sealed if rotating else endpoint.secrets_sealed[:1]
 
 
 async def _ready(tx: Transaction, action: Action, now: datetime) -> Parcel | None:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from app.domain.alerts import AlertKind
 from app.domain.events import (
     DeliveryState,
     DeliveryTry,
@@ -19,9 +20,11 @@ from app.domain.ids import derive_id
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.audit import audit
-from app.services.event_deliveries import send, try_of
+from app.services.event_deliveries import send, signing, try_of
 from app.services.events import delivery_of, endpoints_of
+from app.services.merchants import settle_alerts
 
+MOST_SECRETS = 5  # that sign beside one another
 MOST_ENDPOINTS = 20  # of one merchant; each event is a row and a request for each
 
 
@@ -127,12 +130,15 @@ async def change(
 async def rotate_secret(
     world: World, merchant_id: str, endpoint_id: str, *, actor: str
 ) -> tuple[EventEndpoint, str]:
-    """A new signing secret; for a day the former one signs beside it. Returns the new one, which
-    nobody can show a second time. Raises `UnknownEndpoint`."""
+    """A new signing secret; for a day the former one signs beside it, and where the day of a former
+    rotation is not over, those before: whoever asks again because the answer was lost still reads
+    by one of them. Returns the new one, which nobody can show a second time. Raises
+    `UnknownEndpoint`."""
     secret, now = new_secret(), world.clock.now()
 
     def rotated(known: EventEndpoint) -> EventEndpoint:
-        kept = (world.sealer.seal(secret), *known.secrets_sealed[:1])
+        former = signing(known, now)[: MOST_SECRETS - 1]
+        kept = (world.sealer.seal(secret), *former)
         return replace(known, secrets_sealed=kept, rotated_at=now)
 
     after = await _change(world, merchant_id, endpoint_id, rotated, "secret_rotated", actor)
@@ -230,4 +236,7 @@ async def _change(
                 after=after,
             )
             await tx.insert([line])
+            if after.enabled or after.deleted_at is not None:
+                disabled = AlertKind.EVENT_ENDPOINT_DISABLED
+                await settle_alerts(tx, merchant_id, disabled, endpoint_id, at=line.at)
     return after

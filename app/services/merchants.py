@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, ActionState
-from app.domain.alerts import AlertKind
+from app.domain.alerts import STANDING, AlertKind
 from app.domain.dunning import Case, CaseState
 from app.domain.events_telling import Move
 from app.domain.ids import derive_id
@@ -24,6 +24,9 @@ WEBHOOK_SECRETS_KEPT = 3  # the newest and two former: more than one rotation is
 
 PAUSED = AlertKind.ACCOUNT_PAUSED  # the alert of a pause that we made
 PAUSED_AGAIN = timedelta(hours=1)  # as long waits what falls due while its account is paused
+# Alerts of pauses that concern all accounts of a merchant.
+FUSES = (AlertKind.CHARGE_VOLUME, AlertKind.MAIL_VOLUME)
+TOLD_AGAIN = timedelta(days=1)  # between two tellings of what nobody settles
 KEY_REFUSED = "the provider refuses the key: "  # how the reason of such a pause begins
 
 
@@ -141,12 +144,15 @@ async def add_webhook_secret(
     endpoint_ref: str | None = None,
 ) -> ProviderAccount:
     """Put a webhook secret in front; two former ones go on being accepted, so that nothing
-    signed before the rotation is refused. Raises `UnknownAccount`."""
+    signed before the rotation is refused. With its first the account is connected, from then on:
+    what was past due by then is an old debt. Raises `UnknownAccount`."""
 
     def change(current: ProviderAccount) -> ProviderAccount:
         kept = (world.sealer.seal(secret), *current.webhook_secrets_sealed)
+        heard = bool(current.webhook_secrets_sealed)
         return replace(
             current,
+            created_at=current.created_at if heard else world.clock.now(),
             webhook_secrets_sealed=kept[:WEBHOOK_SECRETS_KEPT],
             webhook_endpoint_ref=endpoint_ref or current.webhook_endpoint_ref,
         )
@@ -222,18 +228,19 @@ async def _go_on(world: World, paused: ProviderAccount) -> None:
     """Settle what told of a pause, and bring forward what it had put off. What falls due within a
     minute is left: a worker may be at it."""
     now = world.clock.now()
-    told = {"merchant_id": paused.merchant_id, "kind": PAUSED, "subject": paused.account_id}
     why = paused.paused_reason or ""
+    met = why.removeprefix(KEY_REFUSED)  # as an action says it that was refused itself
     put_off = {
         "account_id": paused.account_id,
         "state": ActionState.PENDING,
-        "note": [why, f"provider: {why}"],
+        "note": [why, f"provider: {met}"],
         "due_at__gte": now + timedelta(minutes=1),
         "due_at__lte": now + PAUSED_AGAIN,
     }
     async with world.store.transaction(paused.merchant_id) as tx:
-        known = await tx.find(Alert, where=told)
-        await tx.save([replace(a, resolved_at=now) for a in known if a.resolved_at is None])
+        await settle_alerts(tx, paused.merchant_id, PAUSED, paused.account_id, at=now)
+        for fuse in FUSES:
+            await settle_alerts(tx, paused.merchant_id, fuse, paused.merchant_id, at=now)
     more = True
     while more:
         async with world.store.transaction(paused.merchant_id) as tx:
@@ -323,7 +330,7 @@ async def _change(
 async def alert(
     world: World, *, merchant_id: str, kind: AlertKind, subject: str, text: str
 ) -> None:
-    """Tell the operator. Repeated, it stays one alert; resolved before, it opens again."""
+    """Tell the operator. Repeated, it stays one alert, as `raise_alert` says."""
     now = world.clock.now()
     async with world.store.transaction(merchant_id) as tx:
         await raise_alert(
@@ -340,10 +347,21 @@ async def alert(
 
 
 async def raise_alert(tx: Transaction, new: Alert) -> None:
-    """Within a transaction: insert an alert, or open the resolved one about the same again."""
+    """Within a transaction: insert an alert, or open the resolved one about the same again. What
+    nobody settles is told again where it happens again after `TOLD_AGAIN`."""
     if await tx.insert([new]):
         return
     where = {"merchant_id": new.merchant_id, "kind": new.kind, "subject": new.subject}
     for known in await tx.find(Alert, where=where):
-        if known.resolved_at is not None:
+        happens_again = new.kind not in STANDING and new.at - known.at >= TOLD_AGAIN
+        if known.resolved_at is not None or happens_again:
             await tx.save([replace(new, alert_id=known.alert_id)])
+
+
+async def settle_alerts(
+    tx: Transaction, merchant_id: str, kind: AlertKind, *subjects: str, at: datetime
+) -> None:
+    """Within a transaction: what these alerts told of is over."""
+    where = {"merchant_id": merchant_id, "kind": kind, "subject": subjects, "resolved_at": None}
+    known = await tx.find(Alert, where=where)
+    await tx.save([replace(one, resolved_at=at) for one in known])

@@ -7,20 +7,21 @@ from typing import Any
 from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
 from app.domain.alerts import AlertKind
 from app.domain.cancellations import CancelRequest
+from app.domain.dunning import Case, CaseState
 from app.domain.merchants import ProviderAccount
-from app.domain.operations import Alert
 from app.domain.records import Book
 from app.domain.sessions import CancelSession, SessionState
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.alarms import alert
 from app.services.audit import audit
-from app.services.merchants import raise_alert
+from app.services.merchants import raise_alert, settle_alerts
 
 PARKED = AlertKind.ACTION_PARKED
 TOO_MUCH_GIVEN_BACK = AlertKind.REFUND_VOLUME
 ALERTS = (PARKED, TOO_MUCH_GIVEN_BACK)
 ALLOWED = "allowed"  # in an action: a person let it go on, so no fuse keeps it again
+OPEN = frozenset({CaseState.ACTIVE, CaseState.PARKED})
 # What carries out a cancel request. While one of them waits for a person, so does the customer.
 OF_A_REQUEST = frozenset({ActionKind.CANCEL, ActionKind.SETTLE, ActionKind.REFUND})
 
@@ -58,12 +59,13 @@ async def begin_again(world: World, account: ProviderAccount, *, actor: str) -> 
     """Let everything of an account that was set aside be tried anew, and settle what told of it.
 
     Returns how many actions that were. A cancel session is over once they are done. A case that
-    was parked with its action plans anew when it is released. Repeated it finds nothing more.
+    was parked with its action plans anew when it is released; where it is over, what was to be
+    found out about a charge is found out now. Repeated it finds nothing more.
     """
     now = world.clock.now()
     mine: dict[str, Any] = {"account_id": account.account_id, "state": ActionState.PARKED}
     async with world.store.transaction(account.merchant_id) as tx:
-        parked = [row for row in await tx.find(Action, where=mine) if not _is_of_case(row)]
+        parked = await _to_begin(tx, await tx.find(Action, where=mine))
         again = [_again(action, now) for action in parked]
         lines = [
             audit(
@@ -78,11 +80,29 @@ async def begin_again(world: World, account: ProviderAccount, *, actor: str) -> 
         ]
         await tx.save(again)
         await tx.insert(lines)
-        told = {"kind": ALERTS, "subject": [action.key for action in parked]}
-        for known in await tx.find(Alert, where={"merchant_id": account.merchant_id, **told}):
-            await tx.save([replace(known, resolved_at=now)])
+        keys = [action.key for action in parked]
+        for kind in ALERTS:
+            await settle_alerts(tx, account.merchant_id, kind, *keys, at=now)
     await world.wake.now()
     return len(again)
+
+
+async def _to_begin(tx: Transaction, parked: list[Action]) -> list[Action]:
+    """All but those of a case that waits for a person as well, or that goes on by itself."""
+    keys = sorted({(row.case_id,) for row in parked if row.case_id and _is_of_case(row)})
+    going_on = {case.case_id for case in await tx.load(Case, keys) if case.state in OPEN}
+    return [row for row in parked if not (_is_of_case(row) and row.case_id in going_on)]
+
+
+async def drop_parked(tx: Transaction, case: Case, now: datetime) -> None:
+    """A case that was parked is taken up again and has planned anew: what was set aside with it is
+    needless, and what told of that is settled."""
+    where = {"account_id": case.account_id, "case_id": case.case_id, "state": ActionState.PARKED}
+    parked = [row for row in await tx.find(Action, where=where) if _is_of_case(row)]
+    again = "the case was taken up again"
+    await tx.save([replace(row, state=ActionState.DROPPED, note=again) for row in parked])
+    keys = [row.key for row in parked]
+    await settle_alerts(tx, case.merchant_id, PARKED, *keys, at=now)
 
 
 def _is_of_case(action: Action) -> bool:

@@ -97,6 +97,11 @@ class LinkView:
     after_end: bool = False
     restart_to: str | None = None
 
+    @property
+    def is_of_debt(self) -> bool:
+        """Whether it tells of an invoice at all."""
+        return bool(self.amount_minor or self.plan or self.invoice_number)
+
 
 async def look(world: World, token: str) -> LinkView | None:
     """The view of a token, or None for one that never was. Reads only."""
@@ -117,7 +122,7 @@ async def _find(tx: Transaction, token: str) -> PaymentLink | None:
 
 
 async def _view(tx: Transaction, world: World, link: PaymentLink) -> LinkView | None:
-    if link.case_id is None:
+    if link.case_id is None or link.revoked_at is not None:
         terms = await account_terms(tx, world, link.merchant_id, link.account_id)
         return await _card_view(tx, link, terms)
     sight = await _sight(tx, world, link, link.case_id)
@@ -215,7 +220,8 @@ def _restart_to(sight: Sight) -> str | None:
 
 
 async def _card_view(tx: Transaction, link: PaymentLink, terms: Terms) -> LinkView:
-    """The view of a link that asks for a card ahead of time: no debt is shown, there is none."""
+    """The view of a link that asks for a card ahead of time: no debt is shown, there is none. Nor
+    is one by a link of somebody who was erased."""
     found = await tx.load(Customer, [(link.account_id, link.customer_id)])
     customer = found[0] if found else None
     gone = customer is None or customer.deleted or customer.erased
@@ -248,13 +254,15 @@ def _status(
     account: ProviderAccount,
     now: datetime,
 ) -> str:
+    if link.revoked_at is not None:
+        return "expired"
     invoice = _invoice(book, case)
     paid = invoice is not None and invoice.status is InvoiceStatus.PAID
     if case.state is CaseState.RECOVERED:
         return "paid"
     if paid:
         return "credited" if invoice is not None and invoice.is_credited_away else "paid"
-    if link.expires_at <= now or link.revoked_at is not None:
+    if link.expires_at <= now:
         return "expired"
     if case.state is CaseState.EXHAUSTED and _is_owed(book, invoice):
         return "paused" if account.paused_reason else "late"

@@ -15,6 +15,7 @@ from app.domain.declarations import Declaration, same_address
 from app.domain.dunning import Attempt, Case, CaseEvent
 from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
+from app.domain.first_payments import FirstPayment
 from app.domain.ids import derive_id
 from app.domain.imports import ImportedSession
 from app.domain.merchants import Merchant
@@ -24,10 +25,11 @@ from app.domain.mrr import MrrMovement
 from app.domain.personal import is_veiled, veiled
 from app.domain.records import key_of
 from app.domain.recovery import Failure, RecoveryEntry
-from app.domain.redemptions import Redemption
+from app.domain.redemptions import Redemption, RedemptionStep
 from app.domain.saves import SaveStep
 from app.domain.sessions import CancelSession
 from app.domain.survey import SurveyAnswer
+from app.domain.takings import Taking
 from app.domain.usage import UsageFact
 from app.domain.withdrawals import Consent
 from app.ports.store import Ask, Transaction
@@ -48,6 +50,8 @@ SECTIONS: Mapping[str, type[Any]] = {
     "case_events": CaseEvent,
     "failures": Failure,
     "recovery_entries": RecoveryEntry,
+    "first_payments": FirstPayment,
+    "takings": Taking,
     "churn_records": ChurnRecord,
     "mrr_movements": MrrMovement,
     "access_states": AccessState,
@@ -56,6 +60,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "survey_answers": SurveyAnswer,
     "save_steps": SaveStep,
     "redemptions": Redemption,
+    "redemption_steps": RedemptionStep,
     "cancel_requests": CancelRequest,
     "evidence": Evidence,
     "consents": Consent,
@@ -79,7 +84,7 @@ BY_CUSTOMER: tuple[type[Any], ...] = (
 BY_SUBSCRIPTION: tuple[type[Any], ...] = (
     AccessState, CancelSession, CancelRequest, Evidence, Consent, ImportedSession,
 )  # fmt: skip
-BY_INVOICE: tuple[type[Any], ...] = (Failure, RecoveryEntry)
+BY_INVOICE: tuple[type[Any], ...] = (Failure, RecoveryEntry, FirstPayment, Taking)
 # What opens a door, and so is handed out to nobody.
 SECRET = frozenset({"token_hash", "outcome_key"})
 
@@ -174,6 +179,7 @@ async def gather(tx: Transaction, customer: Customer) -> Held:
         held,
         Ask(SurveyAnswer, where=sessions),
         Ask(SaveStep, where=sessions),
+        Ask(RedemptionStep, where={"redemption_id": held.values(Redemption, "redemption_id")}),
         Ask(ExitFeedback, keys=[(request,) for request in requests]),
         Ask(LinkEvent, where={"link_id": held.values(PaymentLink, "link_id")}),
         Ask(MessageEvent, where=addresses),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from app.domain.alerts import AlertKind
 from app.domain.correspondence import Letterhead, TemplateVersion
 from app.domain.messages import Look, Rendered, Wording
 from app.ports.mailer import TemplateFault
@@ -11,6 +12,7 @@ from app.ports.secrets import SecretUnreadable
 from app.ports.store import Conflict, Transaction
 from app.ports.world import World
 from app.services.audit import audit
+from app.services.merchants import settle_alerts
 
 Place = tuple[str, str]  # template, language
 NO_LOOK = Look()
@@ -60,6 +62,8 @@ async def put(
             after=row,
         )
         await tx.insert([line])
+        mended = AlertKind.TEMPLATE
+        await settle_alerts(tx, merchant_id, mended, row.template, at=row.created_at)
     return row
 
 

@@ -25,6 +25,7 @@ from app.services.afterwards import BACK, FEEDBACK, settings_of
 from app.services.alarms import alert
 from app.services.books import account_terms
 from app.services.cancel_telling import uncancel
+from app.services.merchants import raise_alert
 
 TOKEN_AT_MOST = 200
 
@@ -124,7 +125,7 @@ async def _raise_flags(tx: Transaction, kept: ExitFeedback) -> None:
     if kept.flags:
         text = f"what a customer wrote after leaving needs a person: {', '.join(kept.flags)}"
         raised = alert(kept.at, kept.merchant_id, AlertKind.RED_FLAG, kept.request_id, text)
-        await tx.insert([raised])
+        await raise_alert(tx, raised)
 
 
 async def _found(tx: Transaction, world: World, token: str, purpose: str) -> _Found | None:

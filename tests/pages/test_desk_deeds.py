@@ -1,16 +1,21 @@
 """What is done at the desk: the commands of a case, and policies."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from app.domain.dunning import CaseState
+from app.domain.operations import Alert, AuditEntry
 from app.services.policies import put_policy
 from tests.pages.desk import (
     CASES,
+    Front,
     a_case,
     a_command,
     a_desk,
+    an_alert,
     everything,
 )
 
@@ -106,6 +111,61 @@ async def test_a_preview_of_nonsense_is_one_of_the_usual(query):
 
     assert page.status_code == 200
     assert "Day 28" in page.text
+
+
+RED_FLAG = an_alert("red_flag", "cxr_1", "they ask for a lawyer")
+
+
+def seen(alert: Alert) -> dict[str, str]:
+    """The form that stands beside an alert."""
+    return {"seen": alert.at.isoformat()}
+
+
+async def alerts_of(desk: Front) -> list[Alert]:
+    async with desk.world.store.transaction("mer_1") as tx:
+        return await tx.find(Alert, where={"merchant_id": "mer_1"})
+
+
+async def test_a_person_puts_an_alert_away_that_does_not_end_by_itself():
+    desk = await a_desk(RED_FLAG)
+    path = f"/operator/attention/{RED_FLAG.alert_id}/put-away"
+
+    before = await desk.browser.get("/operator/attention")
+    pressed = [await desk.presses(path, **seen(RED_FLAG)) for _ in range(2)]
+    after = await desk.browser.get("/operator/attention")
+
+    (alert,) = await alerts_of(desk)
+    async with desk.world.store.transaction("mer_1") as tx:
+        lines = await tx.find(AuditEntry, where={"merchant_id": "mer_1"})
+    assert f"/attention/{RED_FLAG.alert_id}/put-away" in before.text
+    assert [one.status_code for one in pressed] == [303, 303]
+    assert "Red flag" not in after.text
+    assert alert.resolved_at is not None
+    assert [line.action for line in lines].count("alert.put_away") == 1
+
+
+async def test_what_happened_again_since_the_page_was_loaded_is_not_put_away():
+    again = replace(RED_FLAG, at=RED_FLAG.at + timedelta(hours=1))
+    desk = await a_desk(again)
+
+    pressed = await desk.presses(f"/operator/attention/{again.alert_id}/put-away", **seen(RED_FLAG))
+
+    (alert,) = await alerts_of(desk)
+    assert pressed.status_code == 409
+    assert "happened again" in pressed.text
+    assert alert.resolved_at is None
+
+
+async def test_what_ends_by_itself_is_not_put_away_nor_what_is_not_there():
+    paused = an_alert("account_paused", "acc_1", "the key is refused")
+    desk = await a_desk(paused)
+
+    page = await desk.browser.get("/operator/attention")
+    pressed = await desk.presses(f"/operator/attention/{paused.alert_id}/put-away", **seen(paused))
+    unknown = await desk.presses("/operator/attention/alr_0/put-away", **seen(paused))
+
+    assert "put-away" not in page.text
+    assert (pressed.status_code, unknown.status_code) == (409, 404)
 
 
 ONCE = "a-mark-of-one-page"

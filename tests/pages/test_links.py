@@ -74,6 +74,19 @@ async def test_where_there_is_nothing_to_pay_nothing_is_made(method, changes, st
     assert town.provider.asked == 0
 
 
+@pytest.mark.parametrize("paid", [{}, {"status": InvoiceStatus.PAID, "paid_at": NOW}])
+async def test_a_link_of_somebody_who_was_erased_tells_nothing_of_what_they_owed_or_paid(paid):
+    town = await a_town()
+    open_page = (await town.browser.get(PATH)).text
+    erased = await a_town(link={"revoked_at": NOW}, invoice=paid)
+
+    answer = await erased.browser.get(PATH)
+
+    assert '<dl class="facts">' in open_page
+    assert answer.status_code == 404
+    assert '<dl class="facts">' not in answer.text
+
+
 @pytest.mark.parametrize("path", ["/p/unknown", "/p/" + "x" * 3000, "/p/%00", "/p/%F0%9F%8E%89"])
 @pytest.mark.parametrize("method", ["get", "post"])
 async def test_a_link_that_never_was_is_not_found(method, path):

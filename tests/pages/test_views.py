@@ -59,6 +59,13 @@ def test_where_the_debt_is_settled_only_no_language_invites_to_begin_again(langu
     assert invites == f"{settled} {restart}"
 
 
+@pytest.mark.parametrize("state", ["expired", "ended", "paused"])
+def test_a_link_about_no_debt_names_no_amount(state):
+    view = a_view(status=state, amount_minor=0, plan=None, invoice_number=None)
+
+    assert "0.00" not in seen(link_page(view, token="t").html)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("needs", ["card", "authenticate", "pay", "something new"])

@@ -15,6 +15,7 @@ from app.domain.operations import Alert
 from app.domain.outcomes import Outcome, PayAnswer
 from app.domain.policies import Bounds
 from app.ports.payments import AccountRefused, ProviderUnavailable
+from app.services.merchants import resume_account
 from tests.review.stage import OWN, POLICY, Stage, open_stage
 
 pytestmark = pytest.mark.anyio
@@ -222,3 +223,25 @@ def test_what_waits_together_does_not_come_back_together() -> None:
 
     assert len(shares) > 50
     assert all(0 <= share < 0.25 for share in shares)
+
+
+async def test_a_fuse_that_blows_again_after_a_person_resumed_tells_them_again() -> None:
+    # given a fuse that has blown, and a person who lets the account go on
+    stage = await open_stage(TIGHT)
+    await charged(stage, times=3)
+    await wants(stage, Trigger.OPERATOR)
+    await stage.works()
+    (account,) = await stage.find(ProviderAccount)
+    stage.clock.instant += timedelta(minutes=5)
+    await resume_account(stage.world, account, actor="test")
+    (settled,) = await stage.find(Alert)
+
+    # when it blows once more
+    await wants(stage, Trigger.OPERATOR)
+    await stage.works()
+
+    # then they are told of that as well
+    (again,) = await stage.find(Alert)
+    assert settled.resolved_at == stage.clock.now()
+    assert await paused(stage) is not None
+    assert (again.resolved_at, again.told_at, again.at) == (None, None, stage.clock.now())

@@ -7,13 +7,17 @@ import pytest
 
 from app.domain.actions import Action, ActionKind, ActionState, action_for
 from app.domain.declines import Decline, DeclineKind
-from app.domain.dunning import Attempt, AttemptState, CaseState, Trigger, Waits
+from app.domain.dunning import IN_DOUBT, Attempt, AttemptState, CaseState, Trigger, Waits
+from app.domain.merchants import ProviderAccount
 from app.domain.mirror import Payment
 from app.domain.openings import case_action
+from app.domain.operations import Alert
 from app.domain.outcomes import Outcome, PayAnswer
 from app.ports.payments import ProviderRefused
 from app.services import actions, case_commands, reads
 from app.services.case_commands import Order
+from app.services.parking import begin_again
+from app.wiring import NoWake
 from tests.domain.builders import a_payment, paid
 from tests.review.stage import (
     OWN,
@@ -280,6 +284,53 @@ async def test_a_doubt_whose_look_was_set_aside_is_looked_into_once_its_case_is_
     assert parked.state is CaseState.PARKED
     assert (await stage.attempts())[1].state is AttemptState.DECLINED
     assert (await stage.case()).state is CaseState.EXHAUSTED
+
+
+async def test_what_was_set_aside_with_a_case_is_over_once_the_case_is_taken_up(
+    stage: Stage,
+) -> None:
+    # given a case that is left to a person
+    await to_the_retry(stage)
+    stage.bank.fault = ProviderRefused("not to be seen", "odd")
+    await stage.passes(hours=5)
+    parked = await stage.find(Action, state=ActionState.PARKED)
+    alerts = await stage.find(Alert)
+
+    # when they take it up again
+    stage.bank.fault = None
+    told = Order(merchant_id="mer_1", case_id="", key="release", actor="k")
+    told = replace(told, case_id=(await stage.case()).case_id)
+    await case_commands.release(stage.world, told, reason=None)
+
+    # then nothing of it waits for anybody
+    assert len(parked) == len(alerts) == 1
+    assert await stage.find(Action, state=ActionState.PARKED) == []
+    assert [one.resolved_at for one in await stage.find(Alert)] == [stage.clock.now()]
+
+
+async def test_a_doubt_whose_look_was_set_aside_is_looked_into_once_its_case_is_over(
+    stage: Stage,
+) -> None:
+    # given a stopped case with a charge without an answer, whose look was set aside
+    await to_the_retry(stage)
+    stage.bank.answers = [NO_ANSWER]
+    await stage.works()
+    order = Order(merchant_id="mer_1", case_id=(await stage.case()).case_id, key="s", actor="k")
+    await case_commands.stop(stage.world, order, text="they called")
+    stage.bank.fault = ProviderRefused("not to be seen", "odd")
+    await stage.passes(hours=5)
+    parked = await stage.find(Action, state=ActionState.PARKED)
+
+    # when its cause is put right and a person says so
+    stage.bank.fault = None
+    (account,) = await stage.find(ProviderAccount)
+    begun = await begin_again(replace(stage.world, wake=NoWake()), account, actor="k")
+    await stage.passes(days=2)
+
+    assert [one.kind for one in parked] == [ActionKind.RESOLVE]
+    assert begun == 1
+    assert (await stage.attempts())[1].state not in IN_DOUBT
+    assert [one.resolved_at is None for one in await stage.find(Alert)] == [False]
 
 
 async def test_what_waits_for_a_doubt_that_cannot_be_looked_into_is_not_tried_every_minute(

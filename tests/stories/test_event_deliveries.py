@@ -98,6 +98,26 @@ async def test_an_endpoint_that_takes_nothing_for_five_days_is_disabled_and_a_pe
     assert "nothing was taken since" in alert.text
 
 
+async def test_an_endpoint_that_is_disabled_a_second_time_is_told_of_a_second_time(
+    told: Told,
+) -> None:
+    # given an endpoint that was disabled, and mended
+    told.receiver.always = answer(410)
+    await a_failure(told.stage)
+    await told.stage.passes(days=1)
+    first = await told.stage.find(Alert)
+    await told.change(enabled=True)
+    mended = await told.stage.find(Alert)
+
+    # when it is gone again
+    await told.stage.subscriber(REFUSED_TWICE)
+    await told.stage.passes(days=33)
+
+    (alert,) = await told.stage.find(Alert)
+    assert not (await told.endpoint()).enabled
+    assert [one.resolved_at is None for one in (*first, *mended, alert)] == [True, False, True]
+
+
 async def test_what_was_missed_can_be_replayed(told: Told) -> None:
     told.receiver.always = answer(410)
     await a_failure(told.stage)
@@ -163,6 +183,22 @@ async def test_while_a_secret_is_rotated_both_sign_for_a_day(told: Told) -> None
     ]
     assert during == wanted[0]
     assert after == wanted[1][:1]
+
+
+async def test_a_rotation_that_is_asked_for_again_lets_the_secret_that_is_in_use_sign_on(
+    told: Told,
+) -> None:
+    # given a rotation whose answer was lost, so that it was asked for once more
+    whose = (told.stage.world, told.merchant, told.endpoint_id)
+    for _ in range(2):
+        await event_endpoints.rotate_secret(*whose, actor="test")
+
+    await event_endpoints.try_out(*whose, actor="test")
+
+    (got,) = told.receiver.got
+    seconds = int(got.headers["webhook-timestamp"])
+    in_use = signature(told.secret, got.event["id"], seconds, got.body)
+    assert in_use in got.headers["webhook-signature"].split()
 
 
 @pytest.mark.parametrize("point", range(1, 8))

@@ -9,6 +9,7 @@ from app.domain.cancellations import CancelRequest
 from app.domain.dunning import CaseState
 from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.messages import Message
+from app.domain.operations import Alert
 from app.ports.payments import ProviderRefused
 from app.services import actions, endings
 from tests.stories.breaking import Crash
@@ -131,12 +132,16 @@ async def test_a_provider_that_is_away_hears_of_it_later(door: Door) -> None:
     stage.fuse.arm(8, goes)
     receipt = await leaver.leaves()
     session = await leaver.looks()
+    (told,) = await stage.find(Alert)
     stage.fuse.away = False
     await stage.passes(hours=1)
 
-    # then the word stands from the first, and the provider has it a little later
+    # then the word stands from the first, the provider has it a little later, and nobody is to end
+    # by hand what ends with its period
+    (over,) = await stage.find(Alert)
     assert (receipt["state"], session["state"]) == ("asked", "cancelling")
-    assert await stage.alerts() == ["cancel_delayed"]
+    assert (told.kind, told.resolved_at) == ("cancel_delayed", None)
+    assert over.resolved_at is not None
     assert (await leaver.looks())["state"] == "cancelled"
     assert stage.there(f"subscriptions/{person.subscription}")["cancel_at_period_end"] is True
 

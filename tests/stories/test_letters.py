@@ -1,6 +1,7 @@
 """Which letter goes out when, in whose words, and which one never does."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -9,8 +10,10 @@ import pytest
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import AttemptState, CaseState
 from app.domain.messages import Letter, Message, MessageState, Rendered
+from app.domain.operations import Alert
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown, Renderer, TemplateFault
 from app.services import payment_links
+from app.services.telling import tell_alerts
 from tests.stories.cards import AUTHENTICATES, BROKE, EXPIRED, REFUSED, REFUSED_ONCE, STOLEN
 from tests.stories.stage import Stage
 
@@ -216,6 +219,30 @@ async def test_a_broken_template_keeps_the_letter_and_not_the_money(stage: Stage
     assert (await stage.message(case, "failed")).state is MessageState.FAILED
     assert await stage.alerts() == ["template"]
     assert (await stage.case(person)).state is CaseState.RECOVERED
+
+
+async def test_a_template_that_breaks_again_is_told_of_again_though_nobody_settled_it(
+    stage: Stage,
+) -> None:
+    # given a person who was told that a letter to two customers cannot be written
+    stage.world = replace(
+        stage.world, renderer=cast("Renderer", BrokenFor(stage.world.renderer, "payment_failed"))
+    )
+    person, other = await stage.subscriber(EXPIRED), await stage.subscriber(EXPIRED)
+    await stage.fails(person)
+    await stage.fails(other)
+    await stage.passes(hours=20)
+    told = [await tell_alerts(stage.world), await stage.alerts()]
+
+    # when a third letter cannot, a month later
+    await stage.fails(await stage.subscriber(EXPIRED))
+    await stage.passes(hours=20)
+
+    # then it is to be told once more
+    (alert,) = await stage.find(Alert)
+    assert told == [0, ["template"]]
+    assert alert.told_at is None
+    assert stage.now - alert.at < timedelta(days=1)
 
 
 async def test_without_an_address_no_letter_goes_and_nothing_stops(stage: Stage) -> None:

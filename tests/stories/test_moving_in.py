@@ -1,5 +1,6 @@
 """Moving in: what other products and the provider remember, and nobody who hears of it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -147,6 +148,8 @@ async def test_what_customers_wrote_there_is_forgotten_after_a_year_too(stage: S
     (line,) = await stage.find(AuditEntry, action="sessions.imported")
     assert "No calendar" not in repr(line)
 
+    async with stage.world.store.transaction(stage.merchant.merchant_id) as tx:
+        await tx.save([replace(stage.account, paused_reason="we have moved out")])
     stage.turns_to(action.due_at)
     await stage.works()
 

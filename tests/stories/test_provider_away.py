@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import AttemptState, CaseState
-from app.services.merchants import resume_account
+from app.services.merchants import replace_key, resume_account
 from tests.stories.cards import EXPIRED, REFUSED_ONCE
 from tests.stories.stage import Stage
 
@@ -121,6 +121,23 @@ async def test_a_revoked_key_pauses_the_account_and_spends_nothing(stage: Stage)
     assert paused is not None
     assert alerts == ["account_paused"]
     assert (spent, mails) == (0, [])
+    assert await stage.states(case) == [AttemptState.APPROVED]
+
+
+async def test_what_met_the_refused_key_is_done_at_once_with_the_new_one(stage: Stage) -> None:
+    # given a retry that found the key revoked
+    person = await stage.subscriber(REFUSED_ONCE)
+    case = await stage.fails(person)
+    good = stage.sandbox.key
+    await stage.key_is(stage.world.sealer.seal("sk_live_revoked"))
+    await stage.reaches(case.next_attempt_at, hours=0.1)
+    paused = await stage.paused()
+
+    # when a person gives the account another within the hour
+    await replace_key(stage.world, stage.account, api_key=good, actor="test")
+    await stage.plays()
+
+    assert paused is not None
     assert await stage.states(case) == [AttemptState.APPROVED]
 
 

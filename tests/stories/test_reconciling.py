@@ -14,7 +14,7 @@ from app.domain.messages import Message
 from app.domain.mirror import Invoice, Subscription
 from app.domain.operations import Alert, InboxEvent
 from app.domain.recovery import Failure
-from app.services.merchants import replace_key
+from app.services.merchants import add_webhook_secret, replace_key
 from app.services.old_debts import count_held, release_old_debts
 from app.services.reconciling import begin_reconciling, last_round
 from tests.stories.cards import APPROVES, EXPIRED, REFUSED, REFUSED_ONCE
@@ -248,6 +248,28 @@ async def test_an_old_debt_is_taken_in_and_nobody_is_written_to(stage: Stage) ->
     assert await stage.find(Message) == []
     assert stage.fuse.keys() == []
     assert await stage.alerts() == []
+
+
+async def test_what_was_refused_between_adding_and_connecting_an_account_is_an_old_debt_too(
+    stage: Stage,
+) -> None:
+    # given an account that was added, and connected weeks later, once its provider retries no more
+    person = await stage.subscriber(REFUSED)
+    stage.hears = False
+    await stage.passes(days=37)
+    stage.account = await add_webhook_secret(
+        stage.world, stage.account, secret="whsec_first", actor="test", endpoint_ref="we_1"
+    )
+    stage.heard = stage.sandbox.events()[-1]["id"]
+    stage.hears = True
+
+    # when what is past due is taken in
+    await reconciled(stage)
+    await stage.passes(days=2)
+
+    # then nobody is charged or written to before a person says so
+    case = await stage.case(person)
+    assert (case.waits, stage.fuse.keys(), await stage.mails()) == (Waits.ON_HOLD, [], [])
 
 
 async def test_an_old_debt_that_is_released_is_collected_like_any_other(stage: Stage) -> None:

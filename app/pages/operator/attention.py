@@ -5,14 +5,16 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.domain.alerts import ALERTS, AlertKind
+from app.domain.alerts import ALERTS, STANDING, AlertKind
+from app.domain.dunning import IllegalMove
 from app.domain.merchants import ProviderAccount, Scope
 from app.domain.operations import Alert
 from app.pages.operator import words
 from app.pages.operator.cases import customer_of
-from app.pages.operator.desk import Desk, Visit
+from app.pages.operator.desk import NOT_FOUND, Desk, Refused, Visit
 from app.pages.operator.telling import Teller
-from app.services import overviews
+from app.services import alarms, overviews
+from app.services.alarms import UnknownAlert
 
 ANY_ADVICE = "Read it, put its cause right, and look again."
 
@@ -25,7 +27,22 @@ def attention_router(desk: Desk) -> APIRouter:
     async def attention(request: Request) -> Response:
         return await desk.show(request, Scope.OPERATIONS_READ, show_waiting)
 
+    @router.post("/attention/{alert}/put-away")
+    async def put_away(request: Request, alert: str) -> Response:
+        return await desk.do(request, Scope.CASES_WRITE, lambda v: _put_away(v, alert))
+
     return router
+
+
+async def _put_away(visit: Visit, alert_id: str) -> Response:
+    about = (visit.world, visit.merchant_id, alert_id)
+    try:
+        await alarms.put_away(*about, seen=visit.form.get("seen", ""), actor=visit.caller.key_id)
+    except UnknownAlert as unknown:
+        raise NOT_FOUND from unknown
+    except IllegalMove as why:
+        raise Refused(409, "Nothing was changed", f"The alert stays: {why}.") from why
+    return visit.go("attention")
 
 
 async def show_waiting(visit: Visit) -> Response:
@@ -41,6 +58,7 @@ async def show_waiting(visit: Visit) -> Response:
         paused=[_paused(account, teller) for account in found.paused],
         cases=[teller.line(case, customer_of(found, case)) for case in found.cases],
         sees_cases=sees_cases,
+        may=visit.may(Scope.CASES_WRITE),
         actions=[
             {
                 "what": words.plain(action.kind),
@@ -65,6 +83,9 @@ async def show_waiting(visit: Visit) -> Response:
 
 def _alert(alert: Alert, teller: Teller) -> dict[str, Any]:
     return {
+        "id": alert.alert_id,
+        "seen": alert.at.isoformat(),
+        "settles": alert.kind in STANDING,
         "kind": words.plain(alert.kind),
         "text": teller.text(alert.text),
         "subject": alert.subject,
