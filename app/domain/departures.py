@@ -120,9 +120,11 @@ def ends_at(subscription: Subscription | None) -> bool:
 def _asked_there(
     book: Book, before: Subscription | None, after: Subscription, notice: Notice, terms: Terms
 ) -> None:
-    """Of one that we first hear of when it is ending nothing is recorded: it ended before us."""
+    """Of one that we first hear of when it is ending nothing is recorded: it ended before us. Nor
+    of an end on a day after the period that runs: portals know none, so it is a term that the
+    merchant gave the contract, and nobody's word that they could take back."""
     over = after.status in GONE
-    planned = over or ends_at(after)
+    planned = over or (ends_at(after) and is_to_end(None, after))
     known = before is not None and before.status not in GONE and not ends_at(before)
     asked = after.cancellation_reason == BY_REQUEST and not ended_by_us(
         book, after, at=notice.occurred_at
