@@ -5,11 +5,9 @@ from datetime import datetime
 
 import structlog
 
-from app.domain.alerts import AlertKind
+from app.domain.alerts import AlertKind, alert
 from app.domain.events_telling import Move
-from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
-from app.domain.operations import Alert
 from app.domain.records import Book
 from app.ports.store import Transaction
 from app.ports.world import World
@@ -18,17 +16,7 @@ from app.services.merchants import KEY_REFUSED, PAUSED, raise_alert
 
 log = structlog.get_logger()
 
-
-def alert(at: datetime, merchant_id: str, kind: AlertKind, subject: str, text: str) -> Alert:
-    """An alert row; the same kind and subject is one alert however often it happens."""
-    return Alert(
-        alert_id=derive_id("alert", at, merchant_id, kind, subject),
-        merchant_id=merchant_id,
-        kind=kind,
-        subject=subject,
-        text=text[:500],
-        at=at,
-    )
+__all__ = ["alert", "pause_account", "pause_merchant"]
 
 
 async def pause_merchant(world: World, merchant_id: str, kind: AlertKind, reason: str) -> None:

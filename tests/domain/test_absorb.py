@@ -10,7 +10,7 @@ from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger
 from app.domain.experiments import Assignment
-from app.domain.mirror import Invoice, InvoiceStatus, Subscription
+from app.domain.mirror import Dispute, Invoice, InvoiceStatus, Subscription
 from app.domain.movements import ENDING
 from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.notices import Notice, NoticeKind
@@ -330,13 +330,16 @@ def test_a_bare_notice_that_names_nothing_is_read_by_its_event() -> None:
     assert (read.kind, read.subject, (read.data or {})["type"]) == ("read", "evt_7", "event")
 
 
+LOST_MONEY = Dispute(dispute_id="dp_1", amount_minor=3000)
+
+
 def test_a_lost_dispute_takes_back_and_a_later_win_returns() -> None:
     book = with_case()
     take(book, paid(on_day(2)), a_payment(on_day(2)), at=on_day(2))
     case = only_case(book)
 
     for won in (False, False, True, True):
-        dispute_closed(book, case, "dp_1", won, 3000, terms(on_day(9)))
+        dispute_closed(book, case, LOST_MONEY, won, terms(on_day(9)))
 
     assert [e.amount_minor for e in book.all(RecoveryEntry)] == [3000, -3000, 3000]
 
@@ -345,7 +348,7 @@ def test_a_dispute_won_that_was_never_lost_moves_nothing() -> None:
     book = with_case()
     take(book, paid(on_day(2)), a_payment(on_day(2)), at=on_day(2))
 
-    dispute_closed(book, only_case(book), "dp_1", True, 3000, terms(on_day(9)))
+    dispute_closed(book, only_case(book), LOST_MONEY, True, terms(on_day(9)))
 
     assert [e.amount_minor for e in book.all(RecoveryEntry)] == [3000]
 
