@@ -114,6 +114,28 @@ async def test_a_longer_trial_that_hung_until_it_was_over_is_not_made_of_a_paid_
     assert (await stage.find(Redemption))[0].state is RedemptionState.FAILED
 
 
+@pytest.mark.parametrize("billing_mode", ["flexible", "classic"])
+async def test_a_pause_that_hung_until_the_month_was_charged_is_not_begun(
+    door: Door, billing_mode: str
+) -> None:
+    # given a month of rest that was accepted, and a provider that is away until it was charged
+    stage = door.stage
+    person = await stage.subscriber(APPROVES, billing_mode=billing_mode)
+    await offering(door, REST)
+    await stage.passes(days=28)
+    await accepting(door, person, away=True)
+    await stage.passes(days=3)
+
+    # when it is there again
+    stage.fuse.away = False
+    await stage.passes(days=10)
+
+    # then the offer came to nothing, and nobody is told of a month that costs nothing
+    there = stage.there(f"subscriptions/{person.subscription}")
+    assert (there["status"], there["pause_collection"]) == ("active", None)
+    assert (await stage.find(Redemption))[0].state is RedemptionState.FAILED
+
+
 async def test_an_offer_that_a_person_must_look_at_keeps_nobody_from_leaving(door: Door) -> None:
     stage = door.stage
     person = await stage.subscriber(APPROVES)
