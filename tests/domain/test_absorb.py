@@ -10,7 +10,7 @@ from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger
 from app.domain.experiments import Assignment
-from app.domain.mirror import Dispute, Invoice, InvoiceStatus, Subscription
+from app.domain.mirror import Invoice, InvoiceStatus, Subscription
 from app.domain.movements import ENDING
 from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.notices import Notice, NoticeKind
@@ -20,6 +20,7 @@ from app.domain.recovery import Cause, EntryKind, Failure, RecoveryEntry
 from app.domain.settlement import dispute_closed, take_reading
 from app.domain.terms import decline_json
 from tests.domain.builders import (
+    LOST_MONEY,
     MONDAY,
     a_book,
     a_payment,
@@ -328,9 +329,6 @@ def test_a_bare_notice_that_names_nothing_is_read_by_its_event() -> None:
 
     (read,) = book.all(Action)
     assert (read.kind, read.subject, (read.data or {})["type"]) == ("read", "evt_7", "event")
-
-
-LOST_MONEY = Dispute(dispute_id="dp_1", amount_minor=3000)
 
 
 def test_a_lost_dispute_takes_back_and_a_later_win_returns() -> None:
