@@ -8,7 +8,7 @@ from app.domain.backup_cards import has_agreed
 from app.domain.churning import keep_ledgers
 from app.domain.closings import CANCELLED, cases_of, close_case, tell_of_the_end
 from app.domain.credits import credit_noted, end_credited, owing
-from app.domain.departures import departure_seen, invoice_after_departure
+from app.domain.departures import departure_seen, invoice_after_departure, look_where_in_doubt
 from app.domain.dunning import Case, CaseState
 from app.domain.first_payments import paid_at_once
 from app.domain.hints import look_at_money
@@ -199,6 +199,7 @@ def _subscription(book: Book, notice: Notice, terms: Terms) -> None:
     after = forward(book, snapshot, terms)
     pending_update_seen(book, notice, terms)
     keep_ledgers(book, before, after, notice, terms)
+    look_where_in_doubt(book, snapshot, after, notice, terms)
     if after is before and not notice.is_live:  # a look decides, also where it shows nothing new
         return
     _look_at_discounts(book, after, notice, terms)

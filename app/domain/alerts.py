@@ -3,7 +3,11 @@ docs/runbook.md is compared with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from app.domain.ids import derive_id
+from app.domain.operations import Alert
 
 
 class AlertKind(StrEnum):
@@ -52,6 +56,18 @@ STANDING = frozenset(
 )
 
 
+def alert(at: datetime, merchant_id: str, kind: AlertKind, subject: str, text: str) -> Alert:
+    """An alert row; the same kind and subject is one alert however often it happens."""
+    return Alert(
+        alert_id=derive_id("alert", at, merchant_id, kind, subject),
+        merchant_id=merchant_id,
+        kind=kind,
+        subject=subject,
+        text=text[:500],
+        at=at,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """`meaning`: what has happened. `advice`: what to do, most urgent first."""
@@ -87,7 +103,8 @@ ALERTS: Mapping[AlertKind, Words] = {
         "Read whether it went back by itself; else give it back by hand, and tell the customer.",
     ),
     K.CURRENCY: Words(
-        "Money came in another currency than the invoice's. The case is stopped or parked.",
+        "Money came or was lost in another currency than the invoice's: it is not entered, and the "
+        "case is stopped or parked.",
         "Compare invoice and payment at the provider, and settle it there.",
     ),
     K.DECLARATION: Words(

@@ -178,12 +178,14 @@ class Pause:
     """No invoices until it is resumed; what is left of the paid period is not given back.
 
     `collection`: the older way, for subscriptions that cannot really be paused: invoices are made
-    and voided until `until`, when the provider ends it by itself.
+    and voided until `until`, when the provider ends it by itself. `before`: the paid period runs
+    until then, and begun afterwards it would rest in a month that was charged.
     """
 
     op: ClassVar = "pause"
     until: datetime
     collection: bool = False
+    before: datetime | None = None
 
     def stands_in(self, standing: Standing) -> bool:
         """Whether it took place."""
@@ -272,7 +274,7 @@ def waits_in(change: Change, standing: Standing) -> bool:
 
 def is_too_late(change: Change, now: datetime) -> bool:
     """Whether the day is over from which on, or until which, it was to hold."""
-    if isinstance(change, MoveTrialEnd):
+    if isinstance(change, MoveTrialEnd | Pause):
         return change.before is not None and change.before <= now
     return isinstance(change, PlanItems) and change.at <= now
 

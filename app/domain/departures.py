@@ -59,6 +59,19 @@ def departure_seen(
         book.put(replace(request, ends_at=end))
 
 
+def look_where_in_doubt(
+    book: Book, told: Subscription, known: Subscription, notice: Notice, terms: Terms
+) -> None:
+    """An event bears the whole second in which it was made, by a clock that is not ours: one that
+    seems a little older than what we read may be newer. Where it says otherwise of the end, that
+    is read once more."""
+    if notice.is_live or told.seen_at is None or known.seen_at is None or known.status in GONE:
+        return
+    doubtful = told.seen_at < known.seen_at < told.seen_at + SLACK
+    if doubtful and planned_end(told) != planned_end(known):
+        book.add(_look_at_end(known, notice, terms))
+
+
 def _look_at_end(subscription: Subscription, notice: Notice, terms: Terms) -> Action:
     """An event without the end may be older than what we know: a schedule let go for the end and
     the end itself are two of one second. So what is live says whether it was taken back."""
@@ -107,9 +120,11 @@ def ends_at(subscription: Subscription | None) -> bool:
 def _asked_there(
     book: Book, before: Subscription | None, after: Subscription, notice: Notice, terms: Terms
 ) -> None:
-    """Of one that we first hear of when it is ending nothing is recorded: it ended before us."""
+    """Of one that we first hear of when it is ending nothing is recorded: it ended before us. Nor
+    of an end on a day after the period that runs: portals know none, so it is a term that the
+    merchant gave the contract, and nobody's word that they could take back."""
     over = after.status in GONE
-    planned = over or ends_at(after)
+    planned = over or (ends_at(after) and is_to_end(None, after))
     known = before is not None and before.status not in GONE and not ends_at(before)
     asked = after.cancellation_reason == BY_REQUEST and not ended_by_us(
         book, after, at=notice.occurred_at

@@ -187,7 +187,7 @@ def _money_of(book: Book, payment: Payment, dispute: Dispute, notice: Notice, te
         case is not None and _is_entered(book, case, payment),
     )
     if case is not None and entered:
-        dispute_closed(book, case, dispute.dispute_id, won, dispute.amount_minor, terms)
+        dispute_closed(book, case, dispute, won, terms)
     if not (entered and won):
         customer = case.customer_id if case is not None else None
         _read_again(book, dispute, customer, notice, terms)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from app.domain.alerts import AlertKind, alert
 from app.domain.attributing import (
     Refs,
     by_another,
@@ -38,7 +39,7 @@ from app.domain.dunning import (
 )
 from app.domain.lines import MONEY_IN, entered_minor, is_entered, line_of
 from app.domain.messages import PaymentLink, link_event
-from app.domain.mirror import CreditNote, Invoice, InvoiceStatus, Payment, PaymentMethod
+from app.domain.mirror import CreditNote, Dispute, Invoice, InvoiceStatus, Payment, PaymentMethod
 from app.domain.movements import reason_when_paid
 from app.domain.pending_updates import was_no_debt
 from app.domain.records import Book, changed
@@ -277,14 +278,17 @@ def _settle_rest(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case
     return replace(case, cause=cause)
 
 
-def dispute_closed(
-    book: Book, case: Case, dispute: str, won: bool, minor: int, terms: Terms
-) -> None:
+def dispute_closed(book: Book, case: Case, told: Dispute, won: bool, terms: Terms) -> None:
     """Report: a dispute of money that was entered ended. A lost one takes it back; a win after a
-    loss returns it."""
+    loss returns it. One in another currency is for a person."""
+    dispute, minor = told.dispute_id, told.amount_minor
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     lost = is_entered(book, case, EntryKind.DISPUTE_LOST, dispute)
     if invoice is None or (won and not lost):
+        return
+    if told.currency != case.currency:
+        text = f"{CURRENCY_DIFFERS}: a dispute was lost in {told.currency}, not {case.currency}"
+        book.add(alert(terms.now, case.merchant_id, AlertKind.CURRENCY, dispute, text))
         return
     kind = EntryKind.DISPUTE_WON if won else EntryKind.DISPUTE_LOST
     amount = minor if won else -minor

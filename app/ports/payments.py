@@ -176,11 +176,12 @@ class Payments(Cancellations, Movements, Protocol):
         *,
         customer: str | None,
         subscriptions: tuple[str, ...],
+        invoices: tuple[str, ...] = (),
         method: str,
         key: str,
     ) -> None:
         """Make `method` the customer's default, where one is named, and that of each subscription
-        (whose own default would win over the customer's)."""
+        and each open invoice (whose own default would win over the customer's)."""
         ...
 
     async def card_page(

@@ -5,10 +5,9 @@ from datetime import datetime
 
 import structlog
 
-from app.domain.alerts import STANDING, AlertKind
+from app.domain.alerts import STANDING, AlertKind, alert
 from app.domain.dunning import IllegalMove
 from app.domain.events_telling import Move
-from app.domain.ids import derive_id
 from app.domain.merchants import ProviderAccount
 from app.domain.operations import Alert
 from app.domain.records import Book
@@ -20,21 +19,11 @@ from app.services.merchants import KEY_REFUSED, PAUSED, raise_alert
 
 log = structlog.get_logger()
 
+__all__ = ["UnknownAlert", "alert", "pause_account", "pause_merchant", "put_away"]
+
 
 class UnknownAlert(LookupError):
     """The merchant has no such alert."""
-
-
-def alert(at: datetime, merchant_id: str, kind: AlertKind, subject: str, text: str) -> Alert:
-    """An alert row; the same kind and subject is one alert however often it happens."""
-    return Alert(
-        alert_id=derive_id("alert", at, merchant_id, kind, subject),
-        merchant_id=merchant_id,
-        kind=kind,
-        subject=subject,
-        text=text[:500],
-        at=at,
-    )
 
 
 async def put_away(

@@ -20,6 +20,7 @@ from app.domain.departures import is_to_plan_again, to_plan_again
 from app.domain.dunning import IllegalMove
 from app.domain.evidence import EvidenceKind, of_request
 from app.domain.merchants import ProviderAccount
+from app.domain.mirror import Subscription
 from app.domain.notices import Notice
 from app.domain.sessions import CancelSession, SessionState
 from app.ports.payments import ProviderRefused
@@ -139,7 +140,10 @@ async def _take_back(
 async def _give_back(
     world: World, account: ProviderAccount, request: CancelRequest, key: str
 ) -> None:
-    """Let it go on there: until the day that it had by its own terms, where it had one."""
+    """Let it go on there: until the day that it had by its own terms, where it had one, or that the
+    merchant set since."""
+    if await _is_others(world, account, request):
+        return
     where = {"account_id": request.account_id, "kind": ActionKind.CANCEL}
     async with world.store.transaction(request.merchant_id) as tx:
         told = await tx.find(Action, where=where | {"subject": request.request_id})
@@ -151,6 +155,20 @@ async def _give_back(
         await world.payments.change(account, owner, end, customer=customer, key=key)
     else:
         await world.payments.uncancel(account, owner, key=key)
+
+
+async def _is_others(world: World, account: ProviderAccount, request: CancelRequest) -> bool:
+    """Whether the end that stands there is none of this word: a word of ours for the period's end
+    sets the flag, and no day."""
+    if request.source not in {Source.SESSION, Source.API}:
+        return False
+    shown = (notice.snapshot for notice in await _read(world, account, request, "term"))
+    return any(
+        isinstance(live, Subscription)
+        and live.cancel_at is not None
+        and not live.cancel_at_period_end
+        for live in shown
+    )
 
 
 async def _refused(

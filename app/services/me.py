@@ -58,18 +58,20 @@ async def status(world: World, asker: Asker) -> Me:
 async def payment_link(world: World, asker: Asker) -> tuple[str, datetime]:
     """The address of a page for the asker's oldest open case, and until when it leads there.
 
-    Asked again on the same day it is the same link. Raises `NothingOwed`.
+    Asked again on the same day it is the same link, unless the master keys were rotated: one with
+    a token of the new key stands beside it then. Raises `NothingOwed`.
     """
     _, cases = await _open_cases(world, asker)
     if not cases:
         raise NothingOwed(asker.customer_id)
     case, now = cases[0], world.clock.now()
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    link_id = derive_id("link", day, case.case_id, "app")
-    token = world.tokens.link("app", link_id)
+    name = derive_id("link", day, case.case_id, "app")
+    token = world.tokens.link("app", name)
+    hashed = hashlib.sha256(token.encode()).hexdigest()
     link = PaymentLink(
-        link_id=link_id,
-        token_hash=hashlib.sha256(token.encode()).hexdigest(),
+        link_id=derive_id("link", day, name, hashed),
+        token_hash=hashed,
         merchant_id=case.merchant_id,
         account_id=case.account_id,
         customer_id=case.customer_id,

@@ -6,7 +6,7 @@ from datetime import datetime
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import Attempt, Case, CaseKind, CaseState, Trigger, Waits
 from app.domain.methods import TRIED
-from app.domain.mirror import PaymentMethod, Subscription
+from app.domain.mirror import Invoice, InvoiceStatus, PaymentMethod, Subscription
 from app.domain.openings import case_action
 from app.domain.records import Book
 from app.ports.store import Transaction
@@ -14,6 +14,7 @@ from app.ports.world import World
 from app.services.books import Touched, account_terms, load_touched, write
 from app.services.work import Desk
 
+OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
 CHARGED_LATER = ["active", "past_due", "trialing", "unpaid"]
 
 
@@ -32,6 +33,7 @@ async def try_new_card(world: World, action: Action) -> None:
         open_cases = _open_cases(book, customer)
         asked = bool(open_cases or data.get("link"))
         known = await _charged_later(tx, action)
+        invoices = _naming_another(book, open_cases, method)
         subscriptions = {c.subscription_id for c in open_cases if c.subscription_id}
         subscriptions |= {one.subscription_id for one in known if one.is_pinned}
         if not open_cases and asked:
@@ -41,6 +43,7 @@ async def try_new_card(world: World, action: Action) -> None:
             account,
             customer=customer if asked else None,
             subscriptions=tuple(sorted(subscriptions)),
+            invoices=invoices,
             method=method,
             key=f"{action.action_id}:default:{action.claims}",
         )
@@ -55,6 +58,17 @@ async def try_new_card(world: World, action: Action) -> None:
                 book.add(_try_it(case, method, now, link=data.get("link")))
         book.put(replace(action, state=ActionState.DONE, leased_until=None))
         await write(tx, book, at=now)
+
+
+def _naming_another(book: Book, cases: list[Case], method: str) -> tuple[str, ...]:
+    """The open invoices that name a card of their own: it would be charged on, whatever the
+    customer's and the subscription's defaults become."""
+    known = (book.get(Invoice, case.account_id, case.invoice_id) for case in cases)
+    return tuple(
+        one.invoice_id
+        for one in known
+        if one is not None and one.method_id not in {None, method} and one.status in OWED
+    )
 
 
 def _try_it(case: Case, method: str, at: datetime, *, link: str | None) -> Action:

@@ -7,7 +7,7 @@ from typing import Any
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import CardUse
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
-from app.domain.mirror import Customer, Invoice, InvoiceStatus, Payment, Subscription
+from app.domain.mirror import Customer, Dispute, Invoice, InvoiceStatus, Payment, Subscription
 from app.domain.notices import Notice, NoticeKind
 from app.domain.policies import Policy
 from app.domain.records import Book
@@ -17,6 +17,7 @@ from app.domain.terms import Terms
 MONDAY = datetime(2026, 1, 5, 10, tzinfo=UTC)
 MERCHANT = Merchant(merchant_id="mer_1", name="Kelp", assignment_key="k")
 ACCOUNT = ProviderAccount(account_id="acc_1", merchant_id="mer_1", mode=CollectionMode.DRIVE)
+LOST_MONEY = Dispute(dispute_id="dp_1", amount_minor=3000)
 
 
 def on_day(n: float, *, hours: float = 0) -> datetime:

@@ -20,6 +20,7 @@ from app.domain.recovery import Cause, EntryKind, Failure, RecoveryEntry
 from app.domain.settlement import dispute_closed, take_reading
 from app.domain.terms import decline_json
 from tests.domain.builders import (
+    LOST_MONEY,
     MONDAY,
     a_book,
     a_payment,
@@ -336,7 +337,7 @@ def test_a_lost_dispute_takes_back_and_a_later_win_returns() -> None:
     case = only_case(book)
 
     for won in (False, False, True, True):
-        dispute_closed(book, case, "dp_1", won, 3000, terms(on_day(9)))
+        dispute_closed(book, case, LOST_MONEY, won, terms(on_day(9)))
 
     assert [e.amount_minor for e in book.all(RecoveryEntry)] == [3000, -3000, 3000]
 
@@ -345,7 +346,7 @@ def test_a_dispute_won_that_was_never_lost_moves_nothing() -> None:
     book = with_case()
     take(book, paid(on_day(2)), a_payment(on_day(2)), at=on_day(2))
 
-    dispute_closed(book, only_case(book), "dp_1", True, 3000, terms(on_day(9)))
+    dispute_closed(book, only_case(book), LOST_MONEY, True, terms(on_day(9)))
 
     assert [e.amount_minor for e in book.all(RecoveryEntry)] == [3000]
 

@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 
 from app.domain.actions import Action, ActionKind
+from app.domain.alerts import AlertKind
 from app.domain.dunning import CaseState, Waits
 from app.domain.holds import HoldReason
 from app.domain.mirror import Dispute
 from app.domain.notices import Notice, NoticeKind
 from app.domain.openings import case_action
+from app.domain.operations import Alert
 from app.services import case_commands
 from app.services.case_commands import Order
 from tests.domain.builders import a_payment, notice
@@ -201,6 +203,19 @@ async def test_money_taken_by_our_answer_can_be_disputed_without_any_webhook_of_
         ("dispute_lost", -3000),
         ("recovered", 3000),
     ]
+
+
+async def test_a_dispute_lost_in_another_currency_is_for_a_person(stage: Stage) -> None:
+    await to_the_retry(stage)
+    stage.bank.answers = [replace(approved(stage.clock.now()), payment_id="pi_9")]
+    await stage.works()
+
+    lost = {"charge_id": "ch_ours", "payment_id": "pi_9", "amount_minor": 3300, "currency": "eur"}
+    await stage.hears(*2 * [a_dispute(stage, K.DISPUTE_LOST, **lost)])
+
+    assert [line[:2] for line in await stage.ledger()] == [("recovered", 3000)]
+    (told,) = await stage.find(Alert, kind=AlertKind.CURRENCY)
+    assert (told.subject, "eur, not usd" in told.text) == ("dp_1", True)
 
 
 async def test_a_dispute_lost_before_the_payment_was_read_is_entered_after_it(

@@ -16,6 +16,7 @@ from tests.sandbox.stand import (
     default_card,
     events,
     latest_invoice,
+    refusal,
     types,
 )
 
@@ -144,6 +145,38 @@ def test_programming_a_card_again_begins_its_count_anew():
 
     assert world.find("payment_method", card)["sandbox"]["behaviour"] == {"kind": "block"}
     assert world.records.counters[f"tries:{card}"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/v1/payment_methods/pm_card_visa/attach", {}),
+        ("/v1/payment_methods", {"type": "card", "card": {"token": "tok_visa"}}),
+        ("/v1/setup_intents", {}),
+    ],
+    ids=["attach", "create", "setup"],
+)
+def test_who_was_deleted_is_given_no_card(path, more):
+    world = a_world()
+    customer = a_customer(world)
+    ask(world, "DELETE", f"/v1/customers/{customer}")
+
+    answer = refusal(world, "POST", path, customer=customer, **more)
+
+    error = answer.body["error"]
+    assert answer.status == 400
+    assert (error["code"], error["param"]) == ("resource_missing", "customer")
+
+
+def test_who_was_deleted_enters_no_card():
+    world = a_world()
+    customer = a_customer(world)
+    ask(world, "DELETE", f"/v1/customers/{customer}")
+
+    with pytest.raises(ApiError) as refused:
+        acts.act(world, customer, {"act": "new_card"})
+
+    assert (refused.value.status, refused.value.error["param"]) == (400, "customer")
 
 
 def test_an_unknown_act_is_refused():

@@ -19,7 +19,7 @@ from tests.stories.stage import Stage
 pytestmark = pytest.mark.anyio
 
 
-def enters(stage: Stage, person: Person, behaviour: dict[str, str] = APPROVES) -> str:
+def enters(stage: Stage, person: Person, behaviour: dict[str, Any] = APPROVES) -> str:
     """The customer makes another card the default at the provider's portal."""
     card = {"base": "visa", "behaviour": behaviour}
     return str(stage.act(person, "new_card", card=card)["payment_method"])
@@ -87,6 +87,36 @@ async def test_a_card_that_the_merchant_set_on_a_subscription_is_left_alone(stag
 
     assert stage.there(where)["default_payment_method"] == person.method
     assert charged(stage, person)[0] == person.method
+
+
+async def pays_with_another(stage: Stage) -> tuple[list[str], str]:
+    """An unpaid invoice names the card that was refused, and the customer enters another, which
+    has no money yet either. What was charged, and the newer card."""
+    person = await stage.subscriber(BROKE)
+    case = await stage.fails(person)
+    stage.call(f"invoices/{case.invoice_id}", default_payment_method=person.method)
+    await stage.plays()
+
+    newer = enters(stage, person, {"kind": "script", "codes": ["insufficient_funds", "approve"]})
+    await stage.passes(days=20)
+
+    case = await stage.case(person)
+    assert (case.state, len(stage.captures(case))) == (CaseState.RECOVERED, 1)
+    return charged(stage, person), newer
+
+
+async def test_a_new_card_is_charged_where_the_invoice_named_an_old_one(stage: Stage) -> None:
+    tried, newer = await pays_with_another(stage)
+
+    assert tried[:2] == [newer, newer]
+
+
+async def test_the_provider_charges_a_new_card_where_the_invoice_named_an_old_one(
+    watching: Stage,
+) -> None:
+    tried, newer = await pays_with_another(watching)
+
+    assert tried[:2] == [newer, newer]
 
 
 async def test_a_card_that_comes_back_months_later_is_tried_again(stage: Stage) -> None:

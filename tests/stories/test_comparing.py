@@ -127,6 +127,27 @@ async def test_a_payment_no_webhook_told_of_is_found_taken_in_and_called_mended(
     assert await stage.alerts() == []
 
 
+async def test_a_refund_that_no_webhook_told_had_failed_is_found_and_mended(stage: Stage) -> None:
+    # given money that went back, and came back to the merchant unheard of
+    person = await recovers(stage)
+    refund = stage.act(person, "refund")["refund"]
+    await stage.passes(hours=2)
+    stage.hears = False
+    stage.act(person, "fail_refund", refund=refund)
+    await stage.passes(hours=2)
+
+    told = await compares(stage)
+
+    lines = await stage.ledger(await stage.case(person))
+    assert [(kind, amount) for kind, amount, _ in lines] == [
+        ("recovered", PRICE),
+        ("refunded", -PRICE),
+        ("refund_failed", PRICE),
+    ]
+    assert told.differing == 0
+    assert await stage.alerts() == []
+
+
 async def test_what_the_provider_does_not_know_is_listed_and_a_person_told(stage: Stage) -> None:
     person = await recovers(stage)
     await invents(stage, person, 700)

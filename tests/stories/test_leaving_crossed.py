@@ -1,6 +1,7 @@
 """What crosses a leaving: an offer that waits, a pause that ends, a cancellation made elsewhere,
 one taken back at the same moment. The customer's newest word counts, and nothing is lost."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -110,6 +111,28 @@ async def test_a_longer_trial_that_hung_until_it_was_over_is_not_made_of_a_paid_
 
     # then the month was charged once, and the offer came to nothing
     assert _paid(stage, person) == [PRICE]
+    assert (await stage.find(Redemption))[0].state is RedemptionState.FAILED
+
+
+@pytest.mark.parametrize("billing_mode", ["flexible", "classic"])
+async def test_a_pause_that_hung_until_the_month_was_charged_is_not_begun(
+    door: Door, billing_mode: str
+) -> None:
+    # given a month of rest that was accepted, and a provider that is away until it was charged
+    stage = door.stage
+    person = await stage.subscriber(APPROVES, billing_mode=billing_mode)
+    await offering(door, REST)
+    await stage.passes(days=28)
+    await accepting(door, person, away=True)
+    await stage.passes(days=3)
+
+    # when it is there again
+    stage.fuse.away = False
+    await stage.passes(days=10)
+
+    # then the offer came to nothing, and nobody is told of a month that costs nothing
+    there = stage.there(f"subscriptions/{person.subscription}")
+    assert (there["status"], there["pause_collection"]) == ("active", None)
     assert (await stage.find(Redemption))[0].state is RedemptionState.FAILED
 
 
@@ -258,6 +281,33 @@ async def test_who_cancels_here_after_the_portal_has_one_cancellation(door: Door
     assert {row.state for row in await stage.find(CancelRequest)} == {RequestState.UNDONE}
     assert _paid(stage, person) == [PRICE, PRICE]
     assert await stage.alerts() == []
+
+
+async def test_an_end_planned_again_there_in_the_second_it_was_taken_back_stands(
+    door: Door,
+) -> None:
+    # given a cancellation at the provider's portal, taken back there, and heard of at once
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    path = f"subscriptions/{person.subscription}"
+    stage.call(path, cancel_at_period_end="true")
+    await stage.passes(days=5)
+    stage.turns_to(stage.now + timedelta(milliseconds=400))
+    stage.call(path, cancel_at_period_end="false")
+    await stage.plays()
+    assert {row.state for row in await stage.find(CancelRequest)} == {RequestState.UNDONE}
+
+    # when they plan it again within the same second
+    stage.call(path, cancel_at_period_end="true")
+    await stage.passes(hours=1)
+
+    # then they leave, and it is known that they do
+    found = await stage.find(CancelRequest)
+    assert sorted(row.state for row in found) == [RequestState.STANDING, RequestState.UNDONE]
+    await stage.passes(days=40)
+    found = await stage.find(CancelRequest)
+    assert sorted(row.state for row in found) == [RequestState.ENDED, RequestState.UNDONE]
+    assert _paid(stage, person) == [PRICE]
 
 
 @pytest.mark.parametrize("point", [2, 5, 6, 8], ids=lambda n: f"point {n}")

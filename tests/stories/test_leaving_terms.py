@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.cancellations import CancelRequest, RequestState
+from app.domain.churn import ChurnRecord
 from tests.stories.cards import APPROVES
 from tests.stories.leaving import Door
 from tests.stories.looks import Person
@@ -60,6 +61,47 @@ async def test_who_takes_it_back_has_it_until_its_day_and_no_longer(door: Door) 
     assert undone.json()["state"] == "undone"
     assert paid(door, person) == [FEE] * 3
     assert door.stage.there(f"subscriptions/{person.subscription}")["status"] == "canceled"
+
+
+async def test_an_end_that_the_merchant_set_after_the_word_stays_when_it_is_taken_back(
+    door: Door,
+) -> None:
+    # given somebody who left, and was given three months by the merchant at the provider
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+    await leaver.leaves("period_end")
+    path = f"subscriptions/{person.subscription}"
+    stage.call(path, cancel_at=int((stage.now + MONTHS).timestamp()))
+    await stage.passes(days=2)
+
+    # when they take their word back
+    undone = await door.asks("POST", f"/v1/{path}/uncancel", leaver.headers)
+    await stage.passes(days=120)
+
+    assert undone.json()["state"] == "undone"
+    assert stage.there(path)["status"] == "canceled"
+    assert stage.there("charges", customer=person.customer)["data"][3:] == []
+
+
+async def test_an_end_that_the_merchant_set_later_is_no_word_of_the_customers(door: Door) -> None:
+    # given a contract that the merchant ends at the provider, two periods from now
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    path = f"subscriptions/{person.subscription}"
+    stage.call(path, cancel_at=int((stage.now + MONTHS).timestamp()))
+    await stage.passes(days=2)
+
+    # when its customer wants to take that back
+    leaver = await door.opens(person)
+    refused = await door.asks("POST", f"/v1/{path}/uncancel", leaver.headers)
+    await stage.passes(days=120)
+
+    # then it ends on its day all the same
+    assert refused.status_code == 404
+    assert stage.there(path)["status"] == "canceled"
+    (ended,) = await stage.find(ChurnRecord, entry="churned")
+    assert ended.kind == "voluntary"
 
 
 async def test_no_offer_makes_it_endless(door: Door) -> None:

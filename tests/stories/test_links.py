@@ -13,7 +13,7 @@ from app.domain.recovery import Cause
 from app.ports.mailer import MailDeferred
 from app.ports.payments import ProviderUnavailable
 from app.sealing import KeyedTokens
-from app.services import payment_links
+from app.services import me, payment_links
 from app.services.cases import show
 from tests.stories.cards import APPROVES, AUTHENTICATES, EXPIRED
 from tests.stories.leaving import Door
@@ -241,6 +241,29 @@ async def test_a_letter_put_off_over_a_rotation_of_keys_leaves_with_a_link_that_
     assert view is not None
     assert view.status == "open"
     assert (link.token_hash == first.token_hash) is (OLD in keys)
+
+
+async def test_the_link_in_the_app_works_on_the_day_the_keys_are_rotated(stage: Stage) -> None:
+    # given a customer who went to the page from the app
+    stage.world = replace(stage.world, tokens=KeyedTokens([OLD]))
+    person = await stage.subscriber(EXPIRED)
+    await stage.fails(person)
+    asker = me.Asker(
+        merchant_id=stage.merchant.merchant_id,
+        account_id=stage.account.account_id,
+        customer_id=person.customer,
+    )
+    before, _ = await me.payment_link(stage.world, asker)
+
+    # when they do so again after the rotation
+    stage.world = replace(stage.world, tokens=KeyedTokens([NEW, OLD]))
+    after, _ = await me.payment_link(stage.world, asker)
+
+    assert (await me.payment_link(stage.world, asker))[0] == after
+    for url in (before, after):
+        view = await payment_links.look(stage.world, url.rpartition("/")[2])
+        assert view is not None
+        assert view.status == "open"
 
 
 async def test_a_link_that_left_goes_on_working_after_a_rotation(stage: Stage) -> None:

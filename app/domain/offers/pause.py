@@ -58,6 +58,8 @@ class PauseOffer(Kind):
     def changes(self, facts: Facts, mark: str) -> tuple[Step, ...]:
         """The real pause where the subscription can do it, else one of collection."""
         older = not facts.standing.flexible
-        until = months_after(facts.standing.period_end or facts.now, self.months)
-        pause = Pause(until=until - AHEAD if older else until, collection=older)
+        paid_until = facts.standing.period_end
+        until = months_after(paid_until or facts.now, self.months)
+        until = until - AHEAD if older else until
+        pause = Pause(until=until, collection=older, before=paid_until)
         return (Step(change=pause, undo=Resume(anew=False, collection=older)),)

@@ -15,7 +15,14 @@ from app.providers.sandbox import (
 from app.providers.sandbox.cards import TEST_CARDS
 from app.providers.sandbox.core import Core
 from app.providers.sandbox.errors import Thing, invalid, refused
-from app.providers.sandbox.payment_methods import attach, card_details, make, renew_card, resolve
+from app.providers.sandbox.payment_methods import (
+    attach,
+    card_details,
+    living,
+    make,
+    renew_card,
+    resolve,
+)
 from app.providers.sandbox.records import HIDDEN
 
 CARD_FIELDS = ("brand", "country", "exp_month", "exp_year", "funding", "last4")
@@ -55,6 +62,7 @@ def card_of(core: Core, wanted: str | Thing | None, customer: str) -> Thing:
 
 
 def _new_card(core: Core, customer: Thing, given: Thing) -> Thing:
+    living(core, customer["id"])
     method = card_of(core, given.get("card"), customer["id"])
     if given.get("checkout_session"):
         session = core.find("checkout.session", given["checkout_session"])

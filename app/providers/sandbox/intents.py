@@ -16,7 +16,7 @@ from app.providers.sandbox.params import (
     text,
     whole,
 )
-from app.providers.sandbox.payment_methods import attach, resolve
+from app.providers.sandbox.payment_methods import attach, living, resolve
 from app.providers.sandbox.records import HIDDEN
 from app.providers.sandbox.render import page
 from app.providers.sandbox.routing import PAGING, Route
@@ -162,7 +162,7 @@ def new_setup(core: Core, customer: str | None, given: Thing) -> Thing:
 def _create_setup(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
     customer = given.get("customer")
     if customer:
-        core.find("customer", customer, "customer")
+        living(core, customer)
     setup = new_setup(core, customer, given)
     if given.get("payment_method"):
         method = resolve(core, given["payment_method"], key=customer or "")
@@ -176,8 +176,9 @@ def confirm_setup(core: Core, setup: Thing, *, authenticated: bool = False) -> N
     """Check the method with its bank and attach it to the customer.
 
     Raises:
-        ApiError: 402, the bank refuses the card already now.
+        ApiError: 402, the bank refuses the card already now; 400, the customer was deleted.
     """
+    owner = living(core, setup["customer"]) if setup["customer"] else None
     method = resolve(core, setup["payment_method"] or "")
     behaviour = method[HIDDEN].get("behaviour", {})
     if behaviour.get("on_setup"):
@@ -194,8 +195,8 @@ def confirm_setup(core: Core, setup: Thing, *, authenticated: bool = False) -> N
     if behaviour.get("kind") == "authenticate":
         core.hide(method, behaviour={**behaviour, "authenticated": True})
     core.change(setup, status="succeeded", next_action=None, last_setup_error=None)
-    if setup["customer"] and method["customer"] is None:
-        attach(core, method, core.find("customer", setup["customer"]))
+    if owner is not None and method["customer"] is None:
+        attach(core, method, owner)
     core.emit("setup_intent.succeeded", setup)
 
 

@@ -133,8 +133,21 @@ def _debit(core: Core, given: Thing, common: Thing) -> Thing:
     return make(core, "sepa_debit", details, behaviour, **common)
 
 
+def living(core: Core, ident: str) -> Thing:
+    """A customer who may be given a method.
+
+    Raises:
+        ApiError: 400, there is none, or they were deleted.
+    """
+    customer = core.find("customer", ident, "customer")
+    if customer.get("deleted"):
+        raise no_such("customer", ident, "customer")
+    return customer
+
+
 def attach(core: Core, method: Thing, customer: Thing) -> Thing:
     """Make a method the customer's own. Attaching makes it nobody's default."""
+    living(core, customer["id"])
     if method["customer"] == customer["id"]:
         return method
     if method["customer"] is not None or method[HIDDEN].get("detached"):
@@ -148,10 +161,9 @@ def attach(core: Core, method: Thing, customer: Thing) -> Thing:
 
 
 def _create(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
+    owner = living(core, given["customer"]) if given.get("customer") else None
     method = create(core, given)
-    if given.get("customer"):
-        attach(core, method, core.find("customer", given["customer"], "customer"))
-    return method
+    return method if owner is None else attach(core, method, owner)
 
 
 def _retrieve(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
@@ -171,7 +183,7 @@ def _list(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
 
 
 def _attach(core: Core, given: Thing, ids: tuple[str, ...]) -> Thing:
-    customer = core.find("customer", given["customer"], "customer")
+    customer = living(core, given["customer"])
     return attach(core, resolve(core, ids[0], key=customer["id"], param="id"), customer)
 
 

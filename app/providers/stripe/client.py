@@ -32,7 +32,13 @@ from app.providers.stripe.changing import Changing
 from app.providers.stripe.charged import method_shown
 from app.providers.stripe.connection import LAST_LOOK, TIMEOUT, Connections, json_of
 from app.providers.stripe.credit_notes import has_notes, notes_behind
-from app.providers.stripe.ends import ENDED, close_invoice, end_subscription, unless_stands
+from app.providers.stripe.ends import (
+    ENDED,
+    close_invoice,
+    end_subscription,
+    name_method,
+    unless_stands,
+)
 from app.providers.stripe.failures import MISSING, in_our_words
 from app.providers.stripe.invoices import read_invoice
 from app.providers.stripe.listing import events_of_span, owing
@@ -185,11 +191,12 @@ class StripePayments(Cancelling, Changing, Moved):
         *,
         customer: str | None,
         subscriptions: tuple[str, ...],
+        invoices: tuple[str, ...] = (),
         method: str,
         key: str,
     ) -> None:
-        """The customer's default first, unless none is named, then each subscription's; one that
-        has ended is left."""
+        """The customer's default first, unless none is named, then each subscription's and each
+        invoice's; what has ended or was paid is left."""
         client = self._connections.client(account)
         default: Any = {"invoice_settings": {"default_payment_method": method}}
         with in_our_words():
@@ -201,6 +208,8 @@ class StripePayments(Cancelling, Changing, Moved):
                 subscription, params, _under(key, subscription)
             )
             await unless_stands(client, subscription, update)
+        for invoice in invoices:
+            await name_method(client, invoice, method, f"{key}:{invoice}")
 
     async def card_page(
         self,

@@ -83,6 +83,7 @@ CLOSES: Mapping[str, End] = {
     "void": lambda c, own, under: c.v1.invoices.void_invoice_async(own, None, under),
 }
 OPEN = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNKNOWN})
+PAYABLE = OPEN | {InvoiceStatus.UNCOLLECTIBLE}
 
 
 async def close_invoice(client: StripeClient, invoice: str, *, how: str, key: str) -> Json:
@@ -105,6 +106,17 @@ async def close_invoice(client: StripeClient, invoice: str, *, how: str, key: st
         if status_of(found) in OPEN:
             raise
         return found
+
+
+async def name_method(client: StripeClient, invoice: str, method: str, key: str) -> None:
+    """What an open invoice is charged to from now on; one that was closed or paid is left."""
+    named: Any = {"default_payment_method": method}
+    try:
+        with in_our_words():
+            await client.v1.invoices.update_async(invoice, named, {"idempotency_key": key})
+    except ProviderRefused:
+        if status_of(await _invoice(client, invoice)) in PAYABLE:
+            raise
 
 
 async def _closed(client: StripeClient, invoice: str, how: str, key: str) -> Json:

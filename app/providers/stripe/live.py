@@ -204,10 +204,12 @@ async def charges_behind(client: StripeClient, invoice: Json) -> list[Json]:
 
 
 async def refunds_behind(client: StripeClient, kind: str, obj: Json) -> list[Json]:
-    """The refunds of the charge concerned; none where nothing hints at a refund."""
+    """The refunds of the charge concerned; none where nothing hints at a refund. A charge that is
+    read itself may have been: once all of them have failed, it says so no more."""
     charge = charge_in(kind, obj)
     charge_id = ref(charge)
-    if charge_id is None or not (kind == "refund" or whole(charge.get("amount_refunded"))):
+    hinted = kind in {"refund", "charge"} or whole(charge.get("amount_refunded"))
+    if charge_id is None or not hinted or charge.get("status") == "failed":
         return []
     asked: Any = {"charge": charge_id, "limit": MOST_LISTED}
     return list(rows(await json_of(client.v1.refunds.list_async(asked))))

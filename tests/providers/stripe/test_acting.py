@@ -48,6 +48,27 @@ async def test_a_new_card_is_set_on_customer_and_subscriptions(payments, wire):
     ]
 
 
+async def test_a_new_card_is_set_on_an_invoice_until_it_is_closed(payments, wire):
+    updated = wire.post(INVOICE).mock(return_value=answers(invoice()))
+
+    async def is_set():
+        await payments.set_default_method(
+            ACCOUNT, customer=None, subscriptions=(), invoices=("in_1",), method="pm_2", key="act_1"
+        )
+
+    await is_set()
+    assert (form(updated), key(updated)) == ({"default_payment_method": "pm_2"}, "act_1:in_1")
+
+    wire.post(INVOICE).mock(return_value=refuses(400, code="invoice_not_editable"))
+    looked = wire.get(INVOICE).mock(return_value=answers(invoice(status="paid")))
+    await is_set()
+    assert looked.call_count == 1
+
+    wire.get(INVOICE).mock(return_value=answers(invoice()))
+    with pytest.raises(ProviderRefused):
+        await is_set()
+
+
 async def test_a_subscription_that_ended_needs_no_card(payments, wire):
     wire.post(f"{API}/v1/customers/cus_1").mock(return_value=answers({"id": "cus_1"}))
     refused = wire.post(SUBSCRIPTION).mock(return_value=refuses(404, code="resource_missing"))
