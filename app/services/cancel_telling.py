@@ -159,13 +159,14 @@ async def _give_back(
 
 async def _is_others(world: World, account: ProviderAccount, request: CancelRequest) -> bool:
     """Whether the end that stands there is none of this word: a word of ours for the period's end
-    sets the flag, and no day."""
+    sets the flag. Where the provider keeps that as a day, it is the one on which the period ends.
+    """
     if request.source not in {Source.SESSION, Source.API}:
         return False
     shown = (notice.snapshot for notice in await _read(world, account, request, "term"))
     return any(
         isinstance(live, Subscription)
-        and live.cancel_at is not None
+        and live.cancel_at not in {None, live.period_end}
         and not live.cancel_at_period_end
         for live in shown
     )

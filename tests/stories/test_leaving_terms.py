@@ -84,6 +84,31 @@ async def test_an_end_that_the_merchant_set_after_the_word_stays_when_it_is_take
     assert stage.there("charges", customer=person.customer)["data"][3:] == []
 
 
+async def test_a_word_that_the_provider_keeps_as_a_day_can_be_taken_back(door: Door) -> None:
+    # given somebody who left, where the provider keeps the day of the period's end and no flag
+    stage = door.stage
+    person = await stage.subscriber(APPROVES)
+    leaver = await door.opens(person)
+    await leaver.leaves("period_end")
+    path = f"subscriptions/{person.subscription}"
+    (item,) = stage.there(path)["items"]["data"]
+    stage.call(path, cancel_at=item["current_period_end"])
+    await stage.passes(days=2)
+
+    # when they take their word back
+    undone = await door.asks("POST", f"/v1/{path}/uncancel", leaver.headers)
+    await stage.passes(days=1)
+
+    # then it goes on
+    there = stage.there(path)
+    assert undone.json()["state"] == "undone"
+    assert (there["status"], there["cancel_at"], there["cancel_at_period_end"]) == (
+        "active",
+        None,
+        False,
+    )
+
+
 async def test_an_end_that_the_merchant_set_later_is_no_word_of_the_customers(door: Door) -> None:
     # given a contract that the merchant ends at the provider, two periods from now
     stage = door.stage
