@@ -13,6 +13,7 @@ from app.domain.dunning import Case, CaseState
 from app.domain.first_payments import paid_at_once
 from app.domain.hints import look_at_money
 from app.domain.holds import share_disputes
+from app.domain.merchants import CollectionMode
 from app.domain.methods import card_collected, method_by_network, method_seen, new_method
 from app.domain.mirror import (
     Customer,
@@ -105,9 +106,12 @@ def _invoice_seen(book: Book, notice: Notice, terms: Terms) -> None:
 
 def _open_case_seen(book: Book, case: Case, invoice: Invoice, terms: Terms) -> None:
     """Of what we drive the provider wants to collect again: looked at at once. Of what it works
-    its next try is shown; that there is none now need not be its last word."""
+    its next try is shown; that there is none now need not be its last word. Whose it is to be the
+    first look decides: a try that we take off the provider is announced to nobody."""
     if not case.driven:
-        book.put(replace(case, next_attempt_at=invoice.next_attempt_at))
+        looked_at = case.decline_kind is not None or case.mode is CollectionMode.OBSERVE
+        theirs = invoice.next_attempt_at if looked_at else case.next_attempt_at
+        book.put(replace(case, next_attempt_at=theirs))
         return
     book.put(case)
     if invoice.next_attempt_at is not None or invoice.auto_advance:

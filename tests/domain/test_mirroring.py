@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.absorb import absorb
 from app.domain.dunning import Case
+from app.domain.merchants import CollectionMode
 from app.domain.mirror import Invoice
 from app.domain.notices import Notice, NoticeKind
 from tests.domain.builders import MONDAY, a_book, an_invoice, notice, terms
@@ -34,7 +35,7 @@ def test_reports_of_one_second_say_in_any_order_when_the_provider_tries_again(or
     for place in (*order, *order):
         absorb(book, events[place], terms(MONDAY))
         for case in list(book.all(Case)):
-            book.put(replace(case, driven=False))
+            book.put(replace(case, driven=False, mode=CollectionMode.OBSERVE))
 
     # then what was told before the refusal is not taken for newer
     (invoice,), (case,) = book.all(Invoice), book.all(Case)

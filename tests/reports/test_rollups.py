@@ -273,6 +273,8 @@ async def _lines(ledger: Ledger, source: Source, form: str) -> list[Any]:
     bound = {f"by_{key}": True for key in source.keys if f":by_{key}" in form}
     async with ledger.engine.begin() as connection:
         await connection.exec_driver_sql(ENTER, (APP, MERCHANT))
+        # not a question of time: the tables may be full of what other tests have deleted
+        await connection.exec_driver_sql("set local statement_timeout = '60s'")
         found = await connection.execute(statement, {"merchant": MERCHANT, **bound})
         return sorted(found.all(), key=repr)
 
