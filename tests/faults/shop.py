@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 from redis.asyncio import Redis
 
+from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.dunning import Case
 from app.domain.merchants import CollectionMode, Merchant, Scope
 from app.embedded import Child
@@ -85,11 +86,18 @@ class Shop:
         while monotonic() < end:
             await asyncio.sleep(1)
             await self.company.house.deliver(everything=True)
-            at_rest = living.done() and self.company.is_quiet()
+            at_rest = living.done() and self.company.is_quiet() and not await self._is_to_tell()
             if at_rest and not (await backlog(self.world)).busy:
                 await living
                 return True
         return False
+
+    async def _is_to_tell(self) -> bool:
+        """Whether the provider is yet to hear of an end: where it gave no answer it is told a
+        minute later, or two."""
+        where = {"kind": ActionKind.CANCEL, "state": ActionState.PENDING}
+        async with self.world.store.system() as tx:
+            return bool(await tx.count(Action, where=where))
 
     async def contradictions(self) -> dict[str, int]:
         """Where we and the provider do not agree."""
