@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.merchants import CollectionMode
 from app.mail.render import TemplateRenderer
+from app.pages.forms import forms_router
 from app.ports.mailer import Renderer
 from app.ports.world import World
 from app.resources import resource
@@ -17,7 +18,7 @@ from app.storage.invariants.asking import PostgresInvariants
 from app.storage.store import PostgresStore
 from tests.outgoing.receiver import open_receiver
 from tests.sandbox.stand import hang_up
-from tests.stories.leaving import Door, open_door
+from tests.stories.leaving import MOST_OF_ONE, Door, open_door
 from tests.stories.stage import Stage, open_stage, open_world
 from tests.stories.told import Told
 
@@ -58,6 +59,17 @@ async def stage(world: World, tmp_path: Path) -> AsyncIterator[Stage]:
 async def door(stage: Stage) -> AsyncIterator[Door]:
     """The api of the same merchant, as their customers and their backend reach it."""
     opened = await open_door(stage)
+    async with opened.client:
+        yield opened
+
+
+@pytest.fixture
+async def forms_door(stage: Stage) -> AsyncIterator[Door]:
+    """The same with the public forms, for one sender in a minute that does not end."""
+    opened = await open_door(stage)
+    forms = forms_router(stage.world, most_of_one=MOST_OF_ONE, seconds=lambda: 0.0)
+    opened.app.include_router(forms)
+    opened.client.follow_redirects = True
     async with opened.client:
         yield opened
 

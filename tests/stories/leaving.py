@@ -22,6 +22,7 @@ SCOPES = (
     Scope.SESSIONS_READ, Scope.SESSIONS_WRITE, Scope.FLOWS_READ, Scope.FLOWS_WRITE,
     Scope.MESSAGES_READ, Scope.MESSAGES_WRITE,
 )  # fmt: skip
+MOST_OF_ONE = 5  # forms of one sender, in a minute
 
 
 @dataclass

@@ -18,7 +18,9 @@ from app.domain.operations import InboxEvent
 from app.mail.mailbox import FolderMailbox
 from app.ports.payments import Payments
 from app.ports.world import World
+from app.providers.sandbox import standing
 from app.providers.sandbox.control import events_after
+from app.providers.sandbox.house import House
 from app.services import actions, intake, merchants
 from app.services.backfill import backfill_subscriptions
 from app.services.backlog import backlog
@@ -97,6 +99,15 @@ class Stage(Looks):
         path = f"customers/{person.customer}/acts"
         done: dict[str, Any] = self.sandbox.control(path, {"act": what, **more})
         return done
+
+    def pauses_for_the_debt(self, person: Person) -> None:
+        """The provider pauses their subscription at the first refusal, as a merchant may want."""
+
+        def pauses(house: House) -> None:
+            found = house.world.find("subscription", person.subscription)
+            standing.pause(house.world, found, why="first_payment_failure")
+
+        self.sandbox.inside(pauses)
 
     def fault(self, kind: str, path: str = PAY, *, times: int = 1, **more: Any) -> None:
         """The next calls of this path go wrong; an unanswered one breaks off at once."""

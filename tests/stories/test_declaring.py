@@ -2,7 +2,7 @@
 customer, and what matches nothing goes to a person."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
@@ -16,25 +16,18 @@ from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.messages import Message, MessageState
 from app.domain.operations import Alert
 from app.domain.redemptions import RedemptionState
-from app.pages.forms import forms_router
 from tests.offers.stage import Leaving
 from tests.stories.cards import APPROVES, BROKE, REFUSED
-from tests.stories.leaving import Door, open_door
+from tests.stories.leaving import MOST_OF_ONE, Door
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 
 pytestmark = pytest.mark.anyio
-MOST = 5  # of one sender, in a minute that does not end
 
 
 @pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    forms = forms_router(stage.world, most_of_one=MOST, seconds=lambda: 0.0)
-    opened.app.include_router(forms)
-    opened.client.follow_redirects = True
-    async with opened.client:
-        yield opened
+def door(forms_door: Door) -> Door:
+    return forms_door
 
 
 def sheet(page: httpx.Response) -> str:
@@ -328,11 +321,11 @@ async def test_nowhere_there_is_nothing(door: Door, where: Callable[[str], str])
 async def test_who_sends_too_many_is_told_that_nothing_arrived(door: Door) -> None:
     given: dict[str, Any] = {"name": "M", "email": "m@example.com", "reference": "x"}
 
-    answers = [(await declares(door, given)).status_code for _ in range(MOST + 1)]
+    answers = [(await declares(door, given)).status_code for _ in range(MOST_OF_ONE + 1)]
 
     letters = [m.state for m in await door.stage.find(Message)]
-    assert answers == [200] * MOST + [429]
-    assert len(await door.stage.find(Declaration)) == MOST
+    assert answers == [200] * MOST_OF_ONE + [429]
+    assert len(await door.stage.find(Declaration)) == MOST_OF_ONE
     assert letters.count(MessageState.PLANNED) == 3
 
 

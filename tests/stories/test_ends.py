@@ -10,8 +10,6 @@ from app.domain.messages import MessageState
 from app.domain.policies import EndPolicy, Strategy
 from app.domain.recovery import Cause
 from app.ports.mailer import MailDeferred
-from app.providers.sandbox import standing
-from app.providers.sandbox.house import House
 from tests.stories.cards import EXPIRED, REFUSED
 from tests.stories.stage import PRICE, Stage
 from tests.stories.test_letters import LOST_AFTER_THE_BODY, BrokenFor
@@ -37,12 +35,7 @@ async def test_the_end_is_carried_out_and_counted_as_involuntary(stage: Stage) -
 async def test_what_the_provider_paused_for_the_debt_is_ended_as_announced(stage: Stage) -> None:
     person = await stage.subscriber(REFUSED)
     case = await stage.fails(person)
-
-    def pauses(house: House) -> None:
-        found = house.world.find("subscription", person.subscription)
-        standing.pause(house.world, found, why="first_payment_failure")
-
-    stage.sandbox.inside(pauses)
+    stage.pauses_for_the_debt(person)
     await stage.passes(days=30)
 
     notice = await stage.message(case, "final")

@@ -1,16 +1,13 @@
 """Somebody accepts an offer, it hangs at the provider, and they cancel by another way: nothing more
 of it is asked for, least of all what charges."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.redemptions import HAS_LEFT, Redemption, RedemptionState
-from app.pages.forms import forms_router
 from app.services.erasing import erase
 from tests.stories.cards import APPROVES, REFUSED
-from tests.stories.leaving import Door, Leaver, open_door
+from tests.stories.leaving import Door, Leaver
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 from tests.stories.test_declaring import declares, filled
@@ -21,13 +18,8 @@ by = pytest.mark.parametrize("by", ["the form", "the portal"])
 
 
 @pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    forms = forms_router(stage.world, most_of_one=5, seconds=lambda: 0.0)
-    opened.app.include_router(forms)
-    opened.client.follow_redirects = True
-    async with opened.client:
-        yield opened
+def door(forms_door: Door) -> Door:
+    return forms_door
 
 
 async def shown_a_year(

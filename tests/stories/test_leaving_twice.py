@@ -1,16 +1,13 @@
 """Who says in two ways, or twice, that they leave: one end stands, that of the newest word, and
 what is told of it is true."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.messages import Message, MessageState
-from app.pages.forms import forms_router
 from app.ports.mailer import MailDeferred
 from tests.stories.cards import APPROVES
-from tests.stories.leaving import Door, open_door
+from tests.stories.leaving import Door
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 from tests.stories.test_declaring import declares, filled
@@ -21,13 +18,8 @@ LATER = "2026-12-05"  # in the third month; the first ends on October 21
 
 
 @pytest.fixture
-async def door(stage: Stage) -> AsyncIterator[Door]:
-    opened = await open_door(stage)
-    forms = forms_router(stage.world, most_of_one=5, seconds=lambda: 0.0)
-    opened.app.include_router(forms)
-    opened.client.follow_redirects = True
-    async with opened.client:
-        yield opened
+def door(forms_door: Door) -> Door:
+    return forms_door
 
 
 def kept(stage: Stage, person: Person) -> int:

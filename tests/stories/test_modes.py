@@ -11,8 +11,6 @@ from app.domain.merchants import CollectionMode
 from app.domain.operations import AuditEntry
 from app.domain.policies import Strategy
 from app.domain.recovery import Cause
-from app.providers.sandbox import standing
-from app.providers.sandbox.house import House
 from app.services import actions, merchants
 from tests.stories.cards import REFUSED, REFUSED_ONCE, REFUSED_TWICE
 from tests.stories.looks import Person
@@ -249,12 +247,7 @@ async def test_a_pause_at_the_first_failure_does_not_end_what_the_provider_goes_
     watching.sandbox.control("settings", {"retry_days": [4, 5]})
     person = await watching.subscriber(REFUSED_TWICE)
     case = await watching.fails(person)
-
-    def pauses(house: House) -> None:
-        found = house.world.find("subscription", person.subscription)
-        standing.pause(house.world, found, why="first_payment_failure")
-
-    watching.sandbox.inside(pauses)
+    watching.pauses_for_the_debt(person)
     await watching.passes(days=5)
     worked, letters = await watching.case(person), await watching.letters(case)
     await watching.passes(days=6)
