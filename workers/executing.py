@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from contextlib import suppress
 from datetime import UTC
 from typing import Any
 
@@ -20,6 +21,9 @@ from workers.shift import Shift, outcome
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
 HEARTBEAT_S = 10
+# What is being picked at the end is waited for: three answers of a Redis that is slow, not one
+# that hangs.
+PICKED_WITHIN_S = 3.0
 
 log = structlog.get_logger("workers")
 
@@ -31,13 +35,33 @@ class PromptWorker(Worker):
     def __init__(self, *arguments: Any, bell: Bell, poll_s: float, **settings: Any) -> None:
         super().__init__(*arguments, poll_delay=0, **settings)
         self._bell, self._poll_s = bell, poll_s
+        self._picking = asyncio.Lock()
 
     async def _poll_iteration(self) -> None:
         await self._bell.heard(self._poll_s)
         await super()._poll_iteration()
 
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """One after the other, so that an end that is asked for meanwhile comes between two."""
+        for job_id in job_ids:
+            async with self._picking:
+                if not self.allow_pick_jobs or self.job_counter >= self.max_jobs:
+                    return
+                await super().start_jobs([job_id])
 
-def arq_worker(shift: Shift, queue: Queue, carrier: Carrier) -> Worker:
+    async def finish(self, grace_s: float) -> None:
+        """Pick no more, and wait at most `grace_s` for what was picked. A job that Redis has given
+        away but not yet confirmed counts: cut off there, its batch would wait for the lease."""
+        self.allow_pick_jobs = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PICKED_WITHIN_S), self._picking:
+                pass
+        tasks: set[asyncio.Task[Any]] = set(self.tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+
+
+def arq_worker(shift: Shift, queue: Queue, carrier: Carrier) -> PromptWorker:
     """A worker as we use arq: ids only, JSON, no results, no retries, one health key each.
 
     `queue_read_limit`: running jobs stay in the queue, and every worker reads only its head, so
@@ -80,18 +104,11 @@ async def execute(shift: Shift, queue: Queue, carrier: Carrier) -> None:
         await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         if shift.stopping.is_set():
-            await _finish(worker, shift.pace.grace_s)
+            await worker.finish(shift.pace.grace_s)
         await _end(worker, running)
         steady = asyncio.get_running_loop().time() - began > LONGEST_PAUSE_S
         pause = FIRST_PAUSE_S if steady else min(2 * pause, LONGEST_PAUSE_S)
         await shift.stopped(pause)
-
-
-async def _finish(worker: Worker, grace_s: float) -> None:
-    worker.allow_pick_jobs = False
-    tasks: set[asyncio.Task[Any]] = set(worker.tasks.values())
-    if tasks:
-        await asyncio.wait(tasks, timeout=grace_s)
 
 
 async def _end(worker: Worker, running: asyncio.Task[None]) -> None:

@@ -1,11 +1,12 @@
-"""F26: a PostgreSQL that is away for half a minute, and one that refuses one commit in ten."""
+"""F26 and F27: a PostgreSQL that is away for half a minute, one that refuses one commit in ten, and
+one without a free connection."""
 
 import asyncio
 import itertools
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -108,6 +109,36 @@ async def test_where_one_commit_in_ten_is_refused_all_is_done_once(
             assert [child.process and child.process.poll() for child in children] == [None, None]
 
 
+async def test_a_database_without_a_free_connection_costs_time_and_nothing_else(
+    clean_database: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with (
+        a_site(clean_database, redis_url, tmp_path, lease_s=2) as site,
+        httpx.AsyncClient(timeout=60) as client,
+    ):
+        # given an api and a worker that start where others hold every connection
+        await site.plans(*MANY)
+        with a_door(site) as door:
+            events = _failures("c")
+            async with _all_connections(clean_database):
+                children = [door.api(), site.worker()]
+                taken = await door.tries(client, *events[0])
+                ready = (await client.get(f"{door.url}/readyz")).status_code
+                asked = list(site.provider.asked)
+
+            # when those leave
+            await door.sends(events)
+            await until(site.all_done, 120)
+            await until(door.all_handled, 120)
+
+            # then the provider was asked to come back, all is done, and nobody died of it
+            assert (taken, door.answers[503], ready, asked) == (False, 1, 503, [])
+            assert set(site.provider.counts) == set(MANY)
+            assert await door.kept() == sorted(name for name, _ in events)
+            assert await _cases(door) == CUSTOMERS
+            assert [child.process and child.process.poll() for child in children] == [None, None]
+
+
 def _failures(tag: str) -> list[tuple[str, bytes]]:
     """Subscriptions and their failed payments, as (event, body)."""
     made = list(itertools.islice(bodies(tag, created=int(time.time())), 2 * TOGETHER))
@@ -130,3 +161,15 @@ async def _owner(url: str) -> AsyncIterator[Any]:
         yield connection
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def _all_connections(url: str) -> AsyncIterator[None]:
+    """Every connection that the server still gives to us."""
+    async with AsyncExitStack() as held:
+        while True:
+            try:
+                await held.enter_async_context(_owner(url))
+            except asyncpg.TooManyConnectionsError:
+                break
+        yield

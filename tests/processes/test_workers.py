@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 from app.domain.actions import ActionState
 from app.engines.processes import free_port
 from app.services import actions
+from tests.faults.ailing import an_ailing
 from tests.processes.site import a_site, until
 from workers.carrying import Carrier, claims_of
 from workers.dispatching import MOST_BATCHES, Dispatcher
+from workers.executing import execute
 from workers.queue import Queue
 from workers.shift import Pace, Shift
 
@@ -101,6 +103,28 @@ async def test_a_stopping_worker_finishes_its_step(site):
 
     assert worker.process.returncode == 0
     assert await site.states() == [ActionState.DONE]
+
+
+async def test_a_worker_that_stops_while_it_takes_a_job_carries_that_out_first(site, redis_url):
+    # given a job in a Redis whose answers take their time
+    await site.plans("pi_1")
+    batch = claims_of(await actions.claim(site.world, limit=1, lease_s=60))
+    async with an_ailing(redis_url) as (way, slow), Redis.from_url(redis_url) as redis:
+        shift = Shift(world=site.world, redis_url=slow)
+        queue = Queue(slow, shift.pace)
+        await queue.put(batch)
+        way.late_s = 0.2
+
+        # when the stop comes after Redis gave the job away, and before the worker has heard it
+        working = asyncio.create_task(execute(shift, queue, Carrier(site.world, at_once=4)))
+        await until(lambda: redis.keys("arq:in-progress:*"))
+        shift.stop()
+        await working
+        await queue.close()
+
+    # then nobody has to wait for the lease
+    assert await site.all_done()
+    assert site.provider.counts == {"pi_1": 1}
 
 
 async def test_without_redis_the_worker_does_it_all_by_itself(clean_database, tmp_path):
