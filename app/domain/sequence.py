@@ -70,10 +70,12 @@ def plan_letter(book: Book, case: Case, row: MessageRow, due: datetime, terms: T
 
     One that was due already and only waits for the day or for a pause between letters stays. One
     is brought forward to now at the earliest: the action of a time that is over may be done, and
-    an action is planned once.
+    an action is planned once. For somebody who was erased nothing is planned.
     """
     invoice = book.get(Invoice, case.account_id, case.invoice_id)
     customer = book.get(Customer, case.account_id, case.customer_id)
+    if customer is not None and customer.erased:
+        return
     due = in_daytime(due, terms.zone_of(customer))
     recipient = _recipient(row, customer, invoice)
     if row.channel != "mail" and not recipient:

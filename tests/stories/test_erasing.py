@@ -231,12 +231,16 @@ async def test_a_letter_that_is_on_its_way_does_not_bring_the_address_back(stage
 
     stage.world = replace(stage.world, mailer=Meanwhile())
 
-    # when it has left
+    # when it has left, and they pay afterwards
     await stage.passes(days=1)
+    stage.act(person, "pay_hosted_invoice", card={"base": "visa"})
+    await stage.plays()
 
-    # then it is known that it did, and not to whom
-    sent = await stage.find(Message, case_id=case.case_id, state=MessageState.SENT)
-    assert len(sent) == 1
+    # then it is known that it did, and not to whom; nobody is to be thanked
+    (sent,) = await stage.find(Message, case_id=case.case_id, state=MessageState.SENT)
+    assert sent.step != "recovered"
+    assert (await stage.case(person)).state is CaseState.RECOVERED
+    assert await stage.find(Message, case_id=case.case_id, state=MessageState.PLANNED) == []
     assert await tellers(stage) == {}
 
 
