@@ -41,6 +41,20 @@ def months_after(at: datetime, months: int) -> datetime:
     return at.replace(year=year, month=month + 1, day=min(at.day, last))
 
 
+def term_before(end: datetime, interval: str | None, count: int) -> datetime | None:
+    """When a term that ends then began; None for an interval nobody knows."""
+    match interval:
+        case "day":
+            return end - timedelta(days=count)
+        case "week":
+            return end - timedelta(weeks=count)
+        case "month":
+            return months_after(end, -count)
+        case "year":
+            return months_after(end, -12 * count)
+    return None
+
+
 def is_payday(day: date) -> str | None:
     """Which payday this is, in words, or None.
 

@@ -7,11 +7,12 @@ it beats every charge that was not sent yet.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, ClassVar
 
+from app.domain.calendar import term_before
 from app.domain.dunning import IllegalMove
 from app.domain.flows import TRIALING
 from app.domain.ids import derive_id
@@ -20,6 +21,9 @@ from app.domain.mirror import Invoice, InvoiceStatus, Subscription
 GONE = frozenset({"canceled", "incomplete_expired"})
 UNPAID = frozenset({"past_due", "unpaid"})
 NEVER_STARTED = frozenset({"incomplete"})
+# What bills a whole period. A report that says nothing of its reason is taken for one.
+BY_PERIOD = frozenset({None, "subscription", "subscription_create", "subscription_cycle"})
+A_DAY = timedelta(days=1)
 
 
 class Choice(StrEnum):
@@ -171,17 +175,39 @@ def choices(standing: Departing, *, immediately: bool) -> tuple[Choice, ...]:
     """The ends that may be chosen, the default first.
 
     At the period's end by default. With the current period unpaid there are two: now, and what is
-    open is forgiven; or at the period's end, and the case goes on. Raises `IllegalMove` for one
-    that has ended.
+    open is forgiven; or at the period's end, and the case goes on. So there are with something else
+    unpaid, and then nobody loses by default what they paid for. Raises `IllegalMove` for one that
+    has ended.
     """
     status = standing.subscription.status
     if status in GONE:
         raise IllegalMove("the subscription has ended")
     if status in NEVER_STARTED or standing.subscription.period_end is None or status == "paused":
         return (Choice.NOW,)
-    if status in UNPAID or standing.owed:
+    if is_period_unpaid(standing):
         return (Choice.NOW, Choice.PERIOD_END)
-    return (Choice.PERIOD_END, Choice.NOW) if immediately else (Choice.PERIOD_END,)
+    both = immediately or standing.owed
+    return (Choice.PERIOD_END, Choice.NOW) if both else (Choice.PERIOD_END,)
+
+
+def is_period_unpaid(standing: Departing) -> bool:
+    """Whether the period that runs is still to be paid. Something else may be: seats that were
+    added, use beyond a threshold, a period of before."""
+    subscription = standing.subscription
+    if not standing.owed:
+        return subscription.status in UNPAID
+    return any(_bills_the_period(one, subscription) for one in standing.owed)
+
+
+def _bills_the_period(invoice: Invoice, subscription: Subscription) -> bool:
+    """Of a change: where it asks for at least half of what a period costs, as one to another
+    interval does; what a few seats more cost until the end does not."""
+    if invoice.billing_reason == "subscription_update":
+        return 2 * invoice.due_minor >= subscription.price_minor
+    made, end = invoice.created_at, subscription.period_end
+    began = end and term_before(end, subscription.interval, subscription.interval_count)
+    is_of_before = made is not None and began is not None and made < began - A_DAY
+    return invoice.billing_reason in BY_PERIOD and not is_of_before
 
 
 def preview(standing: Departing, choice: Choice, now: datetime) -> Preview:

@@ -109,6 +109,15 @@ class Subscription:
         return self.pinned_method_id is not None and self.pinned_method_id == self.default_method_id
 
     @property
+    def price_minor(self) -> int:
+        """What a period costs by its items, use left out."""
+        return sum(
+            (item.get("unit_amount_minor") or 0) * (item.get("quantity") or 1)
+            for item in self.items
+            if not item.get("metered")
+        )
+
+    @property
     def plan_names(self) -> set[str]:
         """By what names a policy may know the plan: its own, and the ids of price and product."""
         ids = (item.get(name) for item in self.items for name in ("price", "product"))

@@ -81,7 +81,7 @@ def reminders_of(
         plans=frozenset(subscription.plan_names),
         interval=subscription.interval,
         currency=subscription.currency or "usd",
-        amount_minor=_total(subscription),
+        amount_minor=subscription.price_minor,
         trial_conversion=subscription.status == "trialing",
         segment=segment_of(subscription, customer),
     )
@@ -158,7 +158,7 @@ def former_price(before: Subscription | None, after: Subscription) -> int | None
         return None
     was, now = _prices(before), _prices(after)
     if any(was[product] != now[product] for product in was.keys() & now.keys()):
-        return _total(before)
+        return before.price_minor
     return None
 
 
@@ -171,14 +171,6 @@ def _prices(subscription: Subscription) -> dict[tuple[str, Any, Any], int]:
         for item in subscription.items
         if item.get("product") and item.get("unit_amount_minor") is not None
     }
-
-
-def _total(subscription: Subscription) -> int:
-    return sum(
-        (item.get("unit_amount_minor") or 0) * (item.get("quantity") or 1)
-        for item in subscription.items
-        if not item.get("metered")
-    )
 
 
 def expiry_of(method: PaymentMethod) -> str | None:

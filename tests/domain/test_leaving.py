@@ -191,6 +191,46 @@ def test_a_draft_counts_as_owed_where_it_will_be_charged_and_is_forgiven_anyway(
     assert preview(standing, Choice.NOW, MONDAY).forgiven_minor == 3000
 
 
+YEAR = {
+    "interval": "year",
+    "items": ({"unit_amount_minor": 5000, "quantity": 10},),
+    "period_end": on_day(200),
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "default"),
+    [
+        pytest.param({"billing_reason": "subscription_cycle"}, Choice.NOW, id="this year"),
+        pytest.param({}, Choice.NOW, id="nobody says for what"),
+        pytest.param({"billing_reason": "manual"}, Choice.PERIOD_END, id="something beside it"),
+        pytest.param(
+            {"billing_reason": "subscription_threshold"}, Choice.PERIOD_END, id="use so far"
+        ),
+        pytest.param(
+            {"billing_reason": "subscription_cycle", "created_at": on_day(-200)},
+            Choice.PERIOD_END,
+            id="the year before",
+        ),
+        pytest.param(
+            {"billing_reason": "subscription_update"}, Choice.PERIOD_END, id="a seat more"
+        ),
+        pytest.param(
+            {"billing_reason": "subscription_update", "due_minor": 46000},
+            Choice.NOW,
+            id="months made a year",
+        ),
+    ],
+)
+def test_who_paid_for_the_period_does_not_lose_it_by_default(
+    told: dict[str, Any], default: Choice
+) -> None:
+    standing = departing("past_due", replace(OPEN, **told), **YEAR)
+
+    assert choices(standing, immediately=False)[0] is default
+    assert set(choices(standing, immediately=False)) == {Choice.NOW, Choice.PERIOD_END}
+
+
 def test_what_has_ended_cannot_be_cancelled() -> None:
     with pytest.raises(IllegalMove):
         choices(departing("canceled"), immediately=True)
