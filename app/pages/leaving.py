@@ -143,9 +143,12 @@ class Exit:
 
     async def step(self, token: str, request: Request) -> Response:
         """The screen the session is at."""
+        accepted = request.headers.get("accept-language", "")
 
         async def shown(world: World, session: CancelSession) -> Page:
             view = await cancel_sessions.show(world, session)
+            if view.overtaken:
+                return over_page(accepted, root=self.root)
             if view.session.state is SessionState.OPEN and view.step.kind is StepKind.CONFIRM:
                 seen = await cancelling.outlook(world, session)
                 return confirm_page(view, seen, token=token, root=self.root)

@@ -89,10 +89,10 @@ async def send_confirmation(world: World, action: Action) -> None:
 
 async def receipt(world: World, session: CancelSession) -> tuple[CancelRequest, Rendered]:
     """The request of a session and its receipt to keep: what the letter says, in the session's
-    language. Raises `UnknownReceipt` where nothing was cancelled."""
+    language. Raises `UnknownReceipt` where nothing was cancelled, or it was taken back."""
     async with world.store.transaction(session.merchant_id) as tx:
         requests = await tx.load(CancelRequest, [(session.request_id,)])
-        if not requests:
+        if not requests or requests[0].state is RequestState.UNDONE:
             raise UnknownReceipt(session.session_id)
         request = requests[0]
         terms = await account_terms(tx, world, session.merchant_id, session.account_id)

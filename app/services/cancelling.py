@@ -16,6 +16,7 @@ from app.domain.cancellations import (
     Choice,
     Departing,
     Preview,
+    RequestState,
     Source,
     choices,
     preview,
@@ -140,6 +141,8 @@ async def confirm(
 
 
 def _once(request: CancelRequest, choice: Choice | None) -> CancelRequest:
+    if request.state is RequestState.UNDONE:
+        raise IllegalMove("it was cancelled and taken back: leaving again takes a new session")
     if choice not in (None, request.choice):
         raise IllegalMove(f"it was cancelled already, with the end `{request.choice}`")
     return request

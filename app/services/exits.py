@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.domain.actions import Action, ActionKind, action_for
-from app.domain.cancellations import CancelRequest, Choice, may_be_undone
+from app.domain.cancellations import (
+    GONE,
+    CancelRequest,
+    Choice,
+    RequestState,
+    may_be_undone,
+    standing_request,
+)
+from app.domain.departures import ends_at, requests_of
 from app.domain.dunning import Case
 from app.domain.evidence import EvidenceKind, of_session
 from app.domain.flows import Flow, FlowStep, Leaving, StepKind, leaving
@@ -201,7 +209,8 @@ def session_action(session: CancelSession, kind: ActionKind, nth: str) -> Action
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
     """A session as it is shown; `accepted` are the terms of the offer that saved it, `waits` tells
-    of one that must be paid for."""
+    of one that must be paid for. `overtaken`: it came to the end that all goes on, and by now the
+    subscription has ended or is to end by another word."""
 
     session: CancelSession
     flow: Flow
@@ -215,6 +224,7 @@ class SessionView:
     usage: tuple[UsageFact, ...] = ()
     accepted: Mapping[str, Any] | None = None
     waits: bool = False
+    overtaken: bool = False
 
 
 def view_of(at: ExitDesk) -> SessionView:
@@ -241,7 +251,21 @@ def view_of(at: ExitDesk) -> SessionView:
         usage=tuple(at.book.all(UsageFact)),
         accepted=_accepted(at),
         waits=at.waits,
+        overtaken=_goes_on(at) and _is_to_end(at),
     )
+
+
+def _goes_on(at: ExitDesk) -> bool:
+    """Whether the session says that all goes on."""
+    if at.request is not None:
+        return at.request.state is RequestState.UNDONE
+    return at.session.state in {SessionState.SAVED, SessionState.ABANDONED}
+
+
+def _is_to_end(at: ExitDesk) -> bool:
+    row = at.subscription
+    stands = standing_request(requests_of(at.book, row), row.subscription_id)
+    return row.status in GONE or ends_at(row) or stands is not None
 
 
 def _accepted(at: ExitDesk) -> Mapping[str, Any] | None:

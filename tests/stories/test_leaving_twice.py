@@ -137,6 +137,27 @@ async def test_a_page_that_waits_for_the_provider_follows_a_form_that_ends_it_at
     assert (await leaver.looks())["state"] == "cancelled"
 
 
+async def test_who_took_it_back_leaves_again_in_a_session_of_its_own(door: Door) -> None:
+    # given an end that was taken back, on a page that stands open in another tab
+    stage, person = door.stage, await door.stage.subscriber(APPROVES)
+    former = await door.opens(person)
+    await former.leaves()
+    await door.asks("POST", f"/v1/subscriptions/{person.subscription}/uncancel", former.headers)
+    page = f"/c/{former.seen['token']}"
+    goes_on = await door.client.get(page)
+
+    # when they say it there once more, and then in a new session
+    refused, receipt = await former.says(key="k2"), await former.asks("receipt")
+    leaver = await door.opens(person)
+    again = await leaver.leaves()
+
+    # then nobody is told that it was done where it was not, or that it goes on where it ends
+    assert (refused.status_code, receipt.status_code, again["state"]) == (409, 404, "standing")
+    assert "goes on" in goes_on.text
+    assert (await door.client.get(page)).status_code == 404
+    assert stage.there(f"subscriptions/{person.subscription}")["cancel_at_period_end"] is True
+
+
 async def test_nothing_is_accepted_while_the_provider_is_yet_to_hear_of_the_end(
     door: Door,
 ) -> None:
