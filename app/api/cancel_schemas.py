@@ -80,6 +80,17 @@ class ConfirmIn(BaseModel):
     )
 
 
+class WithdrawIn(BaseModel):
+    """The word of a withdrawal."""
+
+    model_config = ConfigDict(extra="forbid")
+    told: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$")] = Field(
+        default=None,
+        description="That of the preview that was shown: 409, and nothing is done, where another "
+        "sum would come back by now.",
+    )
+
+
 class OutcomeIn(BaseModel):
     """What came of an offer that you keep yourself."""
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Body, Header, Path, Query, Request
 from starlette.responses import Response
 
 from app.api.auth import SessionsWriter
@@ -22,6 +22,7 @@ from app.api.cancel_schemas import (
     SessionOut,
     StepIn,
     UndoneOut,
+    WithdrawIn,
     tongue_of,
 )
 from app.api.dependencies import WorldDep
@@ -68,6 +69,7 @@ Key = Annotated[
         description="Yours, the same when you repeat the request.",
     ),
 ]
+UNTOLD = WithdrawIn()
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key",
@@ -223,14 +225,20 @@ async def preview_withdrawal(
     return PreviewOut.of(told, tongue_of(session, "UTC"), alone=True)
 
 
-@router.post("/{session_id}/withdrawal", responses=OF_EVERY_SESSION)
+@router.post("/{session_id}/withdrawal", responses=OF_EVERY_SESSION | OF_EVERY_BODY)
 async def withdraw(
-    session_id: SessionId, session: SessionDep, world: WorldDep, key: Key
+    session_id: SessionId,
+    session: SessionDep,
+    world: WorldDep,
+    key: Key,
+    word: Annotated[WithdrawIn, Body()] = UNTOLD,
 ) -> ReceiptOut:
     """Withdraw from the contract: it ends now, and what was paid goes back. There is one outcome:
-    asked again the same receipt is given."""
+    asked again the same receipt is given. With `told` nobody withdraws for another sum than they
+    saw."""
     with answered():
-        return ReceiptOut.of(await withdrawing.withdraw(world, session, key=key))
+        request = await withdrawing.withdraw(world, session, key=key, told=word.told)
+    return ReceiptOut.of(request)
 
 
 @router.get(

@@ -9,7 +9,7 @@ from app.api.auth import require
 from app.api.cancel_schemas import PlainText, StepId
 from app.api.dependencies import WorldDep
 from app.api.parameters import Instant, ProviderId
-from app.api.problems import OF_EVERY_BODY, Problem, problems
+from app.api.problems import OF_EVERY_BODY, Problem, invalid, problems
 from app.domain.languages import LANGUAGES
 from app.domain.merchants import Scope
 from app.domain.usage import LONGEST_LABEL, LONGEST_VALUE, MOST_FACTS
@@ -123,6 +123,8 @@ async def put_consent(
             given_at=told.given_at,
             actor=caller.key_id,
         )
+    except consents.NotGivenYet as ahead:
+        raise invalid("body.given_at", "must not lie in the future") from ahead
     except consents.UnknownContract as unknown:
         raise Problem("not-found", "There is no such subscription.") from unknown
     except consents.SeveralContracts as several:

@@ -52,7 +52,8 @@ def term_before(end: datetime, interval: str | None, count: int) -> datetime | N
             return months_after(end, -count)
         case "year":
             return months_after(end, -12 * count)
-    return None
+        case _:
+            return None
 
 
 def is_payday(day: date) -> str | None:

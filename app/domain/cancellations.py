@@ -166,7 +166,7 @@ class Preview:
         """What tells it from another: the end that was named, what is owed and what is not. Not
         what use will have come to, which grows while one reads; nor the instant of an end at once.
         """
-        day = None if self.choice is Choice.NOW else self.access_until.isoformat()
+        day = None if self.choice in AT_ONCE else self.access_until.isoformat()
         said = json.dumps([self.choice, day, self.invoices], sort_keys=True)
         return sha256(said.encode()).hexdigest()[:16]
 

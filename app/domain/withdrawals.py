@@ -97,15 +97,18 @@ def withdrawal(
 
 
 def _used(subscription: Subscription, now: datetime) -> Fraction:
-    """The share of what is paid for that was used so far."""
+    """The share of what is paid for that was used so far, in whole days: what is told of a
+    withdrawal holds while one reads it."""
     begun, end = subscription.started_at, subscription.period_end
     if begun is None or end is None or end <= begun:
         return Fraction(0)
-    whole = end - begun
-    return min(max(Fraction((now - begun) // SECOND, whole // SECOND), Fraction(0)), Fraction(1))
+    days = (now - begun) // A_DAY
+    return min(
+        max(Fraction(days * A_DAY // SECOND, (end - begun) // SECOND), Fraction(0)), Fraction(1)
+    )
 
 
-SECOND = timedelta(seconds=1)
+A_DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
 def _back(paid: PaidInvoice, kept: Fraction) -> dict[str, Any] | None:

@@ -100,7 +100,8 @@ async def _uncancel(world: World, session: CancelSession, form: Form) -> object:
 
 
 async def _withdraw(world: World, session: CancelSession, form: Form) -> object:
-    return await withdrawing.withdraw(world, session, key=f"page:{session.session_id}")
+    key, told = f"page:{session.session_id}", form.get("told") or None
+    return await withdrawing.withdraw(world, session, key=key, told=told)
 
 
 # What may be pressed. Each leads back to the page, which then shows what came of it.
@@ -113,6 +114,7 @@ DEEDS: Mapping[str, Done] = {
     "uncancel": _uncancel,
     "withdraw": _withdraw,
 }
+ANEW = {"withdraw": "/withdraw"}  # where each tells anew what it would do by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,11 @@ class Exit:
     world: World
     root: str
 
-    async def show(self, token: str, request: Request, shown: Shown) -> Response:
-        """What `shown` makes of the session of a token, or why there is nothing to show."""
+    async def show(
+        self, token: str, request: Request, shown: Shown, *, anew: str = "/leave"
+    ) -> Response:
+        """What `shown` makes of the session of a token, or why there is nothing to show. `anew` is
+        where what was told otherwise is told anew."""
         accepted = request.headers.get("accept-language", "")
         try:
             known = TOKEN.fullmatch(token) is not None
@@ -134,7 +139,7 @@ class Exit:
         except OVER:
             answer = over_page(accepted, root=self.root)
         except Changed:
-            return self.back(token, "/leave?changed")
+            return self.back(token, f"{anew}?changed")
         except REFUSED:
             return self.back(token)
         except NO_ANSWER:
@@ -173,7 +178,8 @@ class Exit:
         async def shown(world: World, session: CancelSession) -> Page:
             told = await withdrawing.look(world, session)
             view = await cancel_sessions.show(world, session)
-            return withdraw_page(view, told, token=token, root=self.root)
+            changed = "changed" in request.query_params
+            return withdraw_page(view, told, token=token, root=self.root, changed=changed)
 
         return await self.show(token, request, shown)
 
@@ -199,16 +205,16 @@ class Exit:
 
         return await self.show(token, request, shown)
 
-    async def do(self, token: str, request: Request, deed: Done) -> Response:
+    async def do(self, token: str, request: Request, deed: str) -> Response:
         """Do what was pressed and show the page anew. What cannot be done any more shows why: the
         page says how things stand."""
         form = {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
 
         async def shown(world: World, session: CancelSession) -> Response:
-            await deed(world, session, form)
+            await DEEDS[deed](world, session, form)
             return self.back(token)
 
-        return await self.show(token, request, shown)
+        return await self.show(token, request, shown, anew=ANEW.get(deed, "/leave"))
 
     def back(self, token: str, where: str = "") -> Response:
         """To the screen the session is at now, or to what leaving would do."""
@@ -245,7 +251,7 @@ def leaving_router(world: World) -> APIRouter:
     async def do(token: str, deed: str, request: Request) -> Response:
         if deed not in DEEDS:
             return _told(over_page(request.headers.get("accept-language", ""), root=here.root))
-        return await here.do(token, request, DEEDS[deed])
+        return await here.do(token, request, deed)
 
     return router
 

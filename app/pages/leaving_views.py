@@ -42,16 +42,22 @@ def confirm_page(
     """What each end would do, and the button that is the word; `changed`: it was something else
     when it was told last."""
     tongue = _tongue(view)
-    says = [tongue.say("confirm.changed")] if changed else []
-    screen = Screen(name="confirm", heading=tongue.say("confirm.heading"), says=says, rows=[])
+    screen = _of_ends("confirm", tongue, changed=changed)
     return _ends_page(screen, seen.previews, tongue, token=token, root=root)
 
 
-def withdraw_page(view: SessionView, told: Preview, *, token: str, root: str = "") -> Page:
+def withdraw_page(
+    view: SessionView, told: Preview, *, token: str, root: str = "", changed: bool = False
+) -> Page:
     """What withdrawing from the contract would do, and the button that does it."""
     tongue = _tongue(view)
-    screen = Screen(name="withdraw", heading=tongue.say("withdraw.heading"), says=[], rows=[])
+    screen = _of_ends("withdraw", tongue, changed=changed)
     return _ends_page(screen, (told,), tongue, token=token, root=root)
+
+
+def _of_ends(name: str, tongue: Tongue, *, changed: bool) -> Screen:
+    says = [tongue.say("confirm.changed")] if changed else []
+    return Screen(name=name, heading=tongue.say(f"{name}.heading"), says=says, rows=[])
 
 
 def _ends_page(

@@ -75,7 +75,7 @@ async def outlook(world: World, session: CancelSession) -> Outlook:
         if live.has_schedule and await agreed.is_to_come(at.tx, live, at.terms.now):
             seen = replace(seen, previews=tuple(map(_letting_go, seen.previews)))
         for told in seen.previews:
-            at.note(EvidenceKind.PREVIEWED, told.choice, **_shown(told))
+            await at.note_shown(**_shown(told))
     return seen
 
 

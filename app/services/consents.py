@@ -1,7 +1,7 @@
 """That a customer wanted the service to begin before the 14 days were over, as the merchant
 recorded it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.ids import derive_id
 from app.domain.mirror import Subscription
@@ -9,9 +9,15 @@ from app.domain.withdrawals import Consent
 from app.ports.world import World
 from app.services.audit import audit
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+
 
 class UnknownContract(LookupError):
     """The merchant has no such subscription."""
+
+
+class NotGivenYet(ValueError):
+    """Nobody agrees in the future."""
 
 
 class SeveralContracts(ValueError):
@@ -28,9 +34,11 @@ async def record_consent(
     given_at: datetime,
     actor: str,
 ) -> Consent:
-    """Keep a consent, once: the first stays, whatever is sent later. Raises `UnknownContract` and
-    `SeveralContracts`."""
+    """Keep a consent, once: the first stays, whatever is sent later. Raises `UnknownContract`,
+    `SeveralContracts`, and `NotGivenYet` for an instant further ahead than clocks differ."""
     now = world.clock.now()
+    if given_at > now + CLOCKS_DIFFER:
+        raise NotGivenYet(given_at.isoformat())
     where = {"merchant_id": merchant_id, "subscription_id": subscription_id}
     if account_id is not None:
         where["account_id"] = account_id

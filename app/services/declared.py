@@ -108,7 +108,7 @@ async def _withdrawn(
         return _waits(at, row, OVER)
     if not await withdrawing.has_right(at.tx, at.book, contract, replace(at.terms, now=when)):
         return _waits(at, row, withdrawing.NO_RIGHT)
-    consent = await withdrawing.consent_to(at.tx, contract)
+    consent = await withdrawing.consent_to(at.tx, contract, by=when)
     told = withdrawal(standing, paid, consent, when)
     request = request_of(told, contract, source=Source.FORM, at=when, language=row.language)
     request, _ = withdrawing.take_back(at.book, request, paid, at.terms)

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.cancellations import (
+    AT_ONCE,
     GONE,
     CancelRequest,
     Choice,
@@ -17,7 +18,7 @@ from app.domain.cancellations import (
 )
 from app.domain.departures import ends_at, requests_of
 from app.domain.dunning import Case
-from app.domain.evidence import EvidenceKind, of_session
+from app.domain.evidence import Evidence, EvidenceKind, of_session
 from app.domain.flows import Flow, FlowStep, Leaving, StepKind, leaving
 from app.domain.mirror import Customer, Subscription
 from app.domain.records import Book
@@ -42,6 +43,7 @@ from app.services.shelves import keeping
 from app.services.usage import facts_about
 
 PURPOSE = "cancel"
+LATEST = 20  # lines in which the last about each end is looked for
 
 
 class UnknownSession(LookupError):
@@ -134,6 +136,18 @@ class ExitDesk:
         self.note(EvidenceKind.OFFER_SHOWN, step.id, step=step.id, **told)
         return replace(session, quote=told["quote"])
 
+    async def note_shown(self, **foretold: Any) -> None:
+        """Write that an end was foretold, where the last that was foretold of it said another
+        thing: who looks again and again is told the same."""
+        where = {"session_id": self.session_id, "kind": EvidenceKind.PREVIEWED}
+        lines = await self.tx.find(Evidence, where=where, order=("-at",), limit=LATEST)
+        mine = (dict(line.data or {}) for line in lines)
+        told = (line for line in mine if line.get("choice") == foretold["choice"])
+        of, at = EvidenceKind.PREVIEWED, self.terms.now
+        now = of_session(self.session, of, at, str(foretold["choice"]), **foretold)
+        if _lasting(next(told, None)) != _lasting(now.data):
+            self.book.add(now)
+
     def note(self, kind: EvidenceKind, *about: str, **data: object) -> None:
         """Write a line of evidence."""
         self.book.add(of_session(self.session, kind, self.terms.now, *about, **data))
@@ -225,6 +239,13 @@ class SessionView:
     accepted: Mapping[str, Any] | None = None
     waits: bool = False
     overtaken: bool = False
+
+
+def _lasting(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What is foretold, without the instant at which an end at once would be."""
+    if told is None or told.get("choice") not in AT_ONCE:
+        return dict(told) if told else None
+    return {name: said for name, said in told.items() if name != "access_until"}
 
 
 def view_of(at: ExitDesk) -> SessionView:

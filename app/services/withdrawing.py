@@ -1,13 +1,14 @@
 """Withdrawing from a contract within 14 days: it ends now, and what was paid goes back."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.domain.actions import Action, ActionKind, action_for
 from app.domain.alerts import AlertKind
 from app.domain.cancellations import (
     REFUNDED,
     CancelRequest,
+    Changed,
     Choice,
     Departing,
     Preview,
@@ -48,13 +49,17 @@ async def look(world: World, session: CancelSession) -> Preview:
     seen = await read(world, account, subscription)
     async with exit_desk(world, session) as at:
         told = await _told(at, *seen)
-        at.note(EvidenceKind.PREVIEWED, told.choice, **shown(told))
+        await at.note_shown(**shown(told))
     return told
 
 
-async def withdraw(world: World, session: CancelSession, *, key: str) -> CancelRequest:
-    """Withdraw. There is one outcome: asked again the same receipt is given. Raises `IllegalMove`
-    where there is no right to it, and what `Payments` raises: then nothing was done."""
+async def withdraw(
+    world: World, session: CancelSession, *, key: str, told: str | None = None
+) -> CancelRequest:
+    """Withdraw. There is one outcome: asked again the same receipt is given. `told` is the mark of
+    the preview that was shown. Raises `Changed` where another sum would come back by now,
+    `IllegalMove` where there is no right to it, and what `Payments` raises: then nothing was
+    done."""
     async with exit_desk(world, session) as at:
         if at.request is not None and at.request.choice is Choice.WITHDRAWAL:
             return at.request
@@ -64,8 +69,10 @@ async def withdraw(world: World, session: CancelSession, *, key: str) -> CancelR
     async with exit_desk(world, session) as at:
         if at.request is not None and at.request.choice is Choice.WITHDRAWAL:
             return at.request
-        told = await _told(at, *seen)
-        request, todo = _withdrawn(at, told, seen[1], key)
+        now = await _told(at, *seen)
+        if told not in (None, now.mark):
+            raise Changed("withdrawing would do something else by now than what was told")
+        request, todo = _withdrawn(at, now, seen[1], key)
     await at_once(world, todo)
     await world.wake.now()
     return await newest(world, request)
@@ -98,18 +105,21 @@ async def read_paid(
 async def _told(at: ExitDesk, standing: Departing, paid: tuple[PaidInvoice, ...]) -> Preview:
     live = forward(at.book, standing.subscription, at.terms)
     _require_right(at)
-    consent = await consent_to(at.tx, live)
+    consent = await consent_to(at.tx, live, by=at.terms.now)
     return withdrawal(replace(standing, subscription=live), paid, consent, at.terms.now)
 
 
-async def consent_to(tx: Transaction, subscription: Subscription) -> Consent | None:
-    """That this customer wanted an early start, where it is on record."""
+async def consent_to(
+    tx: Transaction, subscription: Subscription, *, by: datetime
+) -> Consent | None:
+    """That this customer wanted an early start, where that was on record when they declared."""
     named = {
         "account_id": subscription.account_id,
         "subscription_id": subscription.subscription_id,
     }
     found = await tx.find(Consent, where=named)
-    return found[0] if found else None
+    known = [row for row in found if max(row.given_at, row.recorded_at) < by]
+    return known[0] if known else None
 
 
 def _withdrawn(

@@ -149,6 +149,7 @@ async def test_with_a_recorded_consent_only_what_was_not_used_comes_back(door: D
     recorded = await door.asks(
         "PUT", path, door.backend(), consent | {"given_at": "2026-09-21T00:00:00Z"}
     )
+    await stage.passes(hours=1)
     told = await sees(leaver)
 
     await withdraws(leaver)
@@ -157,6 +158,56 @@ async def test_with_a_recorded_consent_only_what_was_not_used_comes_back(door: D
     assert recorded.status_code == 200, recorded.text
     assert told["refund_minor"] == PRICE - PRICE * 3 // 30
     assert refunds(stage, person) == [told["refund_minor"]]
+
+
+async def test_nobody_withdraws_for_another_sum_than_they_were_told(door: Door) -> None:
+    # given somebody who wanted an early start, and reads what would come back
+    stage = door.stage
+    person, leaver = await a_german(door, days=3.5)
+    path = f"/v1/subscriptions/{person.subscription}/consent"
+    given = {"wording": "Please begin now.", "given_at": "2026-09-21T00:00:00Z"}
+    await door.asks("PUT", path, door.backend(), given)
+    await stage.passes(hours=1)
+    told = await sees(leaver)
+    await stage.passes(hours=10)
+    same = await sees(leaver)
+    lines = [row for row in await stage.find(Evidence) if row.kind is EvidenceKind.PREVIEWED]
+
+    # when they press on the next day, by the API and on the page
+    await stage.passes(hours=4)
+    page = f"/c/{leaver.seen['token']}/withdraw"
+    refused = await leaver.asks("withdrawal", {"told": told["told"]}, **KEY)
+    shown = await door.client.post(page, data={"told": told["told"]})
+
+    # then nothing is done, and they read what it is by now
+    assert (same["told"], len(lines)) == (told["told"], 1)
+    assert (refused.status_code, shown.headers["location"]) == (409, f"{page}?changed")
+    assert (await sees(leaver))["refund_minor"] == PRICE - PRICE * 4 // 30
+    assert refunds(stage, person) == [0]
+
+
+@pytest.mark.parametrize(
+    ("given_at", "status"), [("2026-09-21T00:00:00Z", 200), ("2027-01-01T00:00:00Z", 422)]
+)
+async def test_what_nobody_had_agreed_to_when_they_declared_keeps_nothing_back(
+    door: Door, given_at: str, status: int
+) -> None:
+    # given a declaration that is not carried out yet
+    stage = door.stage
+    person = await stage.subscriber(APPROVES, **BERLIN)
+    await stage.passes(days=3)
+    form = f"/f/{stage.merchant.merchant_id}/withdraw"
+    await door.client.post(form, data=declared_by(person))
+
+    # when a consent is recorded behind it
+    path = f"/v1/subscriptions/{person.subscription}/consent"
+    given = {"wording": "Please begin now.", "given_at": given_at}
+    recorded = await door.asks("PUT", path, door.backend(), given)
+    await stage.passes(hours=1)
+
+    # then all comes back
+    assert recorded.status_code == status, recorded.text
+    assert refunds(stage, person) == [PRICE]
 
 
 async def test_who_cancelled_may_still_withdraw_and_there_is_one_request(door: Door) -> None:
