@@ -357,3 +357,9 @@ READERS: dict[NoticeKind, Reader] = {
     K.CARD_COLLECTED: card_collected,
     K.READ: _read,
 }
+OPENERS = frozenset({_invoice_failed, _invoice_overdue})
+
+
+def may_open(notice: Notice) -> bool:
+    """Whether it may open a case, which a dispute of its customer then holds."""
+    return notice.event.startswith(CHANGE) or READERS.get(notice.kind) in OPENERS

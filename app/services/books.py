@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.domain.absorb import may_open
 from app.domain.access import AccessState, plan_looks
 from app.domain.actions import Action
 from app.domain.afterwards import plan_look_after
@@ -23,7 +24,7 @@ from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, Message, PaymentLink
 from app.domain.mirror import Customer, Dispute, Invoice, Payment, PaymentMethod, Subscription
 from app.domain.mrr import MrrMovement
-from app.domain.notices import Notice, NoticeKind
+from app.domain.notices import Notice
 from app.domain.operations import Alert, AuditEntry
 from app.domain.policies import PolicyVersion
 from app.domain.records import Book, changed
@@ -91,10 +92,6 @@ WRITE_ORDER: tuple[type[Any], ...] = (
 ONCE = frozenset({Case, Attempt, Redemption})
 
 
-# What may open a case, which a dispute of its customer then holds.
-OPENING = frozenset({NoticeKind.INVOICE_FAILED, NoticeKind.INVOICE_OVERDUE})
-
-
 @dataclass(slots=True)
 class Touched:
     """The provider ids that a use case is about."""
@@ -124,7 +121,7 @@ class Touched:
         _put(self.payments, notice.payment)
         _put(self.charges, notice.charge)
         _put(self.methods, notice.method)
-        self.opens = self.opens or notice.kind in OPENING
+        self.opens = self.opens or may_open(notice)
         snapshot = notice.snapshot
         if isinstance(snapshot, Payment):
             _put(self.payments, snapshot.payment_id)

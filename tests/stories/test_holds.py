@@ -15,7 +15,7 @@ from app.domain.messages import MessageState
 from app.domain.mirror import Dispute
 from app.services import actions, case_commands
 from tests.stories.breaking import Crash
-from tests.stories.cards import APPROVES, EXPIRED, REFUSED, REFUSED_ONCE
+from tests.stories.cards import APPROVES, AUTHENTICATES, EXPIRED, REFUSED, REFUSED_ONCE
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
 from tests.stories.test_case_commands import holds, order, releases
@@ -230,6 +230,25 @@ async def test_what_fails_while_somebody_who_owed_nothing_disputes_is_held(stage
     assert [hold["name"] for hold in held.holds] == [dispute]
     assert (await stage.case(person)).waits is Waits.RETRYING
     assert (mirrored.status, mirrored.customer_id) == ("won", person.customer)
+
+
+async def test_a_dispute_holds_a_case_by_whichever_report_it_opens(stage: Stage) -> None:
+    # given a dispute of somebody without a case, and a renewal whose bank asks for them
+    person = await stage.subscriber(APPROVES)
+    disputes(stage, person)
+    await stage.passes(hours=1)
+    stage.program(person.method, AUTHENTICATES)
+    stage.hears = False
+    await stage.passes(days=31)
+
+    # when that the customer must act is heard before anything else of it
+    asks = [one for one in stage.missed() if one["type"] == "invoice.payment_action_required"]
+    await stage.delivers(*asks)
+    await stage.plays()
+
+    # then the dispute holds it from the first moment
+    assert asks
+    assert (await stage.case(person)).waits is Waits.ON_HOLD
 
 
 async def test_a_new_card_waits_for_the_release_and_pays_at_once_then(stage: Stage) -> None:
