@@ -9,6 +9,8 @@ from app.domain.cancellations import CancelRequest, RequestState
 from app.domain.changes import PlanItems, read_change
 from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.merchants import ProviderAccount
+from app.domain.mirror import Customer, PaymentMethod, Subscription
+from app.domain.network_rows import DIRECT_DEBITS
 from app.domain.offers import Offer, judge, steps
 from app.domain.offers.common import COOL_DOWN_DAYS, Eligible, Facts, Past, Refused, Why
 from app.domain.offers.quotes import Quote, imagined, quoted
@@ -106,7 +108,20 @@ async def facts_of(
         prices=seen.prices,
         dated=_dated(about.dated, seen.standing, now),
         planned=await _planned(tx, account, seen.standing),
+        by_debit=await _is_by_debit(tx, account, seen.standing),
     )
+
+
+async def _is_by_debit(tx: Transaction, account: ProviderAccount, standing: Standing) -> bool:
+    """Whether the next charge goes to a bank account, by the subscription's own default, else its
+    customer's."""
+    mine = [(account.account_id, standing.subscription_id)]
+    for row in await tx.load(Subscription, mine):
+        owners = await tx.load(Customer, [(account.account_id, row.customer_id)])
+        named = row.default_method_id or next((one.default_method_id for one in owners), None)
+        found = await tx.load(PaymentMethod, [(account.account_id, named)]) if named else []
+        return any(one.type in DIRECT_DEBITS for one in found)
+    return False
 
 
 async def _planned(

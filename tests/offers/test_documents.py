@@ -105,6 +105,7 @@ def test_nothing_is_taken_off_on_top_of_a_discount_wherever_it_stands(
 
 def test_a_year_that_would_be_in_force_before_it_is_paid_is_not_offered() -> None:
     assert judge(offer("annual"), facts(billed=True)) == Refused(Why.BY_BILL)
+    assert judge(offer("annual"), replace(facts(), by_debit=True)) == Refused(Why.BY_DEBIT)
 
 
 @pytest.mark.parametrize("kind", [kind for kind, one in KINDS.items() if one.gives])

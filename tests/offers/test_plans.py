@@ -1,7 +1,10 @@
 """Offers that change what is billed: a year, less, fewer, more for a while."""
 
+from dataclasses import replace
+
 import pytest
 
+from app.domain.mirror import PaymentMethod, Subscription
 from app.domain.offers import Offer, in_order
 from app.domain.offers.common import Why
 from app.domain.redemptions import RedemptionState
@@ -161,6 +164,23 @@ async def test_a_year_keeps_the_seats(leaving: Leaving, prices: dict[str, str]) 
     assert (item.price.id, item.quantity) == (prices["year"], 4)
 
 
+async def pays_by_debit(leaving: Leaving) -> None:
+    """What the subscription is paid with is a bank account, as far as we have heard."""
+    stage, person = leaving.stage, leaving.person
+    account = stage.account.account_id
+    debit = PaymentMethod(
+        merchant_id=stage.merchant.merchant_id,
+        account_id=account,
+        method_id="pm_bank",
+        customer_id=person.customer,
+        type="sepa_debit",
+    )
+    async with stage.world.store.transaction(stage.merchant.merchant_id) as tx:
+        (row,) = await tx.load(Subscription, [(account, person.subscription)])
+        await tx.save([replace(row, default_method_id=debit.method_id)])
+        await tx.insert([debit])
+
+
 @pytest.mark.parametrize(
     ("prepare", "why"),
     [
@@ -168,6 +188,7 @@ async def test_a_year_keeps_the_seats(leaving: Leaving, prices: dict[str, str]) 
         pytest.param("coupon", Why.HAS_DISCOUNT, id="a coupon that would discount the year"),
         pytest.param("item", Why.INTERVAL, id="an item that has no yearly price"),
         pytest.param("tenure", Why.NOT_LONG_ENOUGH, id="a customer of yesterday"),
+        pytest.param("debit", Why.BY_DEBIT, id="a bank debit, for which no change waits"),
     ],
 )
 async def test_a_year_is_not_offered_where_it_would_not_be_fair(
@@ -180,6 +201,8 @@ async def test_a_year_is_not_offered_where_it_would_not_be_fair(
         leaving.adds_item(prices["less"])
     if prepare == "tenure":
         offer["min_tenure_days"] = 90
+    if prepare == "debit":
+        await pays_by_debit(leaving)
 
     with pytest.raises(OfferRefused) as refused:
         await leaving.accepts(offer)

@@ -52,7 +52,7 @@ class Annual(Kind):
     def refusal(self, facts: Facts) -> Why | None:
         """All items move together; a discount that stands would take its share of a whole year; in
         a trial nothing would be charged; by bill it would be in force, and its end taken back,
-        before anybody has paid."""
+        before anybody has paid; no provider lets a change wait for a bank debit."""
         standing = facts.standing
         changes = moved(facts, self.to)
         every = standing.months
@@ -60,6 +60,8 @@ class Annual(Kind):
             return Why.IN_TRIAL
         if standing.billed:
             return Why.BY_BILL
+        if facts.by_debit:
+            return Why.BY_DEBIT
         if tenure_days(facts) < self.min_tenure_days:
             return Why.NOT_LONG_ENOUGH
         if standing.discounted:

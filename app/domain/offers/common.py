@@ -43,6 +43,7 @@ class Why(StrEnum):
     PAUSED = "paused"
     IN_TRIAL = "in_trial"  # nothing is charged yet
     BY_BILL = "by_bill"  # it is paid by bill: nothing can be charged at once
+    BY_DEBIT = "by_debit"  # it is paid by bank debit: the money takes days
     NO_SEATS = "no_seats"  # there are not more seats than would be left
     TOO_LATE = "too_late"  # the next charge is too near
     NOT_LONG_ENOUGH = "not_long_enough"  # the customer has not been here long enough
@@ -70,7 +71,8 @@ class Facts:
     `lifetime_minor` is what one customer may cost, by currency, None where there is no bound.
     `prices` are those that offers name, by id, where they could be read. `dated` is the instant
     that the rest of a period is computed for: that of the preview that was shown. `planned` is the
-    plan of an earlier offer of ours that stands in the attached schedule.
+    plan of an earlier offer of ours that stands in the attached schedule. `by_debit`: what they pay
+    with is a bank debit, as far as is known.
     """
 
     now: datetime
@@ -85,6 +87,7 @@ class Facts:
     prices: Mapping[str, Price] = field(default_factory=dict)
     dated: datetime | None = None
     planned: PlanItems | None = None
+    by_debit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
