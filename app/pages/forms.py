@@ -79,7 +79,7 @@ class Counter:
         if row is None:
             raise UnknownForm(once)
         named = f'attachment; filename="{row.declaration_id}.txt"'
-        text = receipt_text(row, house.time_zone, house.name)
+        text = receipt_text(row, house.time_zone, house.name, letter=found.receipt)
         headers = {**PRIVATE, "Content-Disposition": named}
         return Response(text, media_type="text/plain", headers=headers)
 
@@ -117,7 +117,7 @@ class Counter:
             return _told(found)
         form, at = self._form(name, request), f"{self.root}/f/{merchant}/{name}"
         if found.declaration is not None:
-            told = done_page(found.merchant, found.declaration, at=at, root=self.root)
+            told = done_page(found, found.declaration, at=at, root=self.root)
             return _told(told)
         empty = _given(form, {})
         return _told(form_page(form, self._paper(found, at, _new_sheet(), empty)))
