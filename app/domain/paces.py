@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 A_MINUTE, MOST_ASKERS = 60.0, 10_000
+ASKS_A_MINUTE = 60  # of one customer: a page asks once when it opens
 
 
 class Pace:
