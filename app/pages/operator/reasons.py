@@ -18,7 +18,7 @@ from app.words.plain import one_line
 
 COUNTED = timedelta(days=90)
 LONGEST = 500
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 LABELS = {reason.id: reason.label("en") for reason in REASONS}
 
 
