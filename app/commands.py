@@ -71,6 +71,7 @@ def api(
     from app.connections import BoundedProtocol
 
     _refuse_bad_settings()
+    settings = _room("app.config", "Settings")()
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -83,6 +84,7 @@ def api(
         log_level="warning",
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=20,
     )
 

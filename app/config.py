@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from importlib.util import find_spec
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     endpoint begin with it. Must be `https://`; `http://` only outside production and only for
     this machine (`localhost`, `127.0.0.1`)."""
 
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses and networks of the proxies in front, separated by commas: theirs is the word in
+    `X-Forwarded-For` for where a request comes from, which the pace of the public forms counts by.
+    A proxy on another host that is missing here makes one sender of everybody. `*` believes
+    whoever connects: only where nobody but the proxy can."""
+
     state_dir: Path = Path(".holdfast")
     """Folder of the embedded engines, of the generated master key and of the demo's clock."""
 
@@ -181,6 +187,17 @@ class Settings(BaseSettings):
         if any(len(key.get_secret_value()) < SHORTEST_KEY for key in keys):
             raise ValueError(f"each key needs at least {SHORTEST_KEY} characters")
         return keys
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, given: str) -> str:
+        named = [part.strip() for part in given.split(",")]
+        for part in named if named != ["*"] else ():
+            try:
+                ip_network(part)
+            except ValueError:
+                raise ValueError("must be addresses and networks, or * alone") from None
+        return ",".join(named)
 
     @field_validator("export_parquet")
     @classmethod

@@ -35,13 +35,12 @@ from app.api import (
     specification,
     templates,
 )
-from app.api.customer_auth import ASKS_A_MINUTE
 from app.api.front import Front
 from app.api.packing import Packing
 from app.api.webhooks import PATH as WEBHOOK_PATH
 from app.api.webhooks import WebhookGate, Webhooks
 from app.config import Settings
-from app.domain.paces import Pace
+from app.domain.paces import ASKS_A_MINUTE, Pace
 from app.mail.mailbox import FolderMailbox
 from app.pages.afterwards import after_router
 from app.pages.embed import embed_router
@@ -129,11 +128,11 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             app.state.webhooks = Webhooks(
                 service.world, service.intake, body_limit=settings.webhook_body_limit
             )
-            app.include_router(links_router(service.world))
-            app.include_router(leaving_router(service.world))
+            app.include_router(links_router(service.world, app.state.pace))
+            app.include_router(leaving_router(service.world, app.state.pace))
             app.include_router(forms_router(service.world))
             app.include_router(unsubscribe_router(service.world))
-            app.include_router(after_router(service.world))
+            app.include_router(after_router(service.world, app.state.pace))
             app.include_router(previews_router(service.world))
             has_mailbox = settings.mailbox_dir is not None
             app.include_router(operator_router(service.world, mailbox=has_mailbox))

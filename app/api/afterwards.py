@@ -1,10 +1,12 @@
 """Letters after leaving: the merchant's switch, a customer's permission, reasons put right."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from app.api.auth import Caller, require
 from app.api.correspondence import Https
@@ -28,7 +30,12 @@ from app.words.plain import one_line
 router = APIRouter(prefix="/v1", tags=["messages"])
 Reader = Annotated[Caller, Depends(require(Scope.MESSAGES_READ))]
 Writer = Annotated[Caller, Depends(require(Scope.MESSAGES_WRITE))]
-ReasonId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+# As flows name reasons.
+ReasonId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+ReasonOrNone = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_-]{0,39})?$")]
+REASON_OR_NONE = re.compile(r"([a-z0-9][a-z0-9_-]{0,39})?")
+NO_OTHERS: JsonDict = {"additionalProperties": False}
+Language = Annotated[str, Field(pattern=f"^({'|'.join(LANGUAGES)})$")]
 AccountQuery = Annotated[
     ProviderId | None,
     Query(description="`acc_…`; needed only where several of your accounts know the id."),
@@ -65,9 +72,10 @@ class AfterLettersBody(BaseModel):
         int, Field(ge=2, le=60, description="From `win_back_before_end` to the end.")
     ] = 7
     win_back_days: Annotated[
-        dict[str, Days],
+        dict[ReasonOrNone, Days],
         Field(
             max_length=100,
+            json_schema_extra=NO_OTHERS,
             description="From the end to `win_back`, by reason; the empty one is for who gave "
             "none. A reason that is missing is not written to.",
         ),
@@ -82,7 +90,9 @@ class AfterLettersBody(BaseModel):
             on=[letter for letter in AfterLetter if row.since_of(letter)],
             feedback_hours=row.feedback_hours,
             before_end_days=row.before_end_days,
-            win_back_days=row.win_back_days,
+            win_back_days={
+                k: v for k, v in row.win_back_days.items() if REASON_OR_NONE.fullmatch(k)
+            },
             return_url=row.return_url,
         )
 
@@ -121,7 +131,10 @@ class MendedIn(BaseModel):
     """What was put right, in the merchant's own words by language; English where one is missing."""
 
     model_config = ConfigDict(extra="forbid")
-    note: Annotated[dict[str, Line], Field(min_length=1, max_length=len(LANGUAGES))]
+    note: Annotated[
+        dict[Language, Line],
+        Field(min_length=1, max_length=len(LANGUAGES), json_schema_extra=NO_OTHERS),
+    ]
 
 
 class MendedOut(BaseModel):
@@ -223,8 +236,6 @@ async def mend_reason(
 ) -> MendedOut:
     """Say that a reason to leave was put right: who left for it within a year and agreed to such
     letters is told, in your words, over the next day. Once in 30 days for each reason."""
-    if unknown := set(given.note) - set(LANGUAGES):
-        raise invalid(f"body.note.{sorted(unknown)[0][:20]}", "is no language we write")
     try:
         row = await after_settings.mend(
             world, caller.merchant_id, reason, given.note, actor=f"key:{caller.key_id}"

@@ -5,9 +5,9 @@ import binascii
 import hashlib
 from datetime import datetime, timedelta
 
-from app.api.parameters import EARLIEST
 from app.api.problems import Problem, invalid
 from app.domain.ids import SHAPE
+from app.domain.instants import EARLIEST
 
 MICROSECOND = timedelta(microseconds=1)
 

@@ -22,7 +22,6 @@ LONGEST_TOKEN = 4096
 LASTS_AT_MOST_S = 3600
 LASTS_TO_LEAVE_S = 900  # one that opens a cancel session acts, so it is worth less to a thief
 CLOCK_SLACK_S = 60  # the backend's clock is not ours
-ASKS_A_MINUTE = 60  # of one customer: a page asks once when it opens
 BEARER = HTTPBearer(
     scheme_name="CustomerToken",
     auto_error=False,

@@ -1,31 +1,12 @@
 """Types of parameters that several routes share. What they refuse ends as `invalid-parameters`."""
 
 import re
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", flags=re.ASCII
-)
-EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
-FIRST = EARLIEST + timedelta(days=1)  # there is an instant before it, up to which a span goes
-LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
-
-
-def parse_instant(given: Any) -> datetime:
-    """An RFC 3339 instant with its offset, as aware UTC; clamped where UTC has no such year."""
-    if isinstance(given, datetime):
-        return given
-    if not isinstance(given, str) or not RFC3339.fullmatch(given):
-        raise ValueError("must be an RFC 3339 instant with an offset, like 2026-11-01T00:00:00Z")
-    parsed = datetime.fromisoformat(given.upper())
-    try:
-        return max(parsed.astimezone(UTC), FIRST)
-    except OverflowError:
-        return FIRST if parsed.year == 1 else LATEST
-
+from app.domain.instants import parse_instant
 
 Instant = Annotated[
     datetime,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import structlog
 import uuid_utils
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,11 +19,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from app.domain.documents import PLAIN_KEY
 from app.ports.payments import AccountRefused, ProviderUnavailable
-from app.ports.store import Conflict, Full, StoreUnavailable
+from app.ports.store import Conflict, Full, RowRefused, StoreUnavailable
 
+log = structlog.stdlib.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+OF_A_KEY = "[key]"  # pydantic's word for the name of a field that is wrong
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
@@ -259,11 +263,13 @@ def answer(problem: Problem, scope: Scope) -> Response:
         "type": f"/problems/{problem.kind.name}",
         "title": problem.kind.title,
         "status": problem.kind.status,
-        "detail": problem.detail,
+        "detail": _speakable(problem.detail),
         "request_id": request_id(scope),
     }
     if problem.errors:
-        document["errors"] = [{"where": where, "what": what} for where, what in problem.errors]
+        document["errors"] = [
+            {"where": _speakable(where), "what": _speakable(what)} for where, what in problem.errors
+        ]
     return Response(
         orjson.dumps(document),
         status_code=problem.kind.status,
@@ -276,6 +282,11 @@ def answer(problem: Problem, scope: Scope) -> Response:
             **problem.headers,
         },
     )
+
+
+def _speakable(text: str) -> str:
+    """A text as JSON can hold it, whatever came into it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _for_the_page(scope: Scope) -> dict[str, str]:
@@ -303,14 +314,26 @@ OF_EVERY_BODY = problems(
 
 
 def of_validation(error: RequestValidationError) -> Problem:
-    """Where and what, never the value: it may be a secret or a customer's data."""
+    """Where and what, never the value: it may be a secret or a customer's data. So may the name of
+    a field that the caller made up: one that is no plain word is left out."""
     found = [
-        (".".join(str(part) for part in fault["loc"]), str(fault["msg"]))
+        (".".join(_named(part) for part in fault["loc"]), str(fault["msg"]))
         for fault in error.errors()
     ]
     if any(fault["type"] == "json_invalid" for fault in error.errors()):
         return Problem("malformed-request", "The body is not JSON.")
     return Problem("invalid-parameters", "A parameter is not valid.", errors=found)
+
+
+def _named(part: str | int) -> str:
+    plain = part == OF_A_KEY or PLAIN_KEY.fullmatch(str(part))
+    return str(part) if plain else "…"
+
+
+def of_refused(refused: RowRefused) -> Problem:
+    """A rule of the database that no check before it knew: text that no column can hold."""
+    log.warning("row_refused", error=str(refused))
+    return Problem("invalid-parameters", "Something in the request cannot be kept as it is.")
 
 
 def of_http(error: HTTPException) -> Problem:
@@ -333,6 +356,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, answers(lambda problem: problem))
     app.add_exception_handler(RequestValidationError, answers(of_validation))
     app.add_exception_handler(HTTPException, answers(of_http))
+    app.add_exception_handler(RowRefused, answers(of_refused))
     for outage, words in (
         (StoreUnavailable, "The database does not answer."),
         (Conflict, "Somebody else wrote at the same moment."),

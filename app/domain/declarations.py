@@ -4,12 +4,15 @@ It counts the moment it is submitted. Whether it names a contract that we know i
 afterwards, and nobody who declares is told: who is no customer gets the same answer.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import ClassVar
 
+from app.domain.addresses import sendable
 from app.domain.cancellations import GONE
 from app.domain.dunning import IllegalMove
 from app.domain.mirror import Customer, Invoice, Subscription
@@ -66,8 +69,10 @@ class Given:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """One declaration. `reference` is what the declarer calls the contract, `once` names the sheet
-    it was written on: the same sheet sent twice is one declaration. Account, customer and
-    subscription are known once it is matched; `note` says why it waits, or what a person did."""
+    it was written on: the same sheet sent twice is one declaration. `email_hash` stands for the
+    address, so that it can be found by it; what a release before it wrote has none. Account,
+    customer and subscription are known once it is matched; `note` says why it waits, or what a
+    person did."""
 
     KEY: ClassVar = ("declaration_id",)
     UNIQUE: ClassVar = (("merchant_id", "once"),)
@@ -90,6 +95,7 @@ class Declaration:
     note: str | None = None
     settled_at: datetime | None = None
     settled_by: str | None = None
+    email_hash: str | None = None
 
     def moved(
         self,
@@ -114,6 +120,10 @@ class Declaration:
             customer_id=subscription.customer_id,
             subscription_id=subscription.subscription_id,
         )
+
+    def says(self, given: Given) -> bool:
+        """Whether this is what was filled in."""
+        return all(getattr(self, name) == getattr(given, name) for name in Given.__slots__)
 
     @property
     def wish(self) -> date | None:
@@ -154,15 +164,21 @@ def filled_in(given: Given) -> Given:
     )
 
 
+def next_sheet(once: str, given: Given) -> str:
+    """The sheet for something else that was written on the sheet `once`: the same for the same, so
+    that sent twice it is one declaration as well."""
+    told = "\0".join([once, *(str(getattr(given, name)) for name in Given.__slots__)])
+    return urlsafe_b64encode(sha256(told.encode()).digest()[:24]).decode()
+
+
 def one_line_of(text: str, longest: int) -> str:
     """A text on one line, bounded, without control characters or card numbers."""
     return " ".join((own_words(text) or "").split())[:longest]
 
 
 def _is_address(text: str) -> bool:
-    user, at, host = text.rpartition("@")
-    plain = text.isprintable() and not set(text) & set('<>"(),;:\\')
-    return bool(user and at and "." in host.strip(".")) and plain
+    """Whether our acknowledgement can go there: by the rule of the mail itself."""
+    return sendable(text) is not None and "." in text.rpartition("@")[2]
 
 
 def _is_day(text: str) -> bool:

@@ -13,13 +13,11 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
+from app.domain.addresses import ENCODED_WORD, sendable
 from app.domain.messages import Mail
 from app.ports.mailer import MailRefused
 from app.words.plain import one_line
 
-LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)({LOCAL})@({LABEL}(?:\.{LABEL})*)", re.ASCII)
 OUR_ID = re.compile(r"[A-Za-z0-9_.-]{1,120}", re.ASCII)
 EXTRA_NAME = re.compile(r"(?:X|List)-[A-Za-z0-9-]{1,60}", re.ASCII)
 
@@ -41,9 +39,6 @@ READING = SMTPUTF8.clone(header_factory=Headers())
 PART = (
     'Content-Type: text/{}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
 )
-# Python's parser decodes encoded words even where it was given plain text, line breaks included:
-# a name with one in it could become a header of its own.
-ENCODED_WORD = "=?"
 
 
 def compose(mail: Mail, *, at: datetime) -> bytes:
@@ -86,13 +81,8 @@ def plain_address(text: str) -> str:
 
     Raises `MailRefused`: better no mail than one to somebody else.
     """
-    local, at, domain = text.rpartition("@")
-    try:
-        ascii_domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
-    except UnicodeError as broken:
-        raise MailRefused("the domain of the address is none") from broken
-    address = f"{local}{at}{ascii_domain}"
-    if ENCODED_WORD in address or not ADDRESS.fullmatch(address):
+    address = sendable(text)
+    if address is None:
         raise MailRefused("not one plain mail address")
     return address
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.correspondence import ReportKind
+from app.domain.instants import in_utc
 from app.mail.compose import plain_address
 from app.ports.mail_reports import BadProof, BadReport, MailReport, UnknownProvider
 from app.ports.mailer import MailRefused
@@ -78,7 +79,7 @@ def _plain_report(row: Any, now: datetime) -> MailReport:
         ref=_ref(row.get("id")),
         kind=kind,
         recipient=_recipient(row.get("recipient")),
-        at=at.astimezone(UTC),
+        at=min(in_utc(at), now),
         message_id=_message_id(row.get("message_id")),
         detail=_detail(row.get("detail")),
     )
@@ -102,7 +103,7 @@ def _mailgun(
             ref=_ref(event.get("id")),
             kind=kind,
             recipient=_recipient(event.get("recipient")),
-            at=_instant(event.get("timestamp"), now),
+            at=min(_instant(event.get("timestamp"), now), now),
             message_id=_message_id(sent.get("message-id")),
             detail=_detail(status.get("description") or status.get("message")),
         )

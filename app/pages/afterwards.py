@@ -9,9 +9,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.dunning import IllegalMove
+from app.domain.paces import Pace
 from app.domain.survey import LONGEST_WORDS
 from app.pages.headers import DESK, page
-from app.pages.views import PHRASES, Page, broken_page, fill, unknown_page
+from app.pages.pacing import later, wait_for
+from app.pages.views import PHRASES, Page, broken_page, busy_page, fill, unknown_page
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Conflict, StoreUnavailable
 from app.ports.world import World
@@ -36,10 +38,13 @@ class Threshold:
 
     world: World
     root: str
+    pace: Pace
 
     async def told(self, path: str, token: str, request: Request, asked: Asked) -> Response:
         """What came of what was asked, as a page; or why there is none."""
         accepted = request.headers.get("accept-language", "")
+        if wait := wait_for(self.pace, token):
+            return later(busy_page(accepted, root=self.root), wait, csp=DESK)
         try:
             found = self._page(await self._asked(token, asked), path, token, accepted)
         except NO_ANSWER:
@@ -61,10 +66,10 @@ class Threshold:
         return after_page(view, path=path, token=token, root=self.root)
 
 
-def after_router(world: World) -> APIRouter:
+def after_router(world: World, pace: Pace) -> APIRouter:
     """The pages behind the links of letters after leaving; without a script, without a cookie."""
     router = APIRouter(include_in_schema=False)
-    here = Threshold(world, urlsplit(world.public_url).path.rstrip("/"))
+    here = Threshold(world, urlsplit(world.public_url).path.rstrip("/"), pace)
 
     @router.api_route("/q/{token}", methods=["GET", "HEAD"])
     async def ask(token: str, request: Request) -> Response:

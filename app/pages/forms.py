@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -36,7 +37,7 @@ from app.words.declaring import receipt_text
 
 ONCE = re.compile(r"[A-Za-z0-9_-]{32}")
 NO_STORE = (StoreUnavailable, Conflict)
-# Of one address, and of all who declare to one merchant, in a minute.
+# Of one sender, and of all who declare to one merchant, in a minute.
 MOST_OF_ONE, MOST_OF_ALL = 30, 300
 RETRY_AFTER_SECONDS = 30
 
@@ -78,7 +79,7 @@ class Counter:
         if row is None:
             raise UnknownForm(once)
         named = f'attachment; filename="{row.declaration_id}.txt"'
-        text = receipt_text(row, house.time_zone, house.name)
+        text = receipt_text(row, house.time_zone, house.name, letter=found.receipt)
         headers = {**PRIVATE, "Content-Disposition": named}
         return Response(text, media_type="text/plain", headers=headers)
 
@@ -116,7 +117,7 @@ class Counter:
             return _told(found)
         form, at = self._form(name, request), f"{self.root}/f/{merchant}/{name}"
         if found.declaration is not None:
-            told = done_page(found.merchant, found.declaration, at=at, root=self.root)
+            told = done_page(found, found.declaration, at=at, root=self.root)
             return _told(told)
         empty = _given(form, {})
         return _told(form_page(form, self._paper(found, at, _new_sheet(), empty)))
@@ -146,9 +147,10 @@ class Counter:
         return form.in_language(form.language or preferred(spoken))
 
     def _wait(self, merchant: str, request: Request) -> float:
-        at, who = self.seconds(), request.client.host if request.client else ""
-        waits = (self.of_one.wait_s(who, at=at), self.of_all.wait_s(merchant, at=at))
-        return max(waits)
+        """How long to wait. Who is refused uses up nothing of what all may send."""
+        at, who = self.seconds(), _sender(request)
+        alone = self.of_one.wait_s((merchant, who), at=at)
+        return alone or self.of_all.wait_s(merchant, at=at)
 
 
 def forms_router(
@@ -196,6 +198,19 @@ def _given(form: Form, sent: Mapping[str, str]) -> Given:
         wished_for=(sent.get("wished_for") or None) if not form.withdraws else None,
         language=form.language or "en",
     )
+
+
+def _sender(request: Request) -> str:
+    """Where a form comes from. Of IPv6 the network: one household has as many addresses as it
+    likes."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if address.version == 4 or address.ipv4_mapped:
+        return host
+    return str(ip_network((address.packed[:8] + bytes(8), 64)))
 
 
 def _new_sheet() -> str:

@@ -14,6 +14,7 @@ from app.domain.declarations import (
 from app.domain.merchants import Merchant
 from app.domain.survey import LONGEST_WORDS
 from app.pages.views import Page, fill
+from app.services.declaring import Sheet
 from app.words.declaring import PHRASES, declared_rows, receipt_rows
 from app.words.plain import one_line
 
@@ -82,11 +83,12 @@ def _on(paper: Paper, form: Form, **facts: Any) -> Page:
     return _page(form, paper.house, root=paper.root, **facts)
 
 
-def done_page(house: Merchant, row: Declaration, *, at: str, root: str = "") -> Page:
+def done_page(sheet: Sheet, row: Declaration, *, at: str, root: str = "") -> Page:
     """It has arrived; the same for everybody."""
-    form = Form(name="", language=row.language)
+    form, house = Form(name="", language=row.language), sheet.merchant
     rows = receipt_rows(row, house.time_zone)
     facts: dict[str, Any] = {"what": "done", "heading": "done.heading", "rows": rows}
+    facts["letter"] = f"done.letter.{sheet.receipt}"
     return _page(form, house, root=root, at=at, once=row.once, **facts)
 
 
@@ -111,6 +113,7 @@ def nowhere_page(language: str, *, root: str = "") -> Page:
 
 NOTHING: dict[str, Any] = {
     "rows": [], "lines": [], "faults": [], "given": None, "at": "", "once": "", "longest": 0,
+    "letter": "",
 }  # fmt: skip
 
 

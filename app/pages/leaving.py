@@ -11,16 +11,19 @@ from starlette.responses import RedirectResponse, Response
 from app.domain.cancellations import Changed, Choice
 from app.domain.dunning import IllegalMove
 from app.domain.flows import StepKind
+from app.domain.paces import Pace
 from app.domain.sessions import CancelSession, SessionState
 from app.domain.survey import LONGEST_WORDS
 from app.pages.headers import DESK, PRIVATE, page
 from app.pages.leaving_views import (
+    busy_page,
     confirm_page,
     over_page,
     step_page,
     trouble_page,
     withdraw_page,
 )
+from app.pages.pacing import later, wait_of
 from app.pages.views import Page
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import Conflict, StoreUnavailable
@@ -123,6 +126,7 @@ class Exit:
 
     world: World
     root: str
+    pace: Pace
 
     async def show(
         self, token: str, request: Request, shown: Shown, *, anew: str = "/leave"
@@ -135,7 +139,7 @@ class Exit:
             session = await session_of(self.world, token, None) if known else None
             if session is None:
                 return _told(over_page(accepted, root=self.root))
-            answer = await shown(self.world, session)
+            answer = self._later(session, token, accepted) or await shown(self.world, session)
         except OVER:
             answer = over_page(accepted, root=self.root)
         except Changed:
@@ -145,6 +149,12 @@ class Exit:
         except NO_ANSWER:
             answer = trouble_page(accepted, token=token, root=self.root)
         return _told(answer) if isinstance(answer, Page) else answer
+
+    def _later(self, session: CancelSession, token: str, accepted: str) -> Response | None:
+        """The page that asks to wait: each look asks the provider several times."""
+        wait = wait_of(self.pace, (session.account_id, session.customer_id))
+        told = busy_page(accepted, token=token, root=self.root)
+        return later(told, wait, csp=DESK) if wait else None
 
     async def step(self, token: str, request: Request) -> Response:
         """The screen the session is at."""
@@ -222,10 +232,11 @@ class Exit:
         return RedirectResponse(path, status_code=303, headers=dict(PRIVATE))
 
 
-def leaving_router(world: World) -> APIRouter:
-    """`/c/{token}` and what is below it. GET changes nothing: scanners follow every link."""
+def leaving_router(world: World, pace: Pace) -> APIRouter:
+    """`/c/{token}` and what is below it. GET changes nothing: scanners follow every link. `pace`
+    is that of the customers at the API, whom these pages are another way for."""
     router = APIRouter(include_in_schema=False, prefix="/c/{token}")
-    here = Exit(world, urlsplit(world.public_url).path.rstrip("/"))
+    here = Exit(world, urlsplit(world.public_url).path.rstrip("/"), pace)
 
     @router.api_route("", methods=["GET", "HEAD"])
     async def look(token: str, request: Request) -> Response:

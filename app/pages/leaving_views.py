@@ -80,6 +80,11 @@ def trouble_page(accept_language: str, *, token: str, root: str = "") -> Page:
     return _told("trouble", accept_language, token=token, root=root, status=503)
 
 
+def busy_page(accept_language: str, *, token: str, root: str = "") -> Page:
+    """Opened too often within a minute; nothing was done."""
+    return _told("busy", accept_language, token=token, root=root, status=429)
+
+
 def over_page(accept_language: str, *, root: str = "") -> Page:
     """No such session, or none that counts any more."""
     return _told("over", accept_language, token="", root=root, status=404)

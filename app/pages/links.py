@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from app.domain.paces import Pace
 from app.pages.assets import assets_router
 from app.pages.headers import LINK, PRIVATE, page
+from app.pages.pacing import later, wait_for
 from app.pages.views import (
     Page,
     broken_page,
+    busy_page,
     done_page,
     link_page,
     unavailable_page,
@@ -36,6 +39,13 @@ class Counter:
 
     world: World
     root: str
+    pace: Pace
+
+    def busy(self, token: str, request: Request) -> Response | None:
+        """The page that asks to wait, for who opens a link more often than anybody needs."""
+        wait = wait_for(self.pace, token)
+        told = busy_page(request.headers.get("accept-language", ""), root=self.root)
+        return later(told, wait, csp=LINK) if wait else None
 
     async def show(self, token: str, request: Request, told: Told) -> Response:
         """The page `told` makes of the link, or why there is none. Changes nothing."""
@@ -65,28 +75,28 @@ class Counter:
         return Response(status_code=204, headers=dict(PRIVATE))
 
 
-def links_router(world: World) -> APIRouter:
+def links_router(world: World, pace: Pace) -> APIRouter:
     """`/p/{token}` (GET looks, POST goes to the provider's page), `/p/{token}/done`,
     `/p/{token}/opened`, `/assets`."""
     router = APIRouter(include_in_schema=False)
     router.include_router(assets_router())
-    counter = Counter(world, urlsplit(world.public_url).path.rstrip("/"))
+    counter = Counter(world, urlsplit(world.public_url).path.rstrip("/"), pace)
 
     @router.api_route("/p/{token}", methods=["GET", "HEAD"])
     async def look(token: str, request: Request) -> Response:
-        return await counter.show(token, request, link_page)
+        return counter.busy(token, request) or await counter.show(token, request, link_page)
 
     @router.api_route("/p/{token}/done", methods=["GET", "HEAD"])
     async def done(token: str, request: Request) -> Response:
-        return await counter.show(token, request, done_page)
+        return counter.busy(token, request) or await counter.show(token, request, done_page)
 
     @router.post("/p/{token}/opened")
-    async def opened(token: str) -> Response:
-        return await counter.note_opened(token)
+    async def opened(token: str, request: Request) -> Response:
+        return counter.busy(token, request) or await counter.note_opened(token)
 
     @router.post("/p/{token}")
     async def go(token: str, request: Request) -> Response:
-        return await counter.lead(token, request)
+        return counter.busy(token, request) or await counter.lead(token, request)
 
     return router
 

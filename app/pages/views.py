@@ -70,6 +70,11 @@ def broken_page(accept_language: str = "", *, root: str = "") -> Page:
     return _told_anybody("broken", accept_language, root=root, status=503)
 
 
+def busy_page(accept_language: str = "", *, root: str = "") -> Page:
+    """The link was opened too often within a minute."""
+    return _told_anybody("busy", accept_language, root=root, status=429)
+
+
 def unsubscribe_page(
     view: UnsubscribeView, *, token: str, root: str = "", done: bool = False
 ) -> Page:

@@ -28,7 +28,7 @@ from app.domain.cancellations import CancelRequest
 from app.domain.compliance.places import place_of
 from app.domain.dunning import Case
 from app.domain.ids import derive_id
-from app.domain.languages import language_for
+from app.domain.languages import language_for, written
 from app.domain.messages import Letter, Message
 from app.domain.mirror import Customer, Dispute, Subscription
 from app.domain.mirroring import forward
@@ -237,7 +237,7 @@ def _letter(at: CustomerDesk, message: Message, told: Told) -> Letter:
         requested_at=request.requested_at,
         ends_at=request.ends_at if request.ends_at > now else None,
         left_for=words_for(request.reason),
-        mended=said(told.mended.note, message.language) if told.mended else None,
+        mended=said(told.mended.note, written(message.language) or "") if told.mended else None,
     )
 
 

@@ -30,7 +30,7 @@ def plan_receipt(
     too_many: bool,
 ) -> None:
     """Plan the letter, in the transaction of the declaration. A merchant without an account sends
-    none; of `too_many` to one address in a day the rest are kept as dropped."""
+    none; of `too_many` to one address in a day those of strangers are kept as dropped."""
     account = row.account_id or next((one.account_id for one in accounts), None)
     if account is None:
         return

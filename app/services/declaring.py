@@ -6,9 +6,11 @@ who declares: nobody learns from it who is a customer.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from app.domain.actions import ActionKind, action_for
 from app.domain.alerts import AlertKind
+from app.domain.correspondence import folded
 from app.domain.declarations import (
     KEPT_FOR,
     Declaration,
@@ -17,11 +19,12 @@ from app.domain.declarations import (
     Known,
     filled_in,
     matching,
-    same_address,
+    next_sheet,
 )
 from app.domain.ids import derive_id
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.mirror import Customer, Invoice, Subscription
+from app.domain.personal import veiled
 from app.domain.records import Book
 from app.ports.store import Ask, Transaction
 from app.ports.world import World
@@ -38,12 +41,22 @@ class UnknownForm(LookupError):
     """No merchant has this form, or nothing was declared on this sheet."""
 
 
+class Receipt(StrEnum):
+    """What may be said of the letter that acknowledges a declaration. Of an address with many of
+    them it is the same whoever declares: nobody is to learn from it who is a customer."""
+
+    COMES = "comes"
+    MAY_COME = "may_come"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
     """What the page of a form needs: whose it is, and what was declared on it, if anything was."""
 
     merchant: Merchant
     declaration: Declaration | None = None
+    receipt: Receipt = Receipt.COMES
 
 
 async def sheet(world: World, merchant_id: str, once: str | None = None) -> Sheet:
@@ -56,38 +69,57 @@ async def sheet(world: World, merchant_id: str, once: str | None = None) -> Shee
         if once is None:
             return Sheet(merchant=merchants[0])
         found = await tx.find(Declaration, where={"merchant_id": merchant_id, "once": once})
-    fresh = [one for one in found if world.clock.now() < one.received_at + KEPT_FOR]
-    if not fresh:
-        raise UnknownForm(once)
-    return Sheet(merchant=merchants[0], declaration=fresh[0])
+        fresh = [one for one in found if world.clock.now() < one.received_at + KEPT_FOR]
+        if not fresh:
+            raise UnknownForm(once)
+        receipt = await _receipt(tx, fresh[0])
+    return Sheet(merchant=merchants[0], declaration=fresh[0], receipt=receipt)
+
+
+async def _receipt(tx: Transaction, row: Declaration) -> Receipt:
+    if not await tx.find(ProviderAccount, where={"merchant_id": row.merchant_id}, limit=1):
+        return Receipt.NONE
+    return Receipt.MAY_COME if await _are_many(tx, row) else Receipt.COMES
 
 
 async def declare(world: World, merchant_id: str, given: Given, *, once: str) -> Declaration:
-    """Take down what was declared: it counts from here. A sheet sent twice is one declaration.
+    """Take down what was declared: it counts from here. A sheet sent twice is one declaration;
+    something else on the same sheet, as a browser's way back has it, is another.
 
     Raises `NotFilledIn` with what is missing, and `UnknownForm` for no merchant.
     """
     given, now = filled_in(given), world.clock.now()
-    await sheet(world, merchant_id)
+    key = (await sheet(world, merchant_id)).merchant.assignment_key
     row = Declaration(
         declaration_id=derive_id("declaration", now, merchant_id, once),
         merchant_id=merchant_id,
         once=once,
         **{name: getattr(given, name) for name in Given.__slots__},
         received_at=now,
+        email_hash=veiled(folded(given.email), key),
     )
-    async with world.store.transaction(merchant_id) as tx:
+    kept = await _taken_down(world, row)
+    if not kept.says(given):
+        return await declare(world, merchant_id, given, once=next_sheet(once, given))
+    await world.wake.now()
+    return kept
+
+
+async def _taken_down(world: World, row: Declaration) -> Declaration:
+    """The declaration with its letter; of a sheet that was sent before, what stands on it."""
+    mine, now = {"merchant_id": row.merchant_id}, row.received_at
+    async with world.store.transaction(row.merchant_id) as tx:
         if not await tx.insert([row]):
-            where = {"merchant_id": merchant_id, "once": once}
-            return (await tx.find(Declaration, where=where))[0]
+            return (await tx.find(Declaration, where=mine | {"once": row.once}))[0]
         book = Book()
         book.know([row])
-        accounts = await tx.find(ProviderAccount, where={"merchant_id": merchant_id})
+        accounts = await tx.find(ProviderAccount, where=mine)
         row = await _matched(tx, book, row, accounts)
-        many = await _letters_of_today(tx, row) > LETTERS_A_DAY
-        plan_receipt(book, row, accounts, now=now, too_many=many)
+        # Asked for whoever it is. What a stranger sends keeps no letter from a customer.
+        many = await _are_many(tx, row)
+        too_many = many and row.subscription_id is None
+        plan_receipt(book, row, accounts, now=now, too_many=too_many)
         await write(tx, book, at=now)
-    await world.wake.now()
     return row
 
 
@@ -141,7 +173,15 @@ async def known_by(tx: Transaction, row: Declaration, accounts: list[ProviderAcc
     return Known(subscriptions=tuple(named), invoices=tuple(invoices), customers=customers)
 
 
-async def _letters_of_today(tx: Transaction, row: Declaration) -> int:
-    where = {"merchant_id": row.merchant_id, "received_at__gte": row.received_at - A_DAY}
-    rows = await tx.find(Declaration, where=where)
-    return sum(same_address(one.email, row.email) for one in rows)
+async def _are_many(tx: Transaction, row: Declaration) -> bool:
+    """Whether more came with this address in the day before it than a stranger gets letters."""
+    if row.email_hash is None:
+        return False
+    where = {
+        "merchant_id": row.merchant_id,
+        "email_hash": row.email_hash,
+        "received_at__gte": row.received_at - A_DAY,
+        "received_at__lte": row.received_at,
+    }
+    found = await tx.find(Declaration, where=where, limit=LETTERS_A_DAY + 1)
+    return len(found) > LETTERS_A_DAY

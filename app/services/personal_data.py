@@ -10,8 +10,8 @@ from app.domain.actions import Action
 from app.domain.afterwards import ExitFeedback, MailPermission
 from app.domain.cancellations import CancelRequest
 from app.domain.churn import ChurnRecord
-from app.domain.correspondence import MessageEvent, Suppression, spellings
-from app.domain.declarations import Declaration, same_address
+from app.domain.correspondence import MessageEvent, Suppression, folded, spellings
+from app.domain.declarations import Declaration
 from app.domain.dunning import Attempt, Case, CaseEvent
 from app.domain.evidence import Evidence
 from app.domain.experiments import Assignment
@@ -196,19 +196,19 @@ async def _ask(tx: Transaction, held: Held, *questions: Ask) -> None:
 async def _know_declarations(tx: Transaction, held: Held) -> None:
     """Those that were matched to the customer, and those of their address that were matched to
     nobody; and the letters that acknowledged them."""
-    merchant_id = held.merchant.merchant_id
-    every = await tx.find(Declaration, where={"merchant_id": merchant_id})
-    found = [row for row in every if _is_theirs(row, held)]
+    customer, mine = held.customer, {"merchant_id": held.merchant.merchant_id}
+    whose = {"account_id": customer.account_id, "customer_id": customer.customer_id}
+    veils = [one for one in held.addresses if is_veiled(one)]
+    matched, by_address, unsaid = await tx.ask(
+        Ask(Declaration, where=mine | whose),
+        Ask(Declaration, where=mine | {"email_hash": veils, "customer_id": None}),
+        Ask(Declaration, where=mine | {"email_hash": None, "customer_id": None}),
+    )
+    plain = {one for one in held.addresses if not is_veiled(one)}
+    found = [*matched, *by_address, *(row for row in unsaid if folded(row.email) in plain)]
     held.know(found)
     letters = [derive_id("message", row.received_at, row.declaration_id) for row in found]
     held.know(await tx.load(Message, [(letter,) for letter in letters]))
-
-
-def _is_theirs(row: Declaration, held: Held) -> bool:
-    customer = held.customer
-    if row.customer_id is not None:
-        return (row.account_id, row.customer_id) == (customer.account_id, customer.customer_id)
-    return any(same_address(row.email, one) for one in held.addresses if not is_veiled(one))
 
 
 async def export(

@@ -250,6 +250,8 @@ async def unsubscribe(world: World, token: str) -> UnsubscribeView | None:
         if link is None:
             return None
         await tx.act_for([link.merchant_id])
+        # An erasure ends before the letter is read, or waits until its address is written down.
+        await tx.lock(link.account_id, [link.customer_id or link.link_id])
         messages = await tx.load(Message, [(link.message_id,)])
         for message in messages:
             if is_veiled(message.recipient):

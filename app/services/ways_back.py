@@ -71,7 +71,7 @@ async def answer(world: World, token: str, words: str | None) -> AfterView | Non
     """Keep the answer to the one question: bounded, without card numbers. Answered again it
     replaces the former answer; nothing written changes nothing. None for a link that never was."""
     async with world.store.system() as tx:
-        found = await _found(tx, world, token, FEEDBACK)
+        found = await _alone_with(tx, world, token)
         if found is None:
             return None
         request, now, said = found.request, world.clock.now(), own_words(words)
@@ -142,6 +142,16 @@ async def _found(tx: Transaction, world: World, token: str, purpose: str) -> _Fo
                 request = await _newest(tx, request)
             return _Found(link=links[0], message=message, request=request)
     return None
+
+
+async def _alone_with(tx: Transaction, world: World, token: str) -> _Found | None:
+    """What a link for an answer is about, read with its customer locked: who was erased while it
+    was looked for has nothing to answer."""
+    found = await _found(tx, world, token, FEEDBACK)
+    if found is None:
+        return None
+    await tx.lock(found.link.account_id, [found.link.customer_id or found.link.link_id])
+    return await _found(tx, world, token, FEEDBACK)
 
 
 async def _newest(tx: Transaction, request: CancelRequest) -> CancelRequest:

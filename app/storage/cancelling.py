@@ -68,6 +68,8 @@ DECLARATIONS = table_of(
     "declarations",
     refers(MERCHANT, "merchants"),
     index("declarations_by_time", "merchant_id received_at declaration_id"),
+    index("declarations_by_address", "merchant_id email_hash received_at"),
+    index("declarations_by_customer", "customer_id account_id"),
 )
 CONSENTS = table_of(
     Consent,

@@ -37,8 +37,9 @@ def receipt_rows(row: Declaration, time_zone: str) -> list[tuple[str, str]]:
     return [*arrived, *declared_rows(row, row.language)]
 
 
-def receipt_text(row: Declaration, time_zone: str, merchant: str) -> str:
-    """The same as a file to keep."""
+def receipt_text(row: Declaration, time_zone: str, merchant: str, *, letter: str) -> str:
+    """The same as a file to keep; `letter` is what may be said of the one that acknowledges it."""
     say = PHRASES.speaker(row.language, {"merchant": one_line(merchant)})
     rows = [f"{label}: {value}" for label, value in receipt_rows(row, time_zone)]
-    return "\n".join([one_line(merchant), say("done.heading"), "", *rows, "", say("done.lead"), ""])
+    counts = f"{say('done.lead')} {say(f'done.letter.{letter}')}"
+    return "\n".join([one_line(merchant), say("done.heading"), "", *rows, "", counts, ""])

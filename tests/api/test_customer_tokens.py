@@ -14,11 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app.api.customer_auth import ASKS_A_MINUTE
 from app.domain.dunning import CaseState
 from app.domain.merchants import Merchant, ProviderAccount, Scope
 from app.domain.messages import PaymentLink
-from app.domain.paces import Pace
+from app.domain.paces import ASKS_A_MINUTE, Pace
 from tests.api.stage import NOW, Stage, where_it_is_wrong
 from tests.api.test_access import a_subscription, overdue
 from tests.house.sources import ROOT

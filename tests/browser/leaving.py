@@ -14,6 +14,7 @@ from app.domain.evidence import Evidence
 from app.domain.flows import FlowStep, StepKind
 from app.domain.merchants import Merchant, ProviderAccount, Scope
 from app.domain.mirror import Subscription
+from app.domain.paces import Pace
 from app.domain.policies import Policy
 from app.main import create_app
 from app.pages.forms import forms_router
@@ -188,9 +189,10 @@ def a_service(sandbox: Served, url: str, *origins: str) -> FastAPI:
     app = create_app(Settings(environment="demo", public_url=url, **nothing))
     app.state.world = world
     shelf = Shelf(world, sandbox, list(origins))
-    pages = (links_router, leaving_router, shop_router, forms_router)
-    for router in (make(world) for make in pages):
-        app.include_router(router)
+    for paced in (links_router, leaving_router):
+        app.include_router(paced(world, Pace(10_000)))
+    for free in (shop_router, forms_router):
+        app.include_router(free(world))
     _looks(app, shelf)
     return app
 

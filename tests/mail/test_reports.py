@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.correspondence import ReportKind
+from app.domain.instants import FIRST
 from app.mail.reports import ProviderReports
 from app.ports.mail_reports import BadProof, BadReport, MailReport, UnknownProvider
 from tests.mail.letters import NOW
@@ -62,6 +63,28 @@ def test_the_plain_form_is_read():
         message_id="msg_1",
         detail="gone",
     )
+
+
+@pytest.mark.parametrize(
+    ("at", "read"),
+    [
+        ("0001-01-01T00:00:00+14:00", FIRST),
+        ("9999-12-31T23:59:59-12:00", NOW),
+        ("9999-12-31T23:59:59Z", NOW),
+        ("2026-01-05T09:00+01:00", datetime(2026, 1, 5, 8, tzinfo=UTC)),
+    ],
+)
+def test_an_instant_that_nobody_can_mean_refuses_no_batch(at: str, read: datetime):
+    # given a report among others; what is still to come was reported now
+    reports = plain({"reports": [a_row(at=at), a_row(id="r2")]})
+
+    assert [report.at for report in reports] == [read, NOW]
+
+
+def test_mailgun_reports_nothing_from_the_future():
+    (report,) = mailgun(an_event(timestamp=253402300799))
+
+    assert report.at == NOW
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Settings: read from the environment, refused with the setting's name, written down."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 from pydantic import ValidationError
 from typer.testing import CliRunner
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.commands import app
 from app.config import Settings, faults_of, page
@@ -123,6 +126,62 @@ def test_the_service_does_not_start_with_such_an_address(
 
     assert [end.exit_code for end in ends] == [2, 2, 2]
     assert all("set HOLDFAST_PUBLIC_URL to the https:// address" in end.output for end in ends)
+
+
+def served_with(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the api's server is started with."""
+    started: dict[str, Any] = {}
+    monkeypatch.setattr(uvicorn, "run", lambda _, **told: started.update(told))
+    ended = CliRunner().invoke(app, ["api"])
+    assert ended.exit_code == 0, ended.output
+    return started
+
+
+async def sender_told_by(proxy: str, believed: str) -> str:
+    """Where a request comes from, of which this proxy says that it comes from 198.51.100.7."""
+    seen: list[str] = []
+
+    async def note(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    told = {"headers": [(b"x-forwarded-for", b"198.51.100.7")], "client": (proxy, 4711)}
+    doors: Any = ProxyHeadersMiddleware(note, believed)
+    await doors({"type": "http", **told}, None, None)
+    return seen[0]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("named", "proxy", "sender"),
+    [
+        ("", "127.0.0.1", "198.51.100.7"),
+        ("", "10.0.0.7", "10.0.0.7"),
+        ("127.0.0.1, 10.0.0.0/8", "10.0.0.7", "198.51.100.7"),
+        ("10.0.0.7", "10.0.0.8", "10.0.0.8"),
+        ("*", "10.0.0.8", "198.51.100.7"),
+    ],
+)
+async def test_a_proxy_is_believed_where_the_settings_name_it(
+    environment: pytest.MonkeyPatch, named: str, proxy: str, sender: str
+) -> None:
+    environment.setenv("HOLDFAST_TRUSTED_PROXIES", named)
+
+    believed = served_with(environment)["forwarded_allow_ips"]
+
+    assert await sender_told_by(proxy, believed) == sender
+
+
+@pytest.mark.parametrize("named", ["proxy.example", "10.0.0.7/8", "10.0.0.7,*", "10.0.0.7,,"])
+def test_what_is_no_address_of_a_proxy_is_refused(
+    environment: pytest.MonkeyPatch, named: str
+) -> None:
+    environment.setenv("HOLDFAST_TRUSTED_PROXIES", named)
+
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+
+    ((where, why),) = faults_of(refused.value)
+    assert (where, why) == ("trusted_proxies", "must be addresses and networks, or * alone")
 
 
 def test_settings_do_not_show_their_secrets(environment: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,9 @@ async def test_a_filter_that_means_nothing_is_named_and_left_out(query):
 @pytest.mark.parametrize(
     "query",
     ["after=x", "after=2026-11-01~x", "after=%00", "least=" + "9" * 400, "find=%00" * 50,
-     "currency=%F0%9F%8E%89", "account=%00", "after=9999-99-99T00:00:00Z~case_1"],
+     "currency=%F0%9F%8E%89", "account=%00", "after=9999-99-99T00:00:00Z~case_1",
+     "after=0001-01-01T00:00:00%2B14:00~case_" + "0" * 32,
+     "after=9999-12-31T23:59:59-12:00~case_" + "0" * 32],
 )  # fmt: skip
 async def test_whatever_is_typed_is_answered(query):
     desk = await a_desk(*everything())

@@ -10,6 +10,7 @@ import pytest
 from app.domain.declines import DeclineKind
 from app.domain.dunning import CaseState, Waits
 from app.domain.mirror import InvoiceStatus
+from app.domain.paces import ASKS_A_MINUTE
 from app.domain.policies import Policy
 from app.ports.payments import AccountRefused, ProviderRefused, ProviderUnavailable
 from app.ports.store import StoreUnavailable
@@ -197,6 +198,18 @@ async def test_a_page_needs_a_few_files_and_those_are_kept():
     script = shown.split('<script src="')[1].split('"')[0]
     assert (await town.browser.get(script)).headers["content-type"].startswith("text/javascript")
     assert (await town.browser.get("/assets/nothing.css")).status_code == 404
+
+
+async def test_who_presses_more_often_than_anybody_needs_is_asked_to_wait():
+    town = await a_town()
+
+    pressed = [await town.browser.post(PATH) for _ in range(ASKS_A_MINUTE + 1)]
+    looked = await town.browser.get(PATH, headers={"accept-language": "de"})
+
+    assert [answer.status_code for answer in pressed] == [303] * ASKS_A_MINUTE + [429]
+    assert town.provider.asked == ASKS_A_MINUTE
+    assert 1 <= int(pressed[-1].headers["retry-after"]) <= 60
+    assert (looked.status_code, "Zu oft auf einmal" in looked.text) == (429, True)
 
 
 async def test_a_link_of_one_purpose_opens_no_other():

@@ -13,6 +13,7 @@ from app.domain.dunning import Case
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.domain.messages import LinkEvent, PaymentLink
 from app.domain.mirror import Customer, Invoice, InvoiceStatus
+from app.domain.paces import ASKS_A_MINUTE, Pace
 from app.domain.policies import Policy
 from app.pages.links import links_router
 from app.pages.unsubscribe import unsubscribe_router
@@ -126,7 +127,7 @@ async def a_town(
         **unused,
     )
     app = FastAPI()
-    app.include_router(links_router(world))
+    app.include_router(links_router(world, Pace(ASKS_A_MINUTE)))
     app.include_router(unsubscribe_router(world))
     browser = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://pay.example")
     return Town(store, payments, app, world, browser)

@@ -14,6 +14,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
+from app.domain.personal import veiled
 from app.ports.store import StoreUnavailable
 from app.resources import resource
 from app.storage.addresses import driver_url, engine_url
@@ -116,6 +117,40 @@ def test_audit_lines_of_before_name_nobody_after_the_upgrade(server: Server) -> 
         server.as_admin(name, "delete from audit_log")
     forced = "select relforcerowsecurity from pg_class where relname = 'audit_log'"
     assert [row[0] for row in server.as_admin(name, forced)] == [True]
+
+
+DECLARED = """
+insert into merchants (merchant_id, name, time_zone, language, sender_email, sender_name,
+    assignment_key, holdout_percent, created_at)
+    values ('mer', 'Kelp', 'UTC', 'en', '', '', 'key', 0, '2026-01-01')
+"""
+DECLARATION = """
+insert into declarations (declaration_id, merchant_id, once, kind, name, email, reference, language,
+    received_at, state) values ('{0}', 'mer', '{0}', 'ordinary', '', '{1}', '', 'en',
+    '2026-01-01', 'waiting')
+"""
+
+
+def test_declarations_of_before_are_found_by_their_address_after_the_upgrade(
+    server: Server,
+) -> None:
+    # given what a former release took down, and of whom it erased one
+    name, url = server.database("declared"), server.create("declared", template=server.template())
+    server.as_admin(name, DECLARED)
+    for number, address in enumerate(("Ada@Example.com", "ben@example.com", "")):
+        server.as_admin(name, DECLARATION.format(number, address))
+
+    # when the migration comes to them
+    asyncio.run(run_step(url, "0039_by_address", "_note_addresses"))
+
+    # then each is found by what the service looks for
+    found = server.as_admin(name, "select email_hash from declarations order by declaration_id")
+    wanted = [veiled(address, "key") for address in ("ada@example.com", "ben@example.com", "")]
+    assert [row[0] for row in found] == wanted
+    forced = (
+        "select relforcerowsecurity from pg_class where relname in ('declarations','merchants')"
+    )
+    assert [row[0] for row in server.as_admin(name, forced)] == [True, True]
 
 
 async def run_step(url: str, module: str, step: str) -> None:

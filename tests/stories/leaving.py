@@ -118,8 +118,8 @@ async def open_door(stage: Stage) -> Door:
     settings = Settings(environment="demo", database_url=None, redis_url=None, smtp_url=None)
     app = create_app(settings)
     app.state.world = stage.world
-    app.include_router(leaving_router(stage.world))
-    app.include_router(after_router(stage.world))
+    app.include_router(leaving_router(stage.world, app.state.pace))
+    app.include_router(after_router(stage.world, app.state.pace))
     merchant = stage.merchant.merchant_id
     row, secret = await customer_tokens.create(
         stage.world,

@@ -274,7 +274,7 @@ async def test_those_who_left_for_a_reason_hear_that_it_is_put_right(door: Door)
     stage = door.stage
     await switched(stage, AfterLetter.WE_FIXED_IT)
     for reason, locale in (
-        ("missing_feature", "de"),
+        ("missing_feature", "de-AT"),
         ("missing_feature", "en"),
         ("too_expensive", "en"),
     ):

@@ -9,6 +9,7 @@ import pytest
 from app.domain.cancellations import CancelRequest
 from app.domain.evidence import Evidence, EvidenceKind
 from app.domain.languages import LANGUAGES
+from app.domain.paces import ASKS_A_MINUTE
 from app.domain.sessions import CancelSession, SessionState
 from app.domain.survey import SurveyAnswer
 from tests.stories.cards import APPROVES, BROKE
@@ -229,3 +230,18 @@ async def test_the_page_and_the_api_say_the_same_in_every_language(
     rows = [row["value"] for row in screen["rows"]]
     told_after = [screen["heading"], *screen["says"], *rows]
     assert [line for line in told_after if line not in seen(done)] == []
+
+
+async def test_who_looks_more_often_than_anybody_needs_is_asked_to_wait(door: Door) -> None:
+    # given a page that was opened over the API, which counts
+    here = await opened_page(door)
+
+    pages = [await door.client.get(here) for _ in range(ASKS_A_MINUTE)]
+    pressed = await door.client.post(f"{here}/confirm", data={"choice": "period_end"})
+
+    assert [page.status_code for page in pages] == [200] * (ASKS_A_MINUTE - 1) + [429]
+    assert heading(pages[-1]) == "Too often at once"
+    assert here in pages[-1].text
+    assert 1 <= int(pages[-1].headers["retry-after"]) <= 60
+    assert pressed.status_code == 429
+    assert not await door.stage.find(CancelRequest)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from app.domain.declines import DeclineKind
 from app.domain.dunning import CaseState, Waits
 from app.domain.ids import SHAPE
+from app.domain.instants import parse_instant
 from app.domain.money import exponent
 from app.services.cases import CaseQuery
 
@@ -138,10 +139,10 @@ def read_place(given: str) -> tuple[datetime, str] | None:
     """Where a page goes on, `2026-01-05T09:00:00+00:00~case_…`; None for what is no place."""
     instant, _, case_id = given.partition("~")
     try:
-        at = datetime.fromisoformat(instant)
+        at = parse_instant(instant)
     except ValueError:
         return None
-    return (at, case_id) if at.tzinfo is not None and SHAPE.fullmatch(case_id) else None
+    return (at, case_id) if SHAPE.fullmatch(case_id) else None
 
 
 def write_place(at: datetime, case_id: str) -> str:

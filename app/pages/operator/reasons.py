@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.afterwards import AfterLetter
+from app.domain.languages import LANGUAGES
 from app.domain.merchants import Scope
 from app.domain.reasons import REASONS
 from app.pages.operator import words
@@ -18,7 +19,11 @@ from app.words.plain import one_line
 
 COUNTED = timedelta(days=90)
 LONGEST = 500
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
+# In which a note may be written, as the desk calls them.
+SPOKEN = dict(
+    zip(LANGUAGES, ("English", "German", "French", "Spanish", "Simplified Chinese"), strict=True)
+)
 LABELS = {reason.id: reason.label("en") for reason in REASONS}
 
 
@@ -38,11 +43,11 @@ def reasons_router(desk: Desk) -> APIRouter:
 
 
 async def show_reasons(visit: Visit, *, refused: str = "") -> Response:
-    """The reasons of the last 90 days, the most frequent first, and what was put right."""
+    """The reasons of the last 90 days, the most frequent first, and what was put right. Whoever may
+    not read sessions is told of no count, here as at the API."""
     world, merchant_id = visit.world, visit.merchant_id
     merchant = await overviews.merchant_of(world, merchant_id)
-    now = world.clock.now()
-    counts = await cancel_counts.by_reason(world, merchant_id, since=now - COUNTED, until=now)
+    counted = visit.may(Scope.SESSIONS_READ)
     settings = await after_settings.show(world, merchant_id)
     teller = visit.teller(merchant)
     return await visit.page(
@@ -50,11 +55,14 @@ async def show_reasons(visit: Visit, *, refused: str = "") -> Response:
         here="reasons",
         status=409 if refused else 200,
         merchant=merchant,
-        rows=[_row(count) for count in counts],
+        rows=await _counts(visit) if counted else [_uncounted(one) for one in LABELS],
+        counted=counted,
+        languages=SPOKEN,
+        longest=LONGEST,
         mended=[
             {
                 "reason": _label(row.reason),
-                "note": teller.text(str(row.note.get("en") or next(iter(row.note.values()), ""))),
+                "notes": {name: teller.text(str(note)) for name, note in row.note.items()},
                 "at": teller.moment(row.at),
             }
             for row in await after_settings.list_mended(world, merchant_id)
@@ -67,14 +75,15 @@ async def show_reasons(visit: Visit, *, refused: str = "") -> Response:
 
 async def mend(visit: Visit, reason: str) -> Response:
     """Tell those who left for a reason that it was put right."""
-    note = one_line(visit.form.get("note", ""), longest=LONGEST)
+    wrote = {one: one_line(visit.form.get(f"note_{one}", ""), longest=LONGEST) for one in SPOKEN}
+    note = {one: text for one, text in wrote.items() if text}
     if not NAME.fullmatch(reason):
         raise NOT_FOUND
     if not note:
         return await show_reasons(visit, refused="Say what was put right.")
     told: dict[str, Any] = {"actor": visit.caller.key_id}
     try:
-        await after_settings.mend(visit.world, visit.merchant_id, reason, {"en": note}, **told)
+        await after_settings.mend(visit.world, visit.merchant_id, reason, note, **told)
     except NotReady:
         return await show_reasons(visit, refused="The letter we_fixed_it is switched off.")
     except MendedAlready:
@@ -83,12 +92,26 @@ async def mend(visit: Visit, reason: str) -> Response:
     return visit.go("reasons")
 
 
+async def _counts(visit: Visit) -> list[dict[str, Any]]:
+    now = visit.world.clock.now()
+    span = {"since": now - COUNTED, "until": now}
+    return [
+        _row(count)
+        for count in await cancel_counts.by_reason(visit.world, visit.merchant_id, **span)
+    ]
+
+
+def _uncounted(reason: str) -> dict[str, Any]:
+    return {"id": reason, "label": _label(reason), "left": True}
+
+
 def _row(count: cancel_counts.ReasonCount) -> dict[str, Any]:
     return {
         "id": count.reason or "",
         "label": _label(count.reason) if count.reason else "No reason given",
         "sessions": count.sessions,
         "cancelled": count.cancelled,
+        "left": count.cancelled > 0,
         "saved": count.saved,
     }
 
