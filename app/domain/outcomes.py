@@ -166,6 +166,7 @@ def _as_payment(
         status=status,
         currency=attempt.currency,
         amount_minor=answer.amount_minor or attempt.amount_minor,
+        charged_minor=answer.amount_minor or attempt.amount_minor,
         method_id=attempt.method_id,
         fingerprint=attempt.fingerprint,
         brand=attempt.brand,

@@ -253,7 +253,7 @@ def _enter_money(
         case = replace(case, recovered_minor=case.recovered_minor + payment.amount_minor)
         for link in book.all(PaymentLink, link_id=attempt.link_id):
             book.add(link_event(link, "paid", at, ref, invoice=case.invoice_id))
-    back = payment.refunded_minor - _refunded(book, case, ref)
+    back = payment.given_back_minor - _refunded(book, case, ref)
     if back > 0:
         total = f"{ref}:{payment.refunded_minor}"
         at = payment.seen_at or terms.now

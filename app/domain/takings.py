@@ -110,7 +110,7 @@ def _told(payment: Payment | None, invoice: Invoice | None) -> Told:
         currency=payment.currency,
         occurred_at=occurred_at,
     )
-    return place, payment.amount_minor, payment.refunded_minor
+    return place, payment.amount_minor, payment.given_back_minor
 
 
 def _enter(book: Book, payment: Payment, told: Told, *, sign: int, at: datetime) -> None:
