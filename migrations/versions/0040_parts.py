@@ -1,10 +1,16 @@
-"""What a payment took as a whole, beside what of it went to its invoice."""
+"""What a payment took as a whole, beside what of it went to its invoice; rollups begin anew.
+
+Invoices that are sent, and those of nothing, were among the failed automatic payments.
+"""
 
 from alembic import op
 
 revision = "0040"
 down_revision = "0038"
-STATEMENTS = ("alter table payments add column charged_minor bigint",)
+STATEMENTS = (
+    "alter table payments add column charged_minor bigint",
+    "truncate rollup_marks, cohort_cells, cohort_steps, flow_cells, arm_cells, arm_steps",
+)
 
 
 def upgrade() -> None:
