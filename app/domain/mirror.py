@@ -202,7 +202,7 @@ class Payment:
     `amount_minor` is what of it went to its invoice, as far as that is told: else all that it took,
     which `charged_minor` is where a charge or intent told of it. `refunded_minor` is all that was
     ever given back, also what came back because a refund failed: it only grows, so that reports may
-    come in any order.
+    come in any order. `refunds_failed` are those refunds, each with its amount.
     """
 
     KEY: ClassVar = ("account_id", "payment_id")
@@ -224,6 +224,12 @@ class Payment:
     occurred_at: datetime | None = None
     seen_at: datetime | None = None
     charged_minor: int | None = None
+    refunds_failed: dict[str, Any] | None = None
+
+    @property
+    def came_back_minor(self) -> int:
+        """What of the invoice's part came back to the merchant, of what was given back."""
+        return min(int(sum((self.refunds_failed or {}).values())), self.given_back_minor)
 
     @property
     def given_back_minor(self) -> int:

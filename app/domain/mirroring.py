@@ -72,6 +72,7 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
         "brand",
         "decline",
         "occurred_at",
+        "refunds_failed",
     ),
     Dispute: ("customer_id", "invoice_id", "charge_id", "payment_id"),
 }

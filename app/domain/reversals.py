@@ -66,7 +66,7 @@ def refunded(book: Book, notice: Notice, terms: Terms) -> None:
     if payment is None:
         return
     ref = payment_ref(payment)
-    if failed_refunds(book, payment):
+    if payment.refunds_failed or failed_refunds(book, payment):
         _read(book, ref, "charge", notice, payment.customer_id, terms.now, terms)
     case = _case_paid_by(book, payment)
     if case is None:
@@ -98,6 +98,9 @@ def refund_failed(book: Book, notice: Notice, terms: Terms) -> None:
     known = (notice.payment, notice.charge)
     for payment in list(book.all(Payment)):
         if payment.payment_id in known or payment.charge_id in known:
+            if notice.object and notice.amount_minor:
+                undone = {**(payment.refunds_failed or {}), notice.object: notice.amount_minor}
+                book.put(replace(payment, refunds_failed=undone))
             case = _case_paid_by(book, payment)
             if case is not None and notice.object and notice.amount_minor:
                 refund_undone(book, case, payment, notice.object, notice.amount_minor, terms)

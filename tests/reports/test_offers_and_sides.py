@@ -37,7 +37,8 @@ async def test_an_offer_is_told_with_its_cost_and_what_it_kept(ledger: Ledger) -
         judged("ses_0", Rung.SAVED_90D, at=day(2), kept=True),
         judged("ses_1", Rung.SAVED_30D, at=day(3), kept=False),
         taking(1_000, at=day(10)),
-        taking(0, at=day(10), refunded_minor=300, recorded_at=day(20)),
+        taking(0, at=day(10), refunded_minor=800, recorded_at=day(20)),
+        taking(0, at=day(10), came_back_minor=500, recorded_at=day(30)),
         taking(9_000, at=day(1), invoice="in_2"),
         taking(9_000, at=day(95), invoice="in_3"),
     )

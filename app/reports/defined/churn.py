@@ -280,7 +280,8 @@ OFFERS = Endpoint(
             "retained_minor",
             MINOR,
             "Cash paid on the subscription in the ninety days after an applied offer, less what "
-            "was given back of it. Of several offers the latest before the payment has it.",
+            "was given back of it and did not come back. Of several offers the latest before the "
+            "payment has it.",
         ),
     ),
 )

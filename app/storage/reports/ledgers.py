@@ -123,7 +123,7 @@ _ENDS = f"""
 _OFFER = "d.offer_id as offer, d.kind as offer_kind, d.given_reason as reason, d.plan, d.interval"
 _KEPT = f"""
     select d.claimed_at, {{}}, d.currency, 'retained', 0,
-        {{}} (t.paid_minor - t.refunded_minor), {_OFFER}
+        {{}} (t.paid_minor - t.refunded_minor + t.came_back_minor), {_OFFER}
     from redemptions d
     join takings t on t.account_id = d.account_id and t.subscription_id = d.subscription_id
         and t.currency = d.currency and t.occurred_at >= date_trunc('second', d.claimed_at)

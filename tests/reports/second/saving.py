@@ -63,7 +63,7 @@ def _kept(facts: Facts, one: Redemption, as_of: datetime) -> int:
     this offer was the latest."""
     ends = one.claimed_at + timedelta(days=90)
     return sum(
-        taking.paid_minor - taking.refunded_minor
+        taking.paid_minor - taking.refunded_minor + taking.came_back_minor
         for taking in facts.known(Taking, as_of)
         if _latest_before(facts, taking, as_of) is one and taking.occurred_at <= ends
     )

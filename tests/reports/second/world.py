@@ -303,6 +303,10 @@ class Failed:
         if self.draw.random() < 0.4:
             again = back + 9 * DAY
             rows.append(self._entry(part, kinds[1], again, told + 9 * DAY, f"{nth}a", keys))
+            if not lost:
+                where = {"subscription_id": self.life.name, "currency": self.life.currency}
+                back_told = {"came_back_minor": part, "recorded_at": told + 9 * DAY, **where}
+                rows.append(taking(0, at=at, invoice=self.invoice, **back_told))
         return rows
 
     def _entry(
