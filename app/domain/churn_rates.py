@@ -140,9 +140,19 @@ def lost(tally: Tally, rule: Definition) -> int:
 
 def counted(tally: Tally, rule: Definition) -> int:
     """Who is counted as lost: a return may undo it."""
+    return lost(tally, rule) - (came_back(tally, rule) if rule.returns is Returns.NOT_LOST else 0)
+
+
+def counted_after_returns(tally: Tally, rule: Definition) -> int:
+    """Who is lost, less those of them who came back, whatever the definition makes of that."""
+    return lost(tally, rule) - came_back(tally, rule)
+
+
+def came_back(tally: Tally, rule: Definition) -> int:
+    """Who of the lost ended and returned in the period: of those who are lost when they ask, only
+    who asked in it."""
     at_request = rule.recognition is Recognition.REQUEST
-    back = tally.asked_returned if at_request else tally.returned
-    return lost(tally, rule) - (back if rule.returns is Returns.NOT_LOST else 0)
+    return tally.asked_returned if at_request else tally.returned
 
 
 def base(tally: Tally, rule: Definition) -> int:

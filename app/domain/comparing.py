@@ -153,6 +153,14 @@ class Ours:
         )
         return total if kind is LineKind.PAID else -total
 
+    def asks_for_part(self, movement: Movement, invoice: str) -> bool:
+        """Whether a charge took more than we know of: what went beyond its invoice is not told by
+        the charge."""
+        if movement.kind is not LineKind.PAID:
+            return False
+        mine = self.minor(LineKind.PAID, invoice, {movement.ref, movement.payment_id})
+        return 0 < mine < movement.minor
+
     def works_on(self, invoice: str) -> bool:
         """Whether a case of this invoice is active."""
         case = self.cases.get(invoice)
@@ -172,6 +180,16 @@ class Ours:
 def ref_of(entry: RecoveryEntry) -> str:
     """What the provider calls the thing an entry is about: refunds are told by their charge."""
     return entry.provider_ref.partition(":")[0]
+
+
+def of_part(movement: Movement, whole: int, part: int) -> Movement:
+    """What a movement of a charge of `whole` means for the invoice that `part` of it went to: what
+    went beyond is given back first."""
+    if movement.kind is LineKind.PAID:
+        return replace(movement, minor=part)
+    if movement.kind is LineKind.GIVEN_BACK:
+        return replace(movement, minor=max(movement.minor - (whole - part), 0))
+    return movement
 
 
 def compared(

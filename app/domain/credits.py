@@ -54,7 +54,7 @@ def enter_credits(
         for kind, amount, at in moves:
             if not is_entered(book, case, kind, told.id):
                 when = at or terms.now
-                book.add(line_of(case, invoice, kind, cause, amount, told.id, when, terms))
+                book.add(line_of(book, case, invoice, kind, cause, amount, told.id, when, terms))
 
 
 def look_for_voids(book: Book, case: Case, invoice: Invoice, terms: Terms) -> None:

@@ -36,6 +36,7 @@ def settled_minor(book: Book, case: Case) -> int:
 
 
 def line_of(
+    book: Book,
     case: Case,
     invoice: Invoice,
     kind: EntryKind,
@@ -45,8 +46,9 @@ def line_of(
     at: datetime,
     terms: Terms,
 ) -> RecoveryEntry:
-    """A line of `amount` signed minor units, with its share of the invoice's tax."""
-    whole = max(invoice.due_minor, abs(amount), 1)
+    """A line of `amount` signed minor units, with its share of the invoice's tax: that of all lines
+    with it less that of those before, so that the shares add up to the tax of the whole."""
+    before = entered_minor(book, case, *EntryKind)
     return RecoveryEntry(
         entry_id=derive_id("entry", at, case.account_id, kind, ref),
         merchant_id=case.merchant_id,
@@ -58,9 +60,7 @@ def line_of(
         assisted_by="message" if case.wrote else None,
         currency=case.currency,
         amount_minor=amount,
-        tax_minor=invoice.tax_minor * amount // whole
-        if amount >= 0
-        else -(invoice.tax_minor * -amount // whole),
+        tax_minor=_tax_on(invoice, before + amount) - _tax_on(invoice, before),
         plan=case.plan,
         interval=case.interval,
         provider_ref=ref,
@@ -68,3 +68,9 @@ def line_of(
         occurred_at=at,
         recorded_at=terms.now,
     )
+
+
+def _tax_on(invoice: Invoice, minor: int) -> int:
+    """The tax in so much of an invoice, rounded down; no more than all of it."""
+    whole = max(invoice.due_minor, 1)
+    return invoice.tax_minor * min(max(minor, 0), whole) // whole

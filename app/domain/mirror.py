@@ -208,8 +208,10 @@ class Payment:
     """One movement at the provider: keyed by its payment intent, or its charge where there is
     none. Joins refunds and disputes, which name no invoice since 2025-03-31, to the invoice.
 
-    `refunded_minor` is all that was ever given back, also what came back because a refund failed:
-    it only grows, so that reports may come in any order.
+    `amount_minor` is what of it went to its invoice, as far as that is told: else all that it took,
+    which `charged_minor` is where a charge or intent told of it. `refunded_minor` is all that was
+    ever given back, also what came back because a refund failed: it only grows, so that reports may
+    come in any order. `refunds_failed` are those refunds, each with its amount.
     """
 
     KEY: ClassVar = ("account_id", "payment_id")
@@ -230,6 +232,24 @@ class Payment:
     decline: dict[str, Any] | None = None
     occurred_at: datetime | None = None
     seen_at: datetime | None = None
+    charged_minor: int | None = None
+    refunds_failed: dict[str, Any] | None = None
+
+    @property
+    def came_back_minor(self) -> int:
+        """What of the invoice's part came back to the merchant, of what was given back."""
+        return min(int(sum((self.refunds_failed or {}).values())), self.given_back_minor)
+
+    @property
+    def given_back_minor(self) -> int:
+        """What was given back of the invoice's part: what went beyond it goes back first."""
+        beyond = max((self.charged_minor or 0) - self.amount_minor, 0)
+        return max(self.refunded_minor - beyond, 0)
+
+    @property
+    def knows_its_part(self) -> bool:
+        """Whether `amount_minor` is told by the invoice, and not by the charge alone."""
+        return self.charged_minor is None or self.amount_minor < self.charged_minor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

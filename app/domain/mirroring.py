@@ -72,6 +72,7 @@ KEPT: dict[type[Any], tuple[str, ...]] = {
         "brand",
         "decline",
         "occurred_at",
+        "refunds_failed",
     ),
     Dispute: ("customer_id", "invoice_id", "charge_id", "payment_id"),
 }
@@ -176,7 +177,21 @@ def _filled(row: M, old: M) -> M:
             kept[name] = True
     if isinstance(row, Payment) and isinstance(old, Payment):
         kept["refunded_minor"] = max(row.refunded_minor, old.refunded_minor)
-        kept["amount_minor"] = row.amount_minor or old.amount_minor
+        kept |= {"amount_minor": _part(row, old), "charged_minor": _charged(row, old)}
         if row.charge_id and old.charge_id and row.charge_id != old.charge_id:
             kept["occurred_at"] = row.occurred_at  # that was another try of the same payment
     return changed(row, **kept) if kept else row
+
+
+def _part(row: Payment, old: Payment) -> int:
+    """What of a payment went to its invoice: a charge that tells only of the whole does not raise
+    what is known of that. A refused try may have asked for another amount."""
+    both = row.status == old.status == "succeeded" and row.invoice_id in {None, old.invoice_id}
+    told = both and old.knows_its_part and old.amount_minor < (row.charged_minor or 0)
+    if told and not row.knows_its_part:
+        return old.amount_minor or row.amount_minor
+    return row.amount_minor or old.amount_minor
+
+
+def _charged(row: Payment, old: Payment) -> int | None:
+    return old.charged_minor if row.charged_minor is None else row.charged_minor

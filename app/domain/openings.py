@@ -9,6 +9,7 @@ from app.domain.choosing import Failing, segment_of
 from app.domain.departures import is_let_go
 from app.domain.dunning import Attempt, Case, CaseKind, CaseState, Waits
 from app.domain.experiments import Assignment, arm_of
+from app.domain.first_payments import BY_HAND
 from app.domain.ids import derive_id
 from app.domain.merchants import CollectionMode, Merchant
 from app.domain.mirror import Customer, Invoice, InvoiceStatus, Subscription
@@ -33,7 +34,7 @@ OPENED = {
 # What may be said against a case of each kind, and it is opened all the same.
 ALLOWED: Mapping[CaseKind, frozenset[str | None]] = {
     CaseKind.PAYMENT: frozenset({None}),
-    CaseKind.INVOICE: frozenset({"send_invoice"}),
+    CaseKind.INVOICE: frozenset({BY_HAND}),
 }
 UPDATE = "subscription_update"
 SLACK = timedelta(minutes=5)  # the provider's clock beside ours
@@ -70,7 +71,7 @@ def why_no_case(
         (ended and policy.after_cancel == "forgive", "ended_by_request"),
         (is_let_go(book, invoice), "ended_by_request"),
         (invoice.remaining_minor <= 0 and not is_over(invoice), "zero_amount"),
-        (invoice.collection_method == "send_invoice", "send_invoice"),
+        (invoice.collection_method == BY_HAND, BY_HAND),
     )
     return next((reason for holds, reason in checks if holds), None)
 
@@ -119,7 +120,7 @@ def failed_invoice(book: Book, invoice: Invoice, at: datetime, amount: int, term
 def overdue_invoice(book: Book, invoice: Invoice, at: datetime, terms: Terms) -> None:
     """Report: an invoice that the customer is to pay by themselves was not paid in time. No
     automatic payment failed, so no failure is counted; what is owed is reminded of."""
-    by_hand = invoice.collection_method == "send_invoice" and invoice.status is InvoiceStatus.OPEN
+    by_hand = invoice.collection_method == BY_HAND and invoice.status is InvoiceStatus.OPEN
     if by_hand and case_of(book, invoice) is None:
         _opened(book, invoice, at, invoice.remaining_minor, terms, CaseKind.INVOICE)
 
@@ -315,7 +316,8 @@ def count_failure(
     latest = first_failure(book, invoice)
     counts, exclusion = case is not None and case.kind is CaseKind.PAYMENT, None
     if not counts:
-        exclusion = _why_none(book, invoice, amount, terms)
+        exclusion = BY_HAND if invoice.collection_method == BY_HAND else None
+        exclusion = exclusion or _why_none(book, invoice, amount, terms)
     case_id = case.case_id if case and counts else None
     if latest is not None and latest.failed_at <= at:
         if latest.case_id is None and latest.exclusion is None and (case_id or exclusion):

@@ -166,6 +166,7 @@ def _as_payment(
         status=status,
         currency=attempt.currency,
         amount_minor=answer.amount_minor or attempt.amount_minor,
+        charged_minor=answer.amount_minor or attempt.amount_minor,
         method_id=attempt.method_id,
         fingerprint=attempt.fingerprint,
         brand=attempt.brand,
@@ -176,8 +177,9 @@ def _as_payment(
 
 
 def _approved(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms: Terms) -> Case:
-    payment = _as_payment(case, attempt, answer, "succeeded", terms.now)
     invoice = _invoice_of(book, case, answer)
+    payment = _as_payment(case, attempt, answer, "succeeded", _paid_at(case, answer, terms))
+    payment = replace(payment, seen_at=terms.now) if payment else None
     if payment is None or invoice is None:
         return _read_now(book, case, attempt, terms)
     book.put(invoice)
@@ -185,6 +187,13 @@ def _approved(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms
     forward(book, payment, terms)
     _is_ours(book, attempt, payment)
     return take_reading(book, case, invoice, [payment], terms, whole=False)
+
+
+def _paid_at(case: Case, answer: PayAnswer, terms: Terms) -> datetime:
+    """When the money moved, by the provider's clock as in its reports: ours may be a month on. An
+    instant before the case is none of this charge, whatever the clocks say."""
+    told = answer.invoice.paid_at if answer.invoice is not None else None
+    return told if told is not None and told >= case.opened_at else terms.now
 
 
 def _declined(book: Book, case: Case, attempt: Attempt, answer: PayAnswer, terms: Terms) -> Case:

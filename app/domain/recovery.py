@@ -36,12 +36,16 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
+# Of what was not charged automatically no automatic payment failed: it is on record, in no rate.
+NOT_AUTOMATIC = ("send_invoice", "zero_amount")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """The first failed automatic attempt of an invoice: the cohort row of every rate.
 
     `amount_minor` is what remained then, `country` the customer's of that time. `exclusion` says
-    why no case followed, if none did.
+    why no case followed, if none did; one of `NOT_AUTOMATIC` counts in no rate.
     A correction (an earlier failure learned of later) is a new `version`; the highest recorded
     by the asked instant counts.
     """

@@ -14,7 +14,7 @@ from app.domain.attributing import payment_ref
 from app.domain.closings import cases_of, close_case
 from app.domain.dunning import Case, CaseState
 from app.domain.holds import Hold, HoldReason, holds_of, lift, look_at_collection, put_on_hold
-from app.domain.lines import is_entered
+from app.domain.lines import MONEY_IN, entered_minor, is_entered
 from app.domain.mirror import DISPUTE_OVER, Dispute, Invoice, Payment
 from app.domain.mirroring import forward
 from app.domain.notices import Notice, NoticeKind
@@ -66,7 +66,7 @@ def refunded(book: Book, notice: Notice, terms: Terms) -> None:
     if payment is None:
         return
     ref = payment_ref(payment)
-    if failed_refunds(book, payment):
+    if payment.refunds_failed or failed_refunds(book, payment):
         _read(book, ref, "charge", notice, payment.customer_id, terms.now, terms)
     case = _case_paid_by(book, payment)
     if case is None:
@@ -79,12 +79,12 @@ def refunded(book: Book, notice: Notice, terms: Terms) -> None:
 
 def enter_paid(book: Book, case: Case, invoice: Invoice, payment: Payment, terms: Terms) -> None:
     """Let one payment change a case. What of it went to the invoice a charge does not say: where it
-    is more than was asked for and not entered yet, all is read. Where it is the first that tells of
-    the payment, a look follows as after the report of one: whoever was written to hears of it."""
+    is more than was left to pay and not entered yet, all is read. Where it is the first that tells
+    of the payment, a look follows as after the report of one: whoever was written to hears of
+    it."""
     ref = payment_ref(payment)
-    if payment.amount_minor <= invoice.due_minor or is_entered(
-        book, case, EntryKind.RECOVERED, ref
-    ):
+    left = invoice.due_minor - entered_minor(book, case, *MONEY_IN)
+    if payment.amount_minor <= left or is_entered(book, case, EntryKind.RECOVERED, ref):
         now = take_reading(book, case, invoice, [payment], terms, whole=False)
         if now.state is CaseState.RECOVERED is not case.state:
             book.add(case_action(now, ActionKind.WATCH, terms.now, nth="paid"))
@@ -98,6 +98,9 @@ def refund_failed(book: Book, notice: Notice, terms: Terms) -> None:
     known = (notice.payment, notice.charge)
     for payment in list(book.all(Payment)):
         if payment.payment_id in known or payment.charge_id in known:
+            if notice.object and notice.amount_minor:
+                undone = {**(payment.refunds_failed or {}), notice.object: notice.amount_minor}
+                book.put(replace(payment, refunds_failed=undone))
             case = _case_paid_by(book, payment)
             if case is not None and notice.object and notice.amount_minor:
                 refund_undone(book, case, payment, notice.object, notice.amount_minor, terms)

@@ -247,17 +247,17 @@ def _enter_money(
     at = payment.occurred_at or terms.now
     if not is_entered(book, case, EntryKind.RECOVERED, ref):
         entry = line_of(
-            case, invoice, EntryKind.RECOVERED, cause, payment.amount_minor, ref, at, terms
+            book, case, invoice, EntryKind.RECOVERED, cause, payment.amount_minor, ref, at, terms
         )
         book.add(entry)
         case = replace(case, recovered_minor=case.recovered_minor + payment.amount_minor)
         for link in book.all(PaymentLink, link_id=attempt.link_id):
             book.add(link_event(link, "paid", at, ref, invoice=case.invoice_id))
-    back = payment.refunded_minor - _refunded(book, case, ref)
+    back = payment.given_back_minor - _refunded(book, case, ref)
     if back > 0:
         total = f"{ref}:{payment.refunded_minor}"
         at = payment.seen_at or terms.now
-        book.add(line_of(case, invoice, EntryKind.REFUNDED, cause, -back, total, at, terms))
+        book.add(line_of(book, case, invoice, EntryKind.REFUNDED, cause, -back, total, at, terms))
     return case
 
 
@@ -274,7 +274,7 @@ def _settle_rest(book: Book, case: Case, invoice: Invoice, terms: Terms) -> Case
     cause = Cause(case.cause) if case.cause else Cause.MANUAL_OR_EXTERNAL
     ref = f"{case.invoice_id}:settled"
     at = invoice.paid_at or terms.now
-    book.add(line_of(case, invoice, EntryKind.SETTLED_OTHER, cause, rest, ref, at, terms))
+    book.add(line_of(book, case, invoice, EntryKind.SETTLED_OTHER, cause, rest, ref, at, terms))
     return replace(case, cause=cause)
 
 
@@ -294,7 +294,7 @@ def dispute_closed(book: Book, case: Case, told: Dispute, won: bool, terms: Term
     amount = minor if won else -minor
     cause = Cause(case.cause or Cause.UNKNOWN)
     if not is_entered(book, case, kind, dispute):
-        book.add(line_of(case, invoice, kind, cause, amount, dispute, terms.now, terms))
+        book.add(line_of(book, case, invoice, kind, cause, amount, dispute, terms.now, terms))
         text = "a dispute was won after all" if won else "a dispute was lost"
         note(book, case, terms.now, kind, text, {"amount_minor": minor})
 
@@ -312,7 +312,7 @@ def refund_undone(
         return
     back, cause = min(minor, out), Cause(case.cause or Cause.UNKNOWN)
     kind = EntryKind.REFUND_FAILED
-    book.add(line_of(case, invoice, kind, cause, back, ref, terms.now, terms))
+    book.add(line_of(book, case, invoice, kind, cause, back, ref, terms.now, terms))
     note(book, case, terms.now, kind, "a refund failed: the money is back", {"amount_minor": back})
 
 

@@ -16,8 +16,9 @@ from app.domain.records import Book, key_of, quick
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taking:
-    """By how much more was paid, or given back, of an invoice, since the line before; negative
-    where a line is taken back because the payment turned out to be another.
+    """By how much more was paid, or given back, of an invoice, since the line before, and how much
+    of that came back because a refund failed; negative where a line is taken back because the
+    payment turned out to be another.
 
     `occurred_at` is when the payment was made, of what was given back too: of its charge, and while
     none was heard of, when its success was told. `subscription_id` is the invoice's; a payment
@@ -39,6 +40,7 @@ class Taking:
     occurred_at: datetime
     recorded_at: datetime
     brand: str | None = None
+    came_back_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Place:
 
 
 make_taking = quick(Taking)
-Told = tuple[Place | None, int, int]
-NOTHING: Told = (None, 0, 0)
+Told = tuple[Place | None, int, int, int]
+NOTHING: Told = (None, 0, 0, 0)
 
 
 def enter_takings(book: Book, at: datetime) -> None:
@@ -67,7 +69,8 @@ def enter_takings(book: Book, at: datetime) -> None:
             _enter(book, payment, was, sign=-1, at=at)
             _enter(book, payment, now, sign=1, at=at)
         else:
-            _enter(book, payment, (now[0], now[1] - was[1], now[2] - was[2]), sign=1, at=at)
+            more = (now[1] - was[1], now[2] - was[2], now[3] - was[3])
+            _enter(book, payment, (now[0], *more), sign=1, at=at)
 
 
 Pair = tuple[Invoice | None, Invoice | None]
@@ -110,18 +113,19 @@ def _told(payment: Payment | None, invoice: Invoice | None) -> Told:
         currency=payment.currency,
         occurred_at=occurred_at,
     )
-    return place, payment.amount_minor, payment.refunded_minor
+    return place, payment.amount_minor, payment.given_back_minor, payment.came_back_minor
 
 
 def _enter(book: Book, payment: Payment, told: Told, *, sign: int, at: datetime) -> None:
-    place, paid, refunded = told
-    if place is None or not (paid or refunded):
+    place, paid, refunded, back = told
+    if place is None or not (paid or refunded or back):
         return
     where = (place.invoice_id, place.subscription_id, place.currency, place.occurred_at)
     facts = (payment.account_id, payment.payment_id, *where, sign, paid, refunded)
+    more = (back,) if back else ()
     book.add(
         make_taking(
-            taking_id=derive_id("taking", at, *facts),
+            taking_id=derive_id("taking", at, *facts, *more),
             merchant_id=payment.merchant_id,
             account_id=payment.account_id,
             payment_id=payment.payment_id,
@@ -133,5 +137,6 @@ def _enter(book: Book, payment: Payment, told: Told, *, sign: int, at: datetime)
             occurred_at=place.occurred_at,
             recorded_at=at,
             brand=payment.brand,
+            came_back_minor=sign * back,
         )
     )

@@ -37,3 +37,8 @@ class Movements(Protocol):
         """What a charge, payment or dispute says now, one question; nothing where the provider
         knows none, which raises nothing here."""
         ...
+
+    async def read_part(self, account: ProviderAccount, payment: str, invoice: str) -> int | None:
+        """What of a payment went to this invoice, one question; None where the provider does not
+        say."""
+        ...

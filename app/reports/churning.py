@@ -11,10 +11,10 @@ from app.domain.churn_rates import (
     Definition,
     Preset,
     Recognition,
-    Returns,
     Tally,
     base,
     counted,
+    counted_after_returns,
     customer_value,
     gross_loss,
     lost,
@@ -128,7 +128,6 @@ def figures_of(
 ) -> Row:
     """The figures of one row; `months` is how much of its period is over."""
     whole, gone = base(people, rule), counted(people, rule)
-    undone = 0 if rule.returns is Returns.NOT_LOST else people.returned
     gross, net = gross_loss(money, rule), net_loss(money, rule)
     came = money.new + money.expansion
     return {
@@ -137,7 +136,7 @@ def figures_of(
         "n_lost": gone,
         "n_returned": people.returned,
         "logo_churn": share(gone, whole),
-        "logo_churn_after_returns": share(gone - undone, whole),
+        "logo_churn_after_returns": share(counted_after_returns(people, rule), whole),
         "start_minor": money.start,
         "lost_minor": lost(money, rule),
         "gross_mrr_churn": _of(gross, money.start),

@@ -15,22 +15,31 @@ from app.reports.columns import kinds_of
 from app.reports.formats import CSV, rendered
 from app.reports.periods import day_of, midnight
 
+LADDER = 90  # days after an acceptance its last rung is looked at
 BACK = 35  # days that each export looks back: what was recorded late is in the next nights' files
-FIRST_DAY = EARLIEST + timedelta(days=BACK)  # the earliest whose files may look back so far
+LONGEST_BACK = BACK + LADDER  # saves are looked at for so long
+FIRST_DAY = EARLIEST + timedelta(days=LONGEST_BACK)  # the earliest whose files may look back so far
 AFTER_MIDNIGHT = timedelta(hours=5)  # by then what the night mends is recorded
 Ask = Callable[..., Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file of an export: the question it is the answer of, and what it says in a sentence. `at`
-    the cut-off alone, or over a span of days."""
+    """A file of an export: the question it is the answer of, and what it says in a sentence. At the
+    cut-off alone, or over the `back` days that end with the export's."""
 
     name: str
     says: str
     ask: Ask
     words: Mapping[str, str] = field(default_factory=dict)
     over_span: bool = True
+    back: int = BACK
+
+    def span(self, day: date) -> dict[str, str]:
+        """The days that it is about, as parameters of the question."""
+        if not self.over_span:
+            return {}
+        return {"from": (day - timedelta(days=self.back - 1)).isoformat(), "to": day.isoformat()}
 
 
 DAILY = {"interval": "day"}
@@ -75,6 +84,7 @@ FILES = (
         says="The save ladder by day and kind of offer.",
         ask=finance.answer_saves,
         words={**DAILY, "group_by": "offer_kind"},
+        back=LONGEST_BACK,
     ),
     File(
         name="at-risk",
@@ -111,18 +121,17 @@ async def export_day(
         return False
     zone = ZoneInfo(await figures.time_zone(merchant_id))
     as_of = midnight(day + timedelta(days=1), zone) + AFTER_MIDNIGHT - SETTLING
-    span = {"from": (day - timedelta(days=BACK - 1)).isoformat(), "to": day.isoformat()}
     async with shelf.box(merchant_id, day.isoformat()) as box:
         told = []
         for file in FILES:
-            words = {**file.words, "as_of": stamp(as_of), **(span if file.over_span else {})}
+            words = {**file.words, "as_of": stamp(as_of), **file.span(day)}
             for put in (_put, _put_table) if parquet else (_put,):
                 answer = await file.ask(
                     words, merchant_id=merchant_id, figures=figures, now=now, whole=True
                 )
-                told.append(await put(box, file, answer))
+                told.append({**await put(box, file, answer), **file.span(day)})
         about = {"merchant": merchant_id, "day": day.isoformat(), "time_zone": zone.key}
-        await box.close({**about, "as_of": stamp(as_of), **span, "files": told})
+        await box.close({**about, "as_of": stamp(as_of), "files": told})
     return True
 
 

@@ -4,16 +4,18 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from app.reports.answers import Answer, Row
+from app.reports.answers import Answer
+from app.reports.columns import ColumnKind, kinds_of
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 
 # A cell that begins like this is a formula to a spreadsheet program; an apostrophe before it
 # makes it text. The wide forms count too: some programs fold them.
 FORMULA = re.compile("[\t\r\n]|\\s*[=+@\uff1d\uff0b\uff0d\uff20-]")
+PLAIN_NUMBER = re.compile("-?[0-9]+([.][0-9]+)?")
 CHUNK = 65_536
 
 
@@ -27,6 +29,13 @@ def safe_cell(value: object) -> object:
         return value
     text = str(value)
     return f"'{text}" if FORMULA.match(text) else text
+
+
+def cell_of(value: object, kind: ColumnKind) -> object:
+    """A value of a column of this kind: a decimal is told as text and yet a number."""
+    if kind is ColumnKind.DECIMAL and PLAIN_NUMBER.fullmatch(str(value)):
+        return value
+    return safe_cell(value)
 
 
 async def _json(answer: Answer) -> AsyncIterator[str]:
@@ -45,14 +54,15 @@ async def _ndjson(answer: Answer) -> AsyncIterator[str]:
 
 
 async def _csv(answer: Answer) -> AsyncIterator[str]:
-    yield _csv_line(dict(zip(answer.columns, answer.columns, strict=True)), answer.columns)
+    yield _csv_line([safe_cell(name) for name in answer.columns])
+    kinds = kinds_of(answer)
     async for row in answer.rows:
-        yield _csv_line(row, answer.columns)
+        yield _csv_line([cell_of(row[name], kinds[name]) for name in answer.columns])
 
 
-def _csv_line(row: Row, columns: tuple[str, ...]) -> str:
+def _csv_line(cells: Sequence[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow([safe_cell(row[name]) for name in columns])
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue()
 
 

@@ -26,6 +26,7 @@ from app.services.comparing_parts import (
     Take,
     behind,
     lines_of,
+    narrowed,
     ours_about,
     owed,
 )
@@ -52,7 +53,9 @@ async def _looked(state: LineState, world: World, account: ProviderAccount, at: 
 
 async def _one(world: World, account: ProviderAccount, line: ComparedLine) -> tuple[Movement, ...]:
     if line.kind is not LineKind.OWED:
-        return await world.payments.read_movements(account, line.ref)
+        found = await world.payments.read_movements(account, line.ref)
+        whole = await narrowed(world, account, [(one, line.invoice_id) for one in found])
+        return tuple(one for one, _ in whole)
     try:
         return (owed((await world.payments.read_invoice(account, line.ref)).invoice),)
     except ProviderRefused as refused:

@@ -17,6 +17,7 @@ from app.domain.comparing import (
     Movement,
     Ours,
     compared,
+    of_part,
     ref_of,
     unmet,
 )
@@ -67,7 +68,26 @@ async def _joined(
         if payment and payment not in known and movement.customer_id in failed:
             known[payment] = await world.payments.invoice_of_payment(account, payment)
     told = ((m, m.invoice_id or known.get(m.payment_id or "")) for m in found)
-    return [(movement, invoice) for movement, invoice in told if invoice]
+    joined = [(movement, invoice) for movement, invoice in told if invoice]
+    return await narrowed(world, account, joined)
+
+
+Joined = list[tuple[Movement, str]]
+
+
+async def narrowed(world: World, account: ProviderAccount, joined: Joined) -> Joined:
+    """The same movements, as far as they are about their invoice: where a charge took more than was
+    entered, the provider is asked what of it went there."""
+    async with world.store.transaction(account.merchant_id) as tx:
+        ours = await ours_about(tx, account, {invoice for _, invoice in joined})
+    parts: dict[str, tuple[int, int]] = {}
+    for movement, invoice in joined:
+        if movement.ref not in parts and ours.asks_for_part(movement, invoice):
+            payment = movement.payment_id or movement.ref
+            part = await world.payments.read_part(account, payment, invoice)
+            if part is not None:
+                parts[movement.ref] = (movement.minor, part)
+    return [(of_part(m, *parts[m.ref]) if m.ref in parts else m, i) for m, i in joined]
 
 
 async def _known_invoices(

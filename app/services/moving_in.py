@@ -6,7 +6,6 @@ Neither writes to anybody: history opens no conversation. What is known is left 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 from app.domain.actions import Action, ActionKind, ActionState, action_for
 from app.domain.churn import ChurnOrigin, ChurnRecord
@@ -81,8 +80,18 @@ def _sessions(read: Iterable[ImportedSession | tuple[Wrong, ...]]) -> Iterator[I
 
 
 def _in_parts(sessions: Iterable[ImportedSession]) -> Iterator[list[ImportedSession]]:
-    left = iter(sorted(sessions, key=lambda one: (one.at, one.reference)))
-    while part := list(islice(left, AT_A_TIME)):
+    """Parts of some 500, with all of a subscription in one: the last of them decides its end."""
+    whose: dict[tuple[str | None, str], list[ImportedSession]] = {}
+    for one in sorted(sessions, key=lambda one: (one.at, one.reference)):
+        key = (one.subscription_id, "" if one.subscription_id else one.reference)
+        whose.setdefault(key, []).append(one)
+    part: list[ImportedSession] = []
+    for mine in whose.values():
+        part += mine
+        if len(part) >= AT_A_TIME:
+            yield part
+            part = []
+    if part:
         yield part
 
 

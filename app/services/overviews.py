@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.actions import Action, ActionState
-from app.domain.dunning import Case, CaseState
+from app.domain.dunning import Case, CaseKind, CaseState
 from app.domain.merchants import Merchant, ProviderAccount
 from app.domain.mirror import Customer
 from app.domain.operations import Alert, InboxEvent, InboxState
@@ -61,11 +61,13 @@ async def page_of_cases(
 async def largest_open(
     world: World, merchant_id: str, currency: str, *, limit: int
 ) -> tuple[tuple[Case, ...], Mapping[tuple[str, str], Customer]]:
-    """The active cases of a currency on which most is owed, and their customers as on a page."""
+    """The open cases of refused payments in a currency on which most is owed, as in what is at
+    risk, and their customers as on a page."""
     async with world.store.transaction(merchant_id) as tx:
+        where = {"merchant_id": merchant_id, "currency": currency, "kind": CaseKind.PAYMENT}
         found = await tx.find(
             Case,
-            where={"merchant_id": merchant_id, "state": CaseState.ACTIVE, "currency": currency},
+            where={**where, "state": [CaseState.ACTIVE, CaseState.PARKED]},
             order=("-due_minor", "-case_id"),
             limit=limit,
         )

@@ -10,7 +10,7 @@ from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
 from app.domain.declines import Decline, DeclineKind
 from app.domain.dunning import Attempt, AttemptState, Case, CaseState, Trigger
 from app.domain.experiments import Assignment
-from app.domain.mirror import Invoice, InvoiceStatus, Subscription
+from app.domain.mirror import Invoice, InvoiceStatus, Payment, Subscription
 from app.domain.movements import ENDING
 from app.domain.mrr import MovementKind, MrrMovement
 from app.domain.notices import Notice, NoticeKind
@@ -300,6 +300,7 @@ def test_a_failed_refund_is_reversed_once_in_any_order(order) -> None:
     lines = list(book.all(RecoveryEntry))
     assert sum(line.amount_minor for line in lines) == 3000 - 500
     assert [e.amount_minor for e in lines if e.kind is EntryKind.REFUND_FAILED] == [1000]
+    assert [p.given_back_minor - p.came_back_minor for p in book.all(Payment)] == [500]
 
 
 def test_no_more_comes_back_than_the_ledger_says_went_out() -> None:

@@ -87,3 +87,16 @@ def test_a_payment_that_turned_out_not_to_have_gone_through_is_taken_back() -> N
 
 def test_another_version_of_an_invoice_moves_nothing() -> None:
     assert told([INVOICE, PAYMENT], replace(INVOICE, paid_minor=2_900)) == []
+
+
+def test_a_refund_that_failed_comes_back_once_and_no_more_than_went_out() -> None:
+    # given 5.00 given back of which 3.00 is told to have failed, before the rest is heard of
+    gone = replace(PAYMENT, refunded_minor=200)
+    failed = replace(gone, refunds_failed={"re_1": 300})
+    known = replace(failed, refunded_minor=500)
+
+    early, late = told([INVOICE, gone], failed), told([INVOICE, failed], known)
+
+    assert [line.came_back_minor for line in early] == [200]
+    assert [(line.refunded_minor, line.came_back_minor) for line in late] == [(300, 100)]
+    assert told([INVOICE, known], replace(known, refunds_failed={"re_1": 300})) == []

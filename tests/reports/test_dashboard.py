@@ -52,6 +52,21 @@ async def test_the_page_shows_the_figures_of_the_span_in_one_currency(
     assert "€9.00" not in page.text
 
 
+async def test_what_failed_has_first_payments_after_a_trial_as_recovered_cash_does(
+    books: httpx.AsyncClient, ledger: Ledger
+) -> None:
+    await ledger.holds(
+        failure(3_000, at=day(6), invoice="in_4", trial_conversion=True),
+        entry(3_000, at=day(7), invoice_id="in_4", failed_at=day(6)),
+    )
+
+    page = await books.get(PAGE, params=SPAN)
+
+    tiles = dict(TILE.findall(page.text))
+    assert (tiles["Failed"], tiles["Recovered cash"]) == ("US$280.00", "US$170.00")
+    assert tiles["Recovery rate, 30 days"] == "40.0 %"
+
+
 async def test_the_page_has_parts_that_can_be_jumped_to(
     books: httpx.AsyncClient, ledger: Ledger
 ) -> None:

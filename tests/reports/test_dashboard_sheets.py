@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from app.domain.churn import ChurnKind
 from app.domain.declines import DeclineKind
+from app.domain.dunning import CaseKind, CaseState
 from app.domain.merchants import Scope
 from app.domain.mirror import Customer
 from app.domain.mrr import MovementKind as M
@@ -117,7 +118,10 @@ async def test_the_largest_open_cases_say_what_is_owed_and_how_long_there_is(
     await ledger.holds(
         known,
         movement(2_000, M.OPENING),
-        *(case(f"in_{n}", amount_minor=n, due_minor=n * 100, **owing) for n in range(1, 13)),
+        *(case(f"in_{n}", amount_minor=n, due_minor=n * 100, **owing) for n in range(1, 12)),
+        case("in_12", due_minor=1_200, state=CaseState.PARKED, **owing),
+        case("sent", due_minor=9_900, kind=CaseKind.INVOICE, **owing),
+        case("over", due_minor=9_900, state=CaseState.EXHAUSTED, **owing),
     )
     books = await reader(app, Scope.FINANCE_READ)
     desk = await reader(app, Scope.FINANCE_READ, Scope.CASES_READ)

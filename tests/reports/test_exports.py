@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,13 +16,14 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as pq
 import pytest
 
+from app.domain.saves import Rung
 from app.operations.exporting import run
 from app.ports.exports import NoParquet
 from app.reports.exporting import FILES, export_day, last_day
 from app.storage.exports import FolderShelf
 from app.wiring import refusal
 from tests.house.sources import ROOT
-from tests.reports.builders import MERCHANT, day, entry, failure
+from tests.reports.builders import MERCHANT, day, entry, failure, judged, session
 from tests.reports.conftest import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -70,7 +72,28 @@ async def test_a_day_is_a_folder_of_files_told_by_its_manifest(
     (line,) = csv.DictReader(found["entries.csv"].decode().splitlines())
     assert (line["amount_minor"], line["plan"]) == ("600", "'=cmd()")
     assert manifest["as_of"] == "2026-01-11T04:59:55.000000Z"
-    assert (manifest["from"], manifest["to"]) == ("2025-12-07", "2026-01-10")
+    days = {name: (file.get("from"), file.get("to")) for name, file in told.items()}
+    assert days.pop("at-risk.csv") == (None, None)
+    assert days.pop("saves.csv") == ("2025-09-08", "2026-01-10")
+    assert set(days.values()) == {("2025-12-07", "2026-01-10")}
+
+
+async def test_the_last_rung_of_a_save_is_in_the_files_of_its_day(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    accepted = day(10) - timedelta(days=90)
+    rung = judged("ses_1", Rung.SAVED_90D, at=accepted, kept=True)
+    taken = judged("ses_1", Rung.ACCEPTED, at=accepted, kept=True)
+    await ledger.holds(
+        session("ses_1"),
+        replace(taken, recorded_at=accepted),
+        replace(rung, due_at=day(10), recorded_at=day(10)),
+    )
+
+    await exports(ledger, tmp_path)
+
+    (line,) = csv.DictReader(files(tmp_path)["saves.csv"].decode().splitlines())
+    assert (line["period"], line["n_saved_90d"]) == ("2025-10-12", "1")
 
 
 async def test_the_same_day_gives_the_same_bytes_and_is_not_written_twice(

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.mrr import MovementKind as M
 from app.reports.answers import share
-from app.reports.formats import CSV, JSON, NDJSON, preferred, safe_cell
-from tests.reports.builders import day, entry
+from app.reports.columns import ColumnKind
+from app.reports.formats import CSV, JSON, NDJSON, cell_of, preferred, safe_cell
+from tests.reports.builders import JAN_1, day, entry, movement
 from tests.reports.conftest import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +51,25 @@ def test_no_text_cell_begins_like_a_formula(text: str) -> None:
 @given(st.integers())
 def test_a_number_stays_a_number(number: int) -> None:
     assert safe_cell(number) == number
+
+
+@pytest.mark.parametrize("share", ["-0.031000", "0.000000", "12.500000"])
+def test_a_share_below_nothing_is_a_number_and_text_that_looks_like_one_is_not(share: str) -> None:
+    assert cell_of(share, ColumnKind.DECIMAL) == share
+    assert cell_of("-0.031000", ColumnKind.TEXT) == "'-0.031000"
+    assert cell_of("-1+cmd()", ColumnKind.DECIMAL) == "'-1+cmd()"
+    assert cell_of(None, ColumnKind.DECIMAL) == ""
+
+
+async def test_a_negative_rate_is_the_same_number_in_csv_and_json(ledger: Ledger) -> None:
+    await ledger.holds(movement(10_000, M.OPENING, at=JAN_1.replace(year=2025)))
+    await ledger.holds(movement(500, M.EXPANSION, at=day(2)))
+
+    (row,) = (await ledger.tells("churn", from_="2026-01-01", to="2026-01-31"))["rows"]
+    told = await ledger.says("churn", media_type=CSV, from_="2026-01-01", to="2026-01-31")
+
+    (line,) = csv.DictReader(io.StringIO(told))
+    assert line["net_mrr_churn"] == row["net_mrr_churn"] == "-0.050000"
 
 
 @given(st.integers(min_value=0, max_value=10**15), st.integers(min_value=1, max_value=10**15))

@@ -81,6 +81,26 @@ async def test_who_comes_back_within_the_quarter_was_not_lost_in_it(
 
 
 @FOLDED
+async def test_a_return_is_taken_off_where_who_came_back_was_lost(
+    ledger: Ledger, folded: bool
+) -> None:
+    # given one who asks in January, ends in February and comes back in that
+    plan = churned("sub_0", at=day(10), entry=E.PENDING)
+    await ledger.holds(*there(), plan, *gone("sub_0", 40, about=plan.record_id))
+    await ledger.holds(*back("sub_0", 40, 50))
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(130))
+
+    async def rates(**words: str) -> list[str]:
+        told = await ledger.tells("churn", **(MONTHS | words))
+        return [row["logo_churn_after_returns"] for row in told["rows"]]
+
+    assert await rates(recognition="request") == ["0.333333", "0.000000", "0.000000", "0.000000"]
+    assert await rates() == ["0.000000"] * 4
+    assert await rates(preset="seed", interval="quarter") == ["0.000000"] * 2
+
+
+@FOLDED
 async def test_a_trial_joins_when_it_is_paid_for(ledger: Ledger, folded: bool) -> None:
     # given a trial since January, paid for in February, and left in the same month
     paid = movement(10_000, at=day(35), subscription_id="new")

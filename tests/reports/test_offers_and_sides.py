@@ -8,7 +8,9 @@ from app.domain.recovery import EntryKind
 from app.domain.redemptions import RedemptionState
 from app.domain.saves import Rung
 from app.reports.formats import CSV
+from app.storage.rollups import PostgresRollups
 from tests.reports.builders import (
+    MERCHANT,
     day,
     entry,
     failure,
@@ -35,7 +37,8 @@ async def test_an_offer_is_told_with_its_cost_and_what_it_kept(ledger: Ledger) -
         judged("ses_0", Rung.SAVED_90D, at=day(2), kept=True),
         judged("ses_1", Rung.SAVED_30D, at=day(3), kept=False),
         taking(1_000, at=day(10)),
-        taking(0, at=day(10), refunded_minor=300, recorded_at=day(20)),
+        taking(0, at=day(10), refunded_minor=800, recorded_at=day(20)),
+        taking(0, at=day(10), came_back_minor=500, recorded_at=day(30)),
         taking(9_000, at=day(1), invoice="in_2"),
         taking(9_000, at=day(95), invoice="in_3"),
     )
@@ -58,6 +61,32 @@ async def test_an_offer_is_told_with_its_cost_and_what_it_kept(ledger: Ledger) -
     assert rest["save_rate_30d"] is None
     assert told["identity"]["holds"]
     assert by_reason["totals"] == told["totals"]
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+async def test_cash_stands_under_the_latest_offer_before_it(ledger: Ledger, folded: bool) -> None:
+    # given a second offer on day 20, applied on day 30, and money before, between and after
+    await ledger.holds(
+        *(session(f"ses_{n}") for n in range(2)),
+        redemption("ses_0", at=day(2)),
+        redemption("ses_1", at=day(20), offer="rest", settled_at=day(30)),
+        taking(1_000, at=day(10)),
+        taking(2_000, at=day(25), invoice="in_2"),
+        taking(4_000, at=day(40), invoice="in_3"),
+    )
+    if folded:
+        for number in (27, 50):
+            await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(number))
+
+    async def kept(as_of: int) -> dict[str, int]:
+        told = await ledger.tells("offers", as_of=day(as_of).isoformat(), **JANUARY)
+        assert told["identity"]["holds"]
+        return {row["offer"]: row["retained_minor"] for row in told["rows"]}
+
+    # then each payment counts once: for the first until the second is known to have been applied
+    assert await kept(28) == {"half": 3_000, "rest": 0}
+    assert await kept(35) == {"half": 1_000, "rest": 2_000}
+    assert await kept(50) == {"half": 1_000, "rest": 6_000}
 
 
 async def test_ledger_and_provider_agree_to_the_cent(ledger: Ledger) -> None:

@@ -299,3 +299,26 @@ async def test_mrr_by_plan_and_country_is_that_of_its_time(ledger: Ledger) -> No
     ends = [(row["plan"], row["country"], row["end_minor"], row["n_end"]) for row in told["rows"]]
     assert ends == [("basic", "DE", 100, 1), ("basic", "DE", 0, 0), ("pro", "DE", 150, 1)]
     assert told["identity"]["holds"]
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["from the ledger", "from rollups"])
+@pytest.mark.parametrize("exclusion", ["send_invoice", "zero_amount"])
+async def test_what_is_not_charged_automatically_is_no_failed_payment(
+    ledger: Ledger, folded: bool, exclusion: str
+) -> None:
+    # given one refused, one that went through, and one sent or of nothing, as was learned later
+    await ledger.holds(
+        failure(1_000),
+        paid_at_once("paid_1", 1_000, at=day(1)),
+        failure(7_000, invoice="in_2"),
+        failure(7_000, invoice="in_2", version=2, exclusion=exclusion, recorded_at=day(9)),
+        failure(7_000, invoice="in_3", exclusion=exclusion),
+    )
+    if folded:
+        await PostgresRollups(ledger.engine).fold(MERCHANT, until=day(12))
+
+    (tries,) = (await ledger.tells("payment-failures", **JANUARY))["rows"]
+    (rate,) = (await ledger.tells("recovery-rate", view="all", **JANUARY))["rows"]
+
+    assert (tries["n_attempts"], tries["n_failed"], tries["failed_minor"]) == (2, 1, 1_000)
+    assert (rate["n"], rate["n_excluded"], rate["failed_minor"]) == (1, 0, 1_000)

@@ -170,7 +170,7 @@ class Looks:
             if row.invoice_id and row.occurred_at:
                 of = invoices.get(row.invoice_id)
                 stands[row.payment_id, of, "paid"] += row.amount_minor
-                stands[row.payment_id, of, "refunded"] += row.refunded_minor
+                stands[row.payment_id, of, "refunded"] += row.given_back_minor
         assert brought == stands
 
     async def _keeps_going(self, case: Case) -> None:
@@ -188,9 +188,14 @@ class Looks:
             lines[kind] += amount
         kept = self.there("invoice_payments", invoice=case.invoice_id, status="paid")["data"]
         assert lines["recovered"] == sum(payment["amount_paid"] for payment in kept)
-        assert lines["refunded"] + lines["refund_failed"] == -sum(
-            charge["amount_refunded"] for charge in captured
+        parts = {row["payment"].get("payment_intent"): row["amount_paid"] for row in kept}
+        gone = (
+            charge["amount_refunded"] - charge["amount"] + parts[charge["payment_intent"]]
+            if charge["amount"] > parts[charge["payment_intent"]]
+            else charge["amount_refunded"]
+            for charge in captured
         )
+        assert lines["refunded"] + lines["refund_failed"] == -sum(max(one, 0) for one in gone)
 
     async def _writes_once(self, case: Case) -> None:
         sent = await self.find(Message, case_id=case.case_id, state=MessageState.SENT)

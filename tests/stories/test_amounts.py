@@ -2,9 +2,11 @@
 
 import pytest
 
+from app.domain.comparing import ComparedLine, LineKind, LineState
 from app.domain.dunning import Case, CaseState, Trigger
 from app.domain.recovery import Cause
-from app.services import payment_links
+from app.domain.takings import Taking
+from app.services import comparing, payment_links
 from tests.stories.cards import EXPIRED, REFUSED, REFUSED_ONCE
 from tests.stories.looks import Person
 from tests.stories.stage import PRICE, Stage
@@ -163,6 +165,40 @@ async def test_more_than_is_owed_is_recovered_up_to_what_is_owed(stage: Stage) -
         ("recovered", 1000),
         ("recovered", PRICE - 1000),
     ]
+
+
+@pytest.mark.parametrize("beyond", [1000, 1400])
+async def test_what_went_beyond_an_invoice_is_given_back_first(stage: Stage, beyond: int) -> None:
+    # given 1,000 and then the whole price: 1,000 too much
+    person = await stage.subscriber(REFUSED)
+    case = await stage.fails(person)
+    stage.act(person, "pay_part", amount=1000)
+    await stage.plays()
+    intent = stage.act(person, "pay_part", amount=PRICE)["payment_intent"]
+    await stage.plays()
+
+    # when that is given back, or a little more
+    (charge,) = stage.there("charges", payment_intent=intent)["data"]
+    stage.act(person, "refund", charge=charge["id"], amount=beyond)
+    await stage.passes(hours=2)
+
+    # then of the invoice's money only what exceeds it went back, in the ledger as by the payments
+    back = [("refunded", 1000 - beyond)] if beyond > 1000 else []
+    assert sorted(await lines(stage, case)) == [
+        ("recovered", 1000),
+        ("recovered", PRICE - 1000),
+        *back,
+    ]
+    takings = [t for t in await stage.find(Taking) if t.payment_id == intent]
+    assert sum(taking.paid_minor for taking in takings) == PRICE - 1000
+    assert sum(taking.refunded_minor for taking in takings) == beyond - 1000
+
+    # and the night finds the same at the provider
+    begun = await comparing.begin_comparison(stage.world, stage.account, asked_by="test")
+    await stage.passes(hours=1)
+    compared = await stage.find(ComparedLine, comparison_id=begun.comparison_id)
+    assert {line.state for line in compared} == {LineState.AGREES}
+    assert sum(x.theirs_minor or 0 for x in compared if x.kind is LineKind.PAID) == PRICE
 
 
 async def test_a_payment_in_another_currency_is_for_a_person(stage: Stage) -> None:

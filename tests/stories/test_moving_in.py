@@ -14,7 +14,7 @@ from app.domain.messages import Message
 from app.domain.mrr import MrrMovement
 from app.domain.operations import AuditEntry
 from app.services import event_endpoints, moving_in
-from app.services.moving_in import Moved
+from app.services.moving_in import AT_A_TIME, Moved
 from tests.stories.cards import APPROVES
 from tests.stories.stage import Stage
 
@@ -46,6 +46,26 @@ async def test_a_file_is_kept_once_however_often_it_comes(stage: Stage) -> None:
     assert (again.new, again.known, again.churn) == (1, 3, 0)
     assert len(await stage.find(ImportedSession)) == 4
     assert len(await stage.find(ChurnRecord)) == 3
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_the_last_session_of_a_subscription_ends_it_however_long_the_file_is(
+    stage: Stage, dry_run: bool
+) -> None:
+    # given somebody who left twice, with more than a part's worth of others between
+    first = stage.now - timedelta(days=40)
+    told = SESSION | {"subscription": "sub_1"}
+    rows = [
+        told | {"reference": "a", "at": first.isoformat()},
+        *(SESSION | {"reference": f"b{n}", "outcome": "saved"} for n in range(AT_A_TIME)),
+        told | {"reference": "c", "at": (first + timedelta(days=9)).isoformat()},
+    ]
+
+    moved = await imports(stage, *rows, dry_run=dry_run)
+
+    assert (moved.new, moved.churn) == (AT_A_TIME + 2, 1)
+    ends = [end.occurred_at for end in await stage.find(ChurnRecord)]
+    assert ends == ([] if dry_run else [first + timedelta(days=9)])
 
 
 async def test_a_line_that_cannot_be_meant_keeps_the_whole_file_out(stage: Stage) -> None:

@@ -30,9 +30,10 @@ LAST = tuple(PARTS)[-1]
 BY_KEY = {sheet.key: sheet for sheet in SHEETS}
 
 
+FAILED = "all"
 ASKED: Mapping[str, tuple[Any, dict[str, str]]] = {
     "revenue": (finance.answer_recovered_revenue, {}),
-    "all": (finance.answer_recovery_rate, {"view": "all"}),
+    FAILED: (finance.answer_recovery_rate, {"view": "all"}),
     "mature": (finance.answer_recovery_rate, {"view": "mature"}),
 }
 
@@ -48,7 +49,7 @@ class Tile:
 
 
 TILES = (
-    Tile("Failed", "all", "failed_minor", MINOR),
+    Tile("Failed", FAILED, "failed_minor", MINOR),
     Tile("Recovered cash", "revenue", "recovered_minor", MINOR),
     Tile("Recovered, net", "revenue", "net_minor", MINOR),
     Tile("Recovery rate, 30 days", "mature", "rate", SHARE),
@@ -122,7 +123,7 @@ def _parts(sheets: Sequence[Told], *, open_cases: bool) -> list[tuple[str, str, 
 
 def _currencies(totals: Totals, paying: Mapping[str, int]) -> list[str]:
     """Those in which anything moved or is paid, the one with most failures first."""
-    failed = {code: total["n"] for code, total in totals["all"].items()}
+    failed = {code: total["n"] for code, total in totals[FAILED].items()}
     found = {*paying, *(code for figures in totals.values() for code in figures)}
     return sorted(found, key=lambda code: (-failed.get(code, 0), -paying.get(code, 0), code))
 
@@ -158,17 +159,22 @@ class Reader:
         return await told(sheet, await self.answer(sheet.ask, words, whole=True), currency)
 
     async def totals(self, words: Mapping[str, str]) -> Totals:
-        """Of each question its totals by currency. First payments after a trial are counted apart,
-        as the definition of the rate says, so they are left out here."""
-        return {name: await self._total(*asked, words) for name, asked in ASKED.items()}
+        """Of each question its totals by currency. First payments after a trial are counted apart
+        in a rate, as its definition says; what failed has them, as recovered cash does."""
+        return {
+            name: await self._total(*asked, words, trials=name == FAILED)
+            for name, asked in ASKED.items()
+        }
 
     async def _total(
-        self, ask: Any, more: Mapping[str, str], words: Mapping[str, str]
+        self, ask: Any, more: Mapping[str, str], words: Mapping[str, str], *, trials: bool
     ) -> dict[str, Mapping[str, Any]]:
         answer = await self.answer(ask, {**words, **more}, whole=False)
         async for _ in answer.rows:
             pass
         totals = (await answer.tail())["totals"]
+        if trials:
+            return _whole(totals)
         return {total["currency"]: total for total in totals if not total.get("trial_conversion")}
 
     async def paying(self, words: Mapping[str, str]) -> dict[str, int]:
@@ -176,6 +182,16 @@ class Reader:
         asked = {**words, "interval": Step.YEAR.value}
         answer = await self.answer(finance.answer_mrr, asked, whole=False)
         return {row["currency"]: row["n_end"] async for row in answer.rows}
+
+
+def _whole(totals: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """How many failed and how much, with first payments after a trial."""
+    found: dict[str, dict[str, Any]] = {}
+    for total in totals:
+        sums = found.setdefault(total["currency"], {"n": 0, "failed_minor": 0})
+        for name in sums:
+            sums[name] += total[name]
+    return dict(found)
 
 
 def _tile(tile: Tile, now: Totals, before: Totals, currency: str, chosen: Chosen) -> dict[str, str]:

@@ -91,6 +91,18 @@ class Moved:
             raise
         return _told_by(of, table(obj.get("latest_charge")) or obj)
 
+    async def read_part(self, account: ProviderAccount, payment: str, invoice: str) -> int | None:
+        """What of an intent went to this invoice, by the invoice payments that were paid."""
+        if not payment.startswith("pi_"):
+            return None  # before there were intents a charge paid one invoice
+        named = {"type": "payment_intent", "payment_intent": payment}
+        asked: Any = {"payment": named, "invoice": invoice, "status": "paid"}
+        client = self._connections.client(account)
+        with in_our_words():
+            obj = await json_of(client.v1.invoice_payments.list_async(asked))
+        paid = [whole(row.get("amount_paid")) for row in rows(obj)]
+        return sum(one or 0 for one in paid) if paid else None
+
 
 def _one(client: StripeClient, key: str) -> Awaitable[StripeObject]:
     if key.startswith(OF_DISPUTE):

@@ -105,7 +105,9 @@ CHURN = Endpoint(
             "logo_churn_after_returns",
             "logo_churn_after_returns",
             SHARE,
-            "The same, less those who returned, where the preset has not taken them off already.",
+            "The same, less those of the lost who ended and came back in the period: where losses "
+            "are counted when asked for, only who asked in it. The preset may have taken them off "
+            "already.",
         ),
         Figure(
             "churn_mrr_start",
@@ -278,7 +280,8 @@ OFFERS = Endpoint(
             "retained_minor",
             MINOR,
             "Cash paid on the subscription in the ninety days after an applied offer, less what "
-            "was given back of it.",
+            "was given back of it and did not come back. Of several offers the latest before the "
+            "payment has it.",
         ),
     ),
 )

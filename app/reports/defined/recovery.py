@@ -69,8 +69,8 @@ _RATE = (
         MINOR,
         "What remained to be paid when an invoice's automatic payment failed for the first time. "
         "Counted on the day of that failure in the merchant's time zone. Hard declines and "
-        "invoices for which no case was opened are included; first payments after a trial stand "
-        "in rows of their own.",
+        "invoices for which no case was opened are included, those that are sent or of nothing "
+        "are not; first payments after a trial stand in rows of their own.",
     ),
     Figure(
         "failures",

@@ -58,7 +58,8 @@ AT_RISK = Endpoint(
             "subscriptions_at_risk",
             "n_at_risk",
             _SUBSCRIPTIONS,
-            "Subscriptions with MRR and an open case.",
+            "Subscriptions with MRR and an open case of a refused payment: active, or parked. Of "
+            "invoices that are sent and not paid in time nothing is at risk here.",
         ),
         Figure("at_risk_mrr", "at_risk_minor", MINOR, "Their MRR."),
         Figure(

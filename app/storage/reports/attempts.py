@@ -5,6 +5,8 @@ it or a payment. What a card was and why it was refused may be told later still:
 moved to where it belongs, by two.
 """
 
+from app.storage.reports.verdicts import AUTOMATIC
+
 # Taken from where it stood under no name, put where it belongs.
 MOVED = "cross join (values (-1), (1)) m (sign)"
 
@@ -39,17 +41,18 @@ _REFUSED = f"""
             f.amount_minor as minor, f.plan, f.interval, {told_by("f.recorded_at", *_NAMES)},
             f.country
         from failures f {_FIRST}
-        where f.merchant_id = :merchant
+        where f.merchant_id = :merchant and {AUTOMATIC}
         union all
         select f.failed_at, later.recorded_at, f.currency, 'failed', -1, -f.amount_minor, f.plan,
             f.interval, {told_by("later.recorded_at", *_NAMES)}, f.country
         from failures f {_LATER} {_FIRST}
-        where f.merchant_id = :merchant and later.merchant_id = :merchant
+        where f.merchant_id = :merchant and {AUTOMATIC} and later.merchant_id = :merchant
         union all
         select f.failed_at, t.refused_at, f.currency, 'failed', m.sign, m.sign * f.amount_minor,
             f.plan, f.interval, {told_now("t.refused_as", "t.refused_brand")}, f.country
         {_OF_REFUSAL} {MOVED}
         where t.merchant_id = :merchant and t.number = 1 and f.merchant_id = :merchant
+            and {AUTOMATIC}
             and t.refused_at > f.recorded_at
         union all
         select f.failed_at, t.refused_at, f.currency, 'failed', -m.sign,
@@ -57,6 +60,7 @@ _REFUSED = f"""
             {told_now("t.refused_as", "t.refused_brand")}, f.country
         {_OF_REFUSAL} {_LATER} {MOVED}
         where t.merchant_id = :merchant and t.number = 1 and f.merchant_id = :merchant
+            and {AUTOMATIC}
             and t.refused_at > later.recorded_at"""  # noqa: S608 - words of ours
 # The card of the first line about an invoice's money that names one.
 _CARD = """left join lateral (
@@ -131,7 +135,7 @@ ATTEMPTS = f"""
             select t.refused_at, -m.sign, {told_now("t.refused_as", "t.refused_brand")}
             from (values (-1), (1)) m (sign) where t.refused_at > later.recorded_at
         ) w
-        where f.merchant_id = :merchant
+        where f.merchant_id = :merchant and {AUTOMATIC}
         union all
         select i.paid_at, w.recorded_at, i.currency, 'paid', w.n, w.n * i.amount_minor, i.plan,
             i.interval, null, w.network, i.country

@@ -118,14 +118,23 @@ _ENDS = f"""
     where {counts("r")} and r.entry in ('churned', 'restated', 'reversed')
 """  # noqa: S608 - words of ours
 # What came of each accepted offer, all dated by its acceptance. What came in counts from when both
-# the offer and the money were known; the provider dates it by the whole second.
+# the offer and the money were known, until a later offer is known to have been applied before the
+# money came: that has it then. The provider dates it by the whole second.
 _OFFER = "d.offer_id as offer, d.kind as offer_kind, d.given_reason as reason, d.plan, d.interval"
 _KEPT = f"""
-    select d.claimed_at, {{}}, d.currency, 'retained', 0, t.paid_minor - t.refunded_minor, {_OFFER}
+    select d.claimed_at, {{}}, d.currency, 'retained', 0,
+        {{}} (t.paid_minor - t.refunded_minor + t.came_back_minor), {_OFFER}
     from redemptions d
     join takings t on t.account_id = d.account_id and t.subscription_id = d.subscription_id
         and t.currency = d.currency and t.occurred_at >= date_trunc('second', d.claimed_at)
         and t.occurred_at <= d.claimed_at + interval '2160 hours'
+    cross join lateral (
+        select min(o.settled_at) as known_at from redemptions o
+        where o.account_id = d.account_id and o.subscription_id = d.subscription_id
+            and o.merchant_id = :merchant and o.currency = d.currency and o.state = 'applied'
+            and t.occurred_at >= date_trunc('second', o.claimed_at)
+            and (o.claimed_at, o.redemption_id) > (d.claimed_at, d.redemption_id)
+    ) over
     where d.merchant_id = :merchant and t.merchant_id = :merchant and d.state = 'applied'
 """  # noqa: S608 - words of ours
 _OFFERS = f"""
@@ -136,9 +145,14 @@ _OFFERS = f"""
     select d.claimed_at, d.settled_at, d.currency, d.state, 1, d.cost_minor, {_OFFER}
     from redemptions d where d.merchant_id = :merchant and d.state in ('applied', 'failed')
     union all
-    {_KEPT.format("t.recorded_at")} and t.recorded_at >= d.settled_at
+    {_KEPT.format("t.recorded_at", "")} and t.recorded_at >= d.settled_at
+        and coalesce(over.known_at > t.recorded_at, true)
     union all
-    {_KEPT.format("d.settled_at")} and t.recorded_at < d.settled_at
+    {_KEPT.format("d.settled_at", "")} and t.recorded_at < d.settled_at
+        and coalesce(over.known_at > d.settled_at, true)
+    union all
+    {_KEPT.format("over.known_at", "-")}
+        and over.known_at > greatest(t.recorded_at, d.settled_at)
     union all
     select t.begun_at, t.recorded_at, t.currency,
         t.rung || case when t.kept then '' else '_lost' end, 1, t.mrr_minor, t.offer_id,

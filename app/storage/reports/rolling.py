@@ -13,7 +13,7 @@ from app.storage.reports.ledgers import SOURCES, narrowed
 from app.storage.reports.losses import OVERDUE_AFTER
 from app.storage.reports.reading import ready_for_lines
 from app.storage.reports.stretches import EDGES, SIGNED, SINCE, points_of, stretch_of
-from app.storage.reports.verdicts import MOVES, SETTLING, decided
+from app.storage.reports.verdicts import AUTOMATIC, MOVES, SETTLING, decided
 
 REVENUE = "revenue"
 FOLDED = tuple(name for name, source in SOURCES.items() if source.folded)
@@ -88,6 +88,7 @@ with touched as (
             and f.merchant_id = :merchant and f.recorded_at <= p.at
         order by f.version desc limit 1
     ) f
+    where {AUTOMATIC}
 ), {decided("chosen", name="decided", windows=windows)}, verdicts as (
     select d.failed_at, t.stretch, d.currency, coalesce(d.plan, '') as plan,
         coalesce(d.interval, '') as interval, d.trial_conversion, d.open,

@@ -9,7 +9,7 @@ statement serves every grouping.
 from sqlalchemy import BigInteger, Boolean, Date, DateTime, Double, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.storage.reports.verdicts import decided, newest
+from app.storage.reports.verdicts import AUTOMATIC, decided, newest
 
 _INSTANT = DateTime(timezone=True)
 _EXCERPT = (
@@ -59,7 +59,7 @@ with chosen as (
     where f.failed_at >= :starts_at and f.failed_at < :ends_at
         and (:currency is null or f.currency = :currency)
         and (:before is null or f.failed_at < :before)
-        and {newest(":as_of")}
+        and {AUTOMATIC} and {newest(":as_of")}
 ), {_DECIDED}
 select d.day as period, d.currency,
     case when :by_plan then nullif(d.plan, '') end as plan,

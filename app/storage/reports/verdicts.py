@@ -6,11 +6,14 @@ the case itself only knows its present.
 
 from collections.abc import Mapping
 
+from app.domain.recovery import NOT_AUTOMATIC
 from app.domain.rollups import LONGEST_WINDOW
 
 MOVES = "('active', 'parked', 'recovered', 'exhausted', 'stopped')"
 CLOSED = "('recovered', 'exhausted', 'stopped')"
 SETTLING = "('recovered', 'settled_other', 'credited', 'credit_voided')"
+# A rule: an automatic payment of the failure `f` was refused.
+AUTOMATIC = f"""coalesce(f.exclusion, '') not in ({", ".join(f"'{x}'" for x in NOT_AUTOMATIC)})"""
 WITHIN = (
     ("cash", "e.kind = 'recovered'"),
     ("other", "e.kind = 'settled_other'"),

@@ -150,3 +150,25 @@ async def test_another_answer_is_no_word_about_money(status: int, fault: type[Ex
     async with stripe_payments() as payments:
         with pytest.raises(fault):
             await payments.read_movements(ACCOUNT, "ch_9")
+
+
+@pytest.mark.parametrize(
+    ("paid", "told"), [([1900], 1900), ([1000, 900], 1900), ([None], 0), ([], None)]
+)
+@respx.mock
+async def test_what_of_a_payment_went_to_an_invoice_is_told_by_the_join(
+    paid: list[int | None], told: int | None
+) -> None:
+    rows = [{"id": f"inpay_{n}", "amount_paid": part} for n, part in enumerate(paid)]
+    route = respx.get(f"{API}/v1/invoice_payments").mock(return_value=answers(listed(*rows)))
+
+    async with stripe_payments() as payments:
+        assert await payments.read_part(ACCOUNT, "pi_1", "in_1") == told
+        assert await payments.read_part(ACCOUNT, "ch_1", "in_1") is None  # of old accounts
+
+    (asked,) = [dict(call.request.url.params) for call in route.calls]
+    assert (asked["payment[payment_intent]"], asked["invoice"], asked["status"]) == (
+        "pi_1",
+        "in_1",
+        "paid",
+    )

@@ -44,15 +44,22 @@ def churn(facts: Facts, asked: Asked) -> Iterator[Row]:
         tallies = _tallies(facts, asked, span, stood)
         for loss in lost_in(told, span, preset, asked.more.get("recognition")):
             tallies[_of_loss(asked, loss, stood)].gone.append(loss)
-        for loss in told.ended:
-            if span.has(loss.at) and span.has(loss.back) and not loss.joined_in(span):
-                tallies[_of_loss(asked, loss, stood)].n_back += 1
+        for loss in _back_in(told.ended, span):
+            tallies[_of_loss(asked, loss, stood)].n_back += 1
+        at_request = (asked.more.get("recognition") or PRESETS[preset][0]) == "request"
+        for loss in _back_in(told.asked if at_request else told.ended, span):
+            tallies[_of_loss(asked, loss, stood)].n_undone += 1
         for cell, tally in tallies.items():
             yield {
                 "period": span.name,
                 **dict(zip(("currency", *asked.by), cell, strict=True)),
                 **_figures(tally, Rule(preset, span, margin, asked.months(span))),
             }
+
+
+def _back_in(losses: list[Loss], span: Span) -> list[Loss]:
+    """Losses of a period, of those there at its start, who came back in it."""
+    return [x for x in losses if span.has(x.at) and span.has(x.back) and not x.joined_in(span)]
 
 
 # Where each subscription stood when a period began.
@@ -67,6 +74,7 @@ class Tally:
     moves: dict[MovementKind, list[int]] = field(default_factory=lambda: defaultdict(list))
     gone: list[Loss] = field(default_factory=list)
     n_back: int = 0
+    n_undone: int = 0  # of the lost
 
 
 def _tallies(facts: Facts, asked: Asked, span: Span, stood: Stood | None) -> dict[Cell, Tally]:
@@ -169,7 +177,7 @@ def _figures(tally: Tally, rule: Rule) -> Row:
         "n_lost": n_lost,
         "n_returned": n_back,
         "logo_churn": share(n_lost, whole),
-        "logo_churn_after_returns": share(n_lost - (0 if undone else n_back), whole),
+        "logo_churn_after_returns": share(n_lost - (0 if undone else tally.n_undone), whole),
         "start_minor": start.minor,
         "lost_minor": lost,
         "gross_mrr_churn": share(gross, start.minor),

@@ -65,6 +65,11 @@ def failures_at(facts: Facts, as_of: datetime) -> list[Failure]:
     return list(newest.values())
 
 
+def is_automatic(failure: Failure) -> bool:
+    """Invoices that are sent, and those of nothing, are not charged automatically."""
+    return failure.exclusion not in {"send_invoice", "zero_amount"}
+
+
 def case_state(facts: Facts, case_id: str, at: datetime) -> str:
     """Where a case stood then; one of which nothing is told is active."""
     moves = [
@@ -122,6 +127,8 @@ def recovery_rate(facts: Facts, asked: Asked) -> Iterator[Row]:
     days, view = int(asked.more.get("w", DEFAULT_W)), asked.more.get("view", "mature")
     sums: dict[Cell, Row] = {}
     for failure in failures_at(facts, asked.as_of):
+        if not is_automatic(failure):
+            continue
         period = asked.period_of(failure.failed_at)
         owed = owed_on(facts, failure, asked.as_of)
         case = failure.case_id
@@ -245,6 +252,8 @@ def _first_attempts(
     refused = set()
     for failure in failures_at(facts, asked.as_of):
         refused.add((failure.account_id, failure.invoice_id))
+        if not is_automatic(failure):
+            continue
         first = first_refusal(facts, failure, asked.as_of)
         named = {
             "decline_kind": first.refused_as if first else None,

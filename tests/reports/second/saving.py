@@ -59,16 +59,29 @@ def _no_offer() -> Row:
 
 
 def _kept(facts: Facts, one: Redemption, as_of: datetime) -> int:
-    """Cash of the ninety days behind the acceptance, by the provider's whole seconds."""
-    begins = one.claimed_at.replace(microsecond=0)
+    """Cash of the ninety days behind the acceptance, by the provider's whole seconds, for which
+    this offer was the latest."""
     ends = one.claimed_at + timedelta(days=90)
     return sum(
-        taking.paid_minor - taking.refunded_minor
+        taking.paid_minor - taking.refunded_minor + taking.came_back_minor
         for taking in facts.known(Taking, as_of)
-        if (taking.account_id, taking.subscription_id) == (one.account_id, one.subscription_id)
-        and taking.currency == one.currency
-        and begins <= taking.occurred_at <= ends
+        if _latest_before(facts, taking, as_of) is one and taking.occurred_at <= ends
     )
+
+
+def _latest_before(facts: Facts, taking: Taking, as_of: datetime) -> Redemption | None:
+    """The last offer that the subscription had accepted, and got, when the money came."""
+    applied = [
+        one
+        for one in facts.all(Redemption)
+        if one.state is RedemptionState.APPLIED
+        and one.settled_at is not None
+        and one.settled_at <= as_of
+        and (one.account_id, one.subscription_id) == (taking.account_id, taking.subscription_id)
+        and one.currency == taking.currency
+        and one.claimed_at.replace(microsecond=0) <= taking.occurred_at
+    ]
+    return max(applied, key=lambda one: (one.claimed_at, one.redemption_id), default=None)
 
 
 def saves(facts: Facts, asked: Asked) -> Iterator[Row]:

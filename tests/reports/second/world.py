@@ -48,6 +48,7 @@ TOLD = ((FIRST,), (FIRST,), (FIRST, JAN_1), (FIRST, JAN_1 + 90 * DAY))
 REPORTING, RATES = ("eur", "jpy"), ("0.5", "1", "0.0061", "163.25", "3.141592653589")
 OTHER = "acc_2"
 BRANDS = (None, "visa", "mastercard")
+WITHOUT_CASE = ("first_invoice", "first_invoice", "send_invoice", "zero_amount")
 KINDS = (DeclineKind.INSUFFICIENT_FUNDS, DeclineKind.NEW_METHOD, None)
 # What is ours in a row: of another account it has another name. Invoices, subscriptions and
 # customers are the provider's, and two of its accounts may name them alike.
@@ -192,7 +193,7 @@ class Failed:
         """Some are learned of again, as earlier ones and of another amount."""
         about = {
             "case_id": f"case_{self.invoice}" if has_case else None,
-            "exclusion": None if has_case else "first_invoice",
+            "exclusion": None if has_case else WITHOUT_CASE[self.minor % len(WITHOUT_CASE)],
             "customer_id": f"cus_{self.customer}",
             "subscription_id": self.life.name,
             "trial_conversion": self.draw.random() < 0.15,
@@ -302,6 +303,10 @@ class Failed:
         if self.draw.random() < 0.4:
             again = back + 9 * DAY
             rows.append(self._entry(part, kinds[1], again, told + 9 * DAY, f"{nth}a", keys))
+            if not lost:
+                where = {"subscription_id": self.life.name, "currency": self.life.currency}
+                back_told = {"came_back_minor": part, "recorded_at": told + 9 * DAY, **where}
+                rows.append(taking(0, at=at, invoice=self.invoice, **back_told))
         return rows
 
     def _entry(
