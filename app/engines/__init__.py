@@ -111,14 +111,8 @@ def start_engines(
                 undone.callback(own[-1].stop)
         undone.pop_all()
     urls = {engine.name: engine.url for engine in own}
-    engines = Engines(
-        database_url or urls["postgres"],
-        redis_url or urls["valkey"],
-        notes,
-        home,
-        tuple(own),
-        kept,
-    )
+    database_url, redis_url = database_url or urls["postgres"], redis_url or urls["valkey"]
+    engines = Engines(database_url, redis_url, notes, home, tuple(own), kept)
     with suppress(OSError):  # no room for the notes: `revive` writes them once there is
         engines.revive()
     return engines
