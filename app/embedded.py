@@ -19,14 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.engines import EngineFailure, Engines, start_engines
+from app.engines.files import say
 from app.engines.homes import StateFolder, open_home
-from app.engines.processes import is_running, listen, listen_at, spawn, stop, wait_until
+from app.engines.processes import Stopping, listen, listen_at, spawn, stop, wait_until
 
 PAUSES = (0.2, 0.5, 1, 2, 5, 10)  # seconds before the n-th restart of a child that keeps dying
 STEADY = 30.0  # seconds a child must live for its deaths to be forgotten
 PATIENCE = 30.0  # seconds a child gets to finish what it does
 PREFERRED_PORT = 8200
 SANDBOX_PORT = 8210
+TOLD_AGAIN = 3600.0  # seconds between two tellings of one trouble
 DOOR_S = 40.0  # seconds until what stood at a port must have left it: longer than PATIENCE
 
 
@@ -61,19 +63,31 @@ class Child:
         )
 
     def watch(self) -> None:
-        """Start it again when it has died: at once the first time, more patiently each time."""
+        """Start it again when it has died: at once the first time, more patiently each time.
+
+        Raises:
+            OSError: the system has no process, no memory or no program for it. Ask again later.
+        """
         now = time.monotonic()
         if self.process is not None:
             if self.process.poll() is None:
                 return
             status = stop(self.process, signal.SIGTERM, patience=0)
             self.process = None
-            self.deaths = 1 if now - self.started > STEADY else self.deaths + 1
-            pause = PAUSES[min(self.deaths, len(PAUSES)) - 1]
-            self.not_before = now + pause
-            print(f"{self.name} ended with {status}; starting it again in {pause} s", flush=True)
+            pause = self._pause(now)
+            say(f"{self.name} ended with {status}; starting it again in {pause} s")
         if now >= self.not_before:
-            self.start()
+            try:
+                self.start()
+            except OSError:
+                self._pause(now)
+                raise
+
+    def _pause(self, now: float) -> float:
+        self.deaths = 1 if now - self.started > STEADY else self.deaths + 1
+        pause = PAUSES[min(self.deaths, len(PAUSES)) - 1]
+        self.not_before = now + pause
+        return pause
 
     def stop(self) -> None:
         """Ask it to finish, and end it if it does not. Harmless when it does not run."""
@@ -95,24 +109,48 @@ def python_child(
     return Child(name, (sys.executable, *arguments), known, log, inherited)
 
 
+class Complaints:
+    """What cannot be done now and is tried again. Told once, and while it lasts once an hour."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[str, float]] = {}
+
+    @contextlib.contextmanager
+    def about(self, name: str) -> Iterator[None]:
+        """Try something; a full disk or a system without processes is told, and ends nothing."""
+        try:
+            yield
+        except (EngineFailure, OSError) as trouble:
+            code = trouble.errno if isinstance(trouble, OSError) else None
+            kind, now = f"{type(trouble).__name__} {code}", time.monotonic()
+            former, at = self._told.get(name, ("", now))
+            if former != kind or now - at > TOLD_AGAIN:
+                self._told[name] = (kind, now)
+                say(f"{name}, tried again until it works: {trouble}")
+
+
 def supervise(
-    children: Sequence[Child], stopping: threading.Event, *, engines: Engines | None = None
+    children: Sequence[Child], stopping: Stopping, *, engines: Engines | None = None
 ) -> None:
     """Keep children (and engines) running until `stopping` is set, then stop the children.
 
-    Call it from the main thread: a child ends with the thread that started it. The engines are
-    left to the caller, who may have a last question for the database.
+    What the system cannot give now, room on the disk or another process, is asked for again. Call
+    it from the main thread: a child ends with the thread that started it. The engines are left to
+    the caller, who may have a last question for the database.
     """
+    complaints = Complaints()
     try:
         while not stopping.is_set():
             if engines:
-                _revive(engines)
-            before = [child.process for child in children]
+                with complaints.about("engines"):
+                    _revive(engines)
             for child in children:
-                child.watch()
-            if engines and before != [child.process for child in children]:
-                engines.notes.write(children={c.name: _pid(c) for c in children})
-            stopping.wait(0.2)
+                with complaints.about(child.name):
+                    child.watch()
+            if engines:
+                with complaints.about("notes"):
+                    engines.notes.write(children={c.name: _pid(c) for c in children})
+            time.sleep(0.2)
     finally:
         stop_all(children)
 
@@ -131,11 +169,8 @@ def _pid(child: Child) -> int | None:
 
 
 def _revive(engines: Engines) -> None:
-    try:
-        for name in engines.revive():
-            print(f"{name} had died and runs again", flush=True)
-    except EngineFailure as failure:
-        print(f"an engine has died and does not start yet: {failure}", flush=True)
+    for name in engines.revive():
+        say(f"{name} had died and runs again")
 
 
 def migrate(database_url: str) -> None:
@@ -185,7 +220,7 @@ def borrowed_engines(
     """
     given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
     facts = StateFolder.facts(state_dir)
-    if not (database_url and redis_url) and is_running(int(facts.get("supervisor", 0)) or -1):
+    if not (database_url and redis_url) and StateFolder.is_claimed(state_dir):
         given["DATABASE_URL"] = database_url or facts.get("database_url")
         given["REDIS_URL"] = redis_url or facts.get("redis_url")
         # what `connect` tells the provider must lead to the api that runs, whatever its port
@@ -224,10 +259,16 @@ def up(
         EngineFailure: an engine cannot be had, another supervisor holds the folder, or somebody
             else listens where we must.
     """
-    stopping = threading.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, lambda *_: stopping.set())
-    engines = start_engines(state_dir, database_url=database_url, redis_url=redis_url)
+    stopping = Stopping()
+    stopping.heed_signals()
+    try:
+        engines = start_engines(
+            state_dir, database_url=database_url, redis_url=redis_url, stopping=stopping
+        )
+    except EngineFailure:
+        if stopping.is_set():
+            return
+        raise
     with contextlib.ExitStack() as ends:
         ends.callback(engines.stop)
         migrate(engines.database_url)
@@ -312,10 +353,10 @@ def _children(engines: Engines, state_dir: Path, doors: Mapping[str, socket.sock
         children.append(python_child(name, *own, env=known, inherited=(door.fileno(),)))
     threading.Thread(target=_announce, args=(urls["api"], state_dir), daemon=True).start()
     if "sandbox" in urls:
-        print(f"sandbox   {urls['sandbox']}", flush=True)
+        say(f"sandbox   {urls['sandbox']}")
     return children
 
 
 def _announce(url: str, state_dir: Path) -> None:
     if wait_until(lambda: answers(url), seconds=60, step=0.1):
-        print(f"ready: {url}/docs (state in {state_dir})", flush=True)
+        say(f"ready: {url}/docs (state in {state_dir})")

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app.durable import draft_of, settle_names
 from app.ports.secrets import SecretUnreadable
 
 FORM = "v1"
@@ -100,14 +101,13 @@ def kept_keys(path: Path) -> list[str]:
     """The master keys of a file, comma-separated; one is made where there is no file yet.
 
     Readable by its owner alone. Several processes may ask at once: one key wins for all. Whoever
-    loses the file must enter the provider secrets anew.
+    loses the file must enter the provider secrets anew; of one that holds nothing there are none.
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
+        draft = draft_of(path, secrets.token_urlsafe(32))
         with suppress(FileExistsError):  # another process was first: its key counts
             path.hardlink_to(draft)
         draft.unlink()
+        settle_names(path.parent)  # before anything is sealed under it
     return [key for key in path.read_text().strip().split(",") if key]

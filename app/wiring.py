@@ -91,8 +91,10 @@ def load_settings() -> Settings:
 def refusal() -> str | None:
     """Why no process may start with these settings, or None where one may."""
     try:
-        load_settings()
-    except BadSettings as bad:
+        settings = load_settings()
+        if _keys_file(settings).exists():
+            master_keys(settings)
+    except NotConfigured as bad:
         return str(bad)
     return None
 
@@ -165,10 +167,21 @@ def clock_of(settings: Settings) -> Clock:
 
 
 def master_keys(settings: Settings) -> list[str]:
-    """The master keys, first the one that seals; outside production a generated one."""
+    """The master keys, first the one that seals; outside production a generated one. Raises
+    `NotConfigured` where the file for it is empty: another key would open nothing."""
     if settings.secret_keys:
         return [key.get_secret_value() for key in settings.secret_keys]
-    return kept_keys(settings.state_dir / "secret-keys")
+    keys = kept_keys(_keys_file(settings))
+    if not keys:
+        raise NotConfigured(
+            f"{_keys_file(settings)} is empty, and what is sealed opens with no other key: put a "
+            "copy of the file in its place, or remove it and enter the provider secrets anew"
+        )
+    return keys
+
+
+def _keys_file(settings: Settings) -> Path:
+    return settings.state_dir / "secret-keys"
 
 
 def database_url(settings: Settings) -> str:

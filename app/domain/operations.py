@@ -66,7 +66,8 @@ class AuditEntry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """Something a person must know. One open alert per (merchant, kind, subject). `told_at` is
-    when it left for where the merchant wants to hear of it."""
+    when it left for where the merchant wants to hear of it. What was not taken there is told again
+    at `tell_at`, after `tries` in vain; `mailed_at` and `posted_at` are what need not be."""
 
     KEY: ClassVar = ("alert_id",)
     UNIQUE: ClassVar = (("merchant_id", "kind", "subject"),)
@@ -78,6 +79,10 @@ class Alert:
     at: datetime
     resolved_at: datetime | None = None
     told_at: datetime | None = None
+    tries: int = 0
+    tell_at: datetime | None = None
+    mailed_at: datetime | None = None
+    posted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

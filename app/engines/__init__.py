@@ -1,16 +1,21 @@
 """PostgreSQL and Valkey from Python wheels, for whoever has neither: `start_engines`."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from app.engines.files import EngineFailure, end_of
 from app.engines.homes import Home, StateFolder, open_home, open_state
 from app.engines.postgres import Postgres
+from app.engines.processes import Stopping
 from app.engines.valkey import Valkey
 
 __all__ = ["EngineFailure", "Engines", "start_engines"]
+
+_Make = Callable[..., Postgres | Valkey]
 
 
 @dataclass
@@ -30,7 +35,12 @@ class Engines:
         return next(engine.admin_url for engine in self.own if isinstance(engine, Postgres))
 
     def revive(self) -> list[str]:
-        """Start again whatever of ours has died, at its old port; returns the names."""
+        """Start again whatever of ours has died, at its old port; returns the names.
+
+        Raises:
+            EngineFailure: one does not start.
+            OSError: the system has no room, no process or no memory left. Ask again later.
+        """
         revived = []
         for engine in self.own:
             if engine.process is None or engine.process.poll() is not None:
@@ -65,12 +75,14 @@ def start_engines(
     kept: bool | None = None,
     database_url: str | None = None,
     redis_url: str | None = None,
+    stopping: Stopping | None = None,
 ) -> Engines:
     """Start PostgreSQL and Valkey for a state folder, except where a URL is given.
 
     Safe to repeat after any death, kill -9 of everything included: what was left running is
     ended, half-made files are made again. `durable=False` does without fsync: what was not stopped
-    cleanly is made anew, and `stop` deletes the data unless they are to be `kept`.
+    cleanly is made anew, and `stop` deletes the data unless they are to be `kept`. Who sets
+    `stopping` meanwhile waits for nothing more.
 
     Raises:
         EngineFailure: no program for this system, another supervisor holds the folder, or an
@@ -82,35 +94,42 @@ def start_engines(
     notes.claim()
     home = open_home(state, throwaway=not kept)
     former = notes.read()
-    notes.write(supervisor=os.getpid())
+    with suppress(OSError):  # of no weight, and a full disk is what may have ended the former run
+        notes.write(supervisor=os.getpid())
+    kinds: tuple[tuple[str, _Make, str | None], ...] = (
+        (Postgres.name, partial(Postgres, home, durable=durable, stopping=stopping), database_url),
+        (Valkey.name, partial(Valkey, home, durable=durable), redis_url),
+    )
     own: list[Postgres | Valkey] = []
     with ExitStack() as undone:
         undone.callback(notes.release)
-        for kind, given in ((Postgres, database_url), (Valkey, redis_url)):
+        for name, make, given in kinds:
             if not given:
-                port = former.get(kind.name, {}).get("port")
-                own.append(_started(kind, home, durable=durable, port=port))
+                port = former.get(name, {}).get("port")
+                with _in_words(name):
+                    own.append(_started(name, make, port))
                 undone.callback(own[-1].stop)
         undone.pop_all()
     urls = {engine.name: engine.url for engine in own}
-    engines = Engines(
-        database_url or urls["postgres"],
-        redis_url or urls["valkey"],
-        notes,
-        home,
-        tuple(own),
-        kept,
-    )
-    engines.revive()
+    database_url, redis_url = database_url or urls["postgres"], redis_url or urls["valkey"]
+    engines = Engines(database_url, redis_url, notes, home, tuple(own), kept)
+    with suppress(OSError):  # no room for the notes: `revive` writes them once there is
+        engines.revive()
     return engines
 
 
-def _started(
-    kind: type[Postgres] | type[Valkey], home: Home, *, durable: bool, port: int | None
-) -> Postgres | Valkey:
+@contextmanager
+def _in_words(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as trouble:
+        raise EngineFailure(f"{name} cannot start: {trouble}") from trouble
+
+
+def _started(name: str, make: _Make, port: int | None) -> Postgres | Valkey:
     """Another process may take a free port between our look and the start: then once more."""
     for chosen in (port, None, None):
-        engine = kind(home, durable=durable, port=chosen)
+        engine = make(port=chosen)
         try:
             engine.start()
         except EngineFailure:
@@ -118,4 +137,4 @@ def _started(
                 raise
             continue
         return engine
-    raise EngineFailure(f"no free port for {kind.name}")
+    raise EngineFailure(f"no free port for {name}")

@@ -1,8 +1,10 @@
-"""The little that the engines do with files, and the error they share."""
+"""The little that the engines do with files and words, and the error they share."""
 
+import contextlib
 import importlib.util
-import os
+import sys
 from pathlib import Path
+from typing import TextIO
 
 
 class EngineFailure(RuntimeError):
@@ -35,8 +37,8 @@ def end_of(log: Path) -> str:
     return log.read_text(errors="replace")[-1500:] if log.exists() else ""
 
 
-def write_secret(path: Path, text: str) -> None:
-    """Write a new file of mode 600 in place of the former one."""
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+def say(text: str, to: TextIO | None = None) -> None:
+    """Tell whoever watches. Nothing ends because its output lies on a full disk, or went to a
+    terminal that is gone."""
+    with contextlib.suppress(OSError):
+        print(text, file=to or sys.stdout, flush=True)

@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.engines.files import EngineFailure, write_secret
-from app.engines.processes import Account, run, unprivileged_account
+from app.durable import settle_names, write_durably
+from app.engines.files import EngineFailure
+from app.engines.processes import Account, run, unprivileged_account, wait_until
 
 # What engines have in a state folder: the data themselves, or where they lie.
 KEPT = frozenset({
     "lock", "state.json", "room", "postgres", "valkey",
     "database_password", "valkey_password", "postgres_rested",
 })  # fmt: skip
+A_LOOK = 1.0  # seconds; who asks whether the folder is claimed is through long before
 ROOMS = (Path("/var/lib/holdfast"), Path("/var/tmp/holdfast-rooms"))  # noqa: S108 - owner is checked
 
 
@@ -84,7 +86,9 @@ class Home:
 def open_state(folder: Path) -> Path:
     """Make the state folder, mode 700, and return its real path."""
     state = folder.resolve()
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not state.exists():
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settle_names(state.parent)
     state.chmod(0o700)
     return state
 
@@ -120,9 +124,13 @@ def empty(state: Path) -> None:
 
 
 def _known_room(state: Path) -> Path | None:
-    """The room this state folder wrote down, unless the folder is a copy of the room's owner."""
+    """The room this state folder wrote down, unless the folder is a copy of the room's owner.
+
+    Raises:
+        EngineFailure: it wrote one down that nobody can read any more.
+    """
     try:
-        room = Path((state / "room").read_text().strip())
+        room = _written_room(state)
         owner = Path((room / "owner").read_text().strip())
     except OSError:
         return None
@@ -131,8 +139,20 @@ def _known_room(state: Path) -> Path | None:
     if owner != state:
         if (owner / "room").exists() and (owner / "room").read_text().strip() == str(room):
             return None  # we are the copy: the original keeps its data
-        (room / "owner").write_text(str(state))  # we have been moved
+        write_durably(room / "owner", str(state))  # we have been moved
     return room
+
+
+def _written_room(state: Path) -> Path:
+    """What stands in `room`. An empty one must not pass for none: the database would be another."""
+    written = (state / "room").read_text().strip()
+    if not written:
+        raise EngineFailure(
+            f"{state / 'room'} is empty; it named the folder of the database, one of those in "
+            f"{' and '.join(map(str, ROOMS))} whose `owner` names {state}. Write its path there, "
+            "or remove the file to begin with an empty database."
+        )
+    return Path(written)
 
 
 def _new_room(state: Path, throwaway: bool) -> Path:
@@ -151,13 +171,14 @@ def _new_room(state: Path, throwaway: bool) -> Path:
         except OSError as problem:
             problems.append(str(problem))
             continue
-        (room / "owner").write_text(str(state))
+        write_durably(room / "owner", str(state))
         if throwaway:
             (room / "throwaway").touch()
         programs = room / "programs"
         programs.mkdir()
         programs.chmod(0o755)
-        (state / "room").write_text(str(room))
+        settle_names(parent)
+        write_durably(state / "room", str(room))
         return room
     raise EngineFailure(
         "as root, the engines need a folder that another account can reach: "
@@ -208,22 +229,28 @@ class StateFolder:
         Raises:
             EngineFailure: another supervisor holds it.
         """
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not wait_until(self._is_mine, seconds=A_LOOK):
             holder = self.read().get("supervisor", "unknown")
             self.release()
             raise EngineFailure(
                 f"another holdfast (process {holder}) runs in {self.path.parent}; "
                 "stop it first, or set HOLDFAST_STATE_DIR to a folder of your own"
-            ) from None
+            )
+
+    def _is_mine(self) -> bool:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     @staticmethod
     def is_claimed(folder: Path) -> bool:
-        """Whether a supervisor holds the folder now."""
+        """Whether a supervisor holds the folder now: the lock says so, and no number that may be
+        another's after a restart of the machine. Two who ask at once share it."""
         try:
             with (folder / "lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
         except BlockingIOError:
@@ -250,7 +277,13 @@ class StateFolder:
         return self.facts(self.path.parent)
 
     def write(self, **facts: Any) -> None:
-        """Add facts, replacing the file in one step. It holds passwords, so its mode is 600."""
-        unfinished = self.path.with_suffix(".new")
-        write_secret(unfinished, json.dumps(self.read() | facts, indent=1))
-        unfinished.rename(self.path)
+        """Add facts, replacing the file in one step; nothing where they stand there already. It
+        holds passwords, so its mode is 600.
+
+        Raises:
+            OSError: there is no room for it. What stood there stands.
+        """
+        known = self.read()
+        after = known | facts
+        if after != known:
+            write_durably(self.path, json.dumps(after, indent=1))

@@ -12,12 +12,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote
 
-from app.engines.files import EngineFailure, end_of, fresh_log, lines_of, wheel_folder, write_secret
+from app.durable import settle_names, write_durably
+from app.engines.files import EngineFailure, end_of, fresh_log, lines_of, say, wheel_folder
 from app.engines.homes import Home
 from app.engines.processes import (
+    Stopping,
     exists,
     free_port,
     is_running,
@@ -29,7 +32,8 @@ from app.engines.processes import (
 )
 
 SMALL_SHARED_MEMORY = 256 * 2**20  # bytes; containers often get 64 MB, parallel queries need more
-LONGEST_START = 60.0  # seconds; covers recovery after a crash under load
+LONGEST_SILENCE = 600.0  # seconds; while it recovers, a line in its log tells of it every ten
+TOLD_AFTER = 10.0  # seconds until whoever waits is told for what
 PLAIN = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 DURABLE = {"wal_compression": "on"}
 EPHEMERAL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -82,8 +86,17 @@ class Postgres:
 
     name = "postgres"
 
-    def __init__(self, home: Home, *, durable: bool, port: int | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        durable: bool,
+        port: int | None = None,
+        stopping: Stopping | None = None,
+        silence: float = LONGEST_SILENCE,
+    ) -> None:
         self.home, self.durable = home, durable
+        self.stopping, self.silence = stopping or Stopping(), silence
         self.folder = home.folder(self.name)
         self.data = self.folder / "data"
         self.log = home.state / "postgres.log"
@@ -109,8 +122,11 @@ class Postgres:
     def start(self) -> None:
         """Start it and wait until it answers; clears away what a killed predecessor left.
 
+        What a crash left in its log it works off first, however long that takes: ended meanwhile,
+        it would begin anew each time.
+
         Raises:
-            EngineFailure: it does not start; the text ends with its log.
+            EngineFailure: it does not start, or we were asked to stop; the text ends with its log.
         """
         self._clear_away()
         if self.process is None and not self._is_sound():
@@ -126,7 +142,7 @@ class Postgres:
             account=self.home.account,
             death_signal=signal.SIGINT,
         )
-        wait_until(self._settled, seconds=LONGEST_START)
+        self._wait()
         if self.process.poll() is not None or not self._ready():
             self.stop()
             raise EngineFailure(f"PostgreSQL did not start:\n{end_of(self.log)}")
@@ -134,7 +150,8 @@ class Postgres:
     def stop(self) -> None:
         """Stop it cleanly: open transactions are rolled back. Harmless when it does not run."""
         if self.process and stop(self.process, signal.SIGINT, patience=30) == 0:
-            write_secret(self._rested, self._program())
+            with contextlib.suppress(OSError):  # a full disk keeps nobody from stopping
+                write_durably(self._rested, self._program())
 
     @property
     def _rested(self) -> Path:
@@ -162,6 +179,25 @@ class Postgres:
             settings["dynamic_shared_memory_type"] = "mmap"
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
+    def _wait(self) -> None:
+        """Until it is ready or has ended, for as long as it has something to tell."""
+        began = heard = time.monotonic()
+        told, words = False, self._words()
+        while not self._settled() and not self.stopping.is_set():
+            now = time.monotonic()
+            if (length := self._words()) != words:
+                words, heard = length, now
+            if now - heard > self.silence:
+                return
+            if now - began > TOLD_AFTER and not told:
+                told = True
+                what = "works off what its last run left behind, which may take many minutes"
+                say(f"PostgreSQL {what} (see {self.log})", to=sys.stderr)
+            time.sleep(0.02)
+
+    def _words(self) -> int:
+        return self.log.stat().st_size if self.log.exists() else 0
+
     def _settled(self) -> bool:
         return self.process is None or self.process.poll() is not None or self._ready()
 
@@ -180,7 +216,8 @@ class Postgres:
             "initdb", "-D", new, "-U", "postgres", "-A", "reject", "-E", "UTF8", "--locale=C",
             "--data-checksums", *sync,
         )  # fmt: skip
-        (new / "pg_hba.conf").write_text(PG_HBA)
+        write_durably(new / "pg_hba.conf", PG_HBA)
+        self.home.give(new / "pg_hba.conf")
         rights = "createrole" if self.durable else "createrole createdb"  # tests clone databases
         self._run(
             "postgres", "--single", "-D", new, "-c", f"fsync={'on' if self.durable else 'off'}",
@@ -194,8 +231,9 @@ class Postgres:
                 ]
             ),
         )  # fmt: skip
-        write_secret(self.home.state / "database_password", password)
+        write_durably(self.home.state / "database_password", password)
         new.rename(self.data)
+        settle_names(self.folder)  # a data.new is taken for half made
 
     def _run(self, program: str, *arguments: str | Path, text: str = "") -> None:
         done = run(

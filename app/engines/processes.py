@@ -1,6 +1,7 @@
 """Child processes that never outlive their parent, and the truth about which still run."""
 
 import contextlib
+import errno
 import os
 import pwd
 import signal
@@ -60,7 +61,7 @@ def spawn(
         FileNotFoundError: the program does not exist.
     """
     if not Path(command[0]).exists():
-        raise FileNotFoundError(command[0])
+        raise FileNotFoundError(errno.ENOENT, "there is no program", str(command[0]))
     reading, writing = os.pipe() if by_pipe else (None, None)
     tie = "kernel" if reading is None else str(reading)
     with log.open("ab") if log else contextlib.nullcontext() as output:
@@ -107,6 +108,30 @@ def _launched(
     who = f"{account.uid}:{account.gid}" if account else "-"
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(int(signum)), str(os.getpid())]
     return [*launcher, who, tie, *map(str, command)]
+
+
+class Stopping:
+    """Whether we were asked to stop. Asking is one assignment, so a signal handler may do it
+    wherever it interrupts: an Event's lock may be held by the very code that was interrupted."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def set(self) -> None:
+        """Ask."""
+        self._asked = True
+
+    def is_set(self) -> bool:
+        """Whether anybody has asked."""
+        return self._asked
+
+    def heed_signals(self) -> None:
+        """Let SIGTERM, SIGINT and SIGHUP ask; not SIGHUP where whoever started us had it ignored,
+        as `nohup` does."""
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signum is signal.SIGHUP and signal.getsignal(signum) is signal.SIG_IGN:
+                continue
+            signal.signal(signum, lambda *_: self.set())
 
 
 # The writing ends of the pipes that children watch: open for as long as we live.

@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.engines.files import EngineFailure, end_of, fresh_log, wheel_folder, write_secret
+from app.durable import write_durably
+from app.engines.files import EngineFailure, end_of, fresh_log, wheel_folder
 from app.engines.homes import Home
 from app.engines.processes import free_port, running_in, spawn, stop, wait_until
 
@@ -85,11 +86,12 @@ class Valkey:
     def _launch(self) -> None:
         settings = self.folder / "valkey.conf"
         keeping = "appendonly yes\nappendfsync everysec" if self.durable else "appendonly no"
-        write_secret(
-            settings,
+        text = (
             f"bind 127.0.0.1\nport {self.port}\nrequirepass {self._password()}\n"
-            f'dir "{self.folder}"\nmaxmemory-policy noeviction\nsave ""\n{keeping}\n',
+            f'dir "{self.folder}"\nmaxmemory-policy noeviction\nsave ""\n{keeping}\n'
         )
+        if not settings.exists() or settings.read_text() != text:  # a full disk keeps nobody down
+            write_durably(settings, text)
         self.home.give(settings)
         self.process = spawn(
             [self.program, settings],
@@ -102,7 +104,7 @@ class Valkey:
     def _password(self) -> str:
         path = self.home.state / "valkey_password"
         if not path.exists():
-            write_secret(path, secrets.token_hex(16))
+            write_durably(path, secrets.token_hex(16))
         return path.read_text()
 
     def _answered(self) -> bool:

@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         "add",
         help="add an account; asks for its secrets, or reads them from standard input, a line each",
     )
-    add.add_argument("--merchant", required=True, help="whose account it is; made if unknown")
+    add.add_argument(
+        "--merchant", required=True, help="whose account it is, test or live; made if unknown"
+    )
     add.add_argument("--mode", choices=[mode.value for mode in CollectionMode], default="observe")
     add.add_argument("--provider-ref", help="the provider's own id, acct_…")
     add.add_argument("--api-base", help="where the sandbox listens; leave out for the provider")
@@ -99,17 +101,20 @@ async def _add(world: World, asked: argparse.Namespace) -> int:
     api_key = _ask_key("API key of the provider account")
     webhook_secret = ask_secret("Webhook secret (empty: `connect` makes one)", optional=True)
     merchant = await _merchant(world, asked)
-    account = await merchants.create_account(
-        world,
-        merchant_id=merchant.merchant_id,
-        api_key=api_key,
-        actor=ACTOR,
-        live="_live_" in api_key[:8],
-        mode=CollectionMode(asked.mode),
-        provider_ref=asked.provider_ref,
-        webhook_secrets=[webhook_secret] if webhook_secret else [],
-        api_base=asked.api_base,
-    )
+    try:
+        account = await merchants.create_account(
+            world,
+            merchant_id=merchant.merchant_id,
+            api_key=api_key,
+            actor=ACTOR,
+            live="_live_" in api_key[:8],
+            mode=CollectionMode(asked.mode),
+            provider_ref=asked.provider_ref,
+            webhook_secrets=[webhook_secret] if webhook_secret else [],
+            api_base=asked.api_base,
+        )
+    except merchants.OtherMode as refusal:
+        raise Refused(f"{merchant.name}: {refusal} (--merchant)") from refusal
     print(f"merchant  {merchant.merchant_id}\naccount   {account.account_id}")
     print(f"webhooks  {world.public_url}/webhooks/stripe/{account.account_id}")
     if not webhook_secret:

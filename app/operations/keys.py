@@ -8,6 +8,7 @@ from app.domain.merchants import ApiKey, Scope
 from app.operations.terminal import ACTOR, Refused, chosen_merchant, print_table, with_world
 from app.ports.world import World
 from app.services import api_keys
+from app.services.merchants import OtherMode
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -29,7 +30,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=[scope.value for scope in Scope],
         help="what it may do; more than one may be given",
     )
-    create.add_argument("--test", action="store_true", help="begin with hf_test_, not hf_live_")
+    create.add_argument(
+        "--test",
+        action="store_true",
+        help="refuse where the merchant has live accounts; its keys begin with hf_live_, those of "
+        "one with test accounts with hf_test_",
+    )
     create.add_argument("--days", type=int, help="expire after this many days")
     revoke = commands.add_parser("revoke", help="end a key at once")
     revoke.add_argument("key_id")
@@ -43,15 +49,18 @@ async def _create(world: World, asked: argparse.Namespace) -> int:
     if asked.days is not None and not 1 <= asked.days <= 3650:
         raise Refused("--days must be from 1 to 3650")
     now = world.clock.now()
-    key, secret = await api_keys.create_key(
-        world,
-        merchant_id=merchant.merchant_id,
-        name=asked.name,
-        scopes=[Scope(scope) for scope in asked.scope],
-        actor=ACTOR,
-        live=not asked.test,
-        expires_at=now + timedelta(days=asked.days) if asked.days else None,
-    )
+    try:
+        key, secret = await api_keys.create_key(
+            world,
+            merchant_id=merchant.merchant_id,
+            name=asked.name,
+            scopes=[Scope(scope) for scope in asked.scope],
+            actor=ACTOR,
+            live=False if asked.test else None,
+            expires_at=now + timedelta(days=asked.days) if asked.days else None,
+        )
+    except OtherMode:
+        raise Refused(f"{merchant.name} has live accounts: leave out --test") from None
     print(f"key     {key.key_id}\nsecret  {secret}\nKeep the secret: nobody can show it again.")
     return 0
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.ids import derive_id
-from app.domain.merchants import ApiKey, Scope
+from app.domain.merchants import ApiKey, ProviderAccount, Scope
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.audit import audit
+from app.services.merchants import OtherMode
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 SECRET_LENGTH = 43  # base62 digits that carry 256 bits
@@ -38,13 +39,20 @@ async def create_key(
     name: str,
     scopes: Collection[Scope],
     actor: str,
-    live: bool = True,
+    live: bool | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Make an API key; returns it and its secret, which nobody can show a second time.
 
-    `live` only chooses the prefix (`hf_live_`, `hf_test_`), so that people can tell them apart.
+    It begins with `hf_live_` or `hf_test_`, as the merchant's accounts are; where there are none
+    yet `live` says which, and is `hf_live_` without a word. Raises `OtherMode` where `live` says
+    something else than the accounts: a key for tests must not act on a live account.
     """
+    accounts = await _accounts(world, merchant_id)
+    if live is not None and any(account.live is not live for account in accounts):
+        raise OtherMode(live=not live)
+    if live is None:
+        live = not accounts or any(account.live for account in accounts)
     now = world.clock.now()
     random = "".join(secrets.choice(BASE62) for _ in range(SECRET_LENGTH))
     secret = f"hf_{'live' if live else 'test'}_{random}"
@@ -62,6 +70,11 @@ async def create_key(
         await tx.insert([key])
         await tx.insert([made])
     return key, secret
+
+
+async def _accounts(world: World, merchant_id: str) -> list[ProviderAccount]:
+    async with world.store.transaction(merchant_id) as tx:
+        return await tx.find(ProviderAccount, where={"merchant_id": merchant_id})
 
 
 def hash_of(secret: str) -> str:

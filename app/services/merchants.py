@@ -1,7 +1,7 @@
 """Merchants and their provider accounts: whom we work for, and with which secrets."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -40,6 +40,18 @@ class ProviderRetries(ValueError):
     def __init__(self, invoices: Collection[str]) -> None:
         super().__init__(f"the provider will itself retry {len(invoices)} open invoices")
         self.invoices = tuple(invoices)
+
+
+class OtherMode(ValueError):
+    """A merchant has test accounts or live ones. Its figures count them all, and ledgers keep what
+    was entered once: play money would never leave them again."""
+
+    def __init__(self, *, live: bool) -> None:
+        has, told = ("live", "a test") if live else ("test", "a live")
+        super().__init__(
+            f"this merchant has {has} accounts, and test and live ones are kept apart in all "
+            f"figures: give {told} account a merchant of another name"
+        )
 
 
 class UnknownAccount(LookupError):
@@ -94,7 +106,8 @@ async def create_account(
 ) -> ProviderAccount:
     """Connect a provider account; its secrets are sealed before they go anywhere.
 
-    Its id follows from merchant, provider account, mode and instant. Raises `AlreadyThere`.
+    Its id follows from merchant, provider account, mode and instant. Raises `AlreadyThere`, and
+    `OtherMode` where the merchant's accounts are not of the same mode.
     """
     now = world.clock.now()
     account = ProviderAccount(
@@ -111,6 +124,10 @@ async def create_account(
     subject = account.account_id
     made = audit(actor=actor, action="account.connected", subject=subject, at=now, after=account)
     async with world.store.transaction(merchant_id) as tx:
+        await tx.lock(merchant_id, ["provider_accounts"])
+        others = await tx.find(ProviderAccount, where={"merchant_id": merchant_id})
+        if any(other.live is not live for other in others):
+            raise OtherMode(live=not live)
         if not await tx.insert([account]):
             raise AlreadyThere(f"provider account {provider_ref or api_base or ''}")
         await tx.insert([made])
@@ -261,6 +278,10 @@ async def set_mode(
     drive) or given back to the provider (leaving it), by actions of their own that come twice
     or late without harm.
 
+    The account has its mode from the first transaction on; its cases follow a page at a time. Cut
+    off in between, the rest stay with whom they were: asked again, those are handed over that are
+    not on their way, however often. A change back in the meantime ends it.
+
     `retried` are open invoices that the provider will try again by itself. Raises
     `ProviderRetries` for drive where there are any, and `UnknownAccount`.
     """
@@ -270,11 +291,36 @@ async def set_mode(
     def change(current: ProviderAccount) -> ProviderAccount:
         return replace(current, mode=mode)
 
-    async def hand_over(tx: Transaction) -> None:
-        async for case in _open_cases(tx, account, driven=mode is CollectionMode.OBSERVE):
-            await tx.insert([_handing(case, mode, world.clock.now())])
+    changed = await _change(world, account, change, f"account.{mode}", actor)
+    after: tuple[str] | None = None
+    while page := await _hand_over(world, changed, after):
+        after = (page[-1].case_id,)
+    return changed
 
-    return await _change(world, account, change, f"account.{mode}", actor, then=hand_over)
+
+async def _hand_over(
+    world: World, account: ProviderAccount, after: tuple[str] | None
+) -> list[Case]:
+    """One page of open cases that are still where they were before the account had its mode; none
+    where there are no more, or the account has another mode again."""
+    driven = account.mode is CollectionMode.OBSERVE
+    where = {"account_id": account.account_id, "state": CaseState.ACTIVE, "driven": driven}
+    async with world.store.transaction(account.merchant_id) as tx:
+        await tx.lock(account.account_id, ["provider_account"])
+        rows = await tx.load(ProviderAccount, [(account.account_id,)])
+        if [row.mode for row in rows] != [account.mode]:
+            return []
+        page = await tx.find(Case, where=where, order=("case_id",), after=after, limit=ROWS_AT_ONCE)
+        handing = [_handing(case, account.mode, world.clock.now()) for case in page]
+        cases = [case.case_id for case in page]
+        pending = {"case_id": cases, "state": ActionState.PENDING}
+        on_their_way = {_what(row) for row in await tx.find(Action, where=pending)}
+        await tx.insert([row for row in handing if _what(row) not in on_their_way])
+    return page
+
+
+def _what(row: Action) -> tuple[ActionKind, str | None, bool]:
+    return row.kind, row.case_id, bool((row.data or {}).get("entering"))
 
 
 def _handing(case: Case, mode: CollectionMode, now: datetime) -> Action:
@@ -284,29 +330,14 @@ def _handing(case: Case, mode: CollectionMode, now: datetime) -> Action:
     return case_action(case, ActionKind.ASSESS, now, nth=nth, data={"entering": "drive"})
 
 
-async def _open_cases(
-    tx: Transaction, account: ProviderAccount, *, driven: bool
-) -> AsyncIterator[Case]:
-    where = {"account_id": account.account_id, "state": CaseState.ACTIVE, "driven": driven}
-    after: tuple[str] | None = None
-    while page := await tx.find(
-        Case, where=where, order=("case_id",), after=after, limit=ROWS_AT_ONCE
-    ):
-        for case in page:
-            yield case
-        after = (page[-1].case_id,)
-
-
 async def _change(
     world: World,
     account: ProviderAccount,
     change: Callable[[ProviderAccount], ProviderAccount],
     action: str,
     actor: str,
-    then: Callable[[Transaction], Awaitable[None]] | None = None,
 ) -> ProviderAccount:
-    """One change under the account's lock, with its audit line and what follows from it; nothing
-    where nothing changes."""
+    """One change under the account's lock, with its audit line; nothing where nothing changes."""
     now = world.clock.now()
     async with world.store.transaction(account.merchant_id) as tx:
         await tx.lock(account.account_id, ["provider_account"])
@@ -322,8 +353,6 @@ async def _change(
             )
             await tx.insert([line])
             await tell_of(tx, [Move(rows[0], after)], Book(), at=now)
-            if then is not None:
-                await then(tx)
     return after
 
 

@@ -9,7 +9,7 @@ from app.domain.alerts import AlertKind
 from app.domain.cancellations import CancelRequest
 from app.domain.dunning import Case, CaseState
 from app.domain.merchants import ProviderAccount
-from app.domain.records import Book
+from app.domain.records import Book, Key
 from app.domain.sessions import CancelSession, SessionState
 from app.ports.store import Transaction
 from app.ports.world import World
@@ -20,6 +20,7 @@ from app.services.merchants import raise_alert, settle_alerts
 PARKED = AlertKind.ACTION_PARKED
 TOO_MUCH_GIVEN_BACK = AlertKind.REFUND_VOLUME
 ALERTS = (PARKED, TOO_MUCH_GIVEN_BACK)
+AT_ONCE = 200
 ALLOWED = "allowed"  # in an action: a person let it go on, so no fuse keeps it again
 OPEN = frozenset({CaseState.ACTIVE, CaseState.PARKED})
 # What carries out a cancel request. While one of them waits for a person, so does the customer.
@@ -61,11 +62,30 @@ async def begin_again(world: World, account: ProviderAccount, *, actor: str) -> 
     Returns how many actions that were. A cancel session is over once they are done. A case that
     was parked with its action plans anew when it is released; where it is over, what was to be
     found out about a charge is found out now. Repeated it finds nothing more.
+
+    A page at a time, each in a transaction of its own that begins again what it finds and settles
+    what told of that. Cut off in between, the rest stay parked: asked again, it goes on with them.
     """
+    begun = 0
+    after: Key | None = None
+    while True:
+        n, after = await _begin_page(world, account, after, actor)
+        begun += n
+        if after is None:
+            break
+    await world.wake.now()
+    return begun
+
+
+async def _begin_page(
+    world: World, account: ProviderAccount, after: Key | None, actor: str
+) -> tuple[int, Key | None]:
+    """How many of one page begin again, and where the next one begins, if there is one."""
     now = world.clock.now()
     mine: dict[str, Any] = {"account_id": account.account_id, "state": ActionState.PARKED}
     async with world.store.transaction(account.merchant_id) as tx:
-        parked = await _to_begin(tx, await tx.find(Action, where=mine))
+        page = await tx.find(Action, where=mine, order=("action_id",), after=after, limit=AT_ONCE)
+        parked = await _to_begin(tx, page)
         again = [_again(action, now) for action in parked]
         lines = [
             audit(
@@ -83,8 +103,7 @@ async def begin_again(world: World, account: ProviderAccount, *, actor: str) -> 
         keys = [action.key for action in parked]
         for kind in ALERTS:
             await settle_alerts(tx, account.merchant_id, kind, *keys, at=now)
-    await world.wake.now()
-    return len(again)
+    return len(again), (page[-1].action_id,) if len(page) == AT_ONCE else None
 
 
 async def _to_begin(tx: Transaction, parked: list[Action]) -> list[Action]:

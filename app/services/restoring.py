@@ -1,16 +1,20 @@
 """After a backup was restored: what may have happened since it was taken, and nobody here knows."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from app.domain.calendar import in_daytime
 from app.domain.dunning import IllegalMove
 from app.domain.merchants import ProviderAccount
 from app.domain.messages import Message, MessageState
 from app.domain.mirror import Customer
-from app.domain.records import Book
+from app.domain.records import Book, Key
 from app.ports.world import World
 from app.services.audit import audit
 from app.services.books import account_terms, write
+
+AT_ONCE = 200
+A_NIGHT = timedelta(days=1)  # longer than any wait for a morning
 
 
 async def withhold_letters(world: World, account: ProviderAccount, *, actor: str) -> int:
@@ -20,13 +24,36 @@ async def withhold_letters(world: World, account: ProviderAccount, *, actor: str
     counts as written, and is never sent. By night that is also what waits for the customer's
     morning. Returns how many there were; asked again, none. Raises `IllegalMove` while the account
     works: then letters leave meanwhile.
+
+    A page at a time, each in a transaction of its own. Cut off in between, the rest wait as they
+    did while the account is paused: asked again, it goes on with them.
     """
+    withheld = 0
+    after: Key | None = None
+    while True:
+        n, after = await _withhold_page(world, account, after, actor)
+        withheld += n
+        if after is None:
+            return withheld
+
+
+async def _withhold_page(
+    world: World, account: ProviderAccount, after: Key | None, actor: str
+) -> tuple[int, Key | None]:
+    """How many of one page are withheld, and where the next one begins, if there is one."""
     async with world.store.transaction(account.merchant_id) as tx:
         terms = await account_terms(tx, world, account.merchant_id, account.account_id)
         if terms.account.paused_at is None:
             raise IllegalMove("the account is not paused")
-        where = {"account_id": account.account_id, "state": MessageState.PLANNED}
-        planned = [one for one in await tx.find(Message, where=where) if one.case_id is not None]
+        where = {
+            "account_id": account.account_id,
+            "state": MessageState.PLANNED,
+            "due_at__lte": terms.now + A_NIGHT,
+        }
+        page = await tx.find(
+            Message, where=where, order=("due_at", "message_id"), after=after, limit=AT_ONCE
+        )
+        planned = [one for one in page if one.case_id is not None]
         names = {(one.account_id, one.customer_id) for one in planned if one.customer_id}
         book = Book()
         book.know([*planned, *await tx.load(Customer, sorted(names))])
@@ -49,7 +76,8 @@ async def withhold_letters(world: World, account: ProviderAccount, *, actor: str
                 )
             )
         await write(tx, book, at=terms.now)
-        return len(due)
+    full = len(page) == AT_ONCE
+    return len(due), (page[-1].due_at, page[-1].message_id) if full else None
 
 
 def _recipient(book: Book, message: Message) -> Customer | None:

@@ -14,7 +14,7 @@ import pytest
 from app.embedded import Child, borrowed_engines, clean, door_at, supervise
 from app.engines import EngineFailure, Engines, start_engines
 from app.engines.homes import StateFolder, empty
-from app.engines.processes import is_running, listen, wait_until
+from app.engines.processes import Stopping, is_running, listen, wait_until
 from tests.embedded.holding import Holder, ask
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 @contextmanager
 def supervised(*children: Child, engines: Engines | None = None) -> Iterator[None]:
-    stopping = threading.Event()
+    stopping = Stopping()
     thread = threading.Thread(
         target=supervise, args=(children, stopping), kwargs={"engines": engines}
     )

@@ -40,6 +40,23 @@ def test_a_second_account_of_a_known_merchant_makes_no_second_merchant(says: Com
 
 
 @pytest.mark.parametrize(
+    ("first", "other"), [("sk_live_1", "sk_test_2"), ("sk_test_1", "rk_live_2")]
+)
+def test_test_and_live_accounts_of_one_merchant_are_refused(
+    says: Command, first: str, other: str
+) -> None:
+    says(accounts.run, *ADD, typed=f"{first}\n\n")
+
+    status, told = says(accounts.run, *ADD, typed=f"{other}\n\n")
+    apart, _ = says(accounts.run, "add", "--merchant", "Kelp again", typed=f"{other}\n\n")
+    _, listed = says(accounts.run, "list")
+
+    assert (status, apart) == (2, 0)
+    assert "a merchant of another name (--merchant)" in told
+    assert listed.count("acc_") == 2
+
+
+@pytest.mark.parametrize(
     ("arguments", "typed", "told"),
     [
         pytest.param(ADD, "", "API key of the provider account is needed", id="no key"),
@@ -97,10 +114,21 @@ def test_a_key_is_made_listed_and_revoked(says: Command) -> None:
     _, after = says(keys.run, "list")
 
     assert status == 0
-    assert secret.startswith("hf_live_")
+    assert secret.startswith("hf_test_")
     assert "finance:read  valid  never" in listed
     assert "revoked" in after
     assert secret not in listed + after
+
+
+def test_a_key_for_tests_is_never_one_of_live_accounts(says: Command) -> None:
+    says(accounts.run, *ADD, typed="sk_live_1\n\n")
+    making = ("create", "--name", "books", "--scope", "finance:read")
+
+    _, made = says(keys.run, *making)
+    status, told = says(keys.run, *making, "--test")
+
+    assert made.splitlines()[1].split()[1].startswith("hf_live_")
+    assert (status, "has live accounts: leave out --test" in told) == (2, True)
 
 
 def test_an_unknown_key_cannot_be_revoked(says: Command) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from app.domain.policies import MessageRow
 from app.ports.outgoing import Response
 from app.services import channels
 from app.services.merchants import alert
-from app.services.telling import tell_alerts
+from app.services.telling import MOST_POSTS, tell_alerts
 from tests.stories.cards import EXPIRED
 from tests.stories.looks import Person
 from tests.stories.stage import Stage
@@ -189,6 +190,70 @@ async def test_an_alert_is_told_once_by_mail_and_by_request(stage: Stage) -> Non
     assert "it is <broken>" in mail.text
     assert "<broken>" not in mail.html
     assert body["kind"] == "template"
+
+
+async def to_be_told(stage: Stage, *answers: Response) -> Elsewhere:
+    """Alerts go by mail and to a URL that answers like this, and takes what comes after."""
+    elsewhere = Elsewhere(list(answers))
+    stage.world = replace(stage.world, outgoing=elsewhere)
+    merchant = stage.merchant.merchant_id
+    row = Channels(
+        merchant_id=merchant,
+        alert_address="ops@kelp.example",
+        alert_url="https://chat.example.com/hook",
+    )
+    async with stage.world.store.transaction(merchant) as tx:
+        await tx.save([row])
+    return elsewhere
+
+
+async def looks(stage: Stage, times: int, *, minutes: int = 1) -> int:
+    """A worker looks so often, so many minutes apart; how many alerts are done with by then."""
+    told = 0
+    for _ in range(times):
+        told += await tell_alerts(stage.world)
+        stage.turns_to(stage.now + timedelta(minutes=minutes))
+    return told
+
+
+async def test_an_alert_that_its_url_did_not_take_is_posted_again_and_mailed_once(
+    stage: Stage,
+) -> None:
+    # given a URL that is away, and then answers 503
+    away = Response(status=None, ms=15_000, text="no answer within 15 s")
+    busy = Response(status=503, ms=1, text="")
+    elsewhere = await to_be_told(stage, away, busy)
+    merchant = stage.merchant.merchant_id
+    await alert(stage.world, merchant_id=merchant, kind=AlertKind.CURRENCY, subject="s", text="t")
+
+    # when a worker looks for an hour
+    told = [await looks(stage, n) for n in (6, 54)]
+
+    # then it was told at the third try, as the same, and by one mail
+    assert told == [0, 1]
+    assert len(elsewhere.posted) == 3
+    assert len({headers["idempotency-key"] for _, _, headers in elsewhere.posted}) == 1
+    assert len(await stage.mails()) == 1
+
+
+async def test_an_alert_that_nobody_ever_takes_is_given_up_and_holds_up_no_other(
+    stage: Stage,
+) -> None:
+    # given a URL that refuses all of a day
+    elsewhere = await to_be_told(stage, *[Response(status=500, ms=1, text="")] * MOST_POSTS)
+    merchant = stage.merchant.merchant_id
+    await alert(stage.world, merchant_id=merchant, kind=AlertKind.CURRENCY, subject="s", text="t")
+
+    # when a worker looks for two days, and then there is another
+    told = await looks(stage, 2 * 24 * 3, minutes=20)
+    refused = len(elsewhere.posted)
+    await alert(stage.world, merchant_id=merchant, kind=AlertKind.CURRENCY, subject="x", text="t")
+    other = await looks(stage, 2)
+
+    # then the first was tried for a day, and the second is told
+    assert (told, refused) == (1, MOST_POSTS)
+    assert (other, len(elsewhere.posted)) == (1, MOST_POSTS + 1)
+    assert len(await stage.mails()) == 2
 
 
 async def test_without_an_address_an_alert_waits_to_be_looked_at(stage: Stage) -> None:
