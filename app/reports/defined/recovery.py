@@ -31,7 +31,8 @@ _REVENUE = (
         "refunded_minor",
         MINOR,
         "Recovered cash given back to the customer, by the date of the refund, less refunds that "
-        "failed, by the date the failure was known; positive where more went out than came back.",
+        "failed, by the date the failure was known; positive where more went out than came back. "
+        "What a payment brought beyond its invoice is not in it: that goes back first.",
     ),
     Figure(
         "dispute_lost",
