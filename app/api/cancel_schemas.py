@@ -68,27 +68,21 @@ class StepIn(BaseModel):
     step: StepId
 
 
-class ConfirmIn(BaseModel):
-    """The word. Without a choice it is the default of the preview."""
-
-    model_config = ConfigDict(extra="forbid")
-    choice: Choice | None = None
-    told: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$")] = Field(
-        default=None,
-        description="That of the preview that was shown: 409, and nothing is done, where leaving "
-        "would do something else by now.",
-    )
-
-
 class WithdrawIn(BaseModel):
     """The word of a withdrawal."""
 
     model_config = ConfigDict(extra="forbid")
     told: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$")] = Field(
         default=None,
-        description="That of the preview that was shown: 409, and nothing is done, where another "
-        "sum would come back by now.",
+        description="That of the preview that was shown: 409, and nothing is done, where it would "
+        "be something else by now.",
     )
+
+
+class ConfirmIn(WithdrawIn):
+    """The word. Without a choice it is the default of the preview."""
+
+    choice: Choice | None = None
 
 
 class OutcomeIn(BaseModel):
