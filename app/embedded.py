@@ -121,7 +121,7 @@ class Complaints:
         try:
             yield
         except (EngineFailure, OSError) as trouble:
-            code = trouble.errno if isinstance(trouble, OSError) else None
+            code = trouble.errno if isinstance(trouble, OSError) else str(trouble).split("\n")[0]
             kind, now = f"{type(trouble).__name__} {code}", time.monotonic()
             former, at = self._told.get(name, ("", now))
             if former != kind or now - at > TOLD_AGAIN:
