@@ -1,6 +1,5 @@
 """The dispatcher: claims what is due, commits, and only then lets it be carried out."""
 
-import asyncio
 from asyncio import Task
 from collections import Counter
 
@@ -44,7 +43,9 @@ class Dispatcher:
             batch = claims_of(claimed)
             self._accounts |= zip(batch, (action.account_id for action in claimed), strict=True)
             self._shift.rest.begins(self)
-            if self._carrier.has_places_for(batch) or not await self._queue.put(batch):
+            if self._shift.stopping.is_set():
+                await self._carrier.give_back(dict(batch))
+            elif self._carrier.has_places_for(batch) or not await self._queue.put(batch):
                 self._carry_here(batch)
             else:
                 self._shift.queue_bell.ring()
@@ -58,22 +59,10 @@ class Dispatcher:
         return [who for who, count in Counter(self._accounts.values()).items() if count >= most]
 
     def _carry_here(self, batch: list[Claim]) -> None:
-        task = asyncio.create_task(self._carrier.carry(batch), name="carry")
+        task = self._carrier.start(batch)
         self._own.add(task)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: Task[None]) -> None:
         self._own.discard(task)
         self._shift.due_bell.ring()
-
-    async def finish(self) -> None:
-        """Wait for what is being carried out here; at the end of the grace, let it go.
-
-        What is cut off stays leased and is claimed again, here or elsewhere.
-        """
-        if not self._own:
-            return
-        _, late = await asyncio.wait(self._own, timeout=self._shift.pace.grace_s)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)

@@ -43,7 +43,7 @@ async def _run_one(shift: Shift) -> int | None:
     try:
         await asyncio.wait({told, stop}, return_when=asyncio.FIRST_COMPLETED)
         line.close()
-        async with asyncio.timeout(shift.pace.grace_s):
+        async with asyncio.timeout(shift.grace_left_s):
             return await process.wait()
     except TimeoutError:
         process.kill()

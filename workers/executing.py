@@ -5,17 +5,17 @@ import os
 import socket
 from contextlib import suppress
 from datetime import UTC
+from time import monotonic
 from typing import Any
 
 import orjson
 import structlog
-from arq.connections import ArqRedis
 from arq.worker import Worker
 
 from app.wake import Bell
 from workers.carrying import Carrier
 from workers.jobs import crons, functions
-from workers.queue import GONE, QUEUE, Queue, dumps, redis_settings
+from workers.queue import GONE, QUEUE, Queue, arq_redis, dumps
 from workers.shift import Shift, outcome
 
 FIRST_PAUSE_S = 0.5
@@ -24,6 +24,9 @@ HEARTBEAT_S = 10
 # What is being picked at the end is waited for: three answers of a Redis that is slow, not one
 # that hangs.
 PICKED_WITHIN_S = 3.0
+CLOSED_WITHIN_S = 1.0
+# arq asks and never blocks: an answer that takes longer than any slow Redis is none.
+SILENT_S = 5.0
 
 log = structlog.get_logger("workers")
 
@@ -49,8 +52,8 @@ class PromptWorker(Worker):
                     return
                 await super().start_jobs([job_id])
 
-    async def finish(self, grace_s: float) -> None:
-        """Pick no more, and wait at most `grace_s` for what was picked. A job that Redis has given
+    async def finish(self, shift: Shift) -> None:
+        """Pick no more, and wait within the grace for what was picked. A job that Redis has given
         away but not yet confirmed counts: cut off there, its batch would wait for the lease."""
         self.allow_pick_jobs = False
         with suppress(TimeoutError):
@@ -58,7 +61,24 @@ class PromptWorker(Worker):
                 pass
         tasks: set[asyncio.Task[Any]] = set(self.tasks.values())
         if tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
+            await asyncio.wait(tasks, timeout=shift.grace_left_s)
+
+    async def let_go(self, running: asyncio.Task[None]) -> None:
+        """End the loop and its jobs, which only wait for what is carried out here, and close the
+        connections: within a moment, whatever state Redis is in. arq's own `close` deletes a key
+        before it lets them go, which a replica refuses, and raises where a job was cut off."""
+        tasks = {running, *self.tasks.values()}
+        for task in tasks:
+            task.cancel()
+        ended, _ = await asyncio.wait(tasks, timeout=CLOSED_WITHIN_S)
+        for task in ended:
+            task.cancelled() or task.exception()  # all of it was told where it happened
+        with suppress(*GONE):
+            async with asyncio.timeout(CLOSED_WITHIN_S):
+                await self.pool.delete(self.health_check_key)
+        with suppress(*GONE):
+            async with asyncio.timeout(CLOSED_WITHIN_S):
+                await self.pool.aclose(close_connection_pool=True)
 
 
 def arq_worker(shift: Shift, queue: Queue, carrier: Carrier) -> PromptWorker:
@@ -75,7 +95,7 @@ def arq_worker(shift: Shift, queue: Queue, carrier: Carrier) -> PromptWorker:
         poll_s=pace.poll_s,
         cron_jobs=crons(),
         queue_name=QUEUE,
-        redis_settings=redis_settings(shift.redis_url),
+        redis_pool=arq_redis(shift.redis_url, silent_s=SILENT_S),
         ctx={"shift": shift, "queue": queue, "carrier": carrier},
         handle_signals=False,
         max_jobs=pace.jobs,
@@ -97,37 +117,25 @@ async def execute(shift: Shift, queue: Queue, carrier: Carrier) -> None:
     """Run arq's worker until the shift ends, anew after each loss of Redis."""
     pause = FIRST_PAUSE_S
     while not shift.stopping.is_set():
-        worker = arq_worker(shift, queue, carrier)
-        running = asyncio.create_task(worker.async_run(), name="arq")
-        stop = asyncio.create_task(shift.stopping.wait())
-        began = asyncio.get_running_loop().time()
-        await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if shift.stopping.is_set():
-            await worker.finish(shift.pace.grace_s)
-        await _end(worker, running)
-        steady = asyncio.get_running_loop().time() - began > LONGEST_PAUSE_S
+        began = monotonic()
+        fault = await outcome(_turn(shift, arq_worker(shift, queue, carrier)))
+        if fault is not None:
+            log.warning("arq_fell", error=repr(fault))
+        steady = monotonic() - began > LONGEST_PAUSE_S
         pause = FIRST_PAUSE_S if steady else min(2 * pause, LONGEST_PAUSE_S)
         await shift.stopped(pause)
 
 
-async def _end(worker: Worker, running: asyncio.Task[None]) -> None:
-    if running.done() and not running.cancelled():
-        log.warning("arq_fell", error=repr(running.exception()))
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    error = await outcome(_closed(worker))
-    if isinstance(error, Exception) and not isinstance(error, GONE):
-        log.warning("arq_not_closed", error=repr(error))
-
-
-async def _closed(worker: Worker) -> None:
-    """Close within a second: a Redis that hangs must not keep us. arq lets its connections go only
-    once Redis has deleted a key for it, which a replica refuses."""
-    pool: ArqRedis | None = worker.ctx.get("redis")
+async def _turn(shift: Shift, worker: PromptWorker) -> None:
+    """From one connection to Redis until it is lost, which raises, or the shift ends."""
+    running = asyncio.create_task(worker.async_run(), name="arq")
+    stop = asyncio.create_task(shift.stopping.wait())
     try:
-        async with asyncio.timeout(1):
-            await worker.close()
+        await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if shift.stopping.is_set():
+            await worker.finish(shift)
+        if running.done():
+            await running
     finally:
-        if pool is not None:
-            await pool.aclose(close_connection_pool=True)
+        stop.cancel()
+        await worker.let_go(running)

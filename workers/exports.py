@@ -37,16 +37,35 @@ async def export(shift: Shift, settings: Settings) -> None:
 async def export_missing(
     shift: Shift, figures: Figures, shelf: Shelf, *, parquet: bool = False
 ) -> int:
-    """The files of each merchant's last nights that are not there; how many days were written."""
-    world, written = shift.world, 0
-    async with world.store.system() as tx:
+    """The files of each merchant's last nights that are not there; how many days were written.
+    Raises the last error, once all were tried: what goes wrong about one holds up nobody else."""
+    written, failed = 0, None
+    async with shift.world.store.system() as tx:
         accounts = await tx.find(ProviderAccount, where={})
     for merchant_id in sorted({account.merchant_id for account in accounts}):
-        zone = ZoneInfo(await figures.time_zone(merchant_id))
-        for back in range(CAUGHT_UP):
-            now = world.clock.now()
-            day = last_day(now, zone) - timedelta(days=back)
-            written += await export_day(
-                merchant_id, day, figures=figures, shelf=shelf, now=now, parquet=parquet
-            )
+        days = await outcome(_nights(shift, figures, shelf, merchant_id, parquet=parquet))
+        if isinstance(days, Exception):
+            failed = days
+        else:
+            written += days
+    if failed is not None:
+        raise failed
+    return written
+
+
+async def _nights(
+    shift: Shift, figures: Figures, shelf: Shelf, merchant_id: str, *, parquet: bool
+) -> int:
+    """Those of one merchant, until the shift ends."""
+    written = 0
+    zone = None
+    for back in range(CAUGHT_UP):
+        if shift.stopping.is_set():
+            break
+        zone = zone or ZoneInfo(await figures.time_zone(merchant_id))
+        now = shift.world.clock.now()
+        day = last_day(now, zone) - timedelta(days=back)
+        written += await export_day(
+            merchant_id, day, figures=figures, shelf=shelf, now=now, parquet=parquet
+        )
     return written

@@ -3,6 +3,7 @@
 Each may run twice, late, or never: the row in the database is the truth and the sweep finds it.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,12 +19,17 @@ from workers.shift import Pace, Shift
 async def carry_out_actions(ctx: dict[str, Any], claims: Sequence[tuple[str, int]]) -> None:
     """Carry out a batch of claimed actions. Claims that no longer stand are no-ops."""
     carrier: Carrier = ctx["carrier"]
-    shift: Shift = ctx["shift"]
-    await carrier.carry([(action_id, claim) for action_id, claim in claims])
-    queue: Queue = ctx["queue"]
-    queue.through(ctx["job_id"])
-    shift.queue_bell.ring()  # a slot is free
-    shift.due_bell.ring()  # the same customers may have more that is due
+    carrying = carrier.start([(action_id, claim) for action_id, claim in claims])
+
+    def is_through(_: object) -> None:
+        queue: Queue = ctx["queue"]
+        queue.through(ctx["job_id"])
+        shift: Shift = ctx["shift"]
+        shift.queue_bell.ring()  # a slot is free
+        shift.due_bell.ring()  # the same customers may have more that is due
+
+    carrying.add_done_callback(is_through)
+    await asyncio.shield(carrying)  # arq may give up waiting; what was begun goes on
 
 
 async def sweep(ctx: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ log = structlog.get_logger("workers")
 async def work(shift: Shift) -> None:
     """Work until the shift ends, and finish the running steps. Needs the database, not Redis."""
     queue = Queue(shift.redis_url, shift.pace)
-    carrier = Carrier(shift.world, at_once=shift.pace.at_once)
+    carrier = Carrier(shift.world, at_once=shift.pace.at_once, lease_s=shift.pace.lease_s)
     dispatcher = Dispatcher(shift, queue, carrier)
     ears = asyncio.create_task(hear(shift), name="wake")
     # on a stepped clock the driver would step through every round and night, and every five minutes
@@ -58,16 +58,23 @@ async def work(shift: Shift) -> None:
                 loops.create_task(keep_drain(shift))
             loops.create_task(keep(shift, "due", shift.due_bell, dispatcher.step))
             loops.create_task(execute(shift, queue, carrier))
+            loops.create_task(stop_with(shift, carrier))
             loops.create_task(tell(shift))
             loops.create_task(fold(shift, rollups))
             loops.create_task(export(shift, settings))
             if not shift.is_stepped:
                 loops.create_task(plan_rounds(shift))
-        await dispatcher.finish()
+        await carrier.finish(shift.grace_left_s)
     finally:
         ears.cancel()
         await asyncio.gather(ears, return_exceptions=True)
         await queue.close()
+
+
+async def stop_with(shift: Shift, carrier: Carrier) -> None:
+    """Let nothing more begin once the shift is stopping."""
+    await shift.stopping.wait()
+    await carrier.stop()
 
 
 def pace_of(settings: Settings) -> Pace:

@@ -8,11 +8,13 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from arq.connections import ArqRedis, RedisSettings
+from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
 from workers.shift import Claim, Pace
@@ -30,22 +32,22 @@ def dumps(job: dict[str, Any]) -> bytes:
     return orjson.dumps(job, default=str)
 
 
-def redis_settings(url: str) -> RedisSettings:
-    """One try to connect; the loops around it have pauses of their own."""
-    settings = RedisSettings.from_dsn(url)
-    settings.conn_timeout = 1
-    settings.conn_retries = 0
-    return settings
+def arq_redis(url: str, *, silent_s: float) -> ArqRedis:
+    """A client as we use arq: one try to connect, since the loops around it have pauses of their
+    own, and no answer is waited for longer than `silent_s`. The system would take a quarter of an
+    hour to find out that nobody is there."""
+    redis = ArqRedis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=silent_s)
+    redis.job_serializer = dumps
+    redis.job_deserializer = orjson.loads
+    redis.default_queue_name = QUEUE
+    return cast("ArqRedis", redis)
 
 
 class Queue:
     """Hands batches to arq. Never raises for Redis, never waits for it longer than a second."""
 
     def __init__(self, url: str, pace: Pace) -> None:
-        self._redis = ArqRedis.from_url(url, socket_connect_timeout=TIMEOUT_S)
-        self._redis.job_serializer = dumps
-        self._redis.job_deserializer = orjson.loads
-        self._redis.default_queue_name = QUEUE
+        self._redis = arq_redis(url, silent_s=TIMEOUT_S)
         self._pace = pace
         self._held: dict[str, list[Claim]] = {}
         self._epoch: bytes | None = None
@@ -79,14 +81,22 @@ class Queue:
         self._held[job] = list(batch)  # at once: it may be through before Redis has answered us
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await self._redis.enqueue_job(
-                    "carry_out_actions", batch, _job_id=job, _expires=4 * self._pace.lease_s
-                )
+                await self._enqueue(job, batch)
         except GONE:
             self._silent_until = monotonic() + PAUSE_S
             self._held.pop(job, None)
             return False
         return True
+
+    async def _enqueue(self, job: str, batch: Sequence[Claim]) -> None:
+        """As arq does, but without a look whether the job is there, which for the id of a claim it
+        is not: a WATCH that is cut off asks a Redis that has fallen silent once more."""
+        now = timestamp_ms()
+        body = serialize_job("carry_out_actions", (batch,), {}, None, now, serializer=dumps)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.psetex(job_key_prefix + job, int(4 * self._pace.lease_s * 1000), body)
+            pipe.zadd(QUEUE, {job: now})
+            await pipe.execute()
 
     def through(self, job: str) -> None:
         """This process has carried the job out: if it is one of ours, it is held no more."""

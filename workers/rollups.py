@@ -15,7 +15,10 @@ log = structlog.get_logger("workers")
 async def fold(shift: Shift, rollups: Rollups) -> None:
     """Fold and keep until the shift ends. What goes wrong is logged and tried again."""
     while not shift.stopping.is_set():
-        ways = [await outcome(each(shift.world, rollups)) for each in (fold_due, keep_due)]
+        ways = [
+            await outcome(each(shift.world, rollups, is_over=shift.stopping.is_set))
+            for each in (fold_due, keep_due)
+        ]
         for more in ways:
             if isinstance(more, Exception):
                 log.error("rollups_failed", exc_info=more)

@@ -109,6 +109,10 @@ class Action:
         """Whether the claim of this number stands."""
         return self.state is ActionState.PENDING and self.claims == claims
 
+    def is_leased(self, instant: datetime) -> bool:
+        """Whether a claim keeps others away at this instant of the database's clock."""
+        return self.leased_until is not None and self.leased_until > instant
+
 
 make_action = quick(Action)
 

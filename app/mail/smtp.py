@@ -10,6 +10,7 @@ from aiosmtplib.errors import SMTPAuthenticationError, SMTPException, SMTPRespon
 
 from app.domain.messages import Mail
 from app.mail.compose import compose, plain_address
+from app.mail.naming import OwnName
 from app.ports.clock import Clock
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown
 
@@ -66,9 +67,17 @@ class Server:
 class SmtpMailer:
     """`ports.mailer.Mailer` over SMTP, a connection for each mail."""
 
-    def __init__(self, url: str, *, clock: Clock, answer_s: float = ANSWER_SECONDS) -> None:
-        """Raises `BadSmtpUrl`. `answer_s` is how long an answer may take, in seconds."""
-        self._server = Server.of(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        answer_s: float = ANSWER_SECONDS,
+        name: OwnName | None = None,
+    ) -> None:
+        """Raises `BadSmtpUrl`. `answer_s` is how long an answer may take, in seconds; `name` is
+        what we call ourselves."""
+        self._server, self._name = Server.of(url), name or OwnName()
         self._clock = clock
         self._answer_s = answer_s
 
@@ -109,6 +118,7 @@ class SmtpMailer:
             start_tls=server.start_tls,
             username=server.user,
             password=server.password,
+            local_hostname=await self._name.known(),
             timeout=min(CONNECT_SECONDS, self._answer_s),
         )
         try:

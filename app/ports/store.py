@@ -125,6 +125,15 @@ class Transaction(Protocol):
         `Store.system`."""
         ...
 
+    async def unclaim_actions(self, claims: Mapping[str, int]) -> None:
+        """End these leases (action id and number of the claim) now, where the claim stands, so
+        that whoever asks next gets the actions. One that somebody holds at this moment is left."""
+        ...
+
+    async def lease_clock(self) -> datetime:
+        """The instant by which leases are counted: the database's own clock."""
+        ...
+
 
 class Store(Protocol):
     def transaction(self, *merchants: str) -> AbstractAsyncContextManager[Transaction]:

@@ -139,13 +139,27 @@ async def _claimed(
     return await tx.claim_actions(limit, now=now, lease_s=lease_s, but=but)
 
 
-async def standing(world: World, claims: Mapping[str, int]) -> list[tuple[Action, bool]]:
+async def standing(
+    world: World, claims: Mapping[str, int]
+) -> tuple[list[tuple[Action, bool]], float]:
     """What of these claims (action id and number) stands, each with whether nothing keeps it from
-    being carried out at once."""
+    being carried out at once; and for how many seconds all of these are leased."""
     async with world.store.system() as tx:
         await tx.agree_on(world.clock.now())
+        instant = await tx.lease_clock()
         rows = await tx.load(Action, [(action_id,) for action_id in claims])
-        return await _looked_at(tx, [row for row in rows if row.is_claimed(claims[row.action_id])])
+        found = [
+            row for row in rows if row.is_claimed(claims[row.action_id]) and row.is_leased(instant)
+        ]
+        ends = min((row.leased_until for row in found if row.leased_until), default=instant)
+        return await _looked_at(tx, found), (ends - instant).total_seconds()
+
+
+async def unclaim(world: World, claims: Mapping[str, int]) -> None:
+    """Give claimed actions back that were not begun, so that nobody has to wait for the lease.
+    Raises `StoreUnavailable`."""
+    async with world.store.system() as tx:
+        await tx.unclaim_actions(claims)
 
 
 async def _looked_at(tx: Transaction, rows: list[Action]) -> list[tuple[Action, bool]]:

@@ -41,6 +41,17 @@ from mine where inbox.ctid = mine.place and inbox.state = 'pending'
 returning inbox.seq, {", ".join(f"inbox.{c}" for c in plan_of(InboxEvent).columns.split(", "))}
 """  # noqa: S608 - the columns are those of the record
 
+UNCLAIM_ACTIONS = """
+with mine as materialized (
+    select action_id from actions join unnest($1::text[], $2::int[]) as given (action_id, claims)
+        using (action_id, claims)
+    where state = 'pending' and leased_until > (select clock_timestamp())
+    for update of actions skip locked
+)
+update actions set leased_until = clock_timestamp()
+from mine where actions.action_id = mine.action_id
+"""
+
 PARK_INBOX = """
 update inbox set state = 'parked', reason = given.reason
 from unnest($1::text[], $2::text[], $3::text[]) as given (account_id, event_id, reason)

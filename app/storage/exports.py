@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.storage.parquet import write_parquet
 
 MANIFEST = "manifest.json"
 UNDER_WAY = ".writing-"
+BROKEN_OFF_S = 86_400.0
 
 
 class FolderBox:
@@ -71,10 +72,20 @@ class FolderShelf:
         home = self._root / merchant_id
         home.mkdir(parents=True, exist_ok=True, mode=0o750)
         folder = Path(tempfile.mkdtemp(prefix=UNDER_WAY, dir=home))
+        _forget_broken_off(folder)
         try:
             yield FolderBox(folder, home / day)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_broken_off(mine: Path) -> None:
+    """What a process that was killed left beside ours. Nobody writes a day for as long as a day."""
+    before = mine.stat().st_mtime - BROKEN_OFF_S
+    for left in mine.parent.glob(f"{UNDER_WAY}*"):
+        with suppress(OSError):  # somebody else may be removing it
+            if left.stat().st_mtime < before:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _settle(number: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.actions import Action, ActionState
 from app.domain.operations import InboxEvent, InboxState
-from app.domain.records import Key, key_of
+from app.domain.records import Key, changed, key_of
 from app.storage.questions import MANY, comparison_of
 
 
@@ -88,11 +88,7 @@ def claimable(actions: Iterable[Action], *, now: datetime, instant: datetime) ->
     """Due actions in order, as the database's claim chooses them: one a customer, the earliest,
     and none while another of the customer is leased at `instant`."""
     pending = [action for action in actions if action.state is ActionState.PENDING]
-    leased = {
-        action.action_id
-        for action in pending
-        if action.leased_until is not None and action.leased_until > instant
-    }
+    leased = {action.action_id for action in pending if action.is_leased(instant)}
     closed = {_customer(action) for action in pending if action.action_id in leased}
     due = []
     for action in sorted(pending, key=lambda action: (action.due_at, action.key)):
@@ -101,6 +97,17 @@ def claimable(actions: Iterable[Action], *, now: datetime, instant: datetime) ->
             due.append(action)
         closed.add(customer)
     return due
+
+
+def unclaimed(
+    actions: Iterable[Action], claims: Mapping[str, int], *, instant: datetime
+) -> list[Action]:
+    """Those whose claim of this number is leased at `instant`, their leases ended there."""
+    return [
+        changed(action, leased_until=instant)
+        for action in actions
+        if action.is_claimed(claims[action.action_id]) and action.is_leased(instant)
+    ]
 
 
 def _customer(action: Action) -> tuple[str, str]:

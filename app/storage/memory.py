@@ -7,15 +7,7 @@ that ends second a `Conflict`, which a use case must bear in any case.
 
 import asyncio
 import time
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Collection,
-    Coroutine,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -35,12 +27,13 @@ from app.storage.matching import (
     matches,
     share_by_share,
     sorting,
+    unclaimed,
     values_of,
 )
 from app.storage.questions import asks_for_nothing, require_asked, whole_order
 from app.storage.registry import APPEND_ONLY, SYSTEM_SEES, TABLES
 from app.storage.rules import as_stored, require_belonging, require_referred
-from app.storage.scope import merchants_list
+from app.storage.scope import merchants_set
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -160,7 +153,7 @@ class MemoryTransaction(Unbroken):
     def __init__(self, store: MemoryStore, merchants: Collection[str] | None) -> None:
         super().__init__()
         self.store = store
-        self._merchants = None if merchants is None else _checked(merchants)
+        self._merchants = None if merchants is None else merchants_set(merchants)
         self._written: dict[type[Any], dict[Key, Any]] = {}
         self._added: set[tuple[type[Any], Key]] = set()
         self.waits_for: MemoryTransaction | None = None
@@ -168,7 +161,7 @@ class MemoryTransaction(Unbroken):
 
     @one_step
     async def act_for(self, merchants: Collection[str]) -> None:
-        self._merchants = _checked(merchants)
+        self._merchants = merchants_set(merchants)
 
     async def agree_on(self, now: datetime) -> None:
         """There is no other clock here."""
@@ -283,6 +276,15 @@ class MemoryTransaction(Unbroken):
             for row in self._take(iter(due), limit)
         )
 
+    @one_step
+    async def unclaim_actions(self, claims: Mapping[str, int]) -> None:
+        self._only_system()
+        rows = self._kept(Action, [(action_id,) for action_id in claims])
+        self._rewritten(unclaimed(rows, claims, instant=self.store.lease_clock()))
+
+    async def lease_clock(self) -> datetime:
+        return self.store.lease_clock()
+
     def _kept(self, kind: type[R], keys: Collection[Key]) -> list[R]:
         self._look(kind)
         found = (self._current(kind, key) for key in sorted(set(keys)))
@@ -392,8 +394,3 @@ class MemoryTransaction(Unbroken):
             if owner != key and owner not in self._written.get(kind, {}):
                 return True
         return False
-
-
-def _checked(merchants: Collection[str]) -> frozenset[str]:
-    merchants_list(merchants)
-    return frozenset(merchants)

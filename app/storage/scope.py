@@ -25,3 +25,9 @@ def merchants_list(merchants: Collection[str]) -> str:
         if not merchant or "," in merchant:
             raise ValueError(f"{merchant!r} is no merchant id")
     return ",".join(sorted(set(merchants)))
+
+
+def merchants_set(merchants: Collection[str]) -> frozenset[str]:
+    """The same as a set. Raises `ValueError` for an id with a comma."""
+    merchants_list(merchants)
+    return frozenset(merchants)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -26,6 +26,7 @@ from app.storage.claims import (
     EMPTY_BODIES,
     HOLD_SHARES,
     PARK_INBOX,
+    UNCLAIM_ACTIONS,
 )
 from app.storage.errors import FAULTS, Unbroken, translated
 from app.storage.questions import Question, asks_for_nothing
@@ -265,6 +266,15 @@ class PostgresTransaction(Unbroken):
         rows = await self._ask(CLAIM_ACTIONS, limit, now, float(lease_s), sorted(but), KINDS)
         claimed = [plan_of(Action).decode(row) for row in rows]
         return sorted(claimed, key=lambda action: (action.due_at, action.key))
+
+    async def unclaim_actions(self, claims: Mapping[str, int]) -> None:
+        self._only_system()
+        if claims:
+            await self._ask(UNCLAIM_ACTIONS, list(claims), list(claims.values()))
+
+    async def lease_clock(self) -> datetime:
+        ((instant,),) = await self._ask("select clock_timestamp()")
+        return cast("datetime", instant)
 
     def _only_system(self) -> None:
         if self._role != SYSTEM:

@@ -1,17 +1,22 @@
 """What a mail server answers decides whether a mail may ever be sent again."""
 
+import asyncio
 import socket
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event
 
 import pytest
 
+from app.mail.naming import OwnName
 from app.mail.smtp import BadSmtpUrl, Server, SmtpMailer
 from app.ports.mailer import MailDeferred, MailRefused, MailUnknown
 from tests.mail.letters import NOW, a_mail
 from tests.mail.servers import Host, knows, running
+from tests.processes.site import until
 
 pytestmark = pytest.mark.anyio
+FULL_NAME = "worker-7.kelpworks.example"
 
 
 @dataclass
@@ -35,6 +40,39 @@ async def test_a_mail_arrives_once_with_its_one_recipient():
     assert taken.mail_from == "billing@kelpworks.example"
     assert taken.rcpt_tos == ["ada@example.com"]
     assert "Message-ID: <msg_0192f3a0@kelpworks.example>" in str(taken.content)
+
+
+async def is_known(name: OwnName, text: str) -> bool:
+    return await name.known() == text
+
+
+async def test_a_resolver_that_hangs_is_asked_once_and_holds_up_no_mail():
+    # given a machine whose resolver does not answer
+    answers, asked = Event(), list[str]()
+
+    def hangs() -> str:
+        asked.append("name")
+        answers.wait(30)
+        return FULL_NAME
+
+    host = Host()
+    async with running(host) as port:
+        name = OwnName(hangs, within_s=0.1)
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", clock=At(), answer_s=2.0, name=name)
+
+        # when two mails leave
+        async with asyncio.timeout(5):
+            await mailer.send(a_mail())
+            await mailer.send(a_mail())
+            before = await name.known()
+
+            # and it answers at last
+            answers.set()
+            await until(lambda: is_known(name, FULL_NAME))
+
+    # then both are there, and the next will be by the full name
+    assert (len(host.taken), asked) == (2, ["name"])
+    assert before == socket.gethostname()
 
 
 @pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA"])

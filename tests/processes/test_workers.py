@@ -10,7 +10,7 @@ from app.domain.actions import ActionState
 from app.engines.processes import free_port
 from app.services import actions
 from tests.faults.ailing import an_ailing
-from tests.processes.site import a_site, until
+from tests.processes.site import DEADLINE_S, a_site, until
 from workers.carrying import Carrier, claims_of
 from workers.dispatching import MOST_BATCHES, Dispatcher
 from workers.executing import execute
@@ -35,13 +35,19 @@ async def hasty_site(clean_database, redis_url, tmp_path):
 
 
 @pytest.fixture
-async def desk(site, redis_url):
+async def carrier(site):
+    carrier = Carrier(site.world, at_once=4)
+    yield carrier
+    site.provider.open.set()
+    await carrier.finish(DEADLINE_S)
+
+
+@pytest.fixture
+async def desk(site, carrier, redis_url):
     """A dispatcher without a worker behind it: what it hands to Redis stays there."""
     shift = Shift(world=site.world, redis_url=redis_url)
     queue = Queue(redis_url, shift.pace)
-    dispatcher = Dispatcher(shift, queue, Carrier(site.world, at_once=4))
-    yield dispatcher
-    await dispatcher.finish()
+    yield Dispatcher(shift, queue, carrier)
     await queue.close()
 
 
@@ -138,27 +144,45 @@ async def test_without_redis_the_worker_does_it_all_by_itself(clean_database, tm
         assert site.provider.counts == dict.fromkeys(MANY, 1)
 
 
-async def test_a_flushed_redis_costs_a_sweep_and_not_the_lease(site, desk, redis_url):
+async def test_a_flushed_redis_costs_a_sweep_and_not_the_lease(site, desk, carrier, redis_url):
+    site.provider.open.clear()
+    await site.plans("pi_busy")
+    await desk.step()
+    await until(lambda: site.provider.asked)
     await site.plans(*MANY[:10])
     await desk.step()
     async with Redis.from_url(redis_url) as redis:
         await redis.flushdb()
-    assert site.provider.asked == []
+    assert site.provider.asked == ["pi_busy"]
 
+    site.provider.open.set()
     await desk.step()
-    await desk.finish()
+    await carrier.finish(DEADLINE_S)
 
     assert await site.all_done()
     assert {action.claims for action in await site.actions()} == {1}
 
 
 async def test_what_finds_places_free_where_it_was_claimed_does_not_go_through_redis(
-    site, desk, redis_url
+    site, desk, carrier, redis_url
 ):
     await site.plans("pi_1", "pi_2")
 
     await desk.step()
-    await desk.finish()
+    await carrier.finish(DEADLINE_S)
+
+    assert await site.all_done()
+    async with Redis.from_url(redis_url) as redis:
+        assert await redis.keys("*") == []
+
+
+async def test_a_batch_larger_than_all_places_is_carried_out_where_nothing_else_is(
+    site, desk, carrier, redis_url
+):
+    await site.plans(*MANY[:10])
+
+    await desk.step()
+    await carrier.finish(DEADLINE_S)
 
     assert await site.all_done()
     async with Redis.from_url(redis_url) as redis:
@@ -204,6 +228,7 @@ async def test_the_same_claim_is_carried_out_once_however_often_it_is_running(si
 
 
 async def test_however_much_an_account_has_due_the_next_one_is_claimed_as_well(site, desk):
+    site.provider.open.clear()
     await site.plans(*(f"pi_{n:03d}" for n in range(300)))
     await site.plans("pi_of_the_neighbour", account=await site.neighbour())
 

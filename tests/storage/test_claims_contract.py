@@ -81,6 +81,44 @@ async def test_a_lease_that_ran_out_is_claimed_again_under_a_new_number(store: S
     assert await claimed(store) == []
 
 
+async def test_what_is_given_back_is_claimed_again_at_once_and_the_rest_is_not(
+    store: Store,
+) -> None:
+    await given(store, action("a"), action("b"), action("c"))
+    async with store.system() as tx:
+        a, b, c = await tx.claim_actions(3, now=NOW, lease_s=60)
+
+    # one of these claims is stale, and one is not given back
+    async with store.system() as tx:
+        await tx.unclaim_actions({a.action_id: a.claims, b.action_id: b.claims - 1})
+        await tx.unclaim_actions({})
+
+    async with store.system() as tx:
+        instant = await tx.lease_clock()
+        again = await tx.claim_actions(3, now=NOW, lease_s=60)
+    assert [(row.subject, row.claims) for row in again] == [("a", 2)]
+    assert [row.is_leased(instant) for row in (b, c, *again)] == [True, True, True]
+
+
+async def test_what_was_carried_out_or_put_off_is_not_given_back(store: Store) -> None:
+    await given(store, action("done"), action("put off"))
+    async with store.system() as tx:
+        claims = await tx.claim_actions(2, now=NOW, lease_s=60)
+    done, put_off = claims
+    async with store.transaction(OURS) as tx:
+        await tx.save([replace(done, state=ActionState.DONE)])
+        later = NOW + timedelta(hours=1)
+        await tx.save([replace(put_off, due_at=later, leased_until=None)])
+
+    async with store.system() as tx:
+        await tx.unclaim_actions({row.action_id: row.claims for row in claims})
+
+    async with store.transaction(OURS) as tx:
+        rows = {row.subject: row for row in await tx.find(Action, where={})}
+    assert rows["done"].leased_until == done.leased_until
+    assert rows["put off"].leased_until is None
+
+
 async def test_a_claim_that_was_not_committed_is_no_claim(store: Store) -> None:
     await given(store, action("a"))
 

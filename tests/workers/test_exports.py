@@ -1,6 +1,8 @@
 """A worker's nightly files: each merchant's own nights, what was missed, and full disks."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -74,7 +76,14 @@ def turns(clock: Path, **on: float) -> None:
 
 
 def stands_in_the_way(folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("")
+
+
+def begins(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "entries.csv").write_text("entry_id\n")
 
 
 def is_there(folder: Path) -> bool:
@@ -115,6 +124,49 @@ async def test_a_night_that_a_worker_missed_is_made_up_for_and_no_more_than_a_we
 
     assert written == CAUGHT_UP
     assert nights(folder, merchant)[CAUGHT_UP] == "2026-03-25"
+
+
+async def test_a_merchant_whose_folder_takes_nothing_holds_nobody_else_up(
+    shift: Shift, settings: Settings, folder: Path
+) -> None:
+    # given two merchants, and in the place of the first's folder something else
+    first, second = sorted(
+        [await a_merchant(shift.world, "UTC"), await a_merchant(shift.world, "Asia/Tokyo")],
+        key=lambda merchant: merchant.merchant_id,
+    )
+    stands_in_the_way(folder / first.merchant_id)
+
+    # then the second has all its nights, and the error is not lost
+    async with build_figures(settings) as figures:
+        with pytest.raises(OSError, match=first.merchant_id):
+            await export_missing(shift, figures, exports_in(folder))
+    assert len(nights(folder, second)) == CAUGHT_UP
+
+
+async def test_a_worker_that_stops_begins_no_further_night(
+    shift: Shift, settings: Settings, folder: Path
+) -> None:
+    await a_merchant(shift.world)
+    shift.stop()
+
+    async with build_figures(settings) as figures:
+        assert await export_missing(shift, figures, exports_in(folder)) == 0
+
+
+async def test_what_a_killed_worker_had_begun_is_removed_a_day_later(
+    shift: Shift, settings: Settings, folder: Path
+) -> None:
+    # given two nights that were begun and never closed, one of them just now by somebody else
+    merchant = await a_merchant(shift.world)
+    old, young = (folder / merchant.merchant_id / f".writing-{name}" for name in ("old", "young"))
+    begins(old, young)
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(old, (two_days_ago, two_days_ago))
+
+    async with build_figures(settings) as figures:
+        await export_missing(shift, figures, exports_in(folder))
+
+    assert (is_there(old), is_there(young)) == (False, True)
 
 
 async def test_without_a_folder_nothing_is_written_and_the_loop_ends_at_once(
