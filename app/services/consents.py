@@ -37,8 +37,6 @@ async def record_consent(
     """Keep a consent, once: the first stays, whatever is sent later. Raises `UnknownContract`,
     `SeveralContracts`, and `NotGivenYet` for an instant further ahead than clocks differ."""
     now = world.clock.now()
-    if given_at > now + CLOCKS_DIFFER:
-        raise NotGivenYet(given_at.isoformat())
     where = {"merchant_id": merchant_id, "subscription_id": subscription_id}
     if account_id is not None:
         where["account_id"] = account_id
@@ -48,6 +46,8 @@ async def record_consent(
             raise UnknownContract(subscription_id)
         if len(contracts) > 1:
             raise SeveralContracts(subscription_id)
+        if given_at > now + CLOCKS_DIFFER:
+            raise NotGivenYet(given_at.isoformat())
         account = contracts[0].account_id
         row = Consent(
             consent_id=derive_id("consent", given_at, account, subscription_id),

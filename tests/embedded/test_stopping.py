@@ -1,5 +1,6 @@
 """Whoever asks to stop is heard, and a terminal that closes asks nobody who was told to stay."""
 
+import signal
 import subprocess
 import sys
 from types import FrameType
@@ -23,6 +24,11 @@ print(stopping.is_set())
 """
 
 
+def _hears_a_terminal() -> None:
+    """Whoever runs the tests may have begun with nohup themselves."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("begun_by", "heard"), [((), ["True", "True"]), (("nohup",), ["False", "True"])]
 )
@@ -30,7 +36,11 @@ def test_a_terminal_that_closes_ends_what_was_not_begun_with_nohup(
     begun_by: tuple[str, ...], heard: list[str]
 ) -> None:
     done = subprocess.run(
-        [*begun_by, sys.executable, "-c", HEEDS], cwd=ROOT, capture_output=True, text=True
+        [*begun_by, sys.executable, "-c", HEEDS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=_hears_a_terminal,
     )
 
     assert done.stdout.split() == heard
