@@ -51,12 +51,18 @@ def departure_seen(
     elif request.state is RequestState.STANDING and not ends_at(after) and not notice.is_live:
         book.add(_look_at_end(after, notice, terms))
     elif request.state is RequestState.STANDING and not ends_at(after):
+        if ends_at(_told(notice)):  # by a clock behind that of the row, which knows it not yet
+            return
         undone = request.moved(RequestState.UNDONE, at=terms.now)
         book.put(undone)
         book.add(of_request(undone, EvidenceKind.UNCANCELLED, terms.now, by="provider"))
         book.add(to_plan_again(undone, terms.now))
     elif request.state is RequestState.STANDING and (end := _moved_end(before, after)):
         book.put(replace(request, ends_at=end))
+
+
+def _told(notice: Notice) -> Subscription | None:
+    return notice.snapshot if isinstance(notice.snapshot, Subscription) else None
 
 
 def look_where_in_doubt(

@@ -184,6 +184,20 @@ def test_an_event_that_shows_no_end_is_not_believed_before_a_look(
     assert request.state is state
 
 
+def test_a_look_by_a_clock_that_is_behind_takes_back_no_end_that_it_shows() -> None:
+    # given an end that the provider has, and a row by a clock ahead that does not know it yet
+    end = MONDAY + timedelta(days=20)
+    book = who_left(choice=Choice.PERIOD_END, ends_at=end, state=RequestState.STANDING)
+    book.put(a_subscription(seen_at=MONDAY + timedelta(seconds=9)))
+
+    # when it is read by a clock that is behind
+    hear(book, replace(a_plan(MONDAY, end), event="end:cancel"))
+
+    # then it stands
+    (request,) = book.all(CancelRequest)
+    assert request.state is RequestState.STANDING
+
+
 @pytest.mark.parametrize("choice", [Choice.NOW, Choice.WITHDRAWAL])
 @pytest.mark.parametrize(
     ("reason", "metered"),
