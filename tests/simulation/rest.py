@@ -1,6 +1,7 @@
 """What must hold when everything has come to rest and nothing goes wrong any more."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -170,14 +171,22 @@ def _ended_there(rules: Rules, case: Case) -> None:
 
 LOOKED_WITHIN = timedelta(days=5)  # the provider may be away, and away again
 LOOKS = frozenset({"taken_over", "given_back", "decision"})
+ENDS = frozenset({"stopped", "exhausted", "recovered"})
+
+
+def first_end(lines: Iterable[CaseEvent], *, default: datetime) -> datetime:
+    """When a case ended first; what was stopped may be paid weeks later, which ends it again."""
+    return min((line.at for line in lines if line.type in ENDS), default=default)
 
 
 def _was_looked_at(rules: Rules, case: Case, until: datetime) -> None:
-    """What we are to drive was taken over, or a line says why not."""
+    """What we are to drive was taken over, or a line says why not. One that was ended at once, and
+    paid later, counts until its first end."""
     ours = case.mode is CollectionMode.DRIVE and case.kind is CaseKind.PAYMENT
     waits = case.held_s or case.waits is Waits.ON_HOLD
-    if ours and not waits and (case.closed_at or until) - rules.heard[case.case_id] > LOOKED_WITHIN:
-        lines = [row for row in rules.house.ledger.rows(CaseEvent) if row.case_id == case.case_id]
+    lines = [row for row in rules.house.ledger.rows(CaseEvent) if row.case_id == case.case_id]
+    over = first_end(lines, default=case.closed_at or until)
+    if ours and not waits and over - rules.heard[case.case_id] > LOOKED_WITHIN:
         looked = any(line.type in LOOKS for line in lines)
         rules.require(looked, "I5", "a case of ours was never looked at")
 

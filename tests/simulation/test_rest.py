@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from app.domain.declines import DeclineKind
-from app.domain.dunning import Attempt, AttemptState, Trigger
+from app.domain.dunning import Attempt, AttemptState, CaseEvent, Trigger
 from tests.domain.builders import on_day
-from tests.simulation.rest import might_change
+from tests.simulation.rest import first_end, might_change
 
 SOFT, FOR_GOOD = DeclineKind.RETRY_FEW_AND_ASK, DeclineKind.NEW_METHOD
 END = on_day(28)
@@ -51,3 +51,16 @@ def test_there_was_time_before_or_after_a_refusal_for_good() -> None:
 
     assert might_change(before, END) == timedelta(days=20)
     assert might_change(after, END) == timedelta(days=23)
+
+
+def test_what_was_stopped_at_once_and_paid_weeks_later_ended_at_once() -> None:
+    # their customer was deleted in the second in which the renewal was refused (seed 2095379)
+    def line(day: float, told: str) -> CaseEvent:
+        return CaseEvent(
+            event_id=told, merchant_id="mer_1", case_id="case_1", at=on_day(day), type=told, text=""
+        )
+
+    lines = [line(0, "opened"), line(0.1, "stopped"), line(15, "recovered")]
+
+    assert first_end(lines, default=END) == on_day(0.1)
+    assert first_end(lines[:1], default=END) == END
