@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from app.domain.actions import Action, ActionKind, ActionState
 from app.domain.alerts import STANDING, AlertKind
@@ -13,11 +14,12 @@ from app.domain.ids import derive_id
 from app.domain.merchants import CollectionMode, Merchant, ProviderAccount
 from app.domain.openings import case_action
 from app.domain.operations import Alert
-from app.domain.records import Book
+from app.domain.records import Book, Key
 from app.ports.store import Transaction
 from app.ports.world import World
 from app.services.audit import audit
 from app.services.events import tell_of
+from app.services.paging import by_the_page
 
 ROWS_AT_ONCE = 500
 WEBHOOK_SECRETS_KEPT = 3  # the newest and two former: more than one rotation is never under way
@@ -292,31 +294,29 @@ async def set_mode(
         return replace(current, mode=mode)
 
     changed = await _change(world, account, change, f"account.{mode}", actor)
-    after: tuple[str] | None = None
-    while page := await _hand_over(world, changed, after):
-        after = (page[-1].case_id,)
+    await by_the_page(partial(_hand_over, world, changed))
     return changed
 
 
 async def _hand_over(
-    world: World, account: ProviderAccount, after: tuple[str] | None
-) -> list[Case]:
-    """One page of open cases that are still where they were before the account had its mode; none
-    where there are no more, or the account has another mode again."""
+    world: World, account: ProviderAccount, after: Key | None
+) -> tuple[int, Key | None]:
+    """One page of open cases that are still where they were before the account had its mode; the
+    last where there are no more, or the account has another mode again."""
     driven = account.mode is CollectionMode.OBSERVE
     where = {"account_id": account.account_id, "state": CaseState.ACTIVE, "driven": driven}
     async with world.store.transaction(account.merchant_id) as tx:
         await tx.lock(account.account_id, ["provider_account"])
         rows = await tx.load(ProviderAccount, [(account.account_id,)])
         if [row.mode for row in rows] != [account.mode]:
-            return []
+            return 0, None
         page = await tx.find(Case, where=where, order=("case_id",), after=after, limit=ROWS_AT_ONCE)
         handing = [_handing(case, account.mode, world.clock.now()) for case in page]
         cases = [case.case_id for case in page]
         pending = {"case_id": cases, "state": ActionState.PENDING}
         on_their_way = {_what(row) for row in await tx.find(Action, where=pending)}
         await tx.insert([row for row in handing if _what(row) not in on_their_way])
-    return page
+    return len(page), (page[-1].case_id,) if len(page) == ROWS_AT_ONCE else None
 
 
 def _what(row: Action) -> tuple[ActionKind, str | None, bool]:

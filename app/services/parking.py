@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from app.domain.actions import CASE_ACTIONS, Action, ActionKind, ActionState
@@ -16,6 +17,7 @@ from app.ports.world import World
 from app.services.alarms import alert
 from app.services.audit import audit
 from app.services.merchants import raise_alert, settle_alerts
+from app.services.paging import by_the_page
 
 PARKED = AlertKind.ACTION_PARKED
 TOO_MUCH_GIVEN_BACK = AlertKind.REFUND_VOLUME
@@ -66,19 +68,13 @@ async def begin_again(world: World, account: ProviderAccount, *, actor: str) -> 
     A page at a time, each in a transaction of its own that begins again what it finds and settles
     what told of that. Cut off in between, the rest stay parked: asked again, it goes on with them.
     """
-    begun = 0
-    after: Key | None = None
-    while True:
-        n, after = await _begin_page(world, account, after, actor)
-        begun += n
-        if after is None:
-            break
+    begun = await by_the_page(partial(_begin_page, world, account, actor))
     await world.wake.now()
     return begun
 
 
 async def _begin_page(
-    world: World, account: ProviderAccount, after: Key | None, actor: str
+    world: World, account: ProviderAccount, actor: str, after: Key | None
 ) -> tuple[int, Key | None]:
     """How many of one page begin again, and where the next one begins, if there is one."""
     now = world.clock.now()

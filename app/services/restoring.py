@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from app.domain.calendar import in_daytime
 from app.domain.dunning import IllegalMove
@@ -12,6 +13,7 @@ from app.domain.records import Book, Key
 from app.ports.world import World
 from app.services.audit import audit
 from app.services.books import account_terms, write
+from app.services.paging import by_the_page
 
 AT_ONCE = 200
 A_NIGHT = timedelta(days=1)  # longer than any wait for a morning
@@ -28,17 +30,11 @@ async def withhold_letters(world: World, account: ProviderAccount, *, actor: str
     A page at a time, each in a transaction of its own. Cut off in between, the rest wait as they
     did while the account is paused: asked again, it goes on with them.
     """
-    withheld = 0
-    after: Key | None = None
-    while True:
-        n, after = await _withhold_page(world, account, after, actor)
-        withheld += n
-        if after is None:
-            return withheld
+    return await by_the_page(partial(_withhold_page, world, account, actor))
 
 
 async def _withhold_page(
-    world: World, account: ProviderAccount, after: Key | None, actor: str
+    world: World, account: ProviderAccount, actor: str, after: Key | None
 ) -> tuple[int, Key | None]:
     """How many of one page are withheld, and where the next one begins, if there is one."""
     async with world.store.transaction(account.merchant_id) as tx:

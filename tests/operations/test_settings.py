@@ -109,10 +109,8 @@ def test_any_other_address_in_the_clear_is_refused_with_what_to_set(
 ) -> None:
     environment.setenv("HOLDFAST_PUBLIC_URL", url)
 
-    with pytest.raises(ValidationError) as refused:
-        Settings()
+    where, why = fault_of_settings()
 
-    ((where, why),) = faults_of(refused.value)
     assert where == "public_url"
     assert "set HOLDFAST_PUBLIC_URL to the https:// address" in why
 
@@ -126,6 +124,14 @@ def test_the_service_does_not_start_with_such_an_address(
 
     assert [end.exit_code for end in ends] == [2, 2, 2]
     assert all("set HOLDFAST_PUBLIC_URL to the https:// address" in end.output for end in ends)
+
+
+def fault_of_settings() -> tuple[str, str]:
+    """Which setting is refused, and what to do about it."""
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    ((where, why),) = faults_of(refused.value)
+    return where, why
 
 
 def served_with(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -177,11 +183,7 @@ def test_what_is_no_address_of_a_proxy_is_refused(
 ) -> None:
     environment.setenv("HOLDFAST_TRUSTED_PROXIES", named)
 
-    with pytest.raises(ValidationError) as refused:
-        Settings()
-
-    ((where, why),) = faults_of(refused.value)
-    assert (where, why) == ("trusted_proxies", "must be addresses and networks, or * alone")
+    assert fault_of_settings() == ("trusted_proxies", "must be addresses and networks, or * alone")
 
 
 def test_settings_do_not_show_their_secrets(environment: pytest.MonkeyPatch) -> None:

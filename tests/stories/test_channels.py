@@ -167,16 +167,7 @@ async def test_a_text_that_left_holds_the_end_as_long_as_a_mail_would(stage: Sta
 
 
 async def test_an_alert_is_told_once_by_mail_and_by_request(stage: Stage) -> None:
-    elsewhere = Elsewhere()
-    stage.world = replace(stage.world, outgoing=elsewhere)
-    merchant = stage.merchant.merchant_id
-    row = Channels(
-        merchant_id=merchant,
-        alert_address="ops@kelp.example",
-        alert_url="https://chat.example.com/hook",
-    )
-    async with stage.world.store.transaction(merchant) as tx:
-        await tx.save([row])
+    elsewhere, merchant = await to_be_told(stage), stage.merchant.merchant_id
     told: dict[str, str] = {"subject": "final_notice", "text": "it is <broken>"}
 
     await alert(stage.world, merchant_id=merchant, kind=AlertKind.TEMPLATE, **told)
