@@ -118,6 +118,17 @@ def counting(world: World, **how: Any) -> tuple[World, Counted]:
     return replace(world, store=cast("Store", store)), store
 
 
+async def broken_off(
+    deed: Callable[..., Awaitable[int]], world: World, account: ProviderAccount, *, gone_at: int
+) -> tuple[int, int, Counted]:
+    """What a deed that breaks off does when it is asked for twice more, and what that wrote."""
+    with pytest.raises(StoreUnavailable):
+        await deed(counting(world, gone_at=gone_at)[0], account, actor="test")
+    counted, store = counting(world)
+    rest = await deed(counted, account, actor="test")
+    return rest, await deed(world, account, actor="test"), store
+
+
 async def test_leaving_drive_hands_a_page_of_cases_over_at_once(
     world: World, account: ProviderAccount
 ) -> None:
@@ -189,11 +200,7 @@ async def test_letters_are_withheld_by_the_page_and_those_of_later_stay(
     await merchants.pause_account(world, account, reason="restored", actor="test")
 
     # when withholding breaks off at its third page, and is asked for twice more
-    with pytest.raises(StoreUnavailable):
-        await withhold_letters(counting(world, gone_at=3)[0], account, actor="test")
-    counted, store = counting(world)
-    rest = await withhold_letters(counted, account, actor="test")
-    none = await withhold_letters(world, account, actor="test")
+    rest, none, store = await broken_off(withhold_letters, world, account, gone_at=3)
 
     # then all that were due are withheld, in small transactions, and nothing else
     states = Counter(one.state for one in await found(world, account, Message))
@@ -224,11 +231,7 @@ async def test_what_was_parked_begins_again_by_the_page(
     await there_are(world, account, parked)
 
     # when they are begun again, it breaks off at the fourth page, and is asked for twice more
-    with pytest.raises(StoreUnavailable):
-        await begin_again(counting(world, gone_at=4)[0], account, actor="test")
-    counted, store = counting(world)
-    begun = await begin_again(counted, account, actor="test")
-    none = await begin_again(world, account, actor="test")
+    begun, none, store = await broken_off(begin_again, world, account, gone_at=4)
 
     # then all begin again but those whose case waits as well
     states = Counter(row.state for row in await found(world, account, Action))
